@@ -1,0 +1,122 @@
+"""`mappings/<partner>/partner.yaml`: who a participant is, what it sends, what it may ask for."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from exchange.model.records import Format
+
+OrganizationType = Literal[
+    "hospital",
+    "clinic",
+    "sud-program",
+    "mental-health",
+    "nursing-home",
+    "public-health",
+    "housing",
+    "shelter",
+    "food",
+    "social-services",
+    "directory",
+    "payer",
+    "school",
+    "victim-services",
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Organization(_Strict):
+    """The legal person behind the folder; the law attaches to `type`, `covered_entity`, `part2_program`."""
+
+    name: str
+    type: OrganizationType
+    npi: str | None = None
+    covered_entity: bool = False
+    part2_program: bool = False
+    part_of: str | None = None
+    address: str | None = None
+    state: str = "IL"
+
+
+class Agreement(_Strict):
+    """What the participant signed; without one in force nothing enters or leaves."""
+
+    type: Literal["participation", "BAA", "QSOA", "DUA"]
+    signed: date
+    ends: date | None = None
+
+
+class Requests(_Strict):
+    """Roles and purposes of use (v3-ActReason) the participant may ask under."""
+
+    roles: tuple[str, ...] = ("organization",)
+    purposes: tuple[str, ...] = ()
+
+
+class Program(_Strict):
+    """Labels that follow a feed's or facility's origin and not its codes (42 CFR 2.11, HMIS, school)."""
+
+    labels: tuple[str, ...] = ()
+    confidentiality: Literal["U", "L", "M", "N", "R", "V"] | None = None
+    reason: str = ""
+
+
+class Feed(_Strict):
+    """One kind of record: its format, the map that reads it, and what makes a record the same one."""
+
+    format: Format
+    map: str
+    match: str = "*"
+    key: tuple[str, ...] = ()
+    snapshot: bool = False
+    program: Program = Program()
+    encoding: str = "utf-8"
+    options: dict[str, Any] = {}
+
+
+class Connector(_Strict):
+    """Transport and its options; `${NAME}` in an option is read from the environment when a run starts."""
+
+    type: Literal["mllp", "fhir_search", "fhir_bulk", "sftp", "folder", "http_json"]
+    options: dict[str, Any] = {}
+
+
+class Partner(_Strict):
+    """A participant of the exchange; with feeds it sends, with purposes it asks."""
+
+    code: str
+    namespace: str
+    organization: Organization
+    agreement: Agreement
+    requests: Requests = Requests()
+    connector: Connector | None = None
+    feeds: dict[str, Feed] = {}
+    schedule: str | None = None
+    pool: str = "default_pool"
+    timezone: str = "America/Chicago"
+    retention_days: int = Field(default=365, ge=1)
+    chunk_records: int = Field(default=2000, ge=1)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        ZoneInfo(value)
+        return value
+
+    @model_validator(mode="after")
+    def _sends_or_not(self) -> Partner:
+        if bool(self.feeds) != (self.connector is not None):
+            raise ValueError("feeds and connector belong together: declare both or neither")
+        if self.organization.type == "victim-services" and self.feeds:
+            raise ValueError(
+                "a victim-service provider may not feed identities, not even hashed ones"
+                " (34 USC 12291(b)(2)); remove feeds and connector"
+            )
+        return self
