@@ -1,0 +1,26 @@
+"""The exchange put together: what the command line, the API and the scheduler call."""
+
+from exchange.app.opening import (
+    Exchange,
+    content,
+    database_url,
+    find_partner,
+    local_paths,
+    open_exchange,
+    partner_environment,
+)
+from exchange.app.runs import balance, begin_run, latest_run_of, parse_time
+
+__all__ = [
+    "Exchange",
+    "balance",
+    "begin_run",
+    "content",
+    "database_url",
+    "find_partner",
+    "latest_run_of",
+    "local_paths",
+    "open_exchange",
+    "parse_time",
+    "partner_environment",
+]

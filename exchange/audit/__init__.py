@@ -1,0 +1,34 @@
+"""The record of every disclosure: FHIR AuditEvents in an append-only, hash-chained, sealed log."""
+
+from exchange.audit.accounting import Disclosure, accounting
+from exchange.audit.chain import AuditFailed, Seal, append, seal
+from exchange.audit.events import (
+    Circumstances,
+    Disclosed,
+    Entry,
+    Requester,
+    denied_entry,
+    query_entries,
+    read_entry,
+    token_entry,
+)
+from exchange.audit.proof import Finding, verify
+
+__all__ = [
+    "AuditFailed",
+    "Circumstances",
+    "Disclosed",
+    "Disclosure",
+    "Entry",
+    "Finding",
+    "Requester",
+    "Seal",
+    "accounting",
+    "append",
+    "denied_entry",
+    "query_entries",
+    "read_entry",
+    "seal",
+    "token_entry",
+    "verify",
+]

@@ -1,0 +1,38 @@
+"""Sealing, signing and tokens: the only importer of `cryptography` and `jwt`."""
+
+from exchange.crypto.seal import (
+    Keyring,
+    SealBroken,
+    decrypt,
+    encrypt,
+    keyed_hash,
+    new_data_key,
+    rewrap,
+    seal,
+    sealed_under,
+    unseal,
+)
+from exchange.crypto.sign import new_signing_key, public_key, sign, verify
+from exchange.crypto.tokens import TokenRefused, new_jwk_pair, public_jwk, sign_jwt, verify_jwt
+
+__all__ = [
+    "Keyring",
+    "SealBroken",
+    "TokenRefused",
+    "decrypt",
+    "encrypt",
+    "keyed_hash",
+    "new_data_key",
+    "new_jwk_pair",
+    "new_signing_key",
+    "public_jwk",
+    "public_key",
+    "rewrap",
+    "seal",
+    "sealed_under",
+    "sign",
+    "sign_jwt",
+    "unseal",
+    "verify",
+    "verify_jwt",
+]

@@ -1,0 +1,37 @@
+"""Identity: who is who, and which facts are the same; pure functions over normalised records."""
+
+from exchange.linkage.blocking import blocking_keys
+from exchange.linkage.cluster import Authority, Edge, authority_of, partition
+from exchange.linkage.compare import FieldEvidence, Match, compare, contradiction
+from exchange.linkage.duplicates import DuplicateRules, duplicate_key, parse_duplicates, trust_rank
+from exchange.linkage.evaluate import Quality, evaluate, wrong_pairs
+from exchange.linkage.features import Features, features
+from exchange.linkage.golden import compose
+from exchange.linkage.model import Model, parse_model
+from exchange.linkage.vocabulary import Vocabulary, parse_vocabulary
+
+__all__ = [
+    "Authority",
+    "DuplicateRules",
+    "Edge",
+    "Features",
+    "FieldEvidence",
+    "Match",
+    "Model",
+    "Quality",
+    "Vocabulary",
+    "authority_of",
+    "blocking_keys",
+    "compare",
+    "compose",
+    "contradiction",
+    "duplicate_key",
+    "evaluate",
+    "features",
+    "parse_duplicates",
+    "parse_model",
+    "parse_vocabulary",
+    "partition",
+    "trust_rank",
+    "wrong_pairs",
+]

@@ -1,0 +1,6 @@
+"""Source records to FHIR R4 by maps that are data."""
+
+from exchange.mapping.load import FeedMap, Maps, load_maps
+from exchange.mapping.record import map_record, partner_organization, trace_record
+
+__all__ = ["FeedMap", "Maps", "load_maps", "map_record", "partner_organization", "trace_record"]

@@ -78,10 +78,16 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """What one SourceRecord became: resources with deterministic ids, `Type/id` of what it deletes."""
+    """What one SourceRecord became: resources with deterministic ids, `Type/id` of what it deletes.
+
+    `conditional` names the resources that are written only where none by that id is known, because the
+    record says less of them than others do (the PID of a result message):
+    https://hl7.org/fhir/R4/http.html#ccreate
+    """
 
     resources: tuple[Resource, ...] = ()
     deleted: tuple[str, ...] = ()
+    conditional: frozenset[str] = frozenset()
     merges: tuple[Merge, ...] = ()
     issues: tuple[Issue, ...] = ()
 

@@ -1,0 +1,56 @@
+"""The shared repository on PostgreSQL: what is stored, who it is about, and what each viewer gets to see."""
+
+from exchange.repository.conditions import BadSearch
+from exchange.repository.cursor import CursorRefused
+from exchange.repository.disclosure import load_classes
+from exchange.repository.embedded import ensure_database, ensure_running, stop, url_with
+from exchange.repository.everything import everything
+from exchange.repository.identity import IncomingPatient, LinkResult, link_patients
+from exchange.repository.items import ItemOutcome, PublishItem, PublishResult
+from exchange.repository.known import known_labels
+from exchange.repository.migrate import migrate
+from exchange.repository.page import Entry, Page, searchset
+from exchange.repository.parameters import parameters
+from exchange.repository.read import Found, read
+from exchange.repository.reader import Reader, reader
+from exchange.repository.reprofile import Reprofiled, reprofile
+from exchange.repository.ruling import redecide_all, register_participants
+from exchange.repository.search import search
+from exchange.repository.store import remove as remove_rows
+from exchange.repository.withdraw import readmissible_records
+from exchange.repository.write import publish
+
+__all__ = [
+    "BadSearch",
+    "CursorRefused",
+    "Entry",
+    "Found",
+    "IncomingPatient",
+    "ItemOutcome",
+    "LinkResult",
+    "Page",
+    "PublishItem",
+    "PublishResult",
+    "Reader",
+    "Reprofiled",
+    "ensure_database",
+    "ensure_running",
+    "everything",
+    "known_labels",
+    "link_patients",
+    "load_classes",
+    "migrate",
+    "parameters",
+    "publish",
+    "read",
+    "reader",
+    "readmissible_records",
+    "redecide_all",
+    "register_participants",
+    "remove_rows",
+    "reprofile",
+    "search",
+    "searchset",
+    "stop",
+    "url_with",
+]

@@ -1,5 +1,12 @@
 -- The shared repository. Readers come as role exchange_api, through row-level security, as one viewer.
 
+DO $$
+BEGIN
+    CREATE ROLE exchange_api LOGIN;            -- no password: an operator who listens on TCP sets one
+EXCEPTION WHEN duplicate_object OR unique_violation THEN
+    NULL;  -- roles belong to the server: another database, or another process, was first
+END $$;
+
 CREATE TABLE participant (
     code text PRIMARY KEY,
     facts jsonb NOT NULL                       -- the organization, agreement and requests of partner.yaml
@@ -19,6 +26,13 @@ CREATE TABLE consent_profile (
     body jsonb NOT NULL                        -- exchange.consent.Profile.to_json()
 );
 
+-- Under which rules and participants everything in `disclosure` was decided; publishers under others are refused.
+CREATE TABLE ruling (
+    one bool PRIMARY KEY DEFAULT true CHECK (one),
+    digest text NOT NULL,
+    decided timestamptz NOT NULL
+);
+
 CREATE TABLE disclosure_class (
     class int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     digest text NOT NULL UNIQUE,
@@ -30,7 +44,8 @@ CREATE TABLE disclosure_class (
     matched int[] NOT NULL
 );
 
--- What decide() permitted, and when; a row missing is a denial.
+-- What decide() permitted, and when; a row missing is a denial. A viewer's permit never outlasts that of the
+-- repository itself, so that what it may not hold is never shown.
 CREATE TABLE disclosure (
     viewer int NOT NULL REFERENCES viewer,
     class int NOT NULL REFERENCES disclosure_class,
@@ -41,6 +56,7 @@ CREATE TABLE disclosure (
     because text[] NOT NULL,
     PRIMARY KEY (viewer, class, valid_from)
 );
+CREATE INDEX disclosure_by_class ON disclosure (class);
 
 -- Identity: one row per Patient as a source sent it. Links are events; person is derived from patient_edge.
 CREATE TABLE patient (
@@ -51,7 +67,9 @@ CREATE TABLE patient (
     person uuid NOT NULL,                      -- smallest fhir_id of the connected component
     profile int REFERENCES consent_profile,
     features jsonb NOT NULL,                   -- normalised; strong identifiers as keyed hashes
-    active bool NOT NULL DEFAULT true
+    active bool NOT NULL DEFAULT true,
+    last_event timestamptz,                    -- of anything this partner sent about the patient
+    last_encounter timestamptz
 );
 CREATE INDEX patient_person ON patient (person);
 
@@ -100,12 +118,14 @@ CREATE TABLE relationship (
     until timestamptz NOT NULL,
     PRIMARY KEY (participant, patient, basis)
 );
+CREATE INDEX relationship_patient ON relationship (patient);
 
 -- Directives in force or past: FHIR Consents in normal form.
 CREATE TABLE directive (
     consent uuid PRIMARY KEY,                  -- fhir_id of the Consent
     patient int NOT NULL REFERENCES patient,
     partner text NOT NULL,
+    event_time timestamptz,
     body jsonb NOT NULL                        -- exchange.consent.Directive.to_json()
 );
 CREATE INDEX directive_patient ON directive (patient);
@@ -120,7 +140,7 @@ CREATE TABLE resource (
     patient int REFERENCES patient,            -- NULL: about nobody (Organization, Location, …)
     class int NOT NULL REFERENCES disclosure_class,
     cluster bytea,                             -- NULL: no duplicate is possible
-    rank bigint NOT NULL,                      -- within a cluster the lowest visible rank is shown
+    rank bigint NOT NULL,                      -- of the visible members of a cluster the lowest is shown
     version int NOT NULL,
     updated timestamptz NOT NULL,
     event_time timestamptz,
@@ -128,12 +148,13 @@ CREATE TABLE resource (
     content_hash bytea NOT NULL,
     mapping_digest text NOT NULL,
     rules_digest text NOT NULL,
-    body bytea COMPRESSION lz4 NOT NULL,       -- JSON as it is served, apart from patient references
+    body bytea NOT NULL,       -- JSON as it is served, apart from patient references
     UNIQUE (type, fhir_id, rendition)
 );
 CREATE INDEX resource_patient ON resource (patient, type);
 CREATE INDEX resource_class ON resource (class);
-CREATE INDEX resource_cluster ON resource (cluster, rank) WHERE cluster IS NOT NULL;
+CREATE INDEX resource_cluster ON resource (cluster, patient, rank) WHERE cluster IS NOT NULL;
+CREATE INDEX resource_updated ON resource (type, updated, fhir_id);
 
 CREATE TABLE resource_history (
     type text NOT NULL,
@@ -145,18 +166,24 @@ CREATE TABLE resource_history (
     class int NOT NULL,
     updated timestamptz NOT NULL,
     deleted bool NOT NULL DEFAULT false,
+    event_time timestamptz,
     record bigint,
-    body bytea COMPRESSION lz4,
+    content_hash bytea,
+    body bytea,
     PRIMARY KEY (type, fhir_id, rendition, version)
 );
+CREATE INDEX resource_history_patient ON resource_history (patient);
 
--- What decide() kept out of the repository, by rule: the withheld ledger.
+-- What decide() kept out of the repository, by rule: the withheld ledger. No content, so that nothing can leak.
 CREATE TABLE withheld (
     type text NOT NULL,
     fhir_id uuid NOT NULL,
     partner text NOT NULL,
+    patient int REFERENCES patient,
+    class int NOT NULL REFERENCES disclosure_class,
     record bigint NOT NULL,
     because text[] NOT NULL,
     at timestamptz NOT NULL,
     PRIMARY KEY (type, fhir_id)
 );
+CREATE INDEX withheld_patient ON withheld (patient);

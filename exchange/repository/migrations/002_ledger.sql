@@ -7,6 +7,7 @@ CREATE TABLE run (
     status text NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'balanced', 'unbalanced')),
     started timestamptz NOT NULL,
     ended timestamptz,
+    pulled int NOT NULL DEFAULT 0,             -- counted as records arrive, apart from source_record
     pulled_all bool NOT NULL DEFAULT false,
     seconds jsonb NOT NULL DEFAULT '{}'
 );
@@ -42,7 +43,7 @@ CREATE TABLE source_record (
 CREATE INDEX source_record_run ON source_record (run, chunk);
 CREATE INDEX source_record_key ON source_record (partner, feed, key);
 
--- The latest payload of each key that went through to the end, to recognise what did not change.
+-- The latest payload of each key and the resources it claims, to recognise what did not change.
 CREATE TABLE record_state (
     partner text NOT NULL,
     feed text NOT NULL,
@@ -52,6 +53,7 @@ CREATE TABLE record_state (
     resources text[] NOT NULL DEFAULT '{}',    -- Type/id it made, for deletes and snapshots
     PRIMARY KEY (partner, feed, key)
 );
+CREATE INDEX record_state_resources ON record_state USING gin (resources);
 
 CREATE TABLE quarantine (
     record bigint NOT NULL REFERENCES source_record,

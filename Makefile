@@ -1,0 +1,60 @@
+# Every target does its own set-up: a virtual environment in .venv and an embedded PostgreSQL under .data.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+SIZE ?= 2000
+SEED ?= 1
+BIN := .venv/bin
+READY := .venv/.ready
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help setup demo serve test check format external bench lock clean reset
+
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make the virtual environment from the locked dependencies
+
+$(READY): requirements/lock.txt requirements/bootstrap.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; make PYTHON=/path/to/python3.11 …")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing the locked dependencies into .venv …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/lock.txt \
+	  || $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e . \
+	  || $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(READY) ## Run the whole exchange: partner systems, Airflow, repository; print what came of it
+	@$(BIN)/exchange demo --size $(SIZE) --seed $(SEED)
+
+serve: $(READY) ## Serve the FHIR API on the data that is there
+	@$(BIN)/exchange serve
+
+test: check ## Check the code and run the tests (what CI runs)
+	@$(BIN)/pytest -n 2 --dist loadgroup -q
+
+check: $(READY) ## Formatting, lint, types, import rules
+	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q . && $(BIN)/mypy -p exchange && $(BIN)/lint-imports --no-cache
+
+format: $(READY) ## Format the code
+	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
+
+external: $(READY) ## Tests on other people's data and against other people's validators
+	@$(BIN)/pytest -q -m external
+
+bench: $(READY) ## Measure; prints ratios against a named baseline
+	@for bench in benchmarks/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+lock: ## Resolve the dependencies again
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --all-extras -o requirements/lock.txt pyproject.toml requirements/build.in
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  -o requirements/bootstrap.txt requirements/bootstrap.in
+
+reset: ## Stop the embedded PostgreSQL and delete all state
+	@if [ -x $(BIN)/exchange ]; then $(BIN)/exchange database stop || true; fi; rm -rf .data
+
+clean: reset ## Delete the virtual environment too
+	@rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

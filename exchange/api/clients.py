@@ -1,0 +1,127 @@
+"""Registered software of the participants: who may ask for tokens, with which keys and for what."""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from exchange.api.scopes import parse_scopes
+from exchange.model.errors import ContentError
+from exchange.model.partner import Partner
+
+_CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{2,127}")
+_PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "k", "oth"}
+_RSA_BYTES = 256
+_COLUMNS = "client_id, participant, jwks, scopes, roles, purposes, disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One registration; `jwks` is a JSON Web Key Set of public keys, `disabled` when it was switched off."""
+
+    client_id: str
+    participant: str
+    jwks: Mapping[str, Any]
+    scopes: list[str]
+    roles: list[str]
+    purposes: list[str]
+    disabled: datetime | None = None
+
+
+def register_client(conn: psycopg.Connection, client: Client, partner: Partner, at: datetime) -> None:
+    """Adds a client, or replaces the registration of one of the same participant; the caller commits.
+
+    Raises ContentError naming the field when the participant itself may not ask so, or a key is unfit.
+    """
+    _check(client, partner)
+    written = conn.execute(
+        "INSERT INTO client (client_id, participant, jwks, scopes, roles, purposes, registered)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (client_id) DO UPDATE SET jwks = excluded.jwks,"
+        " scopes = excluded.scopes, roles = excluded.roles, purposes = excluded.purposes, disabled = NULL"
+        " WHERE client.participant = excluded.participant",
+        (
+            client.client_id,
+            client.participant,
+            Jsonb(dict(client.jwks)),
+            client.scopes,
+            client.roles,
+            client.purposes,
+            at,
+        ),
+    )
+    if written.rowcount == 0:
+        raise ContentError("belongs to another participant already", field="client_id")
+
+
+def disable_client(conn: psycopg.Connection, client_id: str, at: datetime) -> bool:
+    """From the commit on its tokens are refused; False when there is no such client."""
+    done = conn.execute("UPDATE client SET disabled = %s WHERE client_id = %s", (at, client_id))
+    return done.rowcount == 1
+
+
+def list_clients(conn: psycopg.Connection) -> list[Client]:
+    """Every registration, disabled ones too."""
+    with conn.cursor(row_factory=class_row(Client)) as cursor:
+        return cursor.execute(f"SELECT {_COLUMNS} FROM client ORDER BY client_id").fetchall()
+
+
+def find_client(conn: psycopg.Connection, client_id: str) -> Client | None:
+    """The registration in force; None for an unknown or a disabled client."""
+    with conn.cursor(row_factory=class_row(Client)) as cursor:
+        return cursor.execute(
+            f"SELECT {_COLUMNS} FROM client WHERE client_id = %s AND disabled IS NULL", (client_id,)
+        ).fetchone()
+
+
+def _check(client: Client, partner: Partner) -> None:
+    if not _CLIENT_ID.fullmatch(client.client_id):
+        raise ContentError("must be 3 to 128 characters of A-Z a-z 0-9 . _ : / -", field="client_id")
+    if client.participant != partner.code:
+        raise ContentError("is not the participant whose partner.yaml was given", field="participant")
+    _check_within("roles", client.roles, partner.requests.roles)
+    _check_within("purposes", client.purposes, partner.requests.purposes)
+    unfit = [scope for scope in client.scopes if len(parse_scopes(scope)) != 1]
+    if unfit or not client.scopes:
+        raise ContentError("must be SMART system scopes such as system/*.rs", field="scopes")
+    keys = client.jwks.get("keys")
+    if not isinstance(keys, list) or not keys:
+        raise ContentError('must be a JSON Web Key Set {"keys": [...]} with a key', field="jwks")
+    for key in keys:
+        _check_key(key)
+    if len({key["kid"] for key in keys}) != len(keys):
+        raise ContentError("two keys have the same `kid`", field="jwks")
+
+
+def _check_within(field: str, asked: list[str], allowed: tuple[str, ...]) -> None:
+    if not asked or not set(asked) <= set(allowed):
+        raise ContentError("must be among those of the participant's `requests`", field=field, valid=allowed)
+
+
+def _check_key(key: Mapping[str, Any]) -> None:
+    """RSA of 2,048 bits or more for RS384, P-384 for ES384, public and named."""
+    if _PRIVATE & key.keys():
+        raise ContentError("holds a private key; register the public part and replace that key", field="jwks")
+    if not isinstance(key.get("kid"), str) or not key["kid"]:
+        raise ContentError("each key needs a `kid`", field="jwks")
+    elliptic = key.get("kty") == "EC" and key.get("crv") == "P-384" and {"x", "y"} <= key.keys()
+    rsa = key.get("kty") == "RSA" and "e" in key and _length(key.get("n")) >= _RSA_BYTES
+    if not (elliptic and key.get("alg", "ES384") == "ES384") and not (
+        rsa and key.get("alg", "RS384") == "RS384"
+    ):
+        raise ContentError("keys must be RSA of 2048 bits or more (RS384) or EC P-384 (ES384)", field="jwks")
+
+
+def _length(number: object) -> int:
+    """Bytes of a base64url number."""
+    try:
+        return len(urlsafe_b64decode(f"{number}=="))
+    except ValueError:
+        return 0

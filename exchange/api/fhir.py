@@ -1,0 +1,89 @@
+"""Answers what is below /fhir: who asks, may he, what does he want, and the record of it."""
+
+from __future__ import annotations
+
+import math
+
+import orjson
+
+from exchange.api import access, interactions
+from exchange.api.access import Access
+from exchange.api.capability import capability_statement, served_types
+from exchange.api.limits import Buckets
+from exchange.api.messages import Answer, Call, Parameters, Refusal, form_of, parse_parameters
+from exchange.api.negotiation import serves_json
+from exchange.api.routing import interaction
+from exchange.api.service import Service, as_api
+from exchange.audit import append, denied_entry
+
+PREFIX = "/fhir"
+_DENIALS = {401, 403}
+
+
+def answer(service: Service, participants: Buckets, call: Call) -> Answer:
+    """One FHIR request; everything but the CapabilityStatement needs an access token."""
+    path = call.path.removeprefix(PREFIX)
+    parameters = parse_parameters(call.query, service.limits.parameters)
+    if path.strip("/") == "metadata":
+        return _metadata(service, call, parameters)
+    held = access.read_token(service, access.bearer(call), call.at)
+    if held is None:
+        raise access.unauthorized("the access token is not valid, or not any more")
+    wait = participants.wait(held.viewer.participant)
+    if wait:
+        raise too_often(wait)
+    try:
+        return _served(service, held, call, parameters)
+    except Refusal as refusal:
+        if refusal.status in _DENIALS:
+            _record_denial(service, held, call, refusal)
+        raise
+
+
+def too_often(wait: float) -> Refusal:
+    """429 with the seconds to wait."""
+    return Refusal(
+        429, "throttled", "too many requests; wait and try again", {"Retry-After": str(math.ceil(wait))}
+    )
+
+
+def _metadata(service: Service, call: Call, parameters: Parameters) -> Answer:
+    interaction(call.method, "metadata", ())
+    _check_format(call, parameters)
+    return Answer(200, orjson.dumps(capability_statement(service, call.at)))
+
+
+def _served(service: Service, held: Access, call: Call, parameters: Parameters) -> Answer:
+    if not access.may_ask(service.participants.get(held.viewer.participant), held.viewer, call.at):
+        raise Refusal(
+            403, "forbidden", "the participant may not ask under this role for this purpose any more"
+        )
+    wanted = interaction(call.method, call.path.removeprefix(PREFIX), served_types())
+    if call.method == "POST":
+        parameters += form_of(call, service.limits.parameters)
+    _check_format(call, parameters)
+    asked = interactions.Asked(service, call, held, tuple(p for p in parameters if p[0] not in _GENERAL))
+    return _WORK[wanted.name](asked, wanted)
+
+
+_GENERAL = {"_format", "_pretty"}
+_WORK = {
+    "read": interactions.read,
+    "search-type": interactions.search,
+    "everything": interactions.everything,
+}
+
+
+def _check_format(call: Call, parameters: Parameters) -> None:
+    formats = [value for name, value in parameters if name == "_format"]
+    if not serves_json(call.headers.get("accept", ""), formats):
+        raise Refusal(406, "not-supported", "answers are application/fhir+json; fhirVersion=4.0")
+
+
+def _record_denial(service: Service, held: Access, call: Call, refusal: Refusal) -> None:
+    who = access.requester(service, held.client_id, held.viewer, held.jti)
+    entry = denied_entry(
+        who, access.circumstances(service, call), call.text, f"{refusal.status} {refusal.code}"
+    )
+    with as_api(service) as conn:
+        append(conn, [entry])

@@ -1,0 +1,74 @@
+"""What a request says about the form of its answer (https://hl7.org/fhir/R4/http.html#general)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Literal
+
+FHIR_JSON = "application/fhir+json"
+_SERVED = {"*/*", "application/*", "text/*", "application/fhir+json", "application/json", "text/json"}
+_FORMATS = {"json", "application/fhir+json", "application/json", "text/json"}
+_VERSIONS = {"4.0", "4.0.1"}
+
+Handling = Literal["strict", "lenient"]
+
+
+def serves_json(accept: str, formats: Iterable[str] = ()) -> bool:
+    """Whether the answer may be FHIR R4 as JSON; `_format` wins over `Accept`, nothing said is a yes.
+
+    >>> serves_json("application/fhir+xml"), serves_json("application/fhir+xml", ["json"])
+    (False, True)
+    """
+    named = list(formats)
+    if named:
+        return all(_media(name.replace(" ", "+"))[0] in _FORMATS for name in named)
+    offers = [_media(part) for part in accept.split(",") if part.strip()]
+    return not offers or any(_acceptable(media, options) for media, options in offers)
+
+
+def handling(prefer: str) -> Handling:
+    """`Prefer: handling=`; without it unknown search parameters are refused (strict).
+
+    >>> handling("respond-async, handling=lenient")
+    'lenient'
+    """
+    named = re.search(r"(?:^|[,;\s])handling\s*=\s*\"?(strict|lenient)\b", prefer)
+    return "lenient" if named and named[1] == "lenient" else "strict"
+
+
+def not_modified(if_none_match: str, if_modified_since: str, etag: str, updated: datetime) -> bool:
+    """Whether the requester holds this version already; an `If-None-Match` makes the date count for nothing.
+
+    >>> not_modified('W/"1", "2"', "", 'W/"2"', datetime(2026, 1, 1, tzinfo=UTC))
+    True
+    """
+    if if_none_match.strip():
+        known = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+        return bool(known & {"*", etag.removeprefix("W/")})
+    try:
+        since = parsedate_to_datetime(if_modified_since)
+    except ValueError:
+        return False
+    return updated.replace(microsecond=0) <= (since if since.tzinfo else since.replace(tzinfo=UTC))
+
+
+def http_date(instant: datetime) -> str:
+    """An instant for `Last-Modified`.
+
+    >>> http_date(datetime(2026, 6, 1, 17, tzinfo=UTC))
+    'Mon, 01 Jun 2026 17:00:00 GMT'
+    """
+    return format_datetime(instant.astimezone(UTC), usegmt=True)
+
+
+def _media(text: str) -> tuple[str, dict[str, str]]:
+    media, *options = (part.strip().lower() for part in text.split(";"))
+    return media, dict(option.partition("=")[::2] for option in options)
+
+
+def _acceptable(media: str, options: dict[str, str]) -> bool:
+    refused = re.fullmatch(r"0(\.0*)?", options.get("q", "1"))
+    return media in _SERVED and not refused and options.get("fhirversion", "4.0") in _VERSIONS

@@ -1,0 +1,82 @@
+"""Which FHIR interaction a method and a path below /fhir mean (https://hl7.org/fhir/R4/http.html)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from exchange.api.messages import Refusal
+
+_TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
+_ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")
+
+Name = Literal["capabilities", "read", "search-type", "everything"]
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """An interaction that is served, on a type and perhaps an instance."""
+
+    name: Name
+    type: str = ""
+    id: str = ""
+
+
+def interaction(method: str, path: str, types: Collection[str]) -> Interaction:
+    """The interaction meant; raises Refusal: 404 where nothing is, 405 where it is not for `method`."""
+    method = "GET" if method == "HEAD" else method
+    match path.strip("/").split("/"):
+        case ["metadata"]:
+            return _only(method, "GET", Interaction("capabilities"))
+        case [name, *rest] if _TYPE.fullmatch(name):
+            if name not in types:
+                raise Refusal(404, "not-supported", "this resource type is not served here")
+            return _of_type(method, name, rest)
+        case [operation] if operation.startswith("$"):
+            raise _no_operation()
+        case [""]:
+            raise Refusal(
+                405, "not-supported", "batches, transactions and system searches are not served", _ALLOW
+            )
+        case _:
+            raise _nothing()
+
+
+_ALLOW = {"Allow": ""}
+
+
+def _of_type(method: str, name: str, rest: list[str]) -> Interaction:
+    match rest:
+        case []:
+            return _only(method, "GET", Interaction("search-type", name))
+        case ["_search"]:
+            return _only(method, "POST", Interaction("search-type", name))
+        case [operation] if operation.startswith("$"):
+            raise _no_operation()
+        case [key] if _ID.fullmatch(key):
+            return _only(method, "GET", Interaction("read", name, key))
+        case [key, "$everything"] if name == "Patient" and _ID.fullmatch(key):
+            return _only(method, "GET", Interaction("everything", name, key))
+        case [_, operation] if operation.startswith("$"):
+            raise _no_operation()
+        case [_, "_history"] | [_, "_history", _] | ["_history"]:
+            raise Refusal(501, "not-supported", "history is not served")
+        case _:
+            raise _nothing()
+
+
+def _only(method: str, allowed: str, found: Interaction) -> Interaction:
+    if method != allowed:
+        text = f"{method} is not served here; use {allowed}" if method.isalpha() else f"use {allowed}"
+        raise Refusal(405, "not-supported", text, {"Allow": "GET, HEAD" if allowed == "GET" else allowed})
+    return found
+
+
+def _no_operation() -> Refusal:
+    return Refusal(404, "not-supported", "this operation is not served")
+
+
+def _nothing() -> Refusal:
+    return Refusal(404, "not-found", "there is nothing at this address")

@@ -1,0 +1,75 @@
+"""Runs the API with uvicorn; TLS ends here when a certificate is given, else at a proxy in front."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from time import monotonic, sleep
+
+import uvicorn
+
+from exchange.api.app import create_app
+from exchange.api.service import Service
+from exchange.model.errors import ExchangeError
+
+_START_SECONDS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen; port 0: any free one."""
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+    certificate: Path | None = None
+    private_key: Path | None = None
+
+
+def serve(service: Service, address: Address) -> None:
+    """Serves until SIGINT or SIGTERM."""
+    uvicorn.Server(_config(service, address)).run()
+
+
+@contextmanager
+def serving(service: Service, address: Address) -> Iterator[int]:
+    """Serves in a thread while the block runs; gives the port."""
+    server = uvicorn.Server(_config(service, address))
+    thread = Thread(target=server.run, name="exchange-api", daemon=True)
+    thread.start()
+    try:
+        yield _port_when_started(server, thread)
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _config(service: Service, address: Address) -> uvicorn.Config:
+    # URLs of searches hold patient data, and the audit log is the record of them: no handler may get them.
+    logging.getLogger("uvicorn.access").disabled = True
+    return uvicorn.Config(
+        create_app(service),
+        host=address.host,
+        port=address.port,
+        ssl_certfile=address.certificate,
+        ssl_keyfile=address.private_key,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        lifespan="off",
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=10,
+    )
+
+
+def _port_when_started(server: uvicorn.Server, thread: Thread) -> int:
+    deadline = monotonic() + _START_SECONDS
+    while not server.started:
+        if not thread.is_alive() or monotonic() > deadline:
+            raise ExchangeError("the API did not start; is the address in use?")
+        sleep(0.01)
+    port: int = server.servers[0].sockets[0].getsockname()[1]
+    return port

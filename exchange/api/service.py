@@ -1,0 +1,74 @@
+"""What the API needs from the rest of the house, handed in by whoever starts it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import psycopg
+from psycopg_pool import ConnectionPool
+
+from exchange.api.limits import Buckets, Rate
+from exchange.model.partner import Partner
+
+_PARTICIPANT = Rate(per_second=200, burst=400)
+_ADDRESS = Rate(per_second=20, burst=40)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one participant, or one address without a token, may ask; sizes in bytes."""
+
+    participant: Rate = _PARTICIPANT
+    address: Rate = _ADDRESS
+    body: int = 65_536
+    target: int = 8_192
+    parameters: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One running API; `base_url` has no trailing slash, `signing_key` is an Ed25519 private key (PEM).
+
+    `pool` needs a login that may SET ROLE exchange_api and nothing more. `notices` are the obligations (code
+    and words, from consent/vocabulary.yaml) that travel with the data; others stay inside.
+    """
+
+    pool: ConnectionPool[psycopg.Connection]
+    base_url: str
+    participants: Mapping[str, Partner]
+    signing_key: str
+    cursor_key: bytes
+    notices: Mapping[str, str]
+    clock: Callable[[], datetime] = _now
+    limits: Limits = field(default_factory=Limits)
+    timer: Callable[[], float] = time.monotonic
+    software: str = field(default_factory=lambda: version("mosaic-exchange"))
+
+    @property
+    def fhir_url(self) -> str:
+        return f"{self.base_url}/fhir"
+
+    @property
+    def token_url(self) -> str:
+        return f"{self.base_url}/auth/token"
+
+    def buckets(self) -> tuple[Buckets, Buckets]:
+        """Fresh buckets for participants and for addresses."""
+        return Buckets(self.limits.participant, self.timer), Buckets(self.limits.address, self.timer)
+
+
+@contextmanager
+def as_api(service: Service) -> Iterator[psycopg.Connection]:
+    """A transaction with the API's rights and nobody's view: it sees no record of the repository."""
+    with service.pool.connection() as conn, conn.transaction():
+        conn.execute("SET LOCAL ROLE exchange_api")
+        yield conn

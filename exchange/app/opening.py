@@ -1,0 +1,137 @@
+"""Puts the exchange together from its settings: content, keys, stores, database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import orjson
+import psycopg
+
+from exchange.app.secrets import load_keyring, load_signing_key
+from exchange.connectors import LocalPaths, open_connector
+from exchange.consent import Context, parse_rules, participant
+from exchange.content import load_partners, read_tree
+from exchange.crypto import Keyring, keyed_hash
+from exchange.landing import Landing
+from exchange.linkage import Features, features, parse_duplicates, parse_model, parse_vocabulary
+from exchange.mapping import Maps, load_maps
+from exchange.model.errors import ContentError
+from exchange.model.partner import Partner
+from exchange.model.records import Files, Resource
+from exchange.pipeline.batches import Batches
+from exchange.pipeline.ledger import Connection
+from exchange.pipeline.work import Work
+from exchange.repository import ensure_running, migrate, register_participants
+from exchange.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One deployment, open for work."""
+
+    settings: Settings
+    partners: Mapping[str, Partner]
+    mappings: Files
+    context: Context
+    database_url: str
+    signing_key: str
+    work: Work
+
+
+def partner_environment(settings: Settings) -> dict[str, str]:
+    """Values for `${NAME}` in partner.yaml: the environment file's, over which the process's win."""
+    named: dict[str, str] = {}
+    if settings.environment_file.exists():
+        named = orjson.loads(settings.environment_file.read_bytes())
+    return {**named, **os.environ}
+
+
+def local_paths(settings: Settings) -> LocalPaths:
+    """Where connectors keep what must outlive a process, and the keys that seal it."""
+    return LocalPaths(settings.data / "spool", load_keyring(settings.keyring))
+
+
+def database_url(settings: Settings) -> str:
+    """The PostgreSQL named, or the embedded one, started if need be."""
+    return settings.database_url or ensure_running(settings.data / "postgres")
+
+
+def content(settings: Settings) -> tuple[Files, dict[str, Partner], Context]:
+    """mappings/ and consent/ as this deployment has them; raises ContentError naming file and line."""
+    mappings = read_tree(settings.home / "mappings")
+    partners = load_partners(mappings)
+    rules = parse_rules(read_tree(settings.home / "consent"))
+    return (
+        mappings,
+        partners,
+        Context(rules, {code: participant(partner) for code, partner in partners.items()}),
+    )
+
+
+def open_exchange(settings: Settings, now: Callable[[], datetime] | None = None) -> Exchange:
+    """The exchange ready for runs and requests; the database is brought up to this version."""
+    mappings, partners, context = content(settings)
+    keyring = load_keyring(settings.keyring)
+    clock = now or (lambda: datetime.now(UTC))
+    url = database_url(settings)
+    migrate(url)
+    connect = _connector(url)
+    with connect() as connection:
+        register_participants(connection, context, clock())
+        connection.commit()
+    work = Work(
+        connect=connect,
+        landing=Landing(settings.landing, keyring),
+        batches=Batches(settings.batches, keyring),
+        partners=partners,
+        maps=_maps(mappings),
+        connector=lambda partner: open_connector(
+            partner, partner_environment(settings), local_paths(settings)
+        ),
+        context=context,
+        model=parse_model(mappings),
+        duplicates=parse_duplicates(mappings),
+        features=_features(mappings, keyring),
+        now=clock,
+    )
+    return Exchange(settings, partners, mappings, context, url, load_signing_key(settings.signing_key), work)
+
+
+def find_partner(partners: Mapping[str, Partner], code: str) -> Partner:
+    """The participant with that folder name; raises ContentError with the valid names."""
+    if code not in partners:
+        raise ContentError("no such partner", file="mappings/", field=code, valid=partners)
+    return partners[code]
+
+
+def _maps(mappings: Files) -> Callable[[Partner], Maps]:
+    loaded: dict[str, Maps] = {}
+
+    def maps(partner: Partner) -> Maps:
+        if partner.code not in loaded:
+            loaded[partner.code] = load_maps(mappings, partner)
+        return loaded[partner.code]
+
+    return maps
+
+
+def _features(mappings: Files, keyring: Keyring) -> Callable[[Resource], Features]:
+    vocabulary = parse_vocabulary(mappings)
+
+    def hash_identifier(text: str) -> str:
+        return keyed_hash(text, keyring, "identity")
+
+    return lambda patient: features(patient, hash_identifier, vocabulary)
+
+
+def _connector(url: str) -> Callable[[], AbstractContextManager[Connection]]:
+    @contextmanager
+    def connect() -> Iterator[Connection]:
+        with psycopg.connect(url) as connection:
+            yield connection
+
+    return connect

@@ -1,0 +1,162 @@
+"""Bringing a partner on: the folder to start from, and the check of a folder."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from exchange.consent import Rules
+from exchange.content import parse_partner
+from exchange.formats import Rejected, split
+from exchange.mapping import load_maps
+from exchange.model.errors import ContentError
+from exchange.model.fhir import reference_to
+from exchange.model.partner import Partner
+from exchange.model.records import Document, Files, Format, Issue
+from exchange.pipeline.map import map_source
+from exchange.pipeline.safeguard import safeguard_chunk
+
+_SHARED_MAPS: dict[Format, str] = {
+    "fhir_json": "_shared/maps/fhir_r4.map.yaml",
+    "hl7v2": "_shared/maps/hl7v2.map.yaml",
+    "ccda": "_shared/maps/ccda.map.yaml",
+    "hsds_json": "_shared/maps/hsds.map.yaml",
+}
+_PATTERNS: dict[Format, str] = {
+    "fhir_json": "*.json*",
+    "hl7v2": "*.hl7",
+    "ccda": "*.xml",
+    "hsds_json": "*.json",
+    "delimited": "*.csv",
+}
+
+_PARTNER = """\
+# Who they are. The law attaches to type, covered_entity and part2_program; say what is true.
+namespace: https://{code}.example/      # their own; ids are derived from it, so never change it
+organization:
+  name: {name}
+  type: {type}
+  covered_entity: {covered}
+# Without an agreement in force nothing enters and nothing leaves.
+agreement: {{type: participation, signed: {today}}}
+# What they may ask for, once they have a client (exchange client add {code} …).
+requests: {{purposes: []}}
+# Where their records are. ${{NAME}} is read from the environment when a run starts.
+connector:
+  type: folder
+  options: {{path: {folder}}}
+schedule: "0 2 * * *"
+feeds:
+  records:
+    format: {format}
+    map: {map}
+    match: "{match}"{key}
+"""
+
+_KEY = '\n    key: ["id"]         # the column or columns that make a row the same one'
+
+_DELIMITED_MAP = """\
+# One line per element: FHIR element: column, with functions after a bar. docs/partners.md teaches the rest.
+resource: Patient
+id: {key}
+identifier:
+  - {{system: "https://{code}.example/id", value: {key}}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a partner's samples become: records, resources by type, labels, issues, rejected records."""
+
+    partner: str
+    records: int
+    resources: dict[str, int]
+    labels: dict[str, int]
+    issues: tuple[Issue, ...]
+
+    @property
+    def errors(self) -> int:
+        """Issues that would keep something out."""
+        return sum(issue.severity in ("error", "fatal") for issue in self.issues)
+
+
+def new_partner(mappings: Path, code: str, format_: Format, folder: str, today: str) -> list[Path]:
+    """Writes `mappings/<code>/` to start from and returns the files; raises ContentError if it is there."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{1,40}", code):
+        raise ContentError("a partner's code is lower case letters, digits and _", field=code)
+    home = mappings / code
+    if home.exists():
+        raise ContentError("there is such a folder already", file=f"mappings/{code}")
+    delimited = format_ == "delimited"
+    text = _PARTNER.format(
+        code=code,
+        name=code.replace("_", " ").title(),
+        type="social-services" if delimited else "clinic",
+        covered="false" if delimited else "true",
+        today=today,
+        folder=folder,
+        format=format_,
+        map="records.map.yaml" if delimited else _SHARED_MAPS[format_],
+        match=_PATTERNS[format_],
+        key='\n    key: ["id"]         # the column or columns that make a row the same one'
+        if delimited
+        else "",
+    )
+    parse_partner(code, text, f"mappings/{code}/partner.yaml")
+    for name in ("samples", "expected", "codes"):
+        (home / name).mkdir(parents=True)
+    written = [_write(home / "partner.yaml", text)]
+    if delimited:
+        written.append(_write(home / "records.map.yaml", _DELIMITED_MAP.format(code=code, key="id")))
+    return written
+
+
+def _write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def check_partner(mappings: Files, partner: Partner, rules: Rules, documents: Sequence[Document]) -> Checked:
+    """Maps and labels `documents` as a run would, without touching any store."""
+    maps = load_maps(mappings, partner)
+    items = [
+        item for document in documents for item in split(document, partner.feeds[document.feed], partner)
+    ]
+    rejected = [item.issue for item in items if isinstance(item, Rejected)]
+    mapped = [
+        (r.feed, map_source(r, maps)[0]) for r in items if not isinstance(r, Rejected) and not r.deleted
+    ]
+    rows = [
+        {"feed": feed, "resources": list(m.resources), "ids": [reference_to(r) for r in m.resources]}
+        for feed, m in mapped
+    ]
+    labelled = [item for row in safeguard_chunk(rows, partner, rules, {}) for item in row["resources"]]
+    return Checked(
+        partner=partner.code,
+        records=len(items),
+        resources=dict(Counter(item["resource"]["resourceType"] for item in labelled).most_common()),
+        labels=dict(Counter(c for item in labelled for c in item["labels"]["codes"]).most_common()),
+        issues=(*rejected, *(issue for _, m in mapped for issue in m.issues)),
+    )
+
+
+def sample_documents(partner: Partner, folder: Path) -> list[Document]:
+    """The files of a folder that belong to the partner's feeds: by feed name first, then by `match`."""
+    found: list[Document] = []
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        feed = _feed_of(partner, path.relative_to(folder))
+        if feed:
+            found.append(Document(feed, path.name, path.read_bytes()))
+    return found
+
+
+def _feed_of(partner: Partner, path: Path) -> str | None:
+    named = [
+        feed for feed in partner.feeds if path.parts[0].split(".")[0] == feed or path.name.startswith(feed)
+    ]
+    matching = [name for name, feed in partner.feeds.items() if fnmatch(path.name, Path(feed.match).name)]
+    return next(iter([*named, *matching]), None)

@@ -1,0 +1,86 @@
+"""Accounting of disclosures: who received what about one person (45 CFR 164.528(b))."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+_ENTITY_QUERY = "24"
+_RESOURCE_TYPES = "http://hl7.org/fhir/resource-types"
+_OBJECT_ROLE_RESOURCE = "4"
+_RULE = "urn:mosaic:rule:"
+
+# A requester knows a person by the golden id of what he may see, so every id of the person's records counts.
+_DISCLOSURES = """
+SELECT event.sequence, event.kind, event.participant, event.body
+FROM audit_event AS event
+WHERE event.kind IN ('read', 'query', 'everything')
+  AND event.patient IN (
+    SELECT unnest(ARRAY[same.fhir_id, same.golden_id])
+    FROM patient AS asked JOIN patient AS same ON same.person = asked.person
+    WHERE %(patient)s::uuid IN (asked.fhir_id, asked.golden_id)
+    UNION SELECT %(patient)s::uuid
+  )
+ORDER BY event.sequence
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """One answer that held something about the person: when, to whom, what, why, and under which rules."""
+
+    sequence: int
+    at: datetime
+    kind: str
+    participant: str
+    recipient: str
+    purpose: str
+    resources: tuple[str, ...]
+    because: tuple[str, ...]
+    request: str
+
+
+def accounting(conn: psycopg.Connection, patient: str) -> list[Disclosure]:
+    """A person's disclosures, oldest first; `patient` is the id of any Patient of that person."""
+    rows = conn.execute(_DISCLOSURES, {"patient": patient}).fetchall()
+    return [_disclosure(*row) for row in rows]
+
+
+def _disclosure(sequence: int, kind: str, participant: str, event: Mapping[str, Any]) -> Disclosure:
+    agents = event["agent"]
+    recipient = next(agent for agent in agents if agent["requestor"])
+    policies = [policy for agent in agents for policy in agent.get("policy", ())]
+    return Disclosure(
+        sequence=sequence,
+        at=datetime.fromisoformat(event["recorded"]),
+        kind=kind,
+        participant=participant,
+        recipient=recipient["who"]["display"],
+        purpose=event["purposeOfEvent"][0]["coding"][0]["code"],
+        resources=tuple(_resources(event)),
+        because=tuple(p.removeprefix(_RULE) for p in policies if p.startswith(_RULE)),
+        request=_request(event),
+    )
+
+
+def _resources(event: Mapping[str, Any]) -> list[str]:
+    """`Type/id` that was read, or the types that were among the results."""
+    found = []
+    for entity in event["entity"]:
+        if entity.get("role", {}).get("code") != _OBJECT_ROLE_RESOURCE:
+            continue
+        kind = entity["type"]
+        found.append(kind["code"] if kind["system"] == _RESOURCE_TYPES else entity["what"]["reference"])
+    return found
+
+
+def _request(event: Mapping[str, Any]) -> str:
+    for entity in event["entity"]:
+        if entity.get("role", {}).get("code") == _ENTITY_QUERY:
+            return b64decode(entity["query"]).decode()
+    return ""

@@ -1,0 +1,143 @@
+"""The append-only chain of audit records: each holds the hash of the one before, the end is signed.
+
+Role exchange_api may only append; `seal` and `verify` need a connection that may read the tables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+import psycopg
+from psycopg.rows import class_row
+
+from exchange.audit.events import Entry
+from exchange.crypto.sign import sign
+from exchange.model.errors import ContentError, ExchangeError
+
+GENESIS = bytes(32)
+
+
+class AuditFailed(ExchangeError):
+    """The record of a disclosure could not be written, so the disclosure must not happen."""
+
+    retry = "retry"
+    http_status = 503
+    issue_code = "transient"
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """A signed end of the chain."""
+
+    sequence: int
+    hash: bytes
+    sealed: datetime
+    signature: bytes
+
+
+def append(conn: psycopg.Connection, entries: Sequence[Entry]) -> None:
+    """Adds `entries` in the caller's transaction and keeps the head locked to its end, so call it last.
+
+    Raises AuditFailed; the caller must then let nothing out.
+    """
+    try:
+        conn.execute(
+            "SELECT audit_append(%s::text[], %s::text[], %s::uuid[], %s::text[])",
+            (
+                [entry.kind for entry in entries],
+                [entry.participant for entry in entries],
+                [entry.patient for entry in entries],
+                [orjson.dumps(entry.event, option=orjson.OPT_SORT_KEYS).decode() for entry in entries],
+            ),
+        )
+    except psycopg.Error as error:
+        raise AuditFailed(f"the audit record could not be written ({type(error).__name__})") from None
+
+
+def link(previous: bytes, sequence: int, content: Sequence[str | None]) -> bytes:
+    """Hash of a record; `content` is (kind, participant, patient, body), as audit_hash() computes it too."""
+    parts = [hashlib.sha256((part or "").encode()).digest() for part in content]
+    return hashlib.sha256(previous + sequence.to_bytes(8, "big", signed=True) + b"".join(parts)).digest()
+
+
+def statement(sequence: int, digest: bytes, sealed: datetime) -> bytes:
+    """What a seal's signature covers."""
+    instant = sealed.astimezone(UTC).isoformat(timespec="microseconds")
+    return f"mosaic-exchange audit seal\n{sequence}\n{digest.hex()}\n{instant}\n".encode()
+
+
+def seal(conn: psycopg.Connection, private_key: str, at: datetime, anchor: Path | None = None) -> Seal:
+    """Signs the end of the chain, commits, and adds the seal to the file `anchor` outside the database.
+
+    When nothing was written since the last seal, that one is returned.
+    """
+    with conn.transaction():
+        head = conn.execute("SELECT sequence, hash FROM audit_head FOR UPDATE").fetchone()
+        sequence, digest = head or (0, GENESIS)
+        made = _sealed(conn, sequence)
+        if made is None:
+            made = Seal(sequence, digest, at, sign(statement(sequence, digest, at), private_key))
+            conn.execute(
+                "INSERT INTO audit_seal (sequence, hash, sealed, signature) VALUES (%s, %s, %s, %s)",
+                (made.sequence, made.hash, made.sealed, made.signature),
+            )
+    if anchor is not None and made not in read_anchor(anchor):
+        _write_anchor(anchor, made)
+    return made
+
+
+def read_seals(conn: psycopg.Connection) -> list[Seal]:
+    """Every seal of the database, oldest first."""
+    with conn.cursor(row_factory=class_row(Seal)) as cursor:
+        return cursor.execute(
+            "SELECT sequence, hash, sealed, signature FROM audit_seal ORDER BY sequence"
+        ).fetchall()
+
+
+def read_anchor(anchor: Path) -> list[Seal]:
+    """Every seal of an anchor file, as it stands there; raises ContentError naming a line that is none."""
+    if not anchor.exists():
+        return []
+    lines = anchor.read_text(encoding="utf-8").splitlines()
+    return [_parse_seal(line, anchor.name, number) for number, line in enumerate(lines, 1)]
+
+
+def _sealed(conn: psycopg.Connection, sequence: int) -> Seal | None:
+    with conn.cursor(row_factory=class_row(Seal)) as cursor:
+        return cursor.execute(
+            "SELECT sequence, hash, sealed, signature FROM audit_seal WHERE sequence = %s", (sequence,)
+        ).fetchone()
+
+
+def _parse_seal(line: str, file: str, number: int) -> Seal:
+    try:
+        data = orjson.loads(line)
+        return Seal(
+            int(data["sequence"]),
+            bytes.fromhex(data["hash"]),
+            datetime.fromisoformat(data["sealed"]).astimezone(UTC),
+            bytes.fromhex(data["signature"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        raise ContentError("not a seal of the audit log", file=file, line=number) from None
+
+
+def _write_anchor(anchor: Path, made: Seal) -> None:
+    """One JSON line, on disk before this returns."""
+    line = {
+        "sequence": made.sequence,
+        "hash": made.hash.hex(),
+        "sealed": made.sealed.astimezone(UTC).isoformat(timespec="microseconds"),
+        "signature": made.signature.hex(),
+    }
+    anchor.parent.mkdir(parents=True, exist_ok=True)
+    with anchor.open("ab") as file:
+        file.write(orjson.dumps(line) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,92 @@
+"""`exchange client`: software of a participant that may ask for tokens."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from exchange.api import Client, disable_client, list_clients, register_client
+from exchange.app import find_partner
+from exchange.cli.common import JsonOption, PartnerArgument, console, exchange, print_json, table
+from exchange.crypto import new_jwk_pair
+from exchange.model.errors import ContentError
+
+app = typer.Typer(help="Clients of the API: register one with its public keys, list them, switch one off.")
+
+
+@app.command()
+def add(
+    partner: PartnerArgument,
+    jwks: Annotated[Path, typer.Option(help="File with the client's JSON Web Key Set (public keys).")],
+    client_id: Annotated[str | None, typer.Option(help="Default: the partner's code.")] = None,
+    scope: Annotated[str, typer.Option(help="SMART scopes the client may ask for.")] = "system/*.rs",
+) -> None:
+    """Register a client for a participant; it may ask for the purposes its partner.yaml names."""
+    opened = exchange()
+    found = find_partner(opened.partners, partner)
+    try:
+        keys = orjson.loads(jwks.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        raise ContentError("is not a readable JSON Web Key Set", file=str(jwks)) from None
+    client = Client(
+        client_id=client_id or partner,
+        participant=partner,
+        jwks=keys,
+        scopes=scope.split(),
+        roles=list(found.requests.roles),
+        purposes=list(found.requests.purposes),
+    )
+    with opened.work.connect() as connection:
+        register_client(connection, client, found, datetime.now(UTC))
+        connection.commit()
+    console.print(f"client `{client.client_id}` may ask for {', '.join(client.purposes)}", highlight=False)
+
+
+@app.command(name="new-key")
+def new_key(
+    folder: Annotated[
+        Path, typer.Argument(help="Where private.pem and jwks.json are written.", file_okay=False)
+    ],
+    algorithm: Annotated[str, typer.Option(help="ES384 or RS384.")] = "ES384",
+) -> None:
+    """Make a key pair for a client: private.pem stays with it, jwks.json is registered here."""
+    private, public = new_jwk_pair(algorithm)
+    folder.mkdir(parents=True, exist_ok=True)
+    secret = folder / "private.pem"
+    secret.touch(mode=0o600)
+    secret.write_text(private)
+    (folder / "jwks.json").write_bytes(orjson.dumps({"keys": [public]}, option=orjson.OPT_INDENT_2))
+    console.print(f"wrote {secret} and {folder / 'jwks.json'}", highlight=False)
+
+
+@app.command(name="list")
+def list_all(json: JsonOption = False) -> None:
+    """Every registered client."""
+    with exchange().work.connect() as connection:
+        found = list_clients(connection)
+    if json:
+        print_json(found)
+        return
+    table(
+        "Clients",
+        ["client", "participant", "scopes", "purposes", "disabled"],
+        [
+            [c.client_id, c.participant, " ".join(c.scopes), " ".join(c.purposes), str(c.disabled or "")]
+            for c in found
+        ],
+    )
+
+
+@app.command()
+def disable(client_id: Annotated[str, typer.Argument()]) -> None:
+    """Switch a client off; its tokens are refused from now on."""
+    with exchange().work.connect() as connection:
+        done = disable_client(connection, client_id, datetime.now(UTC))
+        connection.commit()
+    if not done:
+        raise ContentError("no such client", field=client_id)
+    console.print(f"client `{client_id}` is switched off", highlight=False)

@@ -1,0 +1,139 @@
+"""The laws of the house, checked on the demo's own data; each check says what it looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from exchange.api import Service
+from exchange.app import Exchange
+from exchange.app.auditing import seal_audit_log, verify_audit_log
+from exchange.app.interference import answer, remove_hidden, sample_questions
+from exchange.app.leaks import find_traces, log_texts, scheduler_texts, traces_of_people
+from exchange.cli.demo.truth import Expected, expected_access
+from exchange.pipeline.balance import Balance
+from exchange.repository import read, reader
+
+_SAMPLE = 600
+
+# What a record claimed and the repository rejected is in quarantine and still claimed.
+_CONTRIBUTIONS = """
+WITH claimed AS (
+    SELECT partner, record, split_part(ref, '/', 1) AS type, split_part(ref, '/', 2)::uuid AS fhir_id
+    FROM record_state, unnest(resources) AS ref
+)
+SELECT count(DISTINCT (type, fhir_id)), count(DISTINCT (type, fhir_id)) FILTER (
+    WHERE NOT EXISTS (SELECT FROM resource r
+                      WHERE r.partner = c.partner AND r.type = c.type AND r.fhir_id = c.fhir_id)
+      AND NOT EXISTS (SELECT FROM withheld w WHERE w.type = c.type AND w.fhir_id = c.fhir_id)
+      AND NOT EXISTS (SELECT FROM quarantine q WHERE q.record = c.record)
+)
+FROM claimed c
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One law, whether it holds, and what was looked at (or what breaks it)."""
+
+    law: str
+    holds: bool
+    looked_at: str
+
+
+def check_laws(
+    exchange: Exchange, service: Service, balances: Sequence[Balance], coalition: Path
+) -> Iterator[Verdict]:
+    """Each law in turn."""
+    yield _balance(balances)
+    yield _one_decision(service, coalition)
+    yield _hidden_changes_nothing(exchange, coalition)
+    yield _contributions_kept(exchange)
+    yield _disclosures_recorded(exchange)
+    yield _content_is_data(exchange)
+    yield _nothing_outside(exchange)
+
+
+def _balance(balances: Sequence[Balance]) -> Verdict:
+    wrong = [b.partner for b in balances if not b.balanced or b.status != "balanced"]
+    pulled = sum(b.pulled for b in balances)
+    told = ", ".join(wrong) or f"{pulled:,} records in {len(balances)} runs"
+    return Verdict("1 the run balances", not wrong, told)
+
+
+def _one_decision(service: Service, coalition: Path) -> Verdict:
+    """The coalition's own truth about who may see what, asked of the repository."""
+    sample = expected_access(coalition / "truth")
+    Random(1).shuffle(sample)  # noqa: S311 - a sample, no secret
+    wrong = [e for e in sample[:_SAMPLE] if _sees(service, e) != e.visible]
+    leaks = sum(not e.visible for e in wrong)
+    told = f"{min(len(sample), _SAMPLE)} sampled permissions and denials against the coalition's truth"
+    if wrong:
+        told = f"{leaks} seen that must not be, {len(wrong) - leaks} not seen that must be; {told}"
+    return Verdict("2 one decision", not wrong, told)
+
+
+def _sees(service: Service, expected: Expected) -> bool:
+    with reader(service.pool, expected.viewer, service.clock()) as view:
+        return read(view, expected.type, expected.fhir_id) is not None
+
+
+def _hidden_changes_nothing(exchange: Exchange, coalition: Path) -> Verdict:
+    """Takes away, in a transaction that is rolled back, all that a requester may not see; asks again."""
+    asked = differing = 0
+    viewers = sorted({e.viewer for e in expected_access(coalition / "truth")}, key=str)
+    for viewer in viewers:
+        with exchange.work.connect() as connection:
+            questions = sample_questions(connection)
+            before = [answer(connection, viewer, question) for question in questions]
+            remove_hidden(connection, viewer)
+            after = [answer(connection, viewer, question) for question in questions]
+            connection.rollback()
+        asked += len(questions)
+        differing += sum(a != b for a, b in zip(before, after, strict=True))
+    told = f"{asked} requests of {len(viewers)} requesters, with and without what each may not see"
+    told = f"{differing} differ; {told}" if differing else told
+    return Verdict("3 hidden data changes no byte", not differing and asked > 0, told)
+
+
+def _contributions_kept(exchange: Exchange) -> Verdict:
+    """Every resource a source record claims is there as that source's own, or in the withheld ledger."""
+    with exchange.work.connect() as connection:
+        row = connection.execute(_CONTRIBUTIONS).fetchone()
+    claimed, lost = row or (0, 0)
+    told = f"{claimed:,} contributions, each under its own source"
+    return Verdict("4 contributions are kept", lost == 0, f"{lost} are gone; {told}" if lost else told)
+
+
+def _disclosures_recorded(exchange: Exchange) -> Verdict:
+    sealed = seal_audit_log(exchange)
+    findings = verify_audit_log(exchange)
+    told = f"{sealed} records of requests, chained, sealed and verified"
+    holds = sealed > 0 and not findings
+    return Verdict("5 no disclosure without its record", holds, findings[0].detail if findings else told)
+
+
+def _content_is_data(exchange: Exchange) -> Verdict:
+    digests = {exchange.work.maps(p).digest for p in exchange.partners.values() if p.feeds}
+    with exchange.work.connect() as connection:
+        used = connection.execute("SELECT DISTINCT mapping_digest, rules_digest FROM resource").fetchall()
+    rules = {rule for _, rule in used}
+    holds = bool(used) and all(mapping for mapping, _ in used) and all(rules)
+    current = sum(mapping in digests for mapping, _ in used)
+    told = f"{len(used)} pairs of digests, {current} of them of the maps in force, {len(rules)} of rules"
+    return Verdict("6 content is data", holds, told)
+
+
+def _nothing_outside(exchange: Exchange) -> Verdict:
+    data = exchange.settings.data
+    with exchange.work.connect() as connection:
+        traces = traces_of_people(connection)
+    folders = [data / "logs", data / "airflow"]
+    texts = [*log_texts(folders), *scheduler_texts(exchange.database_url)]
+    found = find_traces(texts, traces)
+    told = f"{len(texts):,} logs and scheduler rows searched for {len(traces.names) // 2:,} names"
+    return Verdict(
+        "7 no patient data outside", not found, f"found in {', '.join(found[:3])}" if found else told
+    )

@@ -1,0 +1,54 @@
+"""The coalition's ground truth, read from its files and held against what the exchange made of it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from exchange.linkage import Quality, evaluate
+from exchange.model.records import Viewer
+from exchange.pipeline.ledger import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the truth says one requester may see of one record."""
+
+    viewer: Viewer
+    type: str
+    fhir_id: str
+    visible: bool
+    category: str
+
+
+def rows(path: Path) -> Iterator[dict[str, str]]:
+    """A truth file's rows."""
+    with path.open(newline="", encoding="utf-8") as file:
+        yield from csv.DictReader(file)
+
+
+def identity_quality(connection: Connection, folder: Path) -> Quality:
+    """Pairwise quality of who is who over all records that arrived, and of the review queue."""
+    person = {row["fhir_id"]: row["person"] for row in rows(folder / "persons.csv")}
+    found = dict(connection.execute("SELECT fhir_id::text, person::text FROM patient").fetchall())
+    review = connection.execute(
+        "SELECT a.fhir_id::text, b.fhir_id::text FROM match_review r"
+        " JOIN patient a ON a.patient = r.a JOIN patient b ON b.patient = r.b WHERE decision IS NULL"
+    ).fetchall()
+    return evaluate(found, person, [(a, b) for a, b in review])
+
+
+def expected_access(folder: Path) -> list[Expected]:
+    """The sample of who may see what."""
+    return [
+        Expected(
+            Viewer(row["requester"], "organization", row["purpose"]),
+            row["type"],
+            row["fhir_id"],
+            row["expected"] == "yes",
+            row["category"],
+        )
+        for row in rows(folder / "access.csv")
+    ]

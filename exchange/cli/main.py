@@ -1,0 +1,46 @@
+"""Puts the commands together and turns errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.markup import escape
+
+from exchange.cli import audit, clients, consent, database, demo, maps, partners, quarantine, runs, serving
+from exchange.cli.common import console
+from exchange.cli.exits import MEANINGS, exit_code
+from exchange.model.errors import ExchangeError
+
+app = typer.Typer(
+    name="exchange",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Mosaic Exchange: records of a community's partners, consented, de-duplicated, accountable.\n\n"
+    "Start with [bold]exchange demo[/bold]; then [bold]exchange partner list[/bold],"
+    " [bold]exchange run PARTNER[/bold], [bold]exchange runs[/bold], [bold]exchange serve[/bold].",
+    epilog=MEANINGS,
+)
+for module in (runs, demo, serving):
+    app.registered_commands += module.app.registered_commands
+for name, group in (
+    ("partner", partners.app),
+    ("quarantine", quarantine.app),
+    ("map", maps.app),
+    ("consent", consent.app),
+    ("audit", audit.app),
+    ("client", clients.app),
+    ("database", database.app),
+):
+    app.add_typer(group, name=name, no_args_is_help=True)
+
+
+def main() -> None:
+    """Entry point; an error we named ourselves is one line and an exit code, never a traceback."""
+    try:
+        app()
+    except ExchangeError as error:
+        console.print(f"[red]{type(error).__name__}[/red] {escape(str(error))}", highlight=False)
+        sys.exit(exit_code(error))

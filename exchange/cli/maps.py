@@ -1,0 +1,46 @@
+"""`exchange map`: golden samples, and where each value of a record came from."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from exchange.app import content, find_partner
+from exchange.app.lineage import trace
+from exchange.cli.common import JsonOption, console, exchange, print_json, settings, table
+from exchange.content import read_samples
+from exchange.mapping.golden import check_samples
+
+app = typer.Typer(help="Maps: run their samples, explain a record.")
+
+
+@app.command()
+def check(
+    partner: Annotated[str | None, typer.Argument(help="Only this partner's.")] = None,
+) -> None:
+    """Run every partner's samples and compare with expected/; exit 1 on a difference."""
+    found = settings()
+    mappings, partners, _ = content(found)
+    chosen = [find_partner(partners, partner)] if partner else [p for p in partners.values() if p.feeds]
+    differences: list[str] = []
+    for one in chosen:
+        told = check_samples(one, mappings, read_samples(found.home / "mappings", one.code))
+        differences += told
+        console.print(f"{one.code}: {'as expected' if not told else f'{len(told)} difference(s)'}")
+    for difference in differences:
+        console.print(difference, highlight=False, markup=False)
+    raise typer.Exit(1 if differences else 0)
+
+
+@app.command()
+def explain(
+    record: Annotated[int, typer.Argument(help="Record number, from `exchange runs` or the quarantine.")],
+    json: JsonOption = False,
+) -> None:
+    """For each FHIR element of a record: source position, map row, functions and code maps. No values."""
+    found = trace(exchange(), record)
+    if json:
+        print_json(found)
+        return
+    table("Lineage", ["element", "source", "map row", "functions"], [list(row) for row in found])

@@ -1,0 +1,94 @@
+"""`exchange partner`: who takes part, is a folder right, start a new one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from exchange.app import content, find_partner
+from exchange.app.partners import check_partner, new_partner, sample_documents
+from exchange.cli.common import JsonOption, PartnerArgument, console, print_json, settings, table
+from exchange.model.errors import ContentError
+from exchange.model.records import Format
+
+app = typer.Typer(help="The participants: list them, check a folder, start a new one.")
+
+
+@app.command(name="list")
+def list_partners(json: JsonOption = False) -> None:
+    """Everyone in mappings/: what they send and how, what they may ask for."""
+    _, partners, _ = content(settings())
+    if json:
+        print_json([partner.model_dump(mode="json") for partner in partners.values()])
+        return
+    table(
+        "Participants",
+        ["code", "type", "sends", "by", "schedule", "asks for"],
+        [
+            [
+                p.code, p.organization.type, ", ".join(p.feeds) or "nothing",
+                p.connector.type if p.connector else "", p.schedule or "", ", ".join(p.requests.purposes),
+            ]
+            for p in partners.values()
+        ],
+    )  # fmt: skip
+
+
+@app.command()
+def check(
+    partner: PartnerArgument,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            help="Try these files instead of mappings/PARTNER/samples.", exists=True, file_okay=False
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Load a partner's folder completely and map its samples: resources, labels, issues. Stores nothing.
+
+    Example: [bold]exchange partner check good_table[/bold]
+    """
+    found_settings = settings()
+    mappings, partners, context = content(found_settings)
+    found = find_partner(partners, partner)
+    samples = folder or found_settings.home / "mappings" / partner / "samples"
+    documents = sample_documents(found, samples) if samples.is_dir() else []
+    checked = check_partner(mappings, found, context.rules, documents)
+    if json:
+        print_json(checked)
+    else:
+        console.print(f"{partner}: partner.yaml and {len(found.feeds)} feed(s) are right")
+        console.print(f"{checked.records} records from {len(documents)} file(s)")
+        table("Resources", ["type", "count"], list(checked.resources.items()))
+        table("Labels", ["label", "resources"], list(checked.labels.items()))
+        kinds = Counter((i.severity, i.code, i.expression, i.detail) for i in checked.issues)
+        table(
+            "Issues", ["severity", "code", "element", "reason", "count"],
+            [[*kind, count] for kind, count in kinds.most_common(40)],
+        )  # fmt: skip
+    raise typer.Exit(1 if checked.errors and not folder else 0)
+
+
+@app.command()
+def new(
+    code: Annotated[str, typer.Argument(help="Folder name for the partner, e.g. maple_clinic.")],
+    format: Annotated[str, typer.Option(help=f"What it sends: {', '.join(get_args(Format))}.")],
+    folder: Annotated[str, typer.Option(help="Where its files are; edit partner.yaml for other transports.")],
+) -> None:
+    """Start a partner's folder in mappings/: partner.yaml with comments, room for samples and codes.
+
+    Then: [bold]exchange partner check CODE --folder FILES[/bold] and [bold]exchange run CODE[/bold]
+    """
+    if format not in get_args(Format):
+        raise ContentError("no such format", field=format, valid=get_args(Format))
+    home = settings().home / "mappings"
+    path = str(Path(folder).resolve()) if Path(folder).exists() else folder
+    today = datetime.now(UTC).date().isoformat()
+    for written in new_partner(home, code, format, path, today):  # type: ignore[arg-type]
+        console.print(f"wrote {written.relative_to(home.parent)}", highlight=False)
+    console.print(f"next: exchange partner check {code} --folder {folder}", highlight=False)

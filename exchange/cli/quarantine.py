@@ -1,0 +1,59 @@
+"""`exchange quarantine`: what could not be used, and how it comes back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from exchange.app import begin_run, find_partner
+from exchange.cli.common import JsonOption, PartnerArgument, console, exchange, print_json, table
+from exchange.cli.runs import print_balances
+from exchange.pipeline import quarantine
+from exchange.pipeline.balance import balance_of
+from exchange.pipeline.steps import finish_run
+
+app = typer.Typer(help="Records that could not be used: list them, look at one, take them again.")
+
+
+@app.command(name="list")
+def list_findings(
+    partner: Annotated[str | None, typer.Option(help="Only this partner's.")] = None,
+    limit: Annotated[int, typer.Option(min=1)] = 50,
+    json: JsonOption = False,
+) -> None:
+    """What waits for a fix: partner, feed, record number, element and reason. No patient data."""
+    opened = exchange()
+    with opened.work.connect() as connection:
+        found = quarantine.open_findings(connection, partner, limit)
+    if json:
+        print_json(found)
+        return
+    table(
+        "Quarantine",
+        ["record", "partner", "feed", "code", "element", "reason"],
+        [[str(f.record), f.partner, f.feed, f.code, f.expression, f.detail] for f in found],
+    )
+
+
+@app.command()
+def show(record: Annotated[int, typer.Argument(help="Record number from the list.")]) -> None:
+    """Where one record stood at the partner's, and its raw content: patient data, mind your screen."""
+    opened = exchange()
+    with opened.work.connect() as connection:
+        found = quarantine.get_record(connection, record)
+    console.print(f"{found.partner} / {found.feed}: {found.position}", highlight=False, markup=False)
+    if found.address:
+        raw = opened.work.landing.get(found.address).decode("utf-8", "replace")
+        console.print(raw.replace("\r", "\n"), highlight=False, markup=False)
+
+
+@app.command()
+def replay(partner: PartnerArgument) -> None:
+    """Take a partner's quarantined records through the steps again, after a fix in mappings/."""
+    opened = exchange()
+    found = find_partner(opened.partners, partner)
+    run = begin_run(opened, found, {"replay_quarantine": True})
+    finish_run(opened.work, found, run)
+    with opened.work.connect() as connection:
+        print_balances([balance_of(connection, run)])

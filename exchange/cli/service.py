@@ -1,0 +1,34 @@
+"""The API's service, put together from the open exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+
+import psycopg
+from psycopg_pool import ConnectionPool
+
+from exchange.api import Service
+from exchange.app import Exchange
+from exchange.repository import url_with
+
+# Obligations that are words for the recipient; the others are ours to carry out.
+TRAVELLING = ("redisclosure-notice", "consent-copy", "no-redisclosure")
+
+
+@contextmanager
+def api_service(opened: Exchange, base_url: str | None = None) -> Iterator[Service]:
+    """The service while the block runs; it reaches the database as the reader role only."""
+    url = opened.settings.api_database_url or url_with(opened.database_url, user="exchange_api")
+    pool: ConnectionPool[psycopg.Connection]
+    with ConnectionPool(url, min_size=1, max_size=10, open=True) as pool:
+        obligations = opened.context.rules.vocabulary.file.obligations
+        yield Service(
+            pool=pool,
+            base_url=base_url or opened.settings.base_url,
+            participants=opened.partners,
+            signing_key=opened.signing_key,
+            notices={code: words for code, words in obligations.items() if code in TRAVELLING},
+            cursor_key=sha256(b"search cursors\0" + opened.signing_key.encode()).digest(),
+        )

@@ -1,0 +1,107 @@
+"""A walk over one element of a resource: codings, words, references and declared labels in it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+INLINE_LABEL = "http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-inline-sec-label"
+
+TEXTS = frozenset(
+    (
+        "alias",
+        "comment",
+        "conclusion",
+        "description",
+        "display",
+        "div",
+        "name",
+        "patientInstruction",
+        "text",
+        "title",
+        "valueString",
+    )
+)
+_NAMES_OF_PEOPLE = frozenset(("family", "given"))
+_READABLE = ("text/", "application/xml", "application/xhtml+xml", "application/hl7-cda+xml")
+_TAGS = re.compile(r"<[^>]*>")
+
+Coding = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Findings:
+    """`codings` with whether words explain them; `mute` counts attachments that cannot be read."""
+
+    codings: list[tuple[str, str, bool]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    references: list[tuple[str, str]] = field(default_factory=list)
+    declared: list[Coding] = field(default_factory=list)
+    mute: int = 0
+
+
+def findings(name: str, element: dict[str, Any] | list[Any]) -> Findings:
+    """All that lies in the element called `name`, at any depth."""
+    found = Findings()
+    stack: list[tuple[str, Any]] = [(name, element)]
+    while stack:
+        key, node = stack.pop()
+        if type(node) is list:
+            stack.extend((key, item) for item in node if type(item) is dict or type(item) is list)
+        else:
+            _visit(key, node, found, stack)
+    return found
+
+
+def _visit(key: str, node: dict[str, Any], found: Findings, stack: list[tuple[str, Any]]) -> None:
+    if "code" in node or "coding" in node:
+        _codes(node, found)
+    if "reference" in node and type(node["reference"]) is str:
+        found.references.append((key, node["reference"]))
+    if key == "meta" or node.get("url") == INLINE_LABEL:
+        found.declared.extend(_declared(node))
+        return
+    if "contentType" in node or "data" in node:
+        _attachment(node, found)
+    person = not _NAMES_OF_PEOPLE.isdisjoint(node)
+    for name, value in node.items():
+        kind = type(value)
+        if kind is dict or kind is list:
+            if name != "coding":
+                stack.append((name, value))
+        elif kind is str and name in TEXTS and not person:
+            found.texts.append(_TAGS.sub(" ", value) if name == "div" else value)
+
+
+def _codes(node: dict[str, Any], found: Findings) -> None:
+    codings = node.get("coding")
+    worded = bool(node.get("text") or node.get("display"))
+    for coding in codings if type(codings) is list else (node,):
+        if type(coding) is dict and type(coding.get("code")) is str and type(coding.get("system")) is str:
+            display = coding.get("display")
+            found.codings.append((coding["system"], coding["code"], worded or bool(display)))
+            if type(display) is str and coding is not node:
+                found.texts.append(display)
+
+
+def _declared(node: dict[str, Any]) -> list[Coding]:
+    codings = node["security"] if isinstance(node.get("security"), list) else [node.get("valueCoding")]
+    return [coding for coding in codings if isinstance(coding, dict)]
+
+
+def _attachment(node: dict[str, Any], found: Findings) -> None:
+    data, kind = node.get("data"), str(node.get("contentType", ""))
+    if type(data) is not str:
+        return
+    if not kind.startswith(_READABLE):
+        found.mute += 1
+        return
+    try:
+        text = base64.b64decode(data, validate=False).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        found.mute += 1
+        return
+    found.texts.append(_TAGS.sub(" ", text))

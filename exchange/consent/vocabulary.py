@@ -1,0 +1,232 @@
+"""`consent/vocabulary.yaml`: the closed set of words, and what covers what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pydantic import Field
+
+from exchange.consent.content import Content, Lines, line_of, load
+from exchange.model.errors import ContentError
+from exchange.model.partner import OrganizationType
+
+Cover = Mapping[str, frozenset[str]]
+"""For each code, the codes it reaches."""
+
+
+class Term(Content):
+    """A label; `within`: the broader one, `makes`: its confidentiality, `reveals`: what follows from it."""
+
+    title: str
+    within: str | None = None
+    makes: str | None = None
+    reveals: str | None = None
+
+
+class Purpose(Content):
+    """A purpose of use; `within` is the broader one."""
+
+    within: str | None = None
+
+
+class Alias(Content):
+    """A retired or foreign code and the labels it stands for."""
+
+    system: str
+    code: str
+    means: tuple[str, ...]
+
+
+class Domain(Content):
+    """Which consents belong here and what their answers count for."""
+
+    categories: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    opens: bool = False
+    limits: bool = False
+    only_source: bool = False
+    yields: bool = False
+
+
+class Group(Content):
+    """A class of recipients, given by facts about participants."""
+
+    title: str
+    types: tuple[OrganizationType, ...] = ()
+    covered_entity: bool | None = None
+
+
+class CodeSystem(Content):
+    """A clinical code system; `also` are its other names, `shape` what a code (without dots) looks like."""
+
+    uri: str
+    also: tuple[str, ...] = ()
+    shape: str | None = None
+    dotless: bool = False
+
+
+class VocabularyFile(Content):
+    """The file as it is written."""
+
+    confidentiality: tuple[str, ...]
+    sensitivity: dict[str, Term]
+    law: dict[str, Term]
+    programs: dict[str, Term]
+    handling: tuple[str, ...]
+    families: tuple[tuple[str, ...], ...]
+    equivalents: tuple[tuple[str, ...], ...]
+    aliases: tuple[Alias, ...]
+    purposes: dict[str, Purpose]
+    not_inherited: dict[str, tuple[str, ...]]
+    emergency_purposes: tuple[str, ...]
+    collects_for: tuple[str, ...]
+    domains: dict[str, Domain]
+    groups: dict[str, Group]
+    obligations: dict[str, str]
+    break_glass_fields: tuple[str, ...]
+    all_packs: tuple[str, ...]
+    packs: tuple[str, ...]
+    references_not_followed: tuple[str, ...]
+    code_systems: tuple[CodeSystem, ...]
+    administrative_systems: tuple[str, ...]
+    directory_types: tuple[str, ...]
+    removable: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vocabulary:
+    """The words with everything that follows from them worked out.
+
+    `permits` and `denies` say for a label in a provision which atoms it reaches; `granted` and `refused` the
+    same for purposes. `marks` are labels that are no atoms: law, programs, handling.
+    """
+
+    file: VocabularyFile
+    levels: Mapping[str, int]
+    atoms: frozenset[str]
+    marks: frozenset[str]
+    makes: Mapping[str, str]
+    reveals: Mapping[str, str]
+    permits: Cover
+    denies: Cover
+    granted: Cover
+    refused: Cover
+    aliases: Mapping[tuple[str, str], tuple[str, ...]]
+
+    def knows(self, label: str) -> bool:
+        return label in self.atoms or label in self.marks
+
+    def domains_of(self, categories: tuple[str, ...], policies: tuple[str, ...]) -> tuple[str, ...]:
+        """The domains a consent speaks in; `unclassified` when no row of the table matches."""
+        return _domains_of(self, categories, policies)
+
+
+def parse_vocabulary(file: str, text: str) -> Vocabulary:
+    """Raises ContentError for a word that leads nowhere."""
+    read, lines = load(VocabularyFile, file, text)
+    _check(read, file, lines)
+    terms = {**read.sensitivity, **read.law, **read.programs}
+    down = _descendants({code: term.within for code, term in read.sensitivity.items()})
+    purposes = _descendants({code: purpose.within for code, purpose in read.purposes.items()})
+    return Vocabulary(
+        file=read,
+        levels={level: rank for rank, level in enumerate(read.confidentiality)},
+        atoms=frozenset(read.sensitivity),
+        marks=frozenset(read.law) | frozenset(read.programs) | frozenset(read.handling),
+        makes={code: term.makes for code, term in terms.items() if term.makes},
+        reveals={code: term.reveals for code, term in terms.items() if term.reveals},
+        permits=_equivalent(down, read.equivalents),
+        denies=_families(_families(down, read.equivalents), read.families),
+        granted=_granted(purposes, read.not_inherited),
+        refused=purposes,
+        aliases={(alias.system, alias.code): alias.means for alias in read.aliases},
+    )
+
+
+def _descendants(within: Mapping[str, str | None]) -> dict[str, frozenset[str]]:
+    """For each code itself and everything below it."""
+    found: dict[str, set[str]] = {code: {code} for code in within}
+    for code in within:
+        above = within[code]
+        while above is not None:
+            found[above].add(code)
+            above = within[above]
+    return {code: frozenset(below) for code, below in found.items()}
+
+
+def _equivalent(down: Cover, sets: Iterable[tuple[str, ...]]) -> dict[str, frozenset[str]]:
+    """A code in a set covers the whole set, and what lies below it."""
+    wider = dict(down)
+    for members in sets:
+        whole = frozenset().union(*(down[member] for member in members))
+        wider |= {member: wider[member] | whole for member in members}
+    return wider
+
+
+def _families(down: Cover, sets: Iterable[tuple[str, ...]]) -> dict[str, frozenset[str]]:
+    """A code that covers one of a set covers the whole set, and what lies below it."""
+    wider = dict(down)
+    for members in sets:
+        whole = frozenset().union(*(down[member] for member in members))
+        wider |= {code: wider[code] | whole for code, below in down.items() if not below.isdisjoint(members)}
+    return wider
+
+
+def _granted(purposes: Cover, not_inherited: Mapping[str, tuple[str, ...]]) -> dict[str, frozenset[str]]:
+    return {code: below - frozenset(not_inherited.get(code, ())) for code, below in purposes.items()}
+
+
+@lru_cache(maxsize=4096)
+def _domains_of(
+    vocabulary: Vocabulary, categories: tuple[str, ...], policies: tuple[str, ...]
+) -> tuple[str, ...]:
+    domains = vocabulary.file.domains
+    found = [
+        name
+        for name, domain in domains.items()
+        if not set(domain.categories).isdisjoint(categories)
+        or any(policy.startswith(prefix) for policy in policies for prefix in domain.policies)
+    ]
+    specific = [name for name in found if not domains[name].yields]
+    return tuple(specific or found or ("unclassified",))
+
+
+def _check(read: VocabularyFile, file: str, lines: Lines) -> None:
+    labels = {*read.sensitivity, *read.law, *read.programs, *read.handling}
+    levels = set(read.confidentiality)
+    for kind, terms in (("sensitivity", read.sensitivity), ("law", read.law), ("programs", read.programs)):
+        for code, term in terms.items():
+            _known(term.within, read.sensitivity, (file, lines), kind, code, "within")
+            _known(term.makes, levels, (file, lines), kind, code, "makes")
+            _known(term.reveals, read.sensitivity, (file, lines), kind, code, "reveals")
+    for code, purpose in read.purposes.items():
+        _known(purpose.within, read.purposes, (file, lines), "purposes", code, "within")
+    for code, excluded in read.not_inherited.items():
+        _all_known((code, *excluded), read.purposes, (file, lines), "not_inherited", code)
+    _all_known(read.emergency_purposes, read.purposes, (file, lines), "emergency_purposes")
+    _all_known(read.packs, read.all_packs, (file, lines), "packs")
+    _all_known(read.collects_for, read.purposes, (file, lines), "collects_for")
+    for name, sets in (("families", read.families), ("equivalents", read.equivalents)):
+        for position, members in enumerate(sets):
+            _all_known(members, read.sensitivity, (file, lines), name, position)
+    for position, alias in enumerate(read.aliases):
+        _all_known(alias.means, labels | levels, (file, lines), "aliases", position)
+    _all_known(("general", "unclassified"), read.domains, (file, lines), "domains")
+
+
+def _all_known(
+    words: Iterable[str], valid: Iterable[str], where: tuple[str, Lines], *path: str | int
+) -> None:
+    for word in words:
+        _known(word, valid, where, *path)
+
+
+def _known(word: str | None, valid: Iterable[str], where: tuple[str, Lines], *path: str | int) -> None:
+    if word is not None and word not in set(valid):
+        file, lines = where
+        field = ".".join(str(part) for part in (*path, word))
+        raise ContentError(
+            "unknown word", file=file, line=line_of(lines, *path), field=field, valid=list(valid)
+        )

@@ -1,0 +1,44 @@
+"""C-CDA documents: parsed with entities and network off.
+
+https://hl7.org/cda/us/ccda/2.1/
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from lxml import etree
+
+from exchange.formats import hl7v2
+from exchange.model.errors import RecordRejected
+
+NAMESPACES = {
+    "cda": "urn:hl7-org:v3",
+    "sdtc": "urn:hl7-org:sdtc",
+    "xsi": "http://www.w3.org/2001/XMLSchema-instance",
+}
+_ROOT = f"{{{NAMESPACES['cda']}}}ClinicalDocument"
+
+
+def parse(payload: bytes) -> etree._Element:
+    """The ClinicalDocument element; raises RecordRejected naming the line of the first XML error."""
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True
+    )
+    try:
+        root = etree.fromstring(payload, parser)
+    except etree.XMLSyntaxError as error:
+        line = error.lineno or 0
+        raise RecordRejected("not well-formed XML", code="structure", position=f"line {line}") from None
+    if root.tag != _ROOT:
+        raise RecordRejected("the root element is not ClinicalDocument of urn:hl7-org:v3", code="structure")
+    return root
+
+
+def identity(root: etree._Element) -> tuple[str, datetime | None]:
+    """`root|extension` of the document's id (empty when it has none) and its effectiveTime."""
+    own = root.find("cda:id", NAMESPACES)
+    parts = [] if own is None else [own.get("root", ""), own.get("extension", "")]
+    written = root.find("cda:effectiveTime", NAMESPACES)
+    time = None if written is None else hl7v2.timestamp(written.get("value", ""))
+    return "|".join(part for part in parts if part), time

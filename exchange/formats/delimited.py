@@ -1,0 +1,75 @@
+"""Delimited files: each row its own record, a broken row its own problem.
+
+https://www.rfc-editor.org/rfc/rfc4180
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from exchange.model.errors import RecordRejected
+
+Row = Mapping[str, str | list[str]]
+
+
+def rows(
+    payload: bytes, encoding: str, options: Mapping[str, Any]
+) -> Iterator[tuple[int, Row, RecordRejected | None]]:
+    """Line number, row by column and the problem if it has one; `options`: delimiter, quote, columns, skip.
+
+    >>> [(line, row["id"]) for line, row, problem in rows(b"id,name\\n1,A\\n2,B\\n", "utf-8", {})]
+    [(2, '1'), (3, '2')]
+    """
+    reader = csv.reader(
+        io.StringIO(_text(payload, encoding), newline=""),
+        delimiter=options.get("delimiter", ","),
+        quotechar=options.get("quote", '"'),
+    )
+    for _ in range(options.get("skip", 0)):
+        next(reader, None)
+    columns = options.get("columns") or _header(reader)
+    width = len(columns)
+    while True:
+        line = reader.line_num + 1
+        try:
+            values = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            raise RecordRejected("broken quoting", code="structure", position=f"line {line}") from None
+        if len(values) == width:
+            yield line, dict(zip(columns, values, strict=True)), None
+        elif values:
+            yield line, {"values": values}, _wrong_width(len(values), width)
+
+
+def _text(payload: bytes, encoding: str) -> str:
+    try:
+        return payload.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
+    except UnicodeDecodeError:
+        raise RecordRejected(
+            f"the bytes are not {encoding}; `encoding` of the feed must name the one used", code="structure"
+        ) from None
+
+
+def _header(reader: Iterator[list[str]]) -> list[str]:
+    columns = [name.strip() for name in next(reader, [])]
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if not columns or twice:
+        what = f"column {twice[0]} stands twice in the header" if twice else "the file is empty"
+        raise RecordRejected(what, code="structure", position="line 1")
+    return columns
+
+
+def _wrong_width(found: int, expected: int) -> RecordRejected:
+    return RecordRejected(f"the row has {found} columns, the header {expected}", code="structure")
+
+
+def pack(row: Row) -> bytes:
+    """The row as a JSON object in column order."""
+    return orjson.dumps(row)

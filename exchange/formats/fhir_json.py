@@ -1,0 +1,136 @@
+"""FHIR JSON: resources, NDJSON and Bundles.
+
+https://hl7.org/fhir/R4/bundle.html, https://hl7.org/fhir/uv/bulkdata/STU2/export.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from exchange.model.errors import RecordRejected
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One record's worth of a FHIR document; `key` is empty when the document's name must serve."""
+
+    key: str
+    payload: bytes
+    position: str = ""
+    deleted: bool = False
+    updated: datetime | None = None
+    problem: RecordRejected | None = None
+
+
+def load(payload: bytes) -> Any:
+    """Parsed JSON; raises RecordRejected."""
+    try:
+        return orjson.loads(payload.removeprefix(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError as error:
+        raise RecordRejected(
+            "not well-formed JSON", code="structure", position=f"line {error.lineno}"
+        ) from None
+
+
+def pieces(payload: bytes) -> Iterator[Piece]:
+    """Resources one by one; a transaction, or a Bundle whose entries refer by urn:uuid, stays whole."""
+    try:
+        parsed = load(payload)
+    except RecordRejected:
+        if not _starts_with_whole_line(payload):
+            raise
+        yield from _ndjson(payload)
+    else:
+        yield from _document(parsed, payload, "")
+
+
+def _starts_with_whole_line(payload: bytes) -> bool:
+    first = payload.lstrip().split(b"\n", 1)[0]
+    try:
+        load(first)
+    except RecordRejected:
+        return False
+    return True
+
+
+def _ndjson(payload: bytes) -> Iterator[Piece]:
+    for number, line in enumerate(payload.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        position = f"line {number}"
+        try:
+            yield from _document(load(line), line, position)
+        except RecordRejected as error:
+            problem = RecordRejected(str(error), code=error.code, position=position)
+            yield Piece("", line, position, problem=problem)
+
+
+def _document(parsed: Any, payload: bytes, position: str) -> Iterator[Piece]:
+    if not isinstance(parsed, dict) or not isinstance(parsed.get("resourceType"), str):
+        raise RecordRejected("not a FHIR resource: no resourceType", code="structure", position=position)
+    if parsed["resourceType"] != "Bundle":
+        yield _resource(parsed, payload, position)
+        return
+    entries = parsed.get("entry") or []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise RecordRejected("entry must be a list of objects", code="structure", expression="Bundle.entry")
+    if _one_record(parsed, entries):
+        yield Piece(_bundle_key(parsed), payload, position, updated=_updated(parsed))
+    else:
+        for ordinal, entry in enumerate(entries):
+            if (entry.get("search") or {}).get("mode") != "outcome":  # the server's remark, no record
+                yield _entry(entry, f"{position} entry {ordinal}".strip())
+
+
+def _one_record(bundle: dict[str, Any], entries: list[dict[str, Any]]) -> bool:
+    if entries and all(_method(entry) == "DELETE" for entry in entries):
+        return False
+    if bundle.get("type") in ("transaction", "batch", "document", "message"):
+        return True
+    return any(str(entry.get("fullUrl", "")).startswith("urn:") for entry in entries)
+
+
+def _bundle_key(bundle: dict[str, Any]) -> str:
+    identifier = bundle.get("identifier") or {}
+    if isinstance(identifier, dict) and identifier.get("value"):
+        return f"Bundle/{identifier.get('system', '')}|{identifier['value']}"
+    return f"Bundle/{bundle['id']}" if bundle.get("id") else ""
+
+
+def _method(entry: dict[str, Any]) -> str:
+    request = entry.get("request")
+    return str(request.get("method", "")) if isinstance(request, dict) else ""
+
+
+def _entry(entry: dict[str, Any], position: str) -> Piece:
+    if _method(entry) == "DELETE":
+        url = str(entry["request"].get("url", ""))
+        return Piece("/".join(url.split("/")[-2:]), b"", position, deleted=True)
+    resource = entry.get("resource")
+    if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
+        problem = RecordRejected("the entry holds no resource", code="structure", position=position)
+        return Piece("", orjson.dumps(entry), position, problem=problem)
+    return _resource(resource, orjson.dumps(resource), position)
+
+
+def _resource(resource: dict[str, Any], payload: bytes, position: str) -> Piece:
+    identifier = resource.get("id")
+    if not isinstance(identifier, str) or not identifier:
+        problem = RecordRejected("the resource has no id", code="required", expression="id")
+        return Piece("", payload, position, problem=problem)
+    return Piece(f"{resource['resourceType']}/{identifier}", payload, position, updated=_updated(resource))
+
+
+def _updated(resource: dict[str, Any]) -> datetime | None:
+    meta = resource.get("meta")
+    text = meta.get("lastUpdated") if isinstance(meta, dict) else None
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

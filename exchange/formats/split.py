@@ -1,0 +1,107 @@
+"""A document becomes records; what is no record is rejected with its bytes, never dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from exchange.formats import ccda, delimited, fhir_json, hl7v2, hsds_json
+from exchange.formats.records import Rejected, rejected, whole_document
+from exchange.model.errors import RecordRejected
+from exchange.model.partner import Feed, Partner
+from exchange.model.records import Document, Format, SourceRecord
+
+Split = Iterator[SourceRecord | Rejected]
+
+
+def split(document: Document, feed: Feed, partner: Partner) -> Split:
+    """Every record of a document in the order sent; a document that cannot be read is one Rejected."""
+    try:
+        yield from _SPLITTERS[feed.format](document, feed, partner)
+    except RecordRejected as error:
+        yield rejected(whole_document(document, partner.code, feed.format), error)
+
+
+def _split_hl7v2(document: Document, feed: Feed, partner: Partner) -> Split:
+    found = list(hl7v2.messages(document.payload))
+    if not found:
+        raise RecordRejected("no MSH segment in the document", code="structure", position=document.name)
+    base = whole_document(document, partner.code, feed.format)
+    alone = len(found) == 1
+    for ordinal, payload in found:
+        position = document.name if alone else f"{document.name} message {ordinal}"
+        record = replace(base, payload=payload, position=position, key=position, event_time=None)
+        yield _identified_message(record, feed)
+
+
+def _identified_message(record: SourceRecord, feed: Feed) -> SourceRecord | Rejected:
+    try:
+        header = hl7v2.header_reader(hl7v2.parse(record.payload))
+    except RecordRejected as error:
+        return rejected(record, error)
+    key = "|".join(header(number) for number in (3, 4, 10))
+    sent = hl7v2.timestamp(header(7).split("^")[0])
+    return replace(record, key=key if header(10) else record.key, event_time=sent)
+
+
+def _split_ccda(document: Document, feed: Feed, partner: Partner) -> Split:
+    root = ccda.parse(document.payload)
+    key, written = ccda.identity(root)
+    record = whole_document(document, partner.code, feed.format, key)
+    yield replace(record, event_time=written or document.modified)
+
+
+def _split_delimited(document: Document, feed: Feed, partner: Partner) -> Split:
+    base = whole_document(document, partner.code, feed.format)
+    rows = delimited.rows(document.payload, feed.encoding, feed.options)
+    for line, payload, problem in rows:
+        position = f"{document.name} line {line}"
+        record = replace(base, payload=delimited.pack(payload), position=position, key=position)
+        key = problem or _row_key(payload, feed.key)
+        if isinstance(key, RecordRejected):
+            yield rejected(record, key)
+        else:
+            yield replace(record, key=key or position)
+
+
+def _row_key(row: Mapping[str, str | list[str]], columns: tuple[str, ...]) -> str | RecordRejected:
+    values = [str(row.get(column, "")).strip() for column in columns]
+    empty = [column for column, value in zip(columns, values, strict=True) if not value]
+    if empty:
+        return RecordRejected(f"key column {', '.join(empty)} is empty", code="required", expression=empty[0])
+    return "|".join(values)
+
+
+def _split_fhir(document: Document, feed: Feed, partner: Partner) -> Split:
+    base = whole_document(document, partner.code, feed.format)
+    for piece in fhir_json.pieces(document.payload):
+        position = f"{document.name} {piece.position}".strip()
+        record = replace(
+            base,
+            key=piece.key or (document.name if not piece.position else position),
+            payload=piece.payload,
+            position=position,
+            deleted=document.deleted or piece.deleted,
+            event_time=piece.updated or document.modified,
+        )
+        yield rejected(record, piece.problem) if piece.problem else record
+
+
+def _split_hsds(document: Document, feed: Feed, partner: Partner) -> Split:
+    base = whole_document(document, partner.code, feed.format)
+    for ordinal, (key, payload) in enumerate(hsds_json.objects(document.payload), start=1):
+        position = f"{document.name} object {ordinal}"
+        record = replace(base, payload=payload, position=position, key=key or position)
+        if key:
+            yield record
+        else:
+            yield rejected(record, RecordRejected("the object has no id", code="required", expression="id"))
+
+
+_SPLITTERS: Mapping[Format, Callable[[Document, Feed, Partner], Split]] = {
+    "hl7v2": _split_hl7v2,
+    "ccda": _split_ccda,
+    "delimited": _split_delimited,
+    "fhir_json": _split_fhir,
+    "hsds_json": _split_hsds,
+}

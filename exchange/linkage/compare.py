@@ -1,0 +1,87 @@
+"""Two records, one verdict: deterministic keys first, hard constraints, then Fellegi-Sunter weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp2, log2
+from typing import Literal
+
+from exchange.linkage.agreement import Agreement, agree, shared_identifiers
+from exchange.linkage.constraints import apart, needs_steward
+from exchange.linkage.features import Features
+from exchange.linkage.model import Model
+
+Grade = Literal["certain", "probable", "possible", "certainly-not"]
+"""http://terminology.hl7.org/CodeSystem/match-grade"""
+
+_CONTRADICTS = frozenset({"different", "distinct"})
+
+
+@dataclass(frozen=True, slots=True)
+class FieldEvidence:
+    """What one field says, in bits and without its value; positive speaks for one person."""
+
+    field: str
+    level: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """`basis` same-mrn | model:<version>; `rule` names the constraint that decided or limited the grade."""
+
+    grade: Grade
+    probability: float
+    basis: str
+    rule: str
+    evidence: tuple[FieldEvidence, ...]
+
+    @property
+    def links(self) -> bool:
+        return self.grade in ("certain", "probable")
+
+
+def compare(a: Features, b: Features, model: Model) -> Match:
+    """Symmetric, and a function of the two records and the model alone."""
+    agreement = agree(a, b, model.known)
+    evidence = tuple(
+        FieldEvidence(field, level, round(model.weight(field, agreement), 3))
+        for field, level in sorted(agreement.levels.items())
+    )
+    probability = _probability(model.prior, evidence)
+    if "record" in shared_identifiers(a, b):
+        return _same_record(agreement, probability, evidence)
+    basis = f"model:{model.version}"
+    if rule := apart(a, b, agreement.levels):
+        return Match("certainly-not", probability, basis, rule, evidence)
+    grade = _grade(probability, model)
+    rule = needs_steward(a, b, agreement.levels)
+    if rule and grade in ("certain", "probable"):
+        grade = "possible"
+    return Match(grade, probability, basis, rule, evidence)
+
+
+def contradiction(a: Features, b: Features, model: Model) -> str:
+    """The constraint that forbids the two to be one person, whatever links them in between; or nothing."""
+    return apart(a, b, agree(a, b, model.known).levels)
+
+
+def _probability(prior: float, evidence: tuple[FieldEvidence, ...]) -> float:
+    bits = log2(prior / (1 - prior)) + sum(part.weight for part in evidence)
+    return 1 / (1 + exp2(-max(-60.0, min(60.0, bits))))
+
+
+def _grade(probability: float, model: Model) -> Grade:
+    if probability >= model.thresholds.certain:
+        return "certain"
+    if probability >= model.thresholds.probable:
+        return "probable"
+    return "possible" if probability >= model.thresholds.possible else "certainly-not"
+
+
+def _same_record(agreement: Agreement, probability: float, evidence: tuple[FieldEvidence, ...]) -> Match:
+    """One number of one assigner is one person, unless everything else says that two were mixed up."""
+    levels = agreement.levels
+    if levels.get("birth_date") in _CONTRADICTS and levels.get("given") in _CONTRADICTS:
+        return Match("possible", probability, "same-mrn", "overlay", evidence)
+    return Match("certain", 1.0, "same-mrn", "", evidence)

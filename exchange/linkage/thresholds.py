@@ -1,0 +1,99 @@
+"""Thresholds chosen from what was measured: judged pairs of a population whose truth is known."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from exchange.linkage.blocking import blocking_keys
+from exchange.linkage.cluster import Edge, authority_of, partition
+from exchange.linkage.compare import Match, compare
+from exchange.linkage.evaluate import Quality, evaluate
+from exchange.linkage.features import Features
+from exchange.linkage.model import Model, Thresholds
+
+CERTAIN_PRECISION = 0.9999
+PROBABLE_PRECISION = 0.9995
+REVIEW_PRECISION = 0.6
+"""Least share of true pairs among those that a grade would hold."""
+
+LEAST_POSSIBLE = 0.5
+"""A steward is not asked about pairs that are more likely two people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A pair of positions in a population, what the model says of it, and the truth."""
+
+    a: int
+    b: int
+    match: Match
+    same: bool
+
+
+def candidate_pairs(population: Sequence[Features]) -> Iterator[tuple[int, int]]:
+    """Positions of records that share a blocking key, each pair once, in order."""
+    blocks: dict[int, list[int]] = defaultdict(list)
+    for position, record in enumerate(population):
+        for key in blocking_keys(record):
+            blocks[key].append(position)
+    yield from sorted({pair for block in blocks.values() for pair in combinations(block, 2)})
+
+
+def judge(population: Sequence[Features], persons: Sequence[Hashable], model: Model) -> list[Judged]:
+    """Every candidate pair with its verdict."""
+    return [
+        Judged(a, b, compare(population[a], population[b], model), persons[a] == persons[b])
+        for a, b in candidate_pairs(population)
+    ]
+
+
+def quality_of(judged: Sequence[Judged], persons: Sequence[Hashable]) -> Quality:
+    """Of the clusters that the links among these pairs make."""
+    edges = [
+        Edge(_name(pair.a), _name(pair.b), authority_of(pair.match.basis), pair.match.probability)
+        for pair in judged
+        if pair.match.links
+    ]
+    found = partition(map(_name, range(len(persons))), edges, {})
+    truth = {_name(position): person for position, person in enumerate(persons)}
+    review = [(_name(pair.a), _name(pair.b)) for pair in judged if pair.match.grade == "possible"]
+    return evaluate(found, truth, review)
+
+
+def _name(position: int) -> str:
+    return str(position)
+
+
+def choose_thresholds(judged: Sequence[Judged]) -> Thresholds:
+    """The lowest probabilities from which on the pairs are true as often as each grade promises."""
+    weighed = [pair for pair in judged if pair.match.basis != "same-mrn" and not _impossible(pair.match)]
+    free = sorted((pair for pair in weighed if not pair.match.rule), key=_probability, reverse=True)
+    probable = _lowest(free, PROBABLE_PRECISION)
+    certain = max(probable, _lowest(free, CERTAIN_PRECISION))
+    waiting = [pair for pair in weighed if pair.match.rule or pair.match.probability < probable]
+    possible = max(LEAST_POSSIBLE, _lowest(sorted(waiting, key=_probability, reverse=True), REVIEW_PRECISION))
+    return Thresholds(certain, probable, min(possible, probable))
+
+
+def _impossible(match: Match) -> bool:
+    return match.grade == "certainly-not" and bool(match.rule)
+
+
+def _probability(pair: Judged) -> float:
+    return pair.match.probability
+
+
+def _lowest(ordered: Sequence[Judged], precision: float) -> float:
+    """Between the last pair that still keeps the promise and the next; 1 when none does."""
+    right = lowest = 0
+    for count, pair in enumerate(ordered, start=1):
+        right += pair.same
+        if right >= precision * count:
+            lowest = count
+    if lowest == 0:
+        return 1.0
+    following = ordered[min(lowest, len(ordered) - 1)]
+    return (_probability(ordered[lowest - 1]) + _probability(following)) / 2

@@ -1,0 +1,100 @@
+"""What is known about values: which stand for nothing, which names are forms of one name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from exchange.linkage.names import fold, sound
+from exchange.linkage.values import Address, electronic_mail, postal_address, telephone
+from exchange.model.errors import ContentError
+from exchange.model.records import Files
+
+FOLDER = "_shared/identity"
+_PLACEHOLDER_FIELDS = (
+    "given", "surname", "full_name", "birth_date", "ssn", "phone", "email", "street", "address", "identifier"
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Values that never count as evidence, and the groups a given name belongs to (by word and by sound)."""
+
+    given: frozenset[str] = frozenset()
+    surname: frozenset[str] = frozenset()
+    full_name: frozenset[str] = frozenset()
+    birth_date: frozenset[str] = frozenset()
+    ssn: frozenset[str] = frozenset()
+    phone: frozenset[str] = frozenset()
+    email: frozenset[str] = frozenset()
+    street: frozenset[str] = frozenset()
+    building: frozenset[tuple[str, str]] = frozenset()
+    identifier: frozenset[str] = frozenset()
+    forms: Mapping[str, frozenset[int]] = field(default_factory=dict)
+
+    def is_placeholder(self, address: Address) -> bool:
+        street = f" {address.street} "
+        return (
+            any(f" {place} " in street for place in self.street)
+            or (address.building, address.postal_code) in self.building
+            or (address.building, "") in self.building
+        )
+
+
+def parse_vocabulary(files: Files) -> Vocabulary:
+    """From `placeholders.yaml` and `given_names.yaml`; raises ContentError."""
+    known = _mapping(files, f"{FOLDER}/placeholders.yaml")
+    for name in known:
+        if name not in _PLACEHOLDER_FIELDS:
+            raise ContentError(
+                "unknown field",
+                file=f"{FOLDER}/placeholders.yaml",
+                field=str(name),
+                valid=_PLACEHOLDER_FIELDS,
+            )
+    texts = {name: [str(value) for value in known.get(name) or ()] for name in _PLACEHOLDER_FIELDS[:-2]}
+    return Vocabulary(
+        given=frozenset(map(fold, texts["given"])),
+        surname=frozenset(map(fold, texts["surname"])),
+        full_name=frozenset(map(fold, texts["full_name"])),
+        birth_date=frozenset(texts["birth_date"]),
+        ssn=frozenset("".join(filter(str.isdigit, text)) for text in texts["ssn"]),
+        phone=frozenset(map(telephone, texts["phone"])) - {""},
+        email=frozenset(map(electronic_mail, texts["email"])) - {""},
+        street=frozenset(texts["street"]),
+        building=frozenset(_buildings(known.get("address") or ())),
+        identifier=frozenset(str(value).lower() for value in known.get("identifier") or ()),
+        forms=_forms(_mapping(files, f"{FOLDER}/given_names.yaml")),
+    )
+
+
+def _buildings(entries: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, str]]:
+    for entry in entries:
+        address = postal_address([str(entry["line"])], str(entry.get("postal_code", "")))
+        yield address.building, address.postal_code
+
+
+def _forms(groups: Mapping[str, Any]) -> dict[str, frozenset[int]]:
+    forms: dict[str, set[int]] = {}
+    for number, (name, others) in enumerate(sorted(groups.items())):
+        for word in (name, *others):
+            folded = fold(str(word)).replace(" ", "")
+            forms.setdefault(folded, set()).add(number)
+            forms.setdefault(f"~{sound(folded)}", set()).add(number)
+    return {word: frozenset(numbers) for word, numbers in forms.items()}
+
+
+def _mapping(files: Files, path: str) -> Mapping[str, Any]:
+    if path not in files:
+        raise ContentError("file is missing", file=path)
+    try:
+        content = yaml.safe_load(files[path]) or {}
+    except yaml.YAMLError as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        raise ContentError("not YAML", file=path, line=None if line is None else line + 1) from error
+    if not isinstance(content, dict):
+        raise ContentError("a mapping of names to lists is expected", file=path)
+    return content

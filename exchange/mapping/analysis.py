@@ -1,0 +1,79 @@
+"""What is known of an expression without running it."""
+
+from __future__ import annotations
+
+from exchange.mapping import expression as ex
+from exchange.mapping.language import Language
+
+
+def paths_of(expression: ex.Expression) -> tuple[str, ...]:
+    """Source paths in the order written."""
+    return tuple(dict.fromkeys(item.text for item in ex.walk(expression) if isinstance(item, ex.Path)))
+
+
+def is_constant(expression: ex.Expression) -> bool:
+    """Whether the value is the same for every record."""
+    return not any(isinstance(item, (ex.Path, ex.Ref, ex.Context)) for item in ex.walk(expression))
+
+
+def may_be_list(expression: ex.Expression, language: Language) -> bool:
+    """Whether the value can be a list of several."""
+    match expression:
+        case ex.Value(_, inner):
+            return may_be_list(inner, language)
+        case ex.Path(text, fragment):
+            return fragment is not None or language.grammar.many(text)
+        case ex.Ref(_, key):
+            return not key
+        case ex.Call(("join" | "words" | "concat"), _):
+            return False
+        case ex.Call("split", _):
+            return True
+        case ex.Call(_, arguments):
+            return bool(arguments) and may_be_list(arguments[0], language)
+        case ex.Either(items):
+            return any(may_be_list(item, language) for item in items)
+        case ex.Choice(_, then, otherwise):
+            return may_be_list(then, language) or (otherwise is not None and may_be_list(otherwise, language))
+        case _:
+            return False
+
+
+def gives_raw_text(expression: ex.Expression) -> bool:
+    """Whether the value can be source text that no function has read."""
+    match expression:
+        case ex.Value(_, inner):
+            return gives_raw_text(inner)
+        case ex.Path():
+            return True
+        case ex.Either(items):
+            return any(gives_raw_text(item) for item in items)
+        case ex.Choice(_, then, otherwise):
+            return gives_raw_text(then) or (otherwise is not None and gives_raw_text(otherwise))
+        case ex.Call(("first" | "last" | "unique"), arguments):
+            return gives_raw_text(arguments[0])
+        case _:
+            return False
+
+
+def kind_of(expression: ex.Expression, language: Language) -> str:
+    """`text` for primitives, `object` for what fills a complex element, `any` when only the source knows."""
+    match expression:
+        case ex.Value(_, inner):
+            return kind_of(inner, language)
+        case ex.Ref():
+            return "object"
+        case ex.Path(_, fragment):
+            return "object" if fragment else ("any" if language.grammar.typed else "text")
+        case ex.Call(name, arguments):
+            if name in ("first", "last", "unique"):
+                return kind_of(arguments[0], language)
+            return "object" if name in ("coding", "concept") else "text"
+        case ex.Either(items):
+            kinds = {kind_of(item, language) for item in items}
+            return kinds.pop() if len(kinds) == 1 else "any"
+        case ex.Choice(_, then, otherwise):
+            kinds = {kind_of(item, language) for item in (then, otherwise) if item is not None}
+            return kinds.pop() if len(kinds) == 1 else "any"
+        case _:
+            return "text"

@@ -1,0 +1,315 @@
+"""Element trees become closures, checked against the FHIR type they fill.
+
+An object whose source rows are all empty is left out: a constant alone never makes an element.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from exchange.mapping import expression as ex
+from exchange.mapping.analysis import gives_raw_text, is_constant, kind_of, may_be_list, paths_of
+from exchange.mapping.compile_expression import compile_expression, parse_expression
+from exchange.mapping.content import Node
+from exchange.mapping.language import Compiled, Language, Row, Spot
+from exchange.mapping.paths.grammar import Reader
+from exchange.model.fhir_types import Element, fhir_type, is_primitive
+
+EACH, WHEN, VALUE = "$each", "$when", "$value"
+_NUMBERS = ("integer", "decimal", "positiveInt", "unsignedInt")
+_CONVERTED = frozenset(("date", "dateTime", "instant", "time", "boolean", *_NUMBERS))
+Fields = list[tuple[str, Reader, bool]]
+"""Element name, its reader, whether the value is the same for every record."""
+
+
+def compile_fields(table: dict[str, Node], type_name: str, language: Language, spot: Spot) -> Fields:
+    """The rows of an object of a FHIR type; dotted names reach into an element (`meta.profile`)."""
+    fields: Fields = []
+    for name, node in table.items():
+        if name in (EACH, WHEN):
+            continue
+        element = element_of(type_name, name, node, spot)
+        inner = Spot(node, f"{spot.element}.{name}", spot.entry)
+        compiled = compile_element(element, language, inner)
+        fields.append((name, compiled.read, compiled.constant))
+    return fields
+
+
+def element_of(type_name: str, name: str, node: Node, spot: Spot) -> Element:
+    """The element of the table; ContentError listing what the type has."""
+    head, _, rest = name.partition(".")
+    elements = fhir_type(type_name).elements
+    if head.startswith("_") and head[1:] in elements:
+        of = elements[head[1:]]
+        return Element(name=head, type="Element", list=of.list)
+    if head not in elements:
+        valid = [each for each in elements if each not in ("id", "extension", "modifierExtension")]
+        raise node.fail(f"{type_name} has no such element", f"{spot.element}.{name}", valid)
+    return element_of(elements[head].type, rest, node, spot) if rest else elements[head]
+
+
+def compile_element(element: Element, language: Language, spot: Spot) -> Compiled:
+    """The reader of one element, shaped as the element is (a list or a single value)."""
+    node = spot.node
+    if isinstance(node.value, list):
+        items = [compile_item(element, language, Spot(item, spot.element, spot.entry)) for item in node.value]
+        constant = all(item.constant for item in items)
+        compiled = Compiled(_concatenate([item.read for item in items]), constant, many=True)
+    else:
+        compiled = compile_item(element, language, spot)
+    return Compiled(_shape(compiled, element.list), compiled.constant, element.list)
+
+
+def compile_item(element: Element, language: Language, spot: Spot) -> Compiled:
+    """One value (or, with `$each`, many) of an element."""
+    if isinstance(spot.node.value, dict):
+        if is_primitive(element.type):
+            return _placed_value(element, language, spot)
+        return _object(element, language, spot)
+    return _scalar(element, language, spot)
+
+
+def _placed_value(element: Element, language: Language, spot: Spot) -> Compiled:
+    """A primitive at another place or under a condition: `{$each: path, $when: …, $value: expression}`."""
+    table = spot.node.value
+    if VALUE not in table or not set(table) <= {VALUE, EACH, WHEN}:
+        raise spot.node.fail(
+            f"a {element.type} is one value (or `$value` with `$each`, `$when`)", spot.element
+        )
+    inner = _scalar(element, language, Spot(table[VALUE], spot.element, spot.entry))
+    return _placed(table, inner, element, language, spot)
+
+
+def _scalar(element: Element, language: Language, spot: Spot) -> Compiled:
+    expression = parse_expression(language, spot)
+    _check_kind(expression, element, language, spot)
+    paths = paths_of(expression)
+    aimed = Spot(spot.node, spot.element, spot.entry, 0, paths)
+    read = compile_expression(expression, language, aimed, _Fragments(element))
+    calls = tuple(item.name for item in ex.walk(expression) if isinstance(item, ex.Call))
+    place = f"{spot.node.file}:{spot.node.line}"
+    language.rows.append(Row(spot.element, str(spot.node.value), place, paths, calls))
+    if language.observed:
+        read = _observe(read, len(language.rows) - 1, language)
+    return Compiled(read, is_constant(expression), may_be_list(expression, language))
+
+
+def _check_kind(expression: ex.Expression, element: Element, language: Language, spot: Spot) -> None:
+    """ContentError when the value cannot be of the element's type."""
+    kind, primitive = kind_of(expression, language), is_primitive(element.type)
+    if kind == "object" and primitive:
+        raise spot.node.fail(f"a {element.type} cannot hold an object", spot.element)
+    if kind == "text" and not primitive:
+        raise spot.node.fail(f"a {element.type} is an object: give its elements or `… as TYPE`", spot.element)
+    if isinstance(expression, ex.Literal) and not isinstance(expression.value, _python_type(element.type)):
+        raise spot.node.fail(
+            f"a {element.type} cannot be {expression.value!r}; text is `=text`", spot.element
+        )
+    if element.type in _CONVERTED and not language.grammar.typed and gives_raw_text(expression):
+        raise spot.node.fail(
+            f"source text is no {element.type} yet: `(a or b) | date`, `| integer` …", spot.element
+        )
+
+
+def _python_type(primitive: str) -> type | tuple[type, ...]:
+    if primitive == "boolean":
+        return bool
+    if primitive == "decimal":
+        return (int, float)
+    return int if primitive in ("integer", "positiveInt", "unsignedInt") else str
+
+
+def _observe(read: Reader, row: int, language: Language) -> Reader:
+    """The reader, leaving a note in the Run of every value it gives."""
+
+    def observed(node: Any, run: Any) -> Any:
+        value = read(node, run)
+        if value is not None and run is not None:
+            run.traced.append((row, language.grammar.position(node)))
+        return value
+
+    return observed
+
+
+class _Fragments:
+    """Compiles `path as NAME` for the element it fills."""
+
+    def __init__(self, element: Element) -> None:
+        self.element = element
+
+    def __call__(self, language: Language, path: ex.Path, spot: Spot) -> Reader:
+        name = path.fragment or ""
+        if name not in language.types:
+            raise spot.node.fail(f"`{name}` is no fragment", f"{spot.element}.{name}", language.types)
+        if spot.element.count(f"({name})") > 2:
+            raise spot.node.fail(f"fragment `{name}` contains itself", spot.element)
+        places = _nodes(path.text, language, spot)
+        fragment = Spot(language.types[name], f"{spot.element}({name})", spot.entry)
+        built = compile_item(self.element, language, fragment)
+        return _for_each(places, built) if self.element.list else _for_first(places, built.read)
+
+
+def _nodes(path: str, language: Language, spot: Spot) -> Reader:
+    try:
+        return language.grammar.nodes(path)
+    except ValueError as error:
+        raise spot.node.fail(str(error), spot.element) from None
+
+
+def _object(element: Element, language: Language, spot: Spot) -> Compiled:
+    table = spot.node.table(spot.element)
+    if dotted := [name for name in table if "." in name]:
+        raise table[dotted[0]].fail("dotted names only stand directly below an entry", spot.element)
+    fields = compile_fields(table, element.type, language, spot)
+    build = _build_observed if language.observed else _build
+    inner = Compiled(build(fields), all(field[2] for field in fields), many=False)
+    return _placed(table, inner, element, language, spot)
+
+
+def _placed(
+    table: dict[str, Node], inner: Compiled, element: Element, language: Language, spot: Spot
+) -> Compiled:
+    """The reader under the table's `$when`, for each place of its `$each`."""
+    if WHEN in table:
+        guarded = _guarded(compile_condition(table[WHEN], language, spot), inner.read)
+        inner = Compiled(guarded, False, inner.many)
+    if EACH in table:
+        places = compile_places(table[EACH], language, spot)
+        read = _for_each(places, inner) if element.list else _for_first(places, inner.read)
+        inner = Compiled(read, False, element.list)
+    return inner
+
+
+def compile_condition(node: Node, language: Language, spot: Spot) -> Reader:
+    """A `when`: the reader of a truth value."""
+    aimed = Spot(node, f"{spot.element}.{WHEN}", spot.entry)
+    expression = parse_expression(language, aimed)
+    if is_constant(expression):
+        raise node.fail("this condition never changes, so the row is always or never reached", aimed.element)
+    return compile_expression(expression, language, aimed, _Fragments(Element("", "Element")))
+
+
+def compile_places(node: Node, language: Language, spot: Spot) -> Reader:
+    """An `each`: the reader of places."""
+    aimed = Spot(node, f"{spot.element}.{EACH}", spot.entry)
+    expression = parse_expression(language, aimed)
+    if not isinstance(expression, ex.Path) or expression.fragment:
+        raise node.fail("one path is needed here", aimed.element)
+    return _nodes(expression.text, language, aimed)
+
+
+def _guarded(condition: Reader, build: Reader) -> Reader:
+    def guarded(node: Any, run: Any) -> Any:
+        value = condition(node, run)
+        return build(node, run) if value is not None and value is not False else None
+
+    return guarded
+
+
+def _for_each(places: Reader, inner: Compiled) -> Reader:
+    build = inner.read
+
+    def every(node: Any, run: Any) -> list[Any] | None:
+        out = []
+        for place in places(node, run):
+            value = build(place, run)
+            if value is not None:
+                out.append(value)
+        return out or None
+
+    def flat(node: Any, run: Any) -> list[Any] | None:
+        built = every(node, run)
+        return None if built is None else [item for each in built for item in each]
+
+    return flat if inner.many else every
+
+
+def _for_first(places: Reader, build: Reader) -> Reader:
+    def first(node: Any, run: Any) -> Any:
+        for place in places(node, run):
+            value = build(place, run)
+            if value is not None:
+                return value
+        return None
+
+    return first
+
+
+def _concatenate(readers: list[Reader]) -> Reader:
+    def every(node: Any, run: Any) -> list[Any] | None:
+        out: list[Any] = []
+        for read in readers:
+            value = read(node, run)
+            if isinstance(value, list):
+                out.extend(value)
+            elif value is not None:
+                out.append(value)
+        return out or None
+
+    return every
+
+
+def _shape(compiled: Compiled, as_list: bool) -> Reader:
+    """The reader, giving a list or a single value as the element needs."""
+    read = compiled.read
+    if as_list and compiled.many:
+        return _always_list(read)
+    if as_list:
+
+        def one(node: Any, run: Any) -> Any:
+            value = read(node, run)
+            return None if value is None else [value]
+
+        return one
+    return _first_of(read) if compiled.many else read
+
+
+def _always_list(read: Reader) -> Reader:
+    def listed(node: Any, run: Any) -> Any:
+        value = read(node, run)
+        return value if value is None or isinstance(value, list) else [value]
+
+    return listed
+
+
+def _first_of(read: Reader) -> Reader:
+    def single(node: Any, run: Any) -> Any:
+        value = read(node, run)
+        return value[0] if isinstance(value, list) else value
+
+    return single
+
+
+def _build(fields: Fields) -> Reader:
+    """The object; None when no row that reads the source gave anything."""
+    fixed = {name: read(None, None) for name, read, constant in fields if constant}
+    rows = [(name, read) for name, read, constant in fields if not constant]
+    if not rows:
+        return lambda _node, _run: fixed
+
+    def build(node: Any, run: Any) -> dict[str, Any] | None:
+        out: dict[str, Any] | None = None
+        for name, read in rows:
+            value = read(node, run)
+            if value is not None:
+                if out is None:
+                    out = fixed.copy()
+                out[name] = value
+        return out
+
+    return build
+
+
+def _build_observed(fields: Fields) -> Reader:
+    """As `_build`, with the constants read again for each object so that they are seen."""
+    build = _build(fields)
+    constants = [read for _, read, constant in fields if constant]
+
+    def observed(node: Any, run: Any) -> Any:
+        built = build(node, run)
+        if built is not None:
+            for read in constants:
+                read(node, run)
+        return built
+
+    return observed

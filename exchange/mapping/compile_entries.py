@@ -1,0 +1,167 @@
+"""The entries of a map, checked and compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from exchange.mapping.compile_elements import Fields, compile_condition, compile_fields, compile_places
+from exchange.mapping.compile_expression import compile_expression, parse_expression
+from exchange.mapping.content import Node
+from exchange.mapping.entries import ANY, Entry, holds
+from exchange.mapping.language import Language, Spot
+from exchange.mapping.paths.grammar import Reader
+from exchange.mapping.run import Run
+from exchange.model.fhir_types import type_names
+from exchange.model.terms import US_CORE_PROFILE, US_CORE_PROFILES
+
+ENTRY_FIELDS = (
+    "resource",
+    "within",
+    "each",
+    "when",
+    "id",
+    "profile",
+    "set",
+    "copy",
+    "required",
+    "deleted",
+    "conditional",
+    "tell",
+    "apart",
+    "note",
+)
+
+
+def compile_entries(nodes: Mapping[str, Node], language: Language) -> dict[str, Entry]:
+    """All entries by name, parents first; they are put into `language.targets` for references."""
+    for name in nodes:
+        _compile_entry(name, nodes, language, ())
+    return dict(language.targets)
+
+
+def _compile_entry(name: str, nodes: Mapping[str, Node], language: Language, below: tuple[str, ...]) -> Entry:
+    if name in language.targets:
+        done: Entry = language.targets[name]
+        return done
+    if name in below:
+        raise nodes[name].fail("`within` goes in a circle", f"entries.{name}.within")
+    table = nodes[name].table(f"entries.{name}", ENTRY_FIELDS)
+    resource = language.entries[name]
+    spot = Spot(nodes[name], f"entries.{name}" if resource == ANY else resource, name)
+    parent = _parent(name, table, nodes, language, below)
+    fields = table["set"].table(f"entries.{name}.set") if "set" in table else {}
+    entry = Entry(
+        name=name,
+        resource=resource,
+        within=parent,
+        each=compile_places(table["each"], language, spot) if "each" in table else None,
+        when=compile_condition(table["when"], language, spot) if "when" in table else None,
+        key=_key(table, language, spot),
+        fields=_paths(
+            compile_fields(fields, "DomainResource" if resource == ANY else resource, language, spot)
+        ),
+        profile=_profile(table, language, spot),
+        deleted=compile_condition(table["deleted"], language, spot) if "deleted" in table else None,
+        conditional=compile_condition(table["conditional"], language, spot)
+        if "conditional" in table
+        else None,
+        tell=_tell(table, language, spot),
+        apart=_address_of(language) if "apart" in table and table["apart"].value is True else None,
+        required=str(table["required"].value) if "required" in table else "",
+        everywhere=language.format == "hl7v2",
+    )
+    language.targets[name] = entry
+    return entry
+
+
+def _address_of(language: Language) -> Reader:
+    return lambda place, _run: language.grammar.address(place)
+
+
+def _tell(table: dict[str, Node], language: Language, spot: Spot) -> Reader | None:
+    """What is told as an information issue wherever the entry makes something."""
+    if "tell" not in table:
+        return None
+    words, resource, position = table["tell"].text("tell"), spot.element, language.grammar.position
+
+    def tell(place: Any, run: Run) -> None:
+        run.note("information", "informational", words, resource, position(place))
+
+    return tell
+
+
+def _parent(
+    name: str, table: dict[str, Node], nodes: Mapping[str, Node], language: Language, below: tuple[str, ...]
+) -> Entry | None:
+    if "within" not in table:
+        return None
+    parent = table["within"].text("within")
+    if parent not in nodes:
+        raise table["within"].fail(f"`{parent}` is no entry", f"entries.{name}.within.{parent}", nodes)
+    return _compile_entry(parent, nodes, language, (*below, name))
+
+
+def resource_type(name: str, node: Node) -> str:
+    """The type an entry makes, checked."""
+    table = node.table(f"entries.{name}", ENTRY_FIELDS)
+    if "resource" not in table:
+        raise node.fail("an entry needs `resource`", f"entries.{name}.resource")
+    wanted = table["resource"].text("resource")
+    if wanted != ANY and wanted not in type_names("resource"):
+        raise table["resource"].fail(
+            "no such resource type", f"entries.{name}.{wanted}", type_names("resource")
+        )
+    return wanted
+
+
+def _key(table: dict[str, Node], language: Language, spot: Spot) -> tuple[tuple[Reader, bool], ...]:
+    copies = "copy" in table and table["copy"].value is True
+    if copies == ("id" in table):
+        raise spot.node.fail("an entry needs either `id` or `copy: true`", f"entries.{spot.entry}.id")
+    if copies and language.format != "fhir_json":
+        raise table["copy"].fail("only a fhir_json map can copy its source", f"entries.{spot.entry}.copy")
+    return () if copies else tuple(_key_part(item, language, spot) for item in table["id"].items())
+
+
+def _key_part(node: Node, language: Language, spot: Spot) -> tuple[Reader, bool]:
+    text = str(node.value)
+    optional = text.endswith("??")
+    aimed = Spot(Node(text.removesuffix("??"), node.file, node.line), f"{spot.element}.id", spot.entry)
+    expression = parse_expression(language, aimed)
+    return compile_expression(expression, language, aimed, _no_fragment), optional
+
+
+def _no_fragment(_language: Language, _path: Any, spot: Spot) -> Reader:
+    raise spot.node.fail("a key part is text, not an object", spot.element)
+
+
+def _paths(fields: Fields) -> tuple[tuple[tuple[str, ...], Reader], ...]:
+    return tuple((tuple(name.split(".")), read) for name, read, _ in fields)
+
+
+def _profile(table: dict[str, Node], language: Language, spot: Spot) -> Reader | None:
+    """Profiles to claim: names, or `{when: condition, claim: name}`."""
+    if "profile" not in table:
+        return None
+    claims = [_claim_of(item, language, spot) for item in table["profile"].items()]
+    always = [url for url, when in claims if when is None]
+    sometimes = [(url, when) for url, when in claims if when is not None]
+
+    def profiles(node: Any, run: Run) -> list[str]:
+        return always + [url for url, when in sometimes if holds(when, node, run)]
+
+    return profiles
+
+
+def _claim_of(node: Node, language: Language, spot: Spot) -> tuple[str, Reader | None]:
+    field = f"entries.{spot.entry}.profile"
+    if isinstance(node.value, dict):
+        table = node.table(field, ("when", "claim"))
+        if set(table) != {"when", "claim"}:
+            raise node.fail("a conditional claim needs `when` and `claim`", field)
+        return _claim_of(table["claim"], language, spot)[0], compile_condition(table["when"], language, spot)
+    name = node.text(field)
+    if ":" not in name and name not in US_CORE_PROFILES:
+        raise node.fail(f"`{name}` is no US Core profile", f"{field}.{name}", US_CORE_PROFILES)
+    return (name if ":" in name else US_CORE_PROFILE + name), None

@@ -1,0 +1,162 @@
+"""Entries: what a record makes. Each is one resource type, the places it comes from and its key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from exchange.mapping.paths.grammar import Reader
+from exchange.mapping.run import Run
+from exchange.model.errors import RecordRejected
+from exchange.model.records import Resource
+
+ANY = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A compiled entry; `key` parts are (reader, may it be missing), none for a copy of the source."""
+
+    name: str
+    resource: str
+    within: Entry | None
+    each: Reader | None
+    when: Reader | None
+    key: tuple[tuple[Reader, bool], ...]
+    fields: tuple[tuple[tuple[str, ...], Reader], ...]
+    profile: Reader | None
+    deleted: Reader | None
+    conditional: Reader | None
+    tell: Reader | None
+    apart: Reader | None
+    required: str
+    everywhere: bool
+
+    def places(self, node: Any, run: Run) -> list[Any]:
+        """Where this entry makes a resource, seen from `node`."""
+        if node is not run.root:
+            return self._places(node, run)
+        known = run.places.get(self.name)
+        if known is None:
+            known = run.places[self.name] = self._places(node, run)
+        return known
+
+    def _places(self, node: Any, run: Run) -> list[Any]:
+        outer = [node] if self.within is None else self.within.places(node, run)
+        found = outer if self.each is None else [at for place in outer for at in self.each(place, run)]
+        return found if self.when is None else [place for place in found if _true(self.when(place, run))]
+
+    def places_from(self, here: str, node: Any, run: Run) -> list[Any]:
+        """Places that a reference in entry `here` means: its own, those within it, or the record's."""
+        if here == self.name:
+            return [run.context]
+        if self.within is not None and self.within.name == here and self.each is not None:
+            found = self.each(run.context, run)
+            return found if self.when is None else [place for place in found if _true(self.when(place, run))]
+        return self.places(node if self.everywhere else run.root, run)
+
+    def key_of(self, place: Any, run: Run) -> str | None:
+        """The partner's own key of the resource; None when a needed part is missing."""
+        parts = []
+        for read, optional in self.key:
+            part = read(place, run)
+            if part is not None:
+                parts.append(str(part))
+            elif not optional:
+                return None
+        return "|".join(parts) or None
+
+    def reference(self, place: Any, run: Run) -> str | None:
+        """`Type/id` of the resource made at a place."""
+        if not self.key:
+            return f"{run.root['resourceType']}/{run.root['id']}"
+        key = self.key_of(place, run)
+        return None if key is None else f"{self.resource}/{run.resource_id(self.resource, key)}"
+
+
+def _true(value: Any) -> bool:
+    return value is not None and value is not False
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A resource, whether the record says it is gone, whether it only counts where none is known."""
+
+    resource: Resource
+    gone: bool
+    conditional: bool
+
+
+def make(entry: Entry, run: Run) -> list[Made]:
+    """The resources of an entry; raises RecordRejected when a required one is missing."""
+    made: list[Made] = []
+    seen: dict[str, Resource] = {}
+    for place in entry.places(run.root, run):
+        run.context = place
+        resource = _begin(entry, place, run)
+        if resource is None:
+            _no_key(entry, run)
+            continue
+        for path, read in entry.fields:
+            value = read(place, run)
+            if value is not None:
+                if len(path) == 1:
+                    resource[path[0]] = value
+                else:
+                    _put(resource, path, value)
+        if entry.profile is not None:
+            _claim(resource, entry.profile(place, run))
+        if entry.tell is not None:
+            entry.tell(place, run)
+        if entry.apart is not None:
+            resource = _apart(resource, seen, entry.apart(place, run), run)
+        made.append(Made(resource, holds(entry.deleted, place, run), holds(entry.conditional, place, run)))
+    if not made and entry.required:
+        raise RecordRejected(entry.required, code="required", expression=entry.resource)
+    return made
+
+
+def holds(condition: Reader | None, place: Any, run: Run) -> bool:
+    """Whether there is a condition and it is true at a place."""
+    return condition is not None and _true(condition(place, run))
+
+
+def _begin(entry: Entry, place: Any, run: Run) -> Resource | None:
+    if not entry.key:
+        return {**run.root, "meta": {**run.root["meta"], "source": run.source}}
+    key = entry.key_of(place, run)
+    if key is None:
+        return None
+    return {
+        "resourceType": entry.resource,
+        "id": run.resource_id(entry.resource, key),
+        "meta": {"source": run.source},
+    }
+
+
+def _apart(resource: Resource, seen: dict[str, Resource], address: str, run: Run) -> Resource:
+    """The resource under an id of its own where the source gave one id to different things."""
+    own, kind = resource["id"], resource["resourceType"]
+    if seen.setdefault(own, resource) == resource:
+        return resource
+    run.note("information", "duplicate", f"an id stands for more than one {kind}", kind, "")
+    return {**resource, "id": run.resource_id(kind, f"{own}|{address}")}
+
+
+def _no_key(entry: Entry, run: Run) -> None:
+    detail = f"no {entry.resource} was made: a part of its key is empty"
+    run.note("warning", "required", detail, entry.resource, f"entry {entry.name}")
+
+
+def _put(resource: Resource, path: tuple[str, ...], value: Any) -> None:
+    target = resource
+    for step in path[:-1]:
+        inner = target.get(step)
+        target[step] = target = dict(inner) if isinstance(inner, dict) else {}
+    target[path[-1]] = value
+
+
+def _claim(resource: Resource, profiles: Any) -> None:
+    claimed = dict.fromkeys([*resource["meta"].get("profile", ()), *profiles])
+    if claimed:
+        resource["meta"]["profile"] = list(claimed)

@@ -1,0 +1,68 @@
+"""A map after loading: what compilation needs to know, with nothing left to look up in files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from typing import Any
+
+from exchange.mapping.codes import CodeMap
+from exchange.mapping.content import Node
+from exchange.mapping.paths.grammar import Grammar, Reader
+from exchange.model.partner import Partner
+from exchange.model.records import Format
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a map: what a trace, an issue and a report say about it."""
+
+    element: str
+    expression: str
+    place: str
+    paths: tuple[str, ...]
+    calls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """One map's names; `entries` maps an entry to its resource type."""
+
+    format: Format
+    grammar: Grammar
+    partner: Partner
+    zone: tzinfo
+    values: Mapping[str, Node]
+    types: Mapping[str, Node]
+    entries: Mapping[str, str]
+    codes: Mapping[str, CodeMap]
+    groups: frozenset[str] = frozenset()
+    targets: dict[str, Any] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    observed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where in a map and in the target an expression stands."""
+
+    node: Node
+    element: str
+    entry: str = ""
+    depth: int = 0
+    paths: tuple[str, ...] = ()
+
+    @property
+    def position(self) -> str:
+        """Source paths of the row, for issues."""
+        return ", ".join(self.paths)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A reader, and what is known without running it: always the same value, perhaps a list."""
+
+    read: Reader
+    constant: bool
+    many: bool

@@ -1,0 +1,229 @@
+"""Map files become compiled maps; everything that can be wrong is found here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from exchange.mapping.codes import load_code_maps
+from exchange.mapping.compile_elements import compile_places
+from exchange.mapping.compile_entries import compile_entries, resource_type
+from exchange.mapping.compile_expression import compile_expression, parse_expression
+from exchange.mapping.content import Node, merge, read_yaml
+from exchange.mapping.entries import Entry
+from exchange.mapping.language import Language, Spot
+from exchange.mapping.paths.columns import columns_grammar
+from exchange.mapping.paths.grammar import Grammar, Reader
+from exchange.mapping.paths.json_path import json_grammar
+from exchange.mapping.paths.segments import GroupRule, segments_grammar
+from exchange.mapping.paths.xpath import xpath_grammar
+from exchange.mapping.run import partner_namespace
+from exchange.model.errors import ContentError
+from exchange.model.partner import Feed, Partner
+from exchange.model.records import Files, Format
+
+MAP_FIELDS = ("format", "use", "note", "groups", "values", "types", "messages", "entries", "merges")
+_GROUP_FIELDS = ("starts", "members", "same", "same_when", "distinct")
+_FORMATS: tuple[Format, ...] = ("hl7v2", "ccda", "delimited", "fhir_json", "hsds_json")
+
+
+@dataclass(frozen=True, slots=True)
+class MergeRule:
+    """Where a record says that two of the partner's Patients are one; both readers give References."""
+
+    each: Reader | None
+    survivor: Reader
+    loser: Reader
+
+
+@dataclass(frozen=True, slots=True)
+class FeedMap:
+    """The compiled map of one feed; `messages` holds entry names by HL7 v2 message type."""
+
+    language: Language
+    entries: Mapping[str, Entry]
+    messages: Mapping[str, tuple[Entry, ...]]
+    by_type: Mapping[str, tuple[Entry, ...]]
+    merges: tuple[MergeRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Maps:
+    """All maps of a partner; `digest` changes when any file they were made from changes."""
+
+    partner: Partner
+    namespace: UUID
+    digest: str
+    feeds: Mapping[str, FeedMap]
+    files: Files
+
+
+def load_maps(files: Files, partner: Partner) -> Maps:
+    """The maps of every feed, compiled; ContentError with file, line, field and valid values."""
+    return _load(files, partner, observed=False)
+
+
+def observed_maps(maps: Maps) -> Maps:
+    """The same maps compiled so that each row tells what it gave."""
+    return _load(maps.files, maps.partner, observed=True)
+
+
+def _load(files: Files, partner: Partner, *, observed: bool) -> Maps:
+    used: dict[str, str] = {}
+    feeds = {}
+    for name, feed in partner.feeds.items():
+        root = _read_map(feed.map, files, partner, used, ())
+        feeds[name] = _compile(root, feed, files, partner, observed)
+    codes = {path: text for path, text in files.items() if _is_code_map(path, partner)}
+    return Maps(partner, partner_namespace(partner.namespace), _digest({**used, **codes}), feeds, files)
+
+
+def _is_code_map(path: str, partner: Partner) -> bool:
+    return path.startswith(("_shared/codes/", f"{partner.code}/codes/")) and path.endswith(".csv")
+
+
+def _digest(files: Mapping[str, str]) -> str:
+    digest = sha256()
+    for path in sorted(files):
+        digest.update(f"{path}\0{len(files[path])}\0{files[path]}\0".encode())
+    return digest.hexdigest()
+
+
+def _read_map(
+    path: str, files: Files, partner: Partner, used: dict[str, str], above: tuple[str, ...]
+) -> Node:
+    """One map file laid over everything it uses."""
+    name = next((found for found in (path, f"{partner.code}/{path}") if found in files), None)
+    if name is None:
+        known = [file for file in files if file.endswith(".map.yaml")]
+        raise ContentError(
+            f"no map `{path}`", file=above[-1] if above else f"{partner.code}/partner.yaml", valid=known
+        )
+    if name in above:
+        raise ContentError("`use` goes in a circle", file=name, field="use")
+    used[name] = files[name]
+    own = read_yaml(files[name], name)
+    table = own.table("", MAP_FIELDS)
+    merged = Node({}, own.file, own.line)
+    for item in table["use"].items() if "use" in table else []:
+        merged = merge(merged, _read_map(item.text("use"), files, partner, used, (*above, name)))
+    return merge(merged, own)
+
+
+def _compile(root: Node, feed: Feed, files: Files, partner: Partner, observed: bool) -> FeedMap:
+    table = root.table("", MAP_FIELDS)
+    _check_format(root, table, feed)
+    nodes = table["entries"].table("entries") if "entries" in table else {}
+    if not nodes:
+        raise root.fail("a map needs `entries`", "entries")
+    language = Language(
+        format=feed.format,
+        grammar=_grammar(table, feed.format),
+        partner=partner,
+        zone=ZoneInfo(partner.timezone),
+        values=table["values"].table("values") if "values" in table else {},
+        types=table["types"].table("types") if "types" in table else {},
+        entries={name: resource_type(name, node) for name, node in nodes.items()},
+        codes=load_code_maps(files, partner.code),
+        groups=frozenset(table["groups"].value) if "groups" in table else frozenset(),
+        observed=observed,
+    )
+    entries = compile_entries(nodes, language)
+    return FeedMap(
+        language=language,
+        entries=entries,
+        messages=_messages(table, entries, root, feed),
+        by_type=_by_type(entries),
+        merges=tuple(_merge_rule(item, language) for item in table["merges"].items())
+        if "merges" in table
+        else (),
+    )
+
+
+def _check_format(root: Node, table: Mapping[str, Node], feed: Feed) -> None:
+    declared = table["format"].value if "format" in table else None
+    if declared not in _FORMATS:
+        raise root.fail("a map names the `format` it reads", f"format.{declared}", _FORMATS)
+    if declared != feed.format:
+        raise table["format"].fail(f"the feed is {feed.format}", "format", [feed.format])
+
+
+def _grammar(table: Mapping[str, Node], kind: Format) -> Grammar:
+    if kind == "hl7v2":
+        groups = table["groups"].table("groups") if "groups" in table else {}
+        return segments_grammar({name: _group(name, node) for name, node in groups.items()})
+    if kind == "ccda":
+        return xpath_grammar()
+    return columns_grammar() if kind == "delimited" else json_grammar()
+
+
+def _group(name: str, node: Node) -> GroupRule:
+    table = node.table(f"groups.{name}", _GROUP_FIELDS)
+    if "starts" not in table:
+        raise node.fail("a group needs `starts`", f"groups.{name}.starts")
+    texts = {
+        key: tuple(item.text(f"groups.{name}.{key}") for item in value.items())
+        for key, value in table.items()
+    }
+    return GroupRule(
+        starts=texts["starts"],
+        members=frozenset(texts.get("members", ())),
+        same=texts.get("same", ()),
+        same_when=texts.get("same_when", ()),
+        distinct=texts.get("distinct", ()),
+    )
+
+
+def _messages(
+    table: Mapping[str, Node], entries: Mapping[str, Entry], root: Node, feed: Feed
+) -> dict[str, tuple[Entry, ...]]:
+    if feed.format != "hl7v2":
+        return {}
+    if "messages" not in table:
+        raise root.fail("an hl7v2 map needs `messages`: message type to entries", "messages")
+    messages = {}
+    for kind, node in table["messages"].table("messages").items():
+        names = [item.text(f"messages.{kind}") for item in node.items()]
+        for name in names:
+            if name not in entries:
+                raise node.fail("no such entry", f"messages.{kind}.{name}", entries)
+        messages[kind] = tuple(entries[name] for name in names)
+    reached = {entry.name for made in messages.values() for entry in made}
+    for name in entries:
+        if name not in reached:
+            raise (
+                root.table("")["entries"].value[name].fail("no message reaches this entry", f"entries.{name}")
+            )
+    return messages
+
+
+def _by_type(entries: Mapping[str, Entry]) -> dict[str, tuple[Entry, ...]]:
+    """Entries of a fhir_json map by the resource type they read."""
+    by_type: dict[str, tuple[Entry, ...]] = {}
+    for entry in entries.values():
+        by_type[entry.resource] = (*by_type.get(entry.resource, ()), entry)
+    return by_type
+
+
+def _merge_rule(node: Node, language: Language) -> MergeRule:
+    table = node.table("merges", ("each", "survivor", "loser"))
+    for side in ("survivor", "loser"):
+        if side not in table:
+            raise node.fail(f"a merge needs `{side}`", f"merges.{side}")
+    spot = Spot(node, "merges")
+    return MergeRule(
+        each=compile_places(table["each"], language, spot) if "each" in table else None,
+        survivor=_side(replace(spot, node=table["survivor"]), language),
+        loser=_side(replace(spot, node=table["loser"]), language),
+    )
+
+
+def _side(spot: Spot, language: Language) -> Reader:
+    return compile_expression(parse_expression(language, spot), language, spot, _no_fragment)
+
+
+def _no_fragment(_language: Language, _path: object, spot: Spot) -> Reader:
+    raise spot.node.fail("a reference is needed here: `-> Patient(…)`", spot.element)

@@ -1,0 +1,121 @@
+"""JSON paths: `name.family`, `phones[0].number`, `identifier[system="urn:x"].value`, `/id` from the record.
+
+A path goes through lists as FHIRPath does; it gives one value when it meets no list, else a list.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from exchange.mapping.paths.grammar import Grammar, Reader
+
+_STEP = r"[A-Za-z_$][\w$-]*(?:\[(?:\d+|\*|[A-Za-z_][\w.]*=\"[^\"]*\")\])*"
+_PATH = re.compile(rf"/?{_STEP}(?:\.{_STEP})*|\.(?![\w])")
+_FILTER = re.compile(r"\[(?:(\d+)|(\*)|([A-Za-z_][\w.]*)=\"([^\"]*)\")\]")
+_PLAIN = re.compile(r"[A-Za-z_$][\w$-]*")
+
+
+def json_grammar() -> Grammar:
+    """Values are as in the JSON; objects and lists may be copied whole."""
+    return Grammar(_match, _value, _nodes, orjson.loads, lambda _node: "", lambda _path: True, typed=True)
+
+
+def _match(text: str, at: int) -> int:
+    found = _PATH.match(text, at)
+    return found.end() if found else at
+
+
+def _value(path: str) -> Reader:
+    if path == ".":
+        return lambda node, _run: _present(node)
+    if _PLAIN.fullmatch(path):
+        return lambda node, _run: _present(node.get(path)) if isinstance(node, dict) else None
+    absolute, steps = path.startswith("/"), _steps(path.removeprefix("/"))
+
+    def read(node: Any, run: Any) -> Any:
+        value = run.root if absolute else node
+        for step in steps:
+            value = step(value)
+            if value is None:
+                return None
+        return _present(value)
+
+    return read
+
+
+def _nodes(path: str) -> Reader:
+    read = _value(path)
+
+    def places(node: Any, run: Any) -> list[Any]:
+        found = read(node, run)
+        if found is None:
+            return []
+        return found if isinstance(found, list) else [found]
+
+    return places
+
+
+def _present(value: Any) -> Any:
+    return None if value is None or value == "" or value == [] or value == {} else value
+
+
+def _steps(path: str) -> list[Callable[[Any], Any]]:
+    steps: list[Callable[[Any], Any]] = []
+    for name, filters in re.findall(r"([A-Za-z_$][\w$-]*)((?:\[[^\]]*\])*)", _protect(path)):
+        steps.append(_member(name))
+        for index, star, key, wanted in _FILTER.findall(filters.replace("\x00", ".")):
+            steps.append(_index(int(index)) if index else _all() if star else _where(key, wanted))
+    return steps
+
+
+def _protect(path: str) -> str:
+    """Dots inside brackets are no steps."""
+    return re.sub(r"\[[^\]]*\]", lambda found: found.group().replace(".", "\x00"), path)
+
+
+def _member(name: str) -> Callable[[Any], Any]:
+    def step(value: Any) -> Any:
+        if isinstance(value, dict):
+            return value.get(name)
+        if isinstance(value, list):
+            return _flatten([item.get(name) for item in value if isinstance(item, dict)]) or None
+        return None
+
+    return step
+
+
+def _flatten(values: list[Any]) -> list[Any]:
+    out: list[Any] = []
+    for value in values:
+        if isinstance(value, list):
+            out.extend(value)
+        elif value is not None:
+            out.append(value)
+    return out
+
+
+def _index(position: int) -> Callable[[Any], Any]:
+    return lambda value: value[position] if isinstance(value, list) and len(value) > position else None
+
+
+def _all() -> Callable[[Any], Any]:
+    return lambda value: value if isinstance(value, list) else [value]
+
+
+def _where(key: str, wanted: str) -> Callable[[Any], Any]:
+    inner = _steps(key)
+
+    def matches(item: Any) -> bool:
+        for step in inner:
+            item = step(item)
+        return bool(item == wanted or (isinstance(item, list) and wanted in item))
+
+    def step(value: Any) -> Any:
+        found = [item for item in (value if isinstance(value, list) else [value]) if matches(item)]
+        return found or None
+
+    return step

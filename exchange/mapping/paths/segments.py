@@ -1,0 +1,407 @@
+"""HL7 v2 paths: `PID-5.1`, `PID-3[5=MR].1`, `OBX[*]-5[*]`, `.4.2` inside a repetition, groups by name.
+
+`SEG-F` is the first repetition's first component, `SEG-F.C` a component, `SEG-F.C.S` a subcomponent and
+`SEG-F.*` the whole text; `[*]` gives all, `[2]` the second, `[5=MR]` those whose component 5 is MR.
+An empty field and the explicit null `""` are both no value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from exchange.formats import hl7v2
+from exchange.mapping.paths.grammar import Grammar, Reader
+
+_SELECT = r"\[(?:\*|\d+|\d+(?:\.\d+)?=[\w|-]+)\]"
+_PARTS = r"(?:\.\d+){0,2}(?:\.\*)?"
+_PATH = re.compile(rf"([A-Z][A-Z0-9]{{2}})(\[\*\])?(?:-(\d+)({_SELECT})?({_PARTS}))?(?![\w\[])")
+_RELATIVE = re.compile(rf"({_PARTS})(?![\w\[])")
+_GROUP = re.compile(r"[a-z_][a-z_0-9]*")
+_FILTER = re.compile(r"\[(\d+)(?:\.(\d+))?=([\w|-]+)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRule:
+    """Where a group begins and what belongs to it.
+
+    A segment of `starts` opens a new instance once the current one holds it or a later one of `starts`;
+    a segment outside `members` (when given) closes it; one equal to the last opener in all of `same`
+    continues the instance; `distinct` numbers instances that agree in these fields.
+    """
+
+    starts: tuple[str, ...]
+    members: frozenset[str] = frozenset()
+    same: tuple[str, ...] = ()
+    same_when: tuple[str, ...] = ()
+    distinct: tuple[str, ...] = ()
+
+
+class Place:
+    """Segments seen together: the message, a group instance or one segment.
+
+    What is not in it is looked for outward, except segments that are `members` of the group.
+    """
+
+    __slots__ = ("delimiters", "index", "members", "memo", "name", "occurrence", "outer", "segments")
+
+    def __init__(
+        self, name: str, segments: list[hl7v2.Segment], outer: Place | None, delimiters: hl7v2.Delimiters
+    ) -> None:
+        self.name, self.segments, self.outer, self.delimiters = name, segments, outer, delimiters
+        self.occurrence = 0
+        self.members: frozenset[str] = frozenset()
+        self.memo: dict[str, Any] = {}
+        index: dict[str, list[hl7v2.Segment]] = {}
+        for segment in segments:
+            index.setdefault(segment[0], []).append(segment)
+        self.index = index
+
+    def find(self, name: str) -> list[hl7v2.Segment]:
+        """Segments of the nearest place that has any."""
+        place: Place | None = self
+        while place is not None:
+            if found := place.index.get(name):
+                return found
+            if name in place.members:
+                return []
+            place = place.outer
+        return []
+
+    def chain(self) -> Iterator[Place]:
+        """This place and those around it."""
+        place: Place | None = self
+        while place is not None:
+            yield place
+            place = place.outer
+
+
+class Field:
+    """One repetition (parts are components) or one component (parts are subcomponents)."""
+
+    __slots__ = ("delimiters", "index", "memo", "parts", "place", "text")
+
+    def __init__(self, text: str, separator: str, place: Place) -> None:
+        self.text, self.parts = text, text.split(separator)
+        self.place, self.index, self.delimiters = place, place.index, place.delimiters
+        self.memo: dict[str, Any] = {}
+
+    def find(self, name: str) -> list[hl7v2.Segment]:
+        return self.place.find(name)
+
+    def chain(self) -> Iterator[Place]:
+        return self.place.chain()
+
+
+def segments_grammar(groups: Mapping[str, GroupRule]) -> Grammar:
+    """Paths over a message cut into `groups`."""
+
+    def nodes(path: str) -> Reader:
+        if _GROUP.fullmatch(path):
+            if path not in groups:
+                raise ValueError(f"`{path}` is no group of this map; groups: {', '.join(sorted(groups))}")
+            return _group_reader(path, groups[path])
+        return _nodes(path)
+
+    return Grammar(_match, _value, nodes, _open, _position, lambda path: "[*]" in path, remembers=True)
+
+
+def _open(payload: bytes) -> Place:
+    message = hl7v2.parse(payload)
+    return Place("message", list(message.segments), None, message.delimiters)
+
+
+def _match(text: str, at: int) -> int:
+    for pattern in (_PATH, _GROUP):
+        if found := pattern.match(text, at):
+            return found.end()
+    found = _RELATIVE.match(text, at)
+    end = found.end() if found else at
+    return at + 1 if end == at and text.startswith(".", at) else end
+
+
+def _position(node: Any) -> str:
+    place = node if isinstance(node, Place) else node.place
+    if place.name == "message":
+        return "message"
+    number = place.occurrence + 1
+    return f"{place.segments[0][0]} of {place.name} {number}" if place.segments else place.name
+
+
+# --- values -----------------------------------------------------------------------------------------
+
+
+def _value(path: str) -> Reader:
+    if path == ".":
+        return _relative_value(0, 0)
+    if found := _RELATIVE.fullmatch(path):
+        return _relative_value(*_parts(found.group(1)))
+    segment, all_segments, number, select, parts = _split_path(path)
+    component, subcomponent = _parts(parts)
+    if not all_segments and not select:
+        return _first_value(segment, number, component, subcomponent)
+    fields = _field_reader(segment, all_segments, number, select)
+    if all_segments or select == "[*]":
+        return _every_part(fields, component, subcomponent)
+    part = _relative_value(component, subcomponent)
+
+    def read(node: Any, run: Any) -> str | None:
+        found = fields(node, run)
+        return part(found[0], run) if found else None
+
+    return read
+
+
+def _every_part(fields: Reader, component: int, subcomponent: int) -> Reader:
+    part = _relative_value(component, subcomponent)
+
+    def read(node: Any, run: Any) -> list[str] | None:
+        texts = [part(field, run) for field in fields(node, run)]
+        return [text for text in texts if text is not None] or None
+
+    return read
+
+
+def _split_path(path: str) -> tuple[str, bool, int, str, str]:
+    found = _PATH.fullmatch(path)
+    if found is None or found.group(3) is None:
+        raise ValueError(f"`{path}` is no field: write `PID-5.1`, `PID-3[5=MR].1`, `OBX[*]-5` or `.1`")
+    segment, star, number, select, parts = found.groups()
+    return segment, bool(star), int(number), select or "", parts or ""
+
+
+def _parts(text: str) -> tuple[int, int]:
+    """Component and subcomponent from 1; 0 for the first of all, -1 for the whole text."""
+    if text == ".*":
+        return -1, 0
+    numbers = [int(part) for part in text.split(".")[1:] if part != "*"]
+    component = numbers[0] if numbers else 0
+    return component, -1 if text.endswith(".*") else (numbers[1] if len(numbers) > 1 else 0)
+
+
+def _first_value(name: str, number: int, component: int, subcomponent: int) -> Reader:
+    """The hot path: first repetition of a field of the nearest segment."""
+    index, wanted = max(component - 1, 0), max(subcomponent - 1, 0)
+    header, whole = name == "MSH" and number <= 2, component < 0
+
+    def read(node: Any, _run: Any) -> str | None:
+        found = node.index.get(name) or node.find(name)
+        if not found or len(found[0]) <= number:
+            return None
+        text = found[0][number]
+        if not text or text == '""' or header:
+            return text if header else None
+        marks = node.delimiters
+        if marks.repetition in text:
+            text = text.split(marks.repetition, 1)[0]
+        if whole:
+            return _clean(text, marks)
+        if marks.component in text:
+            parts = text.split(marks.component, index + 1)
+            if len(parts) <= index:
+                return None
+            text = parts[index]
+        elif index:
+            return None
+        if wanted or marks.escape in text or marks.subcomponent in text:
+            return _pick(text, wanted, subcomponent, marks)
+        return text.strip() or None
+
+    return read
+
+
+def _pick(text: str, wanted: int, subcomponent: int, marks: hl7v2.Delimiters) -> str | None:
+    """The wanted subcomponent of a component, unescaped; the whole component for -1."""
+    if subcomponent >= 0:
+        if marks.subcomponent in text:
+            parts = text.split(marks.subcomponent, wanted + 1)
+            text = parts[wanted] if len(parts) > wanted else ""
+        elif wanted:
+            return None
+    return _clean(text, marks)
+
+
+def _clean(text: str, marks: hl7v2.Delimiters) -> str | None:
+    text = text.strip()
+    if not text or text == '""':
+        return None
+    return hl7v2.unescape(text, marks).strip() or None if marks.escape in text else text
+
+
+def _relative_value(component: int, subcomponent: int) -> Reader:
+    """A component of the Field that is the place."""
+    if component < 0:
+        return lambda field, _run: _clean(field.text, field.delimiters)
+    index, wanted = max(component - 1, 0), max(subcomponent - 1, 0)
+
+    def read(field: Any, _run: Any) -> str | None:
+        parts = field.parts
+        if len(parts) <= index:
+            return None
+        text: str = parts[index]
+        if not text:
+            return None
+        marks = field.delimiters
+        if wanted or text == '""' or marks.escape in text or marks.subcomponent in text:
+            return _pick(text, wanted, subcomponent, marks)
+        return text.strip() or None
+
+    return read
+
+
+# --- places -----------------------------------------------------------------------------------------
+
+
+def _nodes(path: str) -> Reader:
+    if path == ".":
+        return lambda node, _run: [node]
+    if found := _RELATIVE.fullmatch(path):
+        return _component_nodes(*_parts(found.group(1)))
+    found = _PATH.fullmatch(path)
+    if found is None:
+        raise ValueError(f"`{path}` is no segment, field or group")
+    if found.group(3) is None:
+        return _segment_reader(found.group(1))
+    segment, all_segments, number, select, parts = _split_path(path)
+    fields = _field_reader(segment, all_segments, number, select)
+    if not parts:
+        return fields
+    inner = _component_nodes(*_parts(parts))
+    return lambda node, run: [item for field in fields(node, run) for item in inner(field, run)]
+
+
+def _component_nodes(component: int, _subcomponent: int) -> Reader:
+    index = component - 1
+
+    def read(node: Any, _run: Any) -> list[Field]:
+        if index < 0:
+            return [node]
+        text = node.parts[index] if len(node.parts) > index else ""
+        return [Field(text, node.delimiters.subcomponent, node.place)] if text and text != '""' else []
+
+    return read
+
+
+def _field_reader(name: str, all_segments: bool, number: int, select: str) -> Reader:
+    chosen = _selector(select)
+    own_name = f"{name}{'[*]' if all_segments else ''}-{number}{select}"
+
+    def read(node: Any, _run: Any) -> list[Field]:
+        place = node if type(node) is Place else node.place
+        fields: list[Field] | None = place.memo.get(own_name)
+        if fields is None:
+            found, fields = place.find(name), []
+            place.memo[own_name] = fields
+            for segment in found if all_segments else found[:1]:
+                if len(segment) > number and segment[number]:
+                    fields.extend(chosen(_repetitions(segment[number], place)))
+        return fields
+
+    return read
+
+
+def _repetitions(text: str, place: Place) -> list[Field]:
+    marks = place.delimiters
+    parts = text.split(marks.repetition) if marks.repetition in text else [text]
+    return [Field(part, marks.component, place) for part in parts if part and part != '""']
+
+
+def _selector(select: str) -> Callable[[list[Field]], list[Field]]:
+    if select == "[*]":
+        return lambda fields: fields
+    if not select:
+        return lambda fields: fields[:1]
+    if found := _FILTER.fullmatch(select):
+        part = _relative_value(int(found.group(1)), int(found.group(2) or 0))
+        wanted = frozenset(found.group(3).split("|"))
+        return lambda fields: [field for field in fields if part(field, None) in wanted]
+    index = int(select[1:-1])
+    return lambda fields: fields[index - 1 : index]
+
+
+def _segment_reader(name: str) -> Reader:
+    def read(node: Any, _run: Any) -> list[Place]:
+        for place in node.chain():
+            if place.name == name:
+                return [place]
+            if name in place.index:
+                return _single_segments(place, name)
+            if name in place.members:
+                return []
+        return []
+
+    return read
+
+
+def _single_segments(place: Place, name: str) -> list[Place]:
+    if name not in place.memo:
+        places = [Place(name, [segment], place, place.delimiters) for segment in place.index[name]]
+        for number, inner in enumerate(places):
+            inner.occurrence = number
+        place.memo[name] = places
+    known: list[Place] = place.memo[name]
+    return known
+
+
+def _group_reader(name: str, rule: GroupRule) -> Reader:
+    same = [_value(path) for path in rule.same]
+    distinct = [_value(path) for path in rule.distinct]
+
+    def read(node: Any, _run: Any) -> list[Place]:
+        for place in node.chain():
+            if place.name == name:
+                return [place]
+            if any(start in place.index for start in rule.starts):
+                if name not in place.memo:
+                    place.memo[name] = _number(_cut(place, name, rule, same), distinct)
+                known: list[Place] = place.memo[name]
+                return known
+        return []
+
+    return read
+
+
+def _cut(place: Place, name: str, rule: GroupRule, same: list[Reader]) -> list[Place]:
+    cut: list[list[hl7v2.Segment]] = []
+    is_open = False
+    for segment in place.segments:
+        if segment[0] in rule.starts:
+            continues = is_open and _continues(cut[-1], segment, rule, same, place)
+            if not continues:
+                cut.append([])
+            cut[-1].append(segment)
+            is_open = True
+        elif is_open and (not rule.members or segment[0] in rule.members):
+            cut[-1].append(segment)
+        else:
+            is_open = False
+    places = [Place(name, segments, place, place.delimiters) for segments in cut]
+    for inner in places:
+        inner.members = rule.members
+    return places
+
+
+def _continues(
+    current: list[hl7v2.Segment], segment: hl7v2.Segment, rule: GroupRule, same: list[Reader], place: Place
+) -> bool:
+    rank = rule.starts.index(segment[0])
+    if all(other[0] in rule.starts[:rank] for other in current):
+        return True
+    if not same or current[0][0] != segment[0]:
+        return False
+    old, new = (Place("", [found], place, place.delimiters) for found in (current[0], segment))
+    if rule.same_when and same[0](new, None) not in rule.same_when:
+        return False
+    return all(read(old, None) == read(new, None) for read in same)
+
+
+def _number(places: list[Place], distinct: list[Reader]) -> list[Place]:
+    """Instances that agree in `distinct` are numbered from 0 in the order sent."""
+    seen: dict[tuple[Any, ...], int] = {}
+    for number, place in enumerate(places):
+        key = tuple(read(place, None) for read in distinct) if distinct else (number,)
+        place.occurrence = seen.get(key, 0)
+        seen[key] = place.occurrence + 1
+    return places

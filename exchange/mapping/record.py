@@ -1,0 +1,164 @@
+"""One source record becomes FHIR resources."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from exchange.mapping.entries import ANY, Entry, Made, make
+from exchange.mapping.fhir import deleted_reference, incoming
+from exchange.mapping.language import Row
+from exchange.mapping.load import FeedMap, Maps, MergeRule, observed_maps
+from exchange.mapping.paths.segments import Place
+from exchange.mapping.run import Run
+from exchange.model.errors import RecordRejected
+from exchange.model.ids import resource_id
+from exchange.model.partner import Partner
+from exchange.model.records import Mapped, Merge, Resource, SourceRecord
+from exchange.model.terms import SYSTEMS, US_CORE_PROFILE
+
+_TYPE = re.compile(r"[A-Z][A-Z0-9]{2}")
+
+
+def map_record(record: SourceRecord, maps: Maps) -> Mapped:
+    """What the record becomes; raises RecordRejected when nothing of it may be used."""
+    feed_map = _feed_map(record, maps)
+    run = Run(record, None, maps.namespace)
+    if record.deleted and record.format == "fhir_json":
+        return Mapped(deleted=(deleted_reference(record.key, run),))
+    mapped = _map_open(feed_map, run)
+    if record.deleted:
+        gone = (f"{made['resourceType']}/{made['id']}" for made in mapped.resources)
+        return Mapped(deleted=(*gone, *mapped.deleted), issues=mapped.issues)
+    return mapped
+
+
+def trace_record(record: SourceRecord, maps: Maps) -> list[tuple[str, str, str, str]]:
+    """For each value given: FHIR element, source position, map row (file:line expression), functions used."""
+    observed = observed_maps(maps)
+    feed_map = _feed_map(record, observed)
+    run = Run(record, None, observed.namespace)
+    _map_open(feed_map, run)
+    return [_traced(feed_map.language.rows[number], place, record) for number, place in run.traced]
+
+
+def _traced(row: Row, place: str, record: SourceRecord) -> tuple[str, str, str, str]:
+    position = " ".join(part for part in (record.position, place, ", ".join(row.paths)) if part)
+    return row.element, position, f"{row.place} {row.expression}", ", ".join(row.calls)
+
+
+def partner_organization(partner: Partner) -> Resource:
+    """The partner itself as an Organization; its id is made from the partner's code."""
+    resource: Resource = {
+        "resourceType": "Organization",
+        "id": resource_id(partner.namespace, "Organization", partner.code),
+        "meta": {
+            "source": f"urn:mosaic:partner:{partner.code}",
+            "profile": [US_CORE_PROFILE + "us-core-organization"],
+        },
+        "active": True,
+        "name": partner.organization.name,
+    }
+    if partner.organization.npi:
+        resource["identifier"] = [{"system": SYSTEMS["npi"], "value": partner.organization.npi}]
+    if partner.organization.address:
+        resource["address"] = [{"text": partner.organization.address, "state": partner.organization.state}]
+    return resource
+
+
+def _feed_map(record: SourceRecord, maps: Maps) -> FeedMap:
+    if record.feed not in maps.feeds:
+        raise RecordRejected(f"the partner has no feed `{record.feed}`", code="not-supported")
+    return maps.feeds[record.feed]
+
+
+def _map_open(feed_map: FeedMap, run: Run) -> Mapped:
+    root = feed_map.language.grammar.open(run.record.payload)
+    run.root = run.context = root
+    if run.record.format == "fhir_json":
+        return _map_fhir(feed_map, run)
+    entries = _message_entries(feed_map, root) if feed_map.messages else feed_map.entries.values()
+    results = [item for entry in entries for item in make(entry, run)]
+    merges = _merges(feed_map.merges, root, run)
+    return _mapped(results, merges, (), run)
+
+
+def _message_entries(feed_map: FeedMap, message: Place) -> tuple[Entry, ...]:
+    header = message.find("MSH")[0]
+    parts = header[9].split(message.delimiters.component) if len(header) > 9 else []
+    kind = "^".join(parts[:2])
+    if kind in feed_map.messages:
+        return feed_map.messages[kind]
+    shown = kind if all(_TYPE.fullmatch(part) for part in parts[:2]) and parts else "of MSH-9"
+    raise RecordRejected(f"message type {shown} is not mapped", code="not-supported", expression="MSH-9")
+
+
+def _map_fhir(feed_map: FeedMap, run: Run) -> Mapped:
+    found = incoming(run.root, run)
+    results: list[Made] = []
+    merges: list[Merge] = []
+    for resource, own in found.resources:
+        run.turn_to(resource, own)
+        kind = resource["resourceType"]
+        entries = feed_map.by_type.get(kind) or feed_map.by_type.get(ANY)
+        if not entries:
+            run.note("error", "not-supported", f"no entry of the map takes a {kind}", kind, "")
+            continue
+        results.extend(item for entry in entries for item in make(entry, run))
+        if kind == "Patient":
+            merges.extend(_merges(feed_map.merges, resource, run))
+    return _mapped(results, merges, found.deleted, run)
+
+
+def _merges(rules: Iterable[MergeRule], root: Any, run: Run) -> list[Merge]:
+    merges = []
+    for rule in rules:
+        for place in [root] if rule.each is None else rule.each(root, run):
+            run.context = place
+            survivor, loser = (_reference_id(side(place, run)) for side in (rule.survivor, rule.loser))
+            if survivor and loser and survivor != loser:
+                merges.append(Merge(survivor, loser))
+    return merges
+
+
+def _reference_id(value: Any) -> str | None:
+    reference = value[0] if isinstance(value, list) and value else value
+    if not isinstance(reference, dict):
+        return None
+    return str(reference.get("reference", "")).rpartition("/")[2] or None
+
+
+def _mapped(results: list[Made], merges: Iterable[Merge], deleted: tuple[str, ...], run: Run) -> Mapped:
+    kept: dict[str, Resource] = {}
+    gone = dict.fromkeys(deleted)
+    firm: set[str] = set()
+    for made in results:
+        reference = f"{made.resource['resourceType']}/{made.resource['id']}"
+        if made.gone:
+            gone[reference] = None
+            continue
+        if not made.conditional:
+            firm.add(reference)
+        known = kept.get(reference)
+        kept[reference] = made.resource if known is None else _joined(known, made.resource, run)
+    if not kept and not gone:
+        raise RecordRejected("the map makes nothing of this record", code="required")
+    return Mapped(
+        resources=tuple(kept.values()),
+        deleted=tuple(gone),
+        conditional=frozenset(kept.keys() - firm),
+        merges=tuple(dict.fromkeys(merges)),
+        issues=tuple(run.issues),
+    )
+
+
+def _joined(one: Resource, other: Resource, run: Run) -> Resource:
+    """Two mentions of one thing: the first holds, the second fills what it left out; a conflict is told."""
+    if one == other:
+        return one
+    differing = sorted(name for name in other if name in one and one[name] != other[name])
+    if differing:
+        kind = one["resourceType"]
+        run.note("warning", "duplicate", f"a {kind} stands twice and differs", f"{kind}.{differing[0]}", "")
+    return {**other, **one}

@@ -1,0 +1,63 @@
+"""Small readers of FHIR resources as plain dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from exchange.model.records import Resource
+
+# Elements that say whom a resource is about (Patient compartment,
+# https://hl7.org/fhir/R4/compartmentdefinition-patient.html), the likeliest first.
+_SUBJECTS = ("subject", "patient", "beneficiary", "for", "individual")
+
+
+def reference_to(resource: Resource) -> str:
+    """`Type/id` of a resource.
+
+    >>> reference_to({"resourceType": "Patient", "id": "7"})
+    'Patient/7'
+    """
+    return f"{resource['resourceType']}/{resource['id']}"
+
+
+def patient_of(resource: Resource) -> str | None:
+    """Id of the Patient a resource is about; None for a resource about nobody.
+
+    >>> patient_of({"resourceType": "Observation", "subject": {"reference": "Patient/7"}})
+    '7'
+    >>> patient_of({"resourceType": "Organization", "id": "7"}) is None
+    True
+    """
+    if resource["resourceType"] == "Patient":
+        return str(resource["id"])
+    for element in _SUBJECTS:
+        for target in _as_list(resource.get(element)):
+            reference = target.get("reference", "") if isinstance(target, dict) else ""
+            if reference.startswith("Patient/"):
+                return str(reference.split("/")[1])
+    return None
+
+
+def references(node: Any) -> Iterator[str]:
+    """Every literal reference below `node`, in document order.
+
+    >>> list(references({"subject": {"reference": "Patient/7"}, "note": [{"text": "x"}]}))
+    ['Patient/7']
+    """
+    if isinstance(node, dict):
+        found = node.get("reference")
+        if isinstance(found, str):
+            yield found
+        for value in node.values():
+            if isinstance(value, (dict, list)):
+                yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]

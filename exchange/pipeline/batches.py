@@ -1,0 +1,48 @@
+"""Batches between steps: sealed NDJSON on object storage, so that no step hands PHI to a scheduler."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import fsspec
+import orjson
+
+from exchange.crypto import Keyring, seal, unseal
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """A folder (any fsspec URL) of sealed files named by run, chunk and step."""
+
+    root: str
+    keyring: Keyring
+
+    def write(self, run: int, chunk: int, step: str, rows: Iterable[dict[str, Any]]) -> None:
+        """Replaces the file in one move, so that a reader never sees half of it."""
+        name = _name(run, chunk, step)
+        plain = b"\n".join(orjson.dumps(row) for row in rows)
+        files, path = fsspec.core.url_to_fs(f"{self.root}/{name}")
+        files.makedirs(files._parent(path), exist_ok=True)
+        part = f"{path}.{uuid.uuid4().hex}.part"
+        files.pipe_file(part, seal(plain, self.keyring, name.encode()))
+        files.mv(part, path)
+
+    def read(self, run: int, chunk: int, step: str) -> list[dict[str, Any]]:
+        """The rows; raises FileNotFoundError when the step has not run."""
+        name = _name(run, chunk, step)
+        files, path = fsspec.core.url_to_fs(f"{self.root}/{name}")
+        plain = unseal(files.cat_file(path), self.keyring, name.encode())
+        return [orjson.loads(line) for line in plain.splitlines()]
+
+    def drop(self, run: int, chunk: int) -> None:
+        """Forgets a published chunk's batches: the landing store keeps the truth."""
+        files, path = fsspec.core.url_to_fs(f"{self.root}/{run}/{chunk}")
+        if files.exists(path):
+            files.rm(path, recursive=True)
+
+
+def _name(run: int, chunk: int, step: str) -> str:
+    return f"{run}/{chunk}/{step}.ndjson.sealed"

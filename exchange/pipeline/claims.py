@@ -1,0 +1,97 @@
+"""Which record claims which resources, so that what no record claims any more is deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from exchange.pipeline.ledger import Connection
+
+Row = dict[str, Any]
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """`held`: each record key's resources after this chunk; `released`: what nobody claims any more."""
+
+    held: dict[Key, tuple[str, ...]]
+    released: tuple[str, ...]
+
+
+def read_claims(connection: Connection, partner: str, rows: Sequence[Row]) -> Claims:
+    """What the chunk's rows claim and release, given what earlier chunks claimed."""
+    keys = list({(row["feed"], row["key"]) for row in rows})
+    before: dict[Key, tuple[str, ...]] = {
+        (feed, key): tuple(resources)
+        for feed, key, resources in connection.execute(
+            "SELECT feed, key, resources FROM record_state"
+            " JOIN unnest(%s::text[], %s::text[]) AS k(feed, key) USING (feed, key)"
+            " WHERE partner = %s",
+            [[key[0] for key in keys], [key[1] for key in keys], partner],
+        )
+    }
+    held, dropped, told = follow(before, rows)
+    claimed = {reference for resources in held.values() for reference in resources}
+    free = dropped - claimed
+    free -= _claimed_elsewhere(connection, partner, free, held)
+    return Claims(held, tuple(sorted(free | (told - claimed))))
+
+
+def follow(
+    before: dict[Key, tuple[str, ...]], rows: Sequence[Row]
+) -> tuple[dict[Key, tuple[str, ...]], set[str], set[str]]:
+    """Claims after the rows, references dropped on the way, references a partner said to delete.
+
+    A record that could not be read whole keeps what it claimed: bad input deletes nothing.
+
+    >>> row = {"feed": "f", "key": "k", "deleted": False, "issues": [], "deletes": [], "ids": ["Goal/2"]}
+    >>> follow({("f", "k"): ("Goal/1",)}, [row])
+    ({('f', 'k'): ('Goal/2',)}, {'Goal/1'}, set())
+    """
+    held, dropped, told = dict(before), set[str](), set[str]()
+    for row in rows:
+        key = (row["feed"], row["key"])
+        now = set() if row["deleted"] else set(row["ids"])
+        if any(issue["severity"] in ("error", "fatal") for issue in row["issues"]):
+            now |= set(held.get(key, ()))
+        dropped |= set(held.get(key, ())) - now
+        dropped -= now
+        told = (told | set(row["deletes"])) - now
+        held[key] = tuple(sorted(now))
+    return held, dropped, told
+
+
+def _claimed_elsewhere(
+    connection: Connection, partner: str, references: set[str], held: dict[Key, tuple[str, ...]]
+) -> set[str]:
+    if not references:
+        return set()
+    found = connection.execute(
+        "SELECT feed, key, resources FROM record_state WHERE partner = %s AND resources && %s",
+        [partner, sorted(references)],
+    ).fetchall()
+    return {reference for feed, key, resources in found if (feed, key) not in held for reference in resources}
+
+
+def write_claims(connection: Connection, partner: str, rows: Sequence[Row], claims: Claims) -> None:
+    """Remembers each key's digest and claims; a deleted record is forgotten."""
+    latest = {(row["feed"], row["key"]): row for row in rows}
+    gone = [key for key, row in latest.items() if row["deleted"]]
+    kept = [(key, row) for key, row in latest.items() if not row["deleted"]]
+    connection.execute(
+        "DELETE FROM record_state s USING unnest(%s::text[], %s::text[]) AS k(feed, key)"
+        " WHERE s.partner = %s AND s.feed = k.feed AND s.key = k.key",
+        [[key[0] for key in gone], [key[1] for key in gone], partner],
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO record_state VALUES (%s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (partner, feed, key) DO UPDATE SET digest = excluded.digest,"
+            " record = excluded.record, resources = excluded.resources",
+            [
+                (partner, *key, bytes.fromhex(row["digest"]), row["record"], list(claims.held[key]))
+                for key, row in kept
+            ],
+        )

@@ -1,0 +1,281 @@
+"""The run ledger: which records a run pulled, what became of each, where the next pull goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from exchange.model.errors import Conflict
+from exchange.model.records import Issue, SourceRecord
+
+Connection = psycopg.Connection[Any]
+Step = Literal["pulled", "mapped", "safeguarded", "linked", "published"]
+STEPS: tuple[Step, ...] = ("pulled", "mapped", "safeguarded", "linked", "published")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One pass over a partner's new records, or over old ones (`kind` replay)."""
+
+    run: int
+    partner: str
+    kind: str
+    status: str
+    started: datetime
+    ended: datetime | None
+    pulled_all: bool
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRecord:
+    """A pulled record that still has a step before it."""
+
+    record: int
+    feed: str
+    key: str
+    digest: bytes
+    address: str | None
+    position: str
+    deleted: bool
+    event_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A record as it came out of a document, before it is known whether it is new."""
+
+    record: SourceRecord
+    digest: bytes
+    rejected: Issue | None = None
+
+
+@contextmanager
+def partner_lock(connection: Connection, partner: str) -> Iterator[None]:
+    """One process at a time per partner; a killed process frees it. Raises Conflict when taken."""
+    key = f"exchange.partner.{partner}"
+    with connection.cursor() as cursor:
+        taken = cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone()
+        connection.commit()
+    if not taken or not taken[0]:
+        raise Conflict(f"another process is running partner `{partner}`; wait for it to end")
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.rollback()
+            connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
+            connection.commit()
+
+
+def open_run(connection: Connection, partner: str, kind: str, at: datetime) -> Run:
+    """The partner's unfinished run, or a new one: a killed run is gone on with, never repeated."""
+    connection.execute(
+        "INSERT INTO run (partner, kind, started) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+        [partner, kind, at],
+    )
+    return _one_run(connection, "partner = %s AND status = 'open'", [partner])
+
+
+def has_open_run(connection: Connection, partner: str) -> bool:
+    """Is a run of the partner unfinished?"""
+    return bool(
+        connection.execute("SELECT FROM run WHERE partner = %s AND status = 'open'", [partner]).fetchone()
+        is not None
+    )
+
+
+def latest_run(connection: Connection, partner: str) -> Run:
+    """The partner's newest run, finished or not; raises Conflict when there is none."""
+    return _one_run(connection, "partner = %s ORDER BY run DESC LIMIT 1", [partner])
+
+
+def get_run(connection: Connection, run: int) -> Run:
+    """One run by number."""
+    return _one_run(connection, "run = %s", [run])
+
+
+def recent_runs(connection: Connection, partner: str | None, limit: int) -> list[Run]:
+    """The latest runs first."""
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        return cursor.execute(
+            f"{_RUN} WHERE %(p)s::text IS NULL OR partner = %(p)s ORDER BY run DESC LIMIT %(n)s",
+            {"p": partner, "n": limit},
+        ).fetchall()
+
+
+_RUN = "SELECT run, partner, kind, status, started, ended, pulled_all, seconds FROM run"
+
+
+def _one_run(connection: Connection, where: str, parameters: Sequence[object]) -> Run:
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        row = cursor.execute(f"{_RUN} WHERE {where}", parameters).fetchone()
+    if row is None:
+        raise Conflict("no such run; `exchange runs` lists them")
+    return row
+
+
+def add_seconds(connection: Connection, run: int, step: str, seconds: float) -> None:
+    """Adds to the time the run spent in `step`."""
+    connection.execute(
+        "UPDATE run SET seconds = seconds || jsonb_build_object(%(s)s::text,"
+        " round((coalesce((seconds->>%(s)s)::numeric, 0) + %(t)s::numeric), 3)) WHERE run = %(r)s",
+        {"s": step, "t": seconds, "r": run},
+    )
+
+
+def read_cursor(connection: Connection, partner: str) -> dict[str, Any] | None:
+    """Where the partner's next pull goes on."""
+    row = connection.execute("SELECT cursor FROM partner_cursor WHERE partner = %s", [partner]).fetchone()
+    return row[0] if row else None
+
+
+def write_cursor(connection: Connection, partner: str, cursor: dict[str, Any]) -> None:
+    """Moves the cursor; belongs in the transaction that stores what was read up to it."""
+    connection.execute(
+        "INSERT INTO partner_cursor VALUES (%s, %s)"
+        " ON CONFLICT (partner) DO UPDATE SET cursor = excluded.cursor",
+        [partner, Jsonb(cursor)],
+    )
+
+
+def last_digests(
+    connection: Connection, run: int, partner: str, arrivals: Sequence[Arrival]
+) -> tuple[dict[tuple[str, str], bytes], dict[tuple[str, str], bytes]]:
+    """By (feed, key): the digest that went through last, and the digest pulled last in this run."""
+    keys = {(a.record.feed, a.record.key) for a in arrivals}
+    feeds, names = [k[0] for k in keys], [k[1] for k in keys]
+    wanted = " JOIN unnest(%s::text[], %s::text[]) AS k(feed, key) USING (feed, key)"
+    done = connection.execute(
+        f"SELECT feed, key, digest FROM record_state {wanted} WHERE partner = %s",
+        [feeds, names, partner],
+    ).fetchall()
+    running = connection.execute(
+        f"SELECT feed, key, digest FROM source_record {wanted}"
+        " WHERE run = %s AND (outcome IS NULL OR outcome <> 'duplicate') ORDER BY record",
+        [feeds, names, run],
+    ).fetchall()
+    return {(f, k): d for f, k, d in done}, {(f, k): d for f, k, d in running}
+
+
+def insert_records(
+    connection: Connection,
+    run: int,
+    rows: Sequence[tuple[Arrival, str | None, str | None]],
+    chunk_records: int,
+) -> None:
+    """Writes (arrival, landing address, outcome) rows; those without outcome fill chunks in order."""
+    with connection.cursor().copy(
+        "COPY source_record (run, chunk, partner, feed, key, digest, address, position, deleted,"
+        " event_time, outcome) FROM STDIN"
+    ) as copy:
+        for (arrival, address, outcome), chunk in zip(
+            rows, _chunks(connection, run, rows, chunk_records), strict=True
+        ):
+            record = arrival.record
+            copy.write_row(
+                (
+                    run, chunk, record.partner, record.feed, record.key, arrival.digest, address,
+                    record.position, record.deleted, record.event_time, outcome,
+                )
+            )  # fmt: skip
+
+
+def _chunks(
+    connection: Connection,
+    run: int,
+    rows: Sequence[tuple[Arrival, str | None, str | None]],
+    size: int,
+) -> list[int | None]:
+    """A chunk number per row, None where the outcome is known already; counts them in `chunk`."""
+    last = connection.execute(
+        "SELECT chunk, records FROM chunk WHERE run = %s ORDER BY chunk DESC LIMIT 1", [run]
+    ).fetchone()
+    chunk, used = last or (0, 0)
+    numbers: list[int | None] = []
+    counts: dict[int, int] = {chunk: used} if last else {}
+    for _, _, outcome in rows:
+        if outcome is not None:
+            numbers.append(None)
+            continue
+        if counts.get(chunk, 0) >= size:
+            chunk += 1
+        counts[chunk] = counts.get(chunk, 0) + 1
+        numbers.append(chunk)
+    for number, records in counts.items():
+        connection.execute(
+            "INSERT INTO chunk VALUES (%s, %s, 'pulled', %s)"
+            " ON CONFLICT (run, chunk) DO UPDATE SET records = excluded.records",
+            [run, number, records],
+        )
+    return numbers
+
+
+def chunks_before(connection: Connection, run: int, step: Step) -> list[int]:
+    """The run's chunks that have not yet gone through `step`, in the order they were pulled."""
+    earlier = list(STEPS[: STEPS.index(step)])
+    return [
+        row[0]
+        for row in connection.execute(
+            "SELECT chunk FROM chunk WHERE run = %s AND step = ANY(%s) ORDER BY chunk",
+            [run, earlier],
+        )
+    ]
+
+
+def chunk_step(connection: Connection, run: int, chunk: int) -> Step:
+    """The last step the chunk went through."""
+    row = connection.execute("SELECT step FROM chunk WHERE run = %s AND chunk = %s", [run, chunk]).fetchone()
+    if row is None:
+        raise Conflict(f"run {run} has no chunk {chunk}")
+    step: Step = row[0]
+    return step
+
+
+def set_chunk_step(connection: Connection, run: int, chunk: int, step: Step) -> None:
+    """Says that the chunk went through `step`."""
+    connection.execute("UPDATE chunk SET step = %s WHERE run = %s AND chunk = %s", [step, run, chunk])
+
+
+def chunk_records(connection: Connection, run: int, chunk: int) -> list[LedgerRecord]:
+    """The chunk's records in the order they were pulled."""
+    with connection.cursor(row_factory=class_row(LedgerRecord)) as cursor:
+        return cursor.execute(
+            "SELECT record, feed, key, digest, address, position, deleted, event_time"
+            " FROM source_record WHERE run = %s AND chunk = %s ORDER BY record",
+            [run, chunk],
+        ).fetchall()
+
+
+def ledger_record(connection: Connection, record: int) -> tuple[str, LedgerRecord]:
+    """(partner, record) by number; raises Conflict when there is none."""
+    with connection.cursor(row_factory=class_row(LedgerRecord)) as cursor:
+        found = cursor.execute(
+            "SELECT record, feed, key, digest, address, position, deleted, event_time"
+            " FROM source_record WHERE record = %s",
+            [record],
+        ).fetchone()
+    row = connection.execute("SELECT partner FROM source_record WHERE record = %s", [record]).fetchone()
+    if found is None or row is None:
+        raise Conflict(f"no record {record} in the ledger")
+    return row[0], found
+
+
+def write_issues(connection: Connection, rows: Iterable[tuple[int, Issue]]) -> None:
+    """Puts (record, issue) into quarantine."""
+    counts: dict[int, int] = {}
+    with connection.cursor().copy(
+        "COPY quarantine (record, ordinal, severity, code, expression, position, detail) FROM STDIN"
+    ) as copy:
+        for record, issue in rows:
+            counts[record] = ordinal = counts.get(record, 0) + 1
+            copy.write_row(
+                (record, ordinal, issue.severity, issue.code, issue.expression, issue.position, issue.detail)
+            )

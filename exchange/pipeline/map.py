@@ -1,0 +1,95 @@
+"""Map: sealed records → FHIR R4 resources that passed the border, or issues.
+
+Pure apart from reading the landing store: the same chunk always gives the same rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from exchange.landing import Landing
+from exchange.mapping import Maps, map_record
+from exchange.model.errors import RecordRejected
+from exchange.model.fhir import reference_to
+from exchange.model.partner import Partner
+from exchange.model.records import Issue, Mapped, Resource, SourceRecord
+from exchange.pipeline import wire
+from exchange.pipeline.ledger import LedgerRecord
+from exchange.pipeline.pull import SELF
+from exchange.validation import validate
+
+Row = dict[str, Any]
+
+
+def map_chunk(records: Sequence[LedgerRecord], partner: Partner, maps: Maps, landing: Landing) -> list[Row]:
+    """One row per record, in order: what it became, or why it could not be used."""
+    addresses = [r.address for r in records if r.address is not None]
+    payloads = dict(zip(addresses, landing.get_many(addresses), strict=True))
+    return [_row(record, *map_source(source_record(record, partner, payloads), maps)) for record in records]
+
+
+def source_record(record: LedgerRecord, partner: Partner, payloads: dict[str, bytes]) -> SourceRecord:
+    """The record as the partner sent it, from the ledger and the landing store."""
+    return SourceRecord(
+        partner=partner.code,
+        feed=record.feed,
+        key=record.key,
+        format="fhir_json" if record.feed == SELF else partner.feeds[record.feed].format,
+        payload=payloads[record.address] if record.address else b"",
+        position=record.position,
+        deleted=record.deleted,
+        event_time=record.event_time,
+    )
+
+
+def map_source(record: SourceRecord, maps: Maps) -> tuple[Mapped, list[str]]:
+    """What the record became, and the types of resources that were left out as not valid."""
+    if record.deleted:
+        return Mapped(), []
+    try:
+        mapped = (
+            Mapped(resources=(wire.loads(record.payload),))
+            if record.feed == SELF
+            else map_record(record, maps)
+        )
+    except RecordRejected as error:
+        issue = Issue("error", error.code, str(error), error.expression, error.position or record.position)
+        return Mapped(issues=(issue,)), []
+    checked = _checked(mapped, record.position)
+    invalid = Counter(r["resourceType"] for r in mapped.resources)
+    invalid.subtract(r["resourceType"] for r in checked.resources)
+    return checked, sorted(invalid.elements())
+
+
+def _checked(mapped: Mapped, position: str) -> Mapped:
+    issues = list(mapped.issues)
+    good: list[Resource] = []
+    for resource in mapped.resources:
+        found = validate(resource)
+        issues += [Issue(i.severity, i.code, i.detail, i.expression, i.position or position) for i in found]
+        if not any(wire.is_error(issue) for issue in found):
+            good.append(resource)
+    if not (mapped.resources or mapped.deleted or mapped.merges or issues):
+        issues.append(Issue("error", "not-supported", "the map made nothing of this record", "", position))
+    return replace(mapped, resources=tuple(good), issues=tuple(issues))
+
+
+def _row(record: LedgerRecord, mapped: Mapped, invalid: list[str]) -> Row:
+    return {
+        "record": record.record,
+        "feed": record.feed,
+        "key": record.key,
+        "digest": record.digest.hex(),
+        "deleted": record.deleted,
+        "event_time": record.event_time.isoformat() if record.event_time else None,
+        "resources": list(mapped.resources),
+        "deletes": list(mapped.deleted),
+        "conditional": sorted(mapped.conditional),
+        "merges": [[merge.survivor, merge.loser] for merge in mapped.merges],
+        "issues": [wire.issue_to_json(issue) for issue in mapped.issues],
+        "invalid": invalid,
+        "ids": [reference_to(resource) for resource in mapped.resources],
+    }

@@ -1,0 +1,77 @@
+"""Safeguard: each resource gets its security labels, with evidence, and its redacted rendition.
+
+Whether it may enter the repository is decided where it is written, in the same transaction
+(docs/decisions/0006-decide-where-written.md), so that no consent can slip in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from exchange.consent import Rules, Source, label_all, redact, with_security
+from exchange.model.fhir import reference_to, references
+from exchange.model.partner import Partner
+from exchange.model.records import Labels, Resource
+from exchange.pipeline import wire
+from exchange.pipeline.pull import SELF
+
+Row = dict[str, Any]
+
+
+def outside_references(rows: Sequence[Row]) -> set[str]:
+    """`Type/id` that the rows refer to and do not hold: their labels must come from the repository."""
+    inside = {reference for row in rows for reference in row["ids"]}
+    return {
+        reference for row in rows for resource in row["resources"] for reference in references(resource)
+    } - inside
+
+
+def safeguard_chunk(
+    rows: Sequence[Row], partner: Partner, rules: Rules, known: Mapping[str, Labels]
+) -> list[Row]:
+    """The same rows with labelled resources; `known` holds labels of what was published before."""
+    labels: dict[str, Labels] = dict(known)
+    done: list[Row] = []
+    for feed, group in groupby(rows, key=lambda row: str(row["feed"])):
+        members = list(group)
+        resources = [resource for row in members for resource in row["resources"]]
+        found = label_all(resources, _source(partner, feed), rules, labels)
+        labels |= zip((reference_to(r) for r in resources), found, strict=True)
+        each = iter(found)
+        done += [_labelled(row, each, rules) for row in members]
+    return done
+
+
+def _labelled(row: Row, found: Iterable[Labels], rules: Rules) -> Row:
+    each = iter(found)
+    return {**row, "resources": [_item(r, next(each), rules) for r in row["resources"]]}
+
+
+def _item(resource: Resource, labels: Labels, rules: Rules) -> Row:
+    redacted = redact(resource, labels, rules)
+    return {
+        "resource": with_security(resource, labels),
+        "labels": wire.labels_to_json(labels),
+        "redacted": redacted
+        and {
+            "resource": with_security(*redacted),
+            "labels": wire.labels_to_json(redacted[1]),
+        },
+    }
+
+
+def _source(partner: Partner, feed: str) -> Source:
+    organization = partner.organization
+    if feed == SELF:
+        return Source(partner.code, organization.type, False, feed, (), None)
+    program = partner.feeds[feed].program
+    return Source(
+        partner=partner.code,
+        organization_type=organization.type,
+        part2_program=organization.part2_program,
+        feed=feed,
+        program_labels=program.labels,
+        program_confidentiality=program.confidentiality,
+    )

@@ -1,0 +1,137 @@
+"""The journey of a record: pull → map → safeguard → link → publish.
+
+Each step reads what the one before left, leaves its own result, and does nothing when that is there
+already. `run_partner` is the journey on one screen; a scheduler calls the same functions one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+
+from exchange.model.partner import Partner
+from exchange.pipeline import ledger
+from exchange.pipeline.balance import close_run
+from exchange.pipeline.ledger import Connection, Run, Step
+from exchange.pipeline.link import link_chunk, with_clusters
+from exchange.pipeline.map import map_chunk
+from exchange.pipeline.publish import Origin, publish_chunk
+from exchange.pipeline.pull import pull
+from exchange.pipeline.safeguard import outside_references, safeguard_chunk
+from exchange.pipeline.work import Work
+from exchange.repository import known_labels
+
+Progress = Callable[[str, int, int], None]
+
+
+def no_progress(step: str, done: int, total: int) -> None:
+    """Reports to nobody."""
+
+
+def run_partner(work: Work, partner: Partner, progress: Progress = no_progress) -> Run:
+    """Takes a partner's records through all five steps and closes the run with its balance."""
+    run = pull_step(work, partner)
+    return finish_run(work, partner, run, progress)
+
+
+def finish_run(work: Work, partner: Partner, run: int, progress: Progress = no_progress) -> Run:
+    """Takes a run that has pulled all its records through the other four steps."""
+    steps: tuple[tuple[Step, Callable[[Work, Partner, int, int], None]], ...] = (
+        ("mapped", map_step),
+        ("safeguarded", safeguard_step),
+        ("linked", link_step),
+        ("published", publish_step),
+    )
+    for step, take in steps:
+        chunks = waiting_chunks(work, run, step)
+        for done, chunk in enumerate(chunks):
+            progress(step, done, len(chunks))
+            take(work, partner, run, chunk)
+        progress(step, len(chunks), len(chunks))
+    return close_step(work, run)
+
+
+def waiting_chunks(work: Work, run: int, step: Step) -> list[int]:
+    """Chunks of the run that `step` has still to take."""
+    with work.connect() as connection:
+        return ledger.chunks_before(connection, run, step)
+
+
+def pull_step(work: Work, partner: Partner) -> int:
+    """Pulls everything new into the partner's open run; returns the run's number."""
+    started = perf_counter()
+    run = pull(work, partner)
+    with work.connect() as connection:
+        ledger.add_seconds(connection, run, "pull", perf_counter() - started)
+    return run
+
+
+def map_step(work: Work, partner: Partner, run: int, chunk: int) -> None:
+    """Maps one chunk; safe to run for many chunks at once."""
+
+    def take(connection: Connection) -> None:
+        records = ledger.chunk_records(connection, run, chunk)
+        connection.commit()
+        rows = map_chunk(records, partner, work.maps(partner), work.landing)
+        work.batches.write(run, chunk, "mapped", rows)
+
+    _take(work, run, chunk, "mapped", take)
+
+
+def safeguard_step(work: Work, partner: Partner, run: int, chunk: int) -> None:
+    """Labels one chunk; safe to run for many chunks at once."""
+
+    def take(connection: Connection) -> None:
+        rows = work.batches.read(run, chunk, "mapped")
+        known = known_labels(connection, outside_references(rows))
+        connection.commit()
+        labelled = safeguard_chunk(rows, partner, work.context.rules, known)
+        work.batches.write(run, chunk, "safeguarded", labelled)
+
+    _take(work, run, chunk, "safeguarded", take)
+
+
+def link_step(work: Work, partner: Partner, run: int, chunk: int) -> None:
+    """Links one chunk's people and clusters its facts."""
+
+    def take(connection: Connection) -> None:
+        rows = work.batches.read(run, chunk, "safeguarded")
+        link_chunk(connection, rows, partner, work.model, work.context, work.features, work.now())
+        connection.commit()
+        work.batches.write(run, chunk, "linked", with_clusters(rows, partner, work.duplicates))
+
+    _take(work, run, chunk, "linked", take)
+
+
+def publish_step(work: Work, partner: Partner, run: int, chunk: int) -> None:
+    """Publishes one chunk; chunks of a run must come in order."""
+
+    def take(connection: Connection) -> None:
+        rows = work.batches.read(run, chunk, "linked")
+        origin = Origin(partner, work.maps(partner).digest, work.context.rules.digest, work.now())
+        publish_chunk(connection, run, chunk, rows, origin, work.context)
+        connection.commit()
+        work.batches.drop(run, chunk)
+
+    with work.connect() as guard, ledger.partner_lock(guard, partner.code):
+        _take(work, run, chunk, "published", take)
+
+
+def close_step(work: Work, run: int) -> Run:
+    """Balances the run and closes it; raises RunOutOfBalance when a record is unaccounted for."""
+    with work.connect() as connection:
+        close_run(connection, run, work.now())
+        connection.commit()
+        return ledger.get_run(connection, run)
+
+
+def _take(work: Work, run: int, chunk: int, step: Step, take: Callable[[Connection], None]) -> None:
+    started = perf_counter()
+    with work.connect() as connection:
+        if ledger.STEPS.index(ledger.chunk_step(connection, run, chunk)) >= ledger.STEPS.index(step):
+            return
+        connection.commit()
+        take(connection)
+        ledger.set_chunk_step(connection, run, chunk, step)
+        ledger.add_seconds(connection, run, step, perf_counter() - started)
+        connection.commit()

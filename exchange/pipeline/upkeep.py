@@ -1,0 +1,52 @@
+"""Upkeep: what time alone changes. Consents that begin or end, withheld records, retention."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from exchange.pipeline import quarantine
+from exchange.pipeline.steps import finish_run
+from exchange.pipeline.work import Work
+from exchange.repository import readmissible_records, redecide_all
+
+
+def redecide(work: Work) -> int:
+    """Decides every class for every viewer again, as of now; returns the number of classes."""
+    with work.connect() as connection:
+        classes = redecide_all(connection, work.context, work.now())
+        connection.commit()
+    return classes
+
+
+def readmit(work: Work) -> dict[str, int]:
+    """Replays records that were withheld and would be let in now; records by partner."""
+    with work.connect() as connection:
+        waiting = readmissible_records(connection, work.context, work.now())
+        connection.commit()
+    taken: dict[str, int] = {}
+    for code, records in waiting.items():
+        taken[code] = replay_records(work, code, records)
+    return taken
+
+
+def replay_records(work: Work, code: str, records: list[int]) -> int:
+    """Takes records pulled before through the steps again; returns how many were taken."""
+    partner = work.partners[code]
+    with work.connect() as connection:
+        run = quarantine.replay(connection, code, records, partner.chunk_records, work.now())
+        connection.commit()
+    if run is None:
+        return 0
+    finish_run(work, partner, run)
+    with work.connect() as connection:
+        row = connection.execute("SELECT pulled FROM run WHERE run = %s", [run]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def expire(work: Work) -> dict[str, int]:
+    """Forgets raw payloads older than each partner's retention; files removed by partner."""
+    return {
+        code: work.landing.expire(code, work.now() - timedelta(days=partner.retention_days))
+        for code, partner in work.partners.items()
+        if partner.feeds
+    }

@@ -1,0 +1,49 @@
+"""How the types that flow are written in a batch file, and read again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from exchange.model.records import Evidence, Issue, Labels
+
+
+def loads(payload: bytes) -> dict[str, Any]:
+    """One JSON object."""
+    value: dict[str, Any] = orjson.loads(payload)
+    return value
+
+
+def is_error(issue: Issue) -> bool:
+    """Does the issue keep the resource out?"""
+    return issue.severity in ("error", "fatal")
+
+
+def issue_to_json(issue: Issue) -> dict[str, Any]:
+    """Keys as the fields of Issue."""
+    return asdict(issue)
+
+
+def issue_from_json(value: dict[str, Any]) -> Issue:
+    """The reverse of issue_to_json."""
+    return Issue(**value)
+
+
+def labels_to_json(labels: Labels) -> dict[str, Any]:
+    """Codes sorted, so that equal labels give equal bytes."""
+    return {
+        "confidentiality": labels.confidentiality,
+        "codes": sorted(labels.codes),
+        "evidence": [asdict(evidence) for evidence in labels.evidence],
+    }
+
+
+def labels_from_json(value: dict[str, Any]) -> Labels:
+    """The reverse of labels_to_json."""
+    return Labels(
+        value["confidentiality"],
+        frozenset(value["codes"]),
+        tuple(Evidence(**evidence) for evidence in value["evidence"]),
+    )

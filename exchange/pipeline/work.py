@@ -1,0 +1,35 @@
+"""Everything the steps need, put together once by the application and handed down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+
+from exchange.connectors import Connector
+from exchange.consent import Context
+from exchange.landing import Landing
+from exchange.linkage import DuplicateRules, Features, Model
+from exchange.mapping import Maps
+from exchange.model.partner import Partner
+from exchange.model.records import Resource
+from exchange.pipeline.batches import Batches
+from exchange.pipeline.ledger import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The outside world of a run: database, stores, content, clock."""
+
+    connect: Callable[[], AbstractContextManager[Connection]]
+    landing: Landing
+    batches: Batches
+    partners: Mapping[str, Partner]
+    maps: Callable[[Partner], Maps]
+    connector: Callable[[Partner], Connector]
+    context: Context
+    model: Model
+    duplicates: DuplicateRules
+    features: Callable[[Resource], Features]
+    now: Callable[[], datetime]

@@ -1,0 +1,35 @@
+"""What is known of resources published before, for those that refer to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+import psycopg
+
+from exchange.model.records import Labels
+
+
+def known_labels(conn: psycopg.Connection, references: Iterable[str]) -> Mapping[str, Labels]:
+    """Labels by `Type/id` of what was published or withheld before; others are left out."""
+    pairs = [pair for pair in map(_split, references) if pair]
+    rows = conn.execute(
+        "SELECT DISTINCT ON (k.type, k.fhir_id) k.type || '/' || k.fhir_id, c.confidentiality, c.labels"
+        " FROM unnest(%s::text[], %s::uuid[]) AS k (type, fhir_id)"
+        " JOIN (SELECT type, fhir_id, class FROM resource WHERE rendition = 0"
+        "  UNION ALL SELECT type, fhir_id, class FROM withheld) AS r"
+        "  ON (r.type, r.fhir_id) = (k.type, k.fhir_id)"
+        " JOIN disclosure_class c USING (class)",
+        ([kind for kind, _ in pairs], [fhir_id for _, fhir_id in pairs]),
+    ).fetchall()
+    return {
+        reference: Labels(confidentiality, frozenset(codes)) for reference, confidentiality, codes in rows
+    }
+
+
+def _split(reference: str) -> tuple[str, UUID] | None:
+    kind, _, fhir_id = reference.partition("/")
+    try:
+        return kind, UUID(fhir_id)
+    except ValueError:
+        return None

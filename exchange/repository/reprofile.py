@@ -1,0 +1,172 @@
+"""Consents follow the person: profiles, relationships and classes after a link, an unlink or a consent.
+
+A permit counts only for Patients that are certainly the one who gave it (direct certain edges), a denial for
+every Patient of the person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
+
+import orjson
+import psycopg
+
+from exchange.consent import Context, Directive, DisclosureClass, Profile, matched, profile
+from exchange.model.records import Resource
+from exchange.repository.disclosure import (
+    NO_DIRECTIVES,
+    intern_classes,
+    intern_profiles,
+    load_classes,
+    load_profiles,
+)
+from exchange.repository.relationships import derive_relationships
+from exchange.repository.ruling import hold_ruling
+from exchange.repository.store import move
+from exchange.repository.withdraw import forbidden_rows, withdraw
+
+
+@dataclass(frozen=True, slots=True)
+class Reprofiled:
+    """How many patients got another consent profile, rows another class, and rows left the repository."""
+
+    patients: int
+    moved: int
+    withdrawn: int
+
+
+class Member(NamedTuple):
+    """A patient of an affected person."""
+
+    patient: int
+    profile: int | None
+
+
+def reprofile(conn: psycopg.Connection, patients: Set[int], context: Context, at: datetime) -> Reprofiled:
+    """Brings everything that depends on who these patients are, and what they decided, up to date.
+
+    Runs in the caller's transaction; raises Conflict when the rules in force are not those of `context`.
+    """
+    hold_ruling(conn, context)
+    members = lock_persons(conn, patients)
+    numbers = [member.patient for member in members]
+    profiles = _profiles(conn, numbers)
+    interned = intern_profiles(conn, profiles.values())
+    changed = {
+        member.patient: interned[profiles[member.patient].digest]
+        for member in members
+        if member.profile != interned[profiles[member.patient].digest]
+    }
+    _set_profiles(conn, changed)
+    moved = _reclass(conn, changed, context, at)
+    withdrawn = withdraw(conn, forbidden_rows(conn, at, list(changed)), context, at)
+    derive_relationships(conn, numbers)
+    return Reprofiled(len(changed), moved, withdrawn)
+
+
+def lock_persons(conn: psycopg.Connection, patients: Iterable[int]) -> list[Member]:
+    """All patients of the persons these belong to, kept from other writers until the transaction ends."""
+    rows = conn.execute(
+        "SELECT patient, profile FROM patient"
+        " WHERE person IN (SELECT person FROM patient WHERE patient = ANY(%s))"
+        " ORDER BY patient FOR NO KEY UPDATE",
+        (list(patients),),
+    ).fetchall()
+    return [Member(*row) for row in rows]
+
+
+def _profiles(conn: psycopg.Connection, patients: list[int]) -> dict[int, Profile]:
+    """The profile each patient should have, from the directives of the whole person."""
+    directives = conn.execute(
+        "SELECT p.person, d.patient, d.body::text FROM directive d JOIN patient p USING (patient)"
+        " WHERE patient = ANY(%s)",
+        (patients,),
+    ).fetchall()
+    persons: dict[int, object] = dict(
+        conn.execute("SELECT patient, person FROM patient WHERE patient = ANY(%s)", (patients,)).fetchall()
+    )
+    certain = set(
+        conn.execute(
+            "SELECT a, b FROM patient_edge WHERE a = ANY(%s) AND grade = 'certain'", (patients,)
+        ).fetchall()
+    )
+    parsed = [(person, owner, Directive.from_json(orjson.loads(body))) for person, owner, body in directives]
+    return {
+        patient: profile(
+            (directive, owner == patient or (patient, owner) in certain)
+            for person, owner, directive in parsed
+            if person == persons[patient]
+        )
+        for patient in patients
+    }
+
+
+def _set_profiles(conn: psycopg.Connection, changed: Mapping[int, int]) -> None:
+    conn.execute(
+        "UPDATE patient p SET profile = n.profile FROM unnest(%s::int[], %s::int[]) AS n (patient, profile)"
+        " WHERE p.patient = n.patient",
+        (list(changed), list(changed.values())),
+    )
+
+
+def matches(directives: Profile, resource: Resource) -> tuple[int, ...]:
+    """The content-dependent provisions that match; nothing is looked at for the many who decided nothing."""
+    return matched(directives, resource) if directives.groups else ()
+
+
+def _reclass(conn: psycopg.Connection, profiles: Mapping[int, int], context: Context, at: datetime) -> int:
+    """Gives all records of these patients the class that goes with their new profile."""
+    if not profiles:
+        return 0
+    known = load_profiles(conn, profiles.values())
+    content = [patient for patient, number in profiles.items() if known[number].groups]
+    moved = 0
+    for table, identity in _KEPT.items():
+        rows = conn.execute(
+            f"SELECT {identity}, class, patient, CASE WHEN patient = ANY(%s) THEN {_body(table)} END"
+            f" FROM {table} WHERE patient = ANY(%s)",
+            (content, list(profiles)),
+        ).fetchall()
+        old = load_classes(conn, {row[1] for row in rows})
+        wanted = {row[0]: _with_profile(old[row[1]], known[profiles[row[2]]], row[3]) for row in rows}
+        numbers = intern_classes(conn, wanted.values(), context, at)
+        changes = {
+            row[0]: numbers[wanted[row[0]].digest] for row in rows if numbers[wanted[row[0]].digest] != row[1]
+        }
+        _move(conn, table, changes)
+        moved += len(changes) if table == "resource" else 0
+    return moved
+
+
+# What carries a class, and how a row of it is told. The ledger holds no content: provisions that depend on it
+# are taken as they were when the record was withheld, and looked at again when it is replayed.
+_KEPT = {"resource": "rid", "resource_history": "ctid::text", "withheld": "ctid::text"}
+
+
+def _body(table: str) -> str:
+    return "NULL::bytea" if table == "withheld" else "body"
+
+
+def _with_profile(old: DisclosureClass, directives: Profile, body: bytes | None) -> DisclosureClass:
+    found = matches(directives, orjson.loads(body)) if body else ()
+    return replace(old, profile=directives, matched=found)
+
+
+def _move(conn: psycopg.Connection, table: str, classes: Mapping[int, int]) -> None:
+    if table == "resource":
+        move(conn, classes)
+        return
+    conn.execute(
+        f"UPDATE {table} t SET class = n.class FROM unnest(%s::tid[], %s::int[]) AS n (tid, class)"
+        " WHERE t.ctid = n.tid",
+        (list(classes), list(classes.values())),
+    )
+
+
+def profiles_of(conn: psycopg.Connection, numbers: Iterable[int | None]) -> dict[int | None, Profile]:
+    """Profiles by number; None stands for a patient who was never profiled and decided nothing."""
+    found: dict[int | None, Profile] = {None: NO_DIRECTIVES}
+    return found | load_profiles(conn, {number for number in numbers if number is not None})

@@ -1,0 +1,288 @@
+"""publish(): decided, versioned and indexed in the caller's transaction, hundreds of resources at a time.
+
+Every rendition is decided for the repository itself first: what it may not hold is noted in the ledger
+`withheld` and not stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+
+from exchange.consent import REPOSITORY, Context, DisclosureClass, decide
+from exchange.model.errors import RecordRejected
+from exchange.model.records import Issue, Labels, Resource
+from exchange.repository import store
+from exchange.repository.directives import drop_directives, resolver, store_directives, to_directive
+from exchange.repository.disclosure import intern_classes, permitted_to_hold
+from exchange.repository.index import index_rows
+from exchange.repository.items import ItemOutcome, PublishItem, PublishResult
+from exchange.repository.plan import Change, Rendition, Subject, change_of, row_of
+from exchange.repository.relationships import note_events
+from exchange.repository.reprofile import lock_persons, matches, profiles_of, reprofile
+from exchange.repository.ruling import hold_ruling
+from exchange.repository.store import Key
+from exchange.repository.withdraw import withhold
+
+
+def publish(
+    conn: psycopg.Connection,
+    items: Sequence[PublishItem],
+    deleted: Sequence[str],
+    context: Context,
+    at: datetime,
+) -> PublishResult:
+    """Stores, withholds or quarantines each item, and deletes what `deleted` (`Type/id`) names.
+
+    Same content again is unchanged; content older than what is stored goes to the history only. Raises
+    Conflict when the rules in force are not those of `context`.
+    """
+    hold_ruling(conn, context)
+    gone = _delete(conn, deleted, context, at)
+    outcomes: dict[int, ItemOutcome] = {}
+    for wave in _waves(items):
+        outcomes |= _publish_wave(conn, wave, context, at)
+    return PublishResult(tuple(outcomes[position] for position in range(len(items))), gone)
+
+
+def _waves(items: Sequence[PublishItem]) -> Iterator[dict[int, PublishItem]]:
+    """Items by position, no resource twice in one wave: the second state of it comes after the first."""
+    waves: list[dict[int, PublishItem]] = []
+    met: dict[tuple[str, str], int] = {}
+    for position, item in enumerate(items):
+        key = (item.resource["resourceType"], item.resource["id"])
+        number = met[key] = met.get(key, -1) + 1
+        if number == len(waves):
+            waves.append({})
+        waves[number][position] = item
+    yield from waves
+
+
+def _publish_wave(
+    conn: psycopg.Connection, wave: Mapping[int, PublishItem], context: Context, at: datetime
+) -> dict[int, ItemOutcome]:
+    outcomes: dict[int, ItemOutcome] = {}
+    numbers = _patients(conn, wave.values())
+    placed = {p: item for p, item in wave.items() if item.patient is None or item.patient in numbers}
+    outcomes |= dict.fromkeys(wave.keys() - placed.keys(), _UNKNOWN_PATIENT)
+    outcomes |= _take_consents(conn, placed, numbers, context, at)
+    accepted = {p: item for p, item in placed.items() if p not in outcomes}
+    subjects = _subjects(conn, numbers)
+    renditions = _classified(conn, accepted, subjects, context, at)
+    outcomes |= _store(conn, renditions, context, at)
+    note_events(conn, [e for item in accepted.values() for e in _event(item, subjects)])
+    return outcomes
+
+
+_UNKNOWN_PATIENT = ItemOutcome(
+    "quarantined",
+    issue=Issue("error", "not-found", "the Patient it is about was never sent", "subject"),
+)
+
+
+def _patients(conn: psycopg.Connection, items: Iterable[PublishItem]) -> dict[str, int]:
+    """Numbers of the source Patients by id; their persons are kept from other writers."""
+    wanted = sorted({item.patient for item in items if item.patient is not None})
+    rows = conn.execute(
+        "SELECT fhir_id::text, patient FROM patient WHERE fhir_id = ANY(%s::uuid[])", (wanted,)
+    ).fetchall()
+    lock_persons(conn, [number for _, number in rows])
+    return dict(rows)
+
+
+def _subjects(conn: psycopg.Connection, numbers: Mapping[str, int]) -> dict[str | None, Subject]:
+    rows = conn.execute(
+        "SELECT patient, profile FROM patient WHERE patient = ANY(%s)", (list(numbers.values()),)
+    ).fetchall()
+    profiles = profiles_of(conn, [number for _, number in rows])
+    by_number = {patient: Subject(patient, profiles[number]) for patient, number in rows}
+    return {None: Subject()} | {fhir_id: by_number[n] for fhir_id, n in numbers.items()}
+
+
+def _take_consents(
+    conn: psycopg.Connection,
+    items: Mapping[int, PublishItem],
+    patients: Mapping[str, int],
+    context: Context,
+    at: datetime,
+) -> dict[int, ItemOutcome]:
+    """Consents bind before anything else of their batch is decided; unreadable ones are quarantined."""
+    consents = {p: item for p, item in items.items() if item.resource["resourceType"] == "Consent"}
+    if not consents:
+        return {}
+    outcomes = {}
+    directives = []
+    batch = [item.resource for item in items.values()]
+    resolve = resolver(conn, [item.resource for item in consents.values()], batch, context)
+    for position, item in consents.items():
+        if item.patient is None:
+            outcomes[position] = _UNKNOWN_PATIENT
+            continue
+        try:
+            found = to_directive(item.resource, resolve)
+        except RecordRejected as error:
+            issue = Issue("error", error.code, str(error), error.expression, error.position)
+            outcomes[position] = ItemOutcome("quarantined", issue=issue)
+        else:
+            directives.append((found, patients[item.patient], item.partner, item.event_time))
+    changed = store_directives(conn, directives)
+    if changed:
+        reprofile(conn, changed, context, at)
+    return outcomes
+
+
+def _classified(
+    conn: psycopg.Connection,
+    items: Mapping[int, PublishItem],
+    subjects: Mapping[str | None, Subject],
+    context: Context,
+    at: datetime,
+) -> dict[int, list[Rendition]]:
+    """The renditions of each item, the whole record first, each with the number of its class."""
+    found = {position: list(_renditions(item, subjects[item.patient])) for position, item in items.items()}
+    classes = {r.class_ for each in found.values() for r in each}
+    digests = {c: c.digest for c in classes}
+    numbers = intern_classes(conn, classes, context, at)
+    return {
+        position: [replace(r, number=numbers[digests[r.class_]]) for r in each]
+        for position, each in found.items()
+    }
+
+
+def _renditions(item: PublishItem, subject: Subject) -> Iterator[Rendition]:
+    forms: list[tuple[Resource, Labels]] = [(item.resource, item.labels)]
+    if item.redacted:
+        forms.append(item.redacted)
+    for number, (resource, labels) in enumerate(forms):
+        key = Key(resource["resourceType"], UUID(resource["id"]), number)
+        class_ = DisclosureClass(
+            source=item.partner,
+            type=key.type,
+            confidentiality=labels.confidentiality,
+            labels=tuple(sorted(labels.codes)),
+            profile=subject.directives,
+            matched=matches(subject.directives, resource) if subject.directives else (),
+        )
+        yield Rendition(key, item, resource, subject, class_)
+
+
+def _event(item: PublishItem, subjects: Mapping[str | None, Subject]) -> Iterator[tuple[int, datetime, bool]]:
+    patient = subjects[item.patient].patient
+    if patient is not None and item.event_time is not None:
+        yield patient, item.event_time, item.resource["resourceType"] == "Encounter"
+
+
+def _store(
+    conn: psycopg.Connection, renditions: Mapping[int, list[Rendition]], context: Context, at: datetime
+) -> dict[int, ItemOutcome]:
+    each = [r for forms in renditions.values() for r in forms]
+    held = permitted_to_hold(conn, {r.number for r in each}, at)
+    references = {r.reference for r in each}
+    present, past = store.present(conn, references), store.past(conn, references)
+    changes = {r.key: change_of(r, present.get(r.key), past.get(r.key)) for r in each if r.number in held}
+    refused = {r.key for r in each if r.number not in held}
+    store.withdraw_rows(conn, [row.rid for key, row in present.items() if key in refused])
+    vanished = [row.rid for key, row in present.items() if key not in refused and key not in changes]
+    _apply(conn, list(changes.values()), vanished, at)
+    because = _because(
+        [forms[0] for forms in renditions.values() if forms[0].number not in held], context, at
+    )
+    _write_ledger(conn, [forms[0] for forms in renditions.values()], because, at)
+    return {p: _outcome(forms, changes, because) for p, forms in renditions.items()}
+
+
+def _outcome(
+    forms: Sequence[Rendition], changes: Mapping[Key, Change], because: Mapping[int, tuple[str, ...]]
+) -> ItemOutcome:
+    kinds = {changes[r.key].kind for r in forms if r.key in changes}
+    if not kinds:
+        return ItemOutcome("withheld", because[forms[0].number])
+    return ItemOutcome("unchanged" if kinds == {"same"} else "published", because.get(forms[0].number, ()))
+
+
+def _because(refused: Sequence[Rendition], context: Context, at: datetime) -> dict[int, tuple[str, ...]]:
+    """Why the repository may not hold a class, by its number."""
+    classes = {r.number: r.class_ for r in refused}
+    return {number: decide(c, REPOSITORY, context, at).because for number, c in classes.items()}
+
+
+def _apply(
+    conn: psycopg.Connection, changes: Sequence[Change], vanished: Sequence[int], at: datetime
+) -> None:
+    """Writes all changes with a few statements; replaced rows keep their row number."""
+    by_kind: dict[str, list[Change]] = {"new": [], "newer": [], "older": [], "same": []}
+    for change in changes:
+        by_kind[change.kind].append(change)
+    replaced = [c.present.rid for c in by_kind["newer"] if c.present]
+    store.archive(conn, [*replaced, *vanished])
+    store.remove(conn, [*replaced, *vanished])
+    rids = [*replaced, *store.new_rids(conn, len(by_kind["new"]))]
+    written = [*by_kind["newer"], *by_kind["new"]]
+    store.insert(
+        conn,
+        [
+            (row_of(c, rid, at), index_rows(c.rendition.resource))
+            for c, rid in zip(written, rids, strict=True)
+        ],
+    )
+    store.insert_past(conn, [row_of(c, 0, at) for c in by_kind["older"]])
+    _adjust(conn, by_kind["same"])
+
+
+def _adjust(conn: psycopg.Connection, unchanged: Sequence[Change]) -> None:
+    """Same content may still have come into another class or cluster."""
+    pairs = [(c.rendition, c.present) for c in unchanged if c.present]
+    store.move(conn, {row.rid: r.number for r, row in pairs if r.number != row.class_})
+    store.rerank(
+        conn,
+        {
+            row.rid: (r.item.cluster, r.item.trust)
+            for r, row in pairs
+            if (r.item.cluster, r.item.trust) != (row.cluster, row.rank)
+        },
+    )
+
+
+def _write_ledger(
+    conn: psycopg.Connection,
+    wholes: Sequence[Rendition],
+    because: Mapping[int, tuple[str, ...]],
+    at: datetime,
+) -> None:
+    store.clear_withheld(conn, [r.reference for r in wholes if r.number not in because])
+    withhold(
+        conn,
+        [
+            (
+                *r.reference,
+                r.item.partner,
+                r.subject.patient,
+                r.number,
+                r.item.record,
+                list(because[r.number]),
+                at,
+            )
+            for r in wholes
+            if r.number in because
+        ],
+    )
+
+
+def _delete(conn: psycopg.Connection, references: Sequence[str], context: Context, at: datetime) -> int:
+    pairs = [(kind, UUID(fhir_id)) for kind, _, fhir_id in (r.partition("/") for r in references)]
+    if not pairs:
+        return 0
+    there = store.present(conn, pairs)
+    rids = [row.rid for row in there.values()]
+    store.archive(conn, rids)
+    store.entomb(conn, rids, at)
+    store.remove(conn, rids)
+    store.clear_withheld(conn, pairs)
+    revoked = drop_directives(conn, [fhir_id for kind, fhir_id in pairs if kind == "Consent"])
+    if revoked:
+        reprofile(conn, revoked, context, at)
+    return len({(key.type, key.fhir_id) for key in there})

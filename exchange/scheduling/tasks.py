@@ -1,0 +1,139 @@
+"""What each Airflow task does: call the same step the command line calls.
+
+Only run and chunk numbers and counts cross task boundaries; records travel as sealed batches.
+The exchange is imported when a task runs, so that parsing the DAG files stays cheap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+from airflow.sdk import Asset, task
+
+if TYPE_CHECKING:
+    from exchange.app import Exchange
+    from exchange.model.partner import Partner
+
+# Announced whenever something was published; deliveries and partners' own DAGs schedule on it.
+REPOSITORY = Asset(name="repository", uri="x-exchange://repository")
+
+
+class Batch(TypedDict):
+    """A reference to one chunk of a run; no content."""
+
+    run: int
+    chunk: int
+
+
+class Replay(TypedDict):
+    """Templates of a run's parameters: nothing for new records, a period, or what waits in quarantine."""
+
+    replay_from: str
+    replay_until: str
+    replay_quarantine: str
+
+
+def _open(code: str) -> tuple[Exchange, Partner]:
+    from exchange.app import find_partner, open_exchange
+    from exchange.settings import load_settings
+
+    exchange = open_exchange(load_settings())
+    return exchange, find_partner(exchange.partners, code)
+
+
+@task
+def pull(partner: str, replay: Replay) -> list[Batch]:
+    """Pulls (or takes again) a partner's records and returns references to its chunks."""
+    from exchange.app import begin_run
+    from exchange.pipeline.steps import waiting_chunks
+
+    exchange, found = _open(partner)
+    run = begin_run(exchange, found, dict(replay))
+    return [Batch(run=run, chunk=chunk) for chunk in waiting_chunks(exchange.work, run, "mapped")]
+
+
+@task(map_index_template="chunk {{ task.op_kwargs['batch']['chunk'] }}")
+def map_records(partner: str, batch: Batch) -> Batch:
+    """Maps one chunk to FHIR."""
+    from exchange.pipeline.steps import map_step
+
+    exchange, found = _open(partner)
+    map_step(exchange.work, found, batch["run"], batch["chunk"])
+    return batch
+
+
+@task(map_index_template="chunk {{ task.op_kwargs['batch']['chunk'] }}")
+def safeguard(partner: str, batch: Batch) -> None:
+    """Labels one chunk."""
+    from exchange.pipeline.steps import safeguard_step
+
+    exchange, found = _open(partner)
+    safeguard_step(exchange.work, found, batch["run"], batch["chunk"])
+
+
+@task(trigger_rule="none_failed")
+def link(partner: str) -> int:
+    """Links the newest run's people; returns the number of chunks taken."""
+    from exchange.app import latest_run_of
+    from exchange.pipeline.steps import link_step, waiting_chunks
+
+    exchange, found = _open(partner)
+    run = latest_run_of(exchange, found)
+    chunks = waiting_chunks(exchange.work, run, "linked")
+    for chunk in chunks:
+        link_step(exchange.work, found, run, chunk)
+    return len(chunks)
+
+
+@task(trigger_rule="none_failed", outlets=[REPOSITORY])
+def publish(partner: str) -> dict[str, int]:
+    """Publishes the newest run's chunks in order, closes the run and returns its balance."""
+    from exchange.app import balance, latest_run_of
+    from exchange.pipeline.steps import close_step, publish_step, waiting_chunks
+
+    exchange, found = _open(partner)
+    run = latest_run_of(exchange, found)
+    for chunk in waiting_chunks(exchange.work, run, "published"):
+        publish_step(exchange.work, found, run, chunk)
+    close_step(exchange.work, run)
+    return balance(exchange, run).records
+
+
+@task
+def redecide() -> int:
+    """Consents and rules that begin or end now take effect; returns the classes decided."""
+    from exchange.app import open_exchange
+    from exchange.pipeline import upkeep
+    from exchange.settings import load_settings
+
+    return upkeep.redecide(open_exchange(load_settings()).work)
+
+
+@task
+def readmit() -> dict[str, int]:
+    """Takes in what was withheld and may be held now; records by partner."""
+    from exchange.app import open_exchange
+    from exchange.pipeline import upkeep
+    from exchange.settings import load_settings
+
+    return upkeep.readmit(open_exchange(load_settings()).work)
+
+
+@task
+def expire() -> dict[str, int]:
+    """Forgets raw payloads past their partner's retention; files by partner."""
+    from exchange.app import open_exchange
+    from exchange.pipeline import upkeep
+    from exchange.settings import load_settings
+
+    return upkeep.expire(open_exchange(load_settings()).work)
+
+
+@task
+def seal_audit() -> int:
+    """Signs the head of the audit chain; returns the number of events under it."""
+    from exchange.app import open_exchange
+    from exchange.app.auditing import seal_audit_log
+    from exchange.settings import load_settings
+
+    return seal_audit_log(open_exchange(load_settings()))

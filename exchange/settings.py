@@ -1,0 +1,75 @@
+"""Where this deployment keeps its content, its state and its secrets: environment variables only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from exchange.model.errors import ContentError
+
+VARIABLES: Mapping[str, str] = {
+    "EXCHANGE_HOME": "folder that holds mappings/ and consent/ (default: the nearest parent that does)",
+    "EXCHANGE_DATA": "folder for all state; deleting it is a reset (default: .data in EXCHANGE_HOME)",
+    "EXCHANGE_DATABASE_URL": "PostgreSQL to use (default: an embedded server in EXCHANGE_DATA)",
+    "EXCHANGE_API_DATABASE_URL": "the same database as the API logs in to it, role exchange_api"
+    " (default: that role without a password)",
+    "EXCHANGE_LANDING": "fsspec URL of the landing store (default: landing in EXCHANGE_DATA)",
+    "EXCHANGE_BATCHES": "fsspec URL for batches between steps (default: batches in EXCHANGE_DATA)",
+    "EXCHANGE_KEYRING": "file with the sealing keys (default: keys/keyring.json in EXCHANGE_DATA)",
+    "EXCHANGE_SIGNING_KEY": "file with the Ed25519 key that signs tokens and seals the audit log"
+    " (default: keys/signing.pem in EXCHANGE_DATA)",
+    "EXCHANGE_BASE_URL": "address partners reach the API under (default: http://127.0.0.1:8765)",
+    "EXCHANGE_ENVIRONMENT": "JSON file with values for ${NAME} in partner.yaml, beside the process"
+    " environment (default: environment.json in EXCHANGE_DATA, if there)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One deployment; paths are absolute."""
+
+    home: Path
+    data: Path
+    database_url: str | None
+    api_database_url: str | None
+    landing: str
+    batches: str
+    keyring: Path
+    signing_key: Path
+    base_url: str
+    environment_file: Path
+
+
+def content_home(start: Path) -> Path:
+    """The nearest folder from `start` upwards that holds mappings/ and consent/."""
+    for folder in (start, *start.parents):
+        if (folder / "mappings").is_dir() and (folder / "consent").is_dir():
+            return folder
+    raise ContentError(
+        "no folder here or above holds mappings/ and consent/; set EXCHANGE_HOME", file=start.name
+    )
+
+
+def load_settings(environment: Mapping[str, str] = os.environ, start: Path | None = None) -> Settings:
+    """Settings from `environment`; raises ContentError when the content cannot be found."""
+    named = environment.get("EXCHANGE_HOME")
+    home = content_home((Path(named) if named else start or Path.cwd()).resolve())
+    data = Path(environment.get("EXCHANGE_DATA") or home / ".data").resolve()
+
+    def path(name: str, default: str) -> Path:
+        return Path(environment.get(name) or data / default).resolve()
+
+    return Settings(
+        home=home,
+        data=data,
+        database_url=environment.get("EXCHANGE_DATABASE_URL") or None,
+        api_database_url=environment.get("EXCHANGE_API_DATABASE_URL") or None,
+        landing=environment.get("EXCHANGE_LANDING") or (data / "landing").as_uri(),
+        batches=environment.get("EXCHANGE_BATCHES") or (data / "batches").as_uri(),
+        keyring=path("EXCHANGE_KEYRING", "keys/keyring.json"),
+        signing_key=path("EXCHANGE_SIGNING_KEY", "keys/signing.pem"),
+        base_url=(environment.get("EXCHANGE_BASE_URL") or "http://127.0.0.1:8765").rstrip("/"),
+        environment_file=path("EXCHANGE_ENVIRONMENT", "environment.json"),
+    )

@@ -1,0 +1,1 @@
+"""The partners' systems, each speaking its real protocol on loopback."""

@@ -1,0 +1,110 @@
+"""What JSON Schema cannot say: order of dates, ranges, UCUM units, containment, active content in narrative.
+
+Keys such as `per-1` are R4's invariants (https://hl7.org/fhir/R4/conformance-rules.html#constraints).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from exchange.model.records import Issue, Resource
+from exchange.model.terms import SYSTEMS
+from exchange.validation.ucum import is_ucum
+
+_ACTIVE = re.compile(
+    r"<\s*(?:script|iframe|object|embed|form|link|meta|base|input)\b|\son\w+\s*=|javascript:", re.I
+)
+_OLDEST = "1850"
+
+
+def sanity_issues(resource: Resource) -> Iterator[Issue]:
+    """Errors and warnings of a resource whose structure is already valid."""
+    where = resource["resourceType"]
+    inner = frozenset(str(each.get("id")) for each in resource.get("contained", ()))
+    yield from _walk(resource, where, inner)
+    yield from _lifetime(resource, where)
+    yield from _containment(resource, where)
+
+
+def _walk(node: dict[str, Any], where: str, inner: frozenset[str]) -> Iterator[Issue]:
+    """The checks of one object, then of every object below it; `inner` are the ids of contained resources."""
+    if "start" in node and "end" in node:
+        yield from _period(node, where)
+    elif "low" in node and "high" in node:
+        yield from _range(node, where)
+    elif "code" in node and node.get("system") == SYSTEMS["ucum"] and not is_ucum(node["code"]):
+        yield Issue("warning", "code-invalid", "is not a UCUM unit", f"{where}.code")
+    elif "div" in node and _ACTIVE.search(node["div"]):
+        yield Issue("error", "invariant", "txt-1: narrative may not hold active content", f"{where}.div")
+    elif "reference" in node and _dangles(node["reference"], inner):
+        yield Issue("error", "invariant", "ref-1: no contained resource has this id", f"{where}.reference")
+    for name, value in node.items():
+        if isinstance(value, dict):
+            yield from _walk(value, f"{where}.{name}", inner)
+        elif isinstance(value, list) and isinstance(value[0], dict):
+            for index, item in enumerate(value):
+                if isinstance(item, dict):
+                    yield from _walk(item, f"{where}.{name}[{index}]", inner)
+
+
+def _period(node: dict[str, Any], where: str) -> Iterator[Issue]:
+    start, end = node["start"], node["end"]
+    if isinstance(start, str) and isinstance(end, str) and is_after(start, end):
+        yield Issue("error", "invariant", "per-1: start is after end", where)
+
+
+def _range(node: dict[str, Any], where: str) -> Iterator[Issue]:
+    low, high = node["low"], node["high"]
+    if not isinstance(low, dict) or not isinstance(high, dict) or low.get("code") != high.get("code"):
+        return
+    if "value" in low and "value" in high and low["value"] > high["value"]:
+        yield Issue("error", "invariant", "rng-2: low is above high", where)
+
+
+def is_after(first: str, second: str) -> bool:
+    """Whether one FHIR date or dateTime is later than another, as far as both are precise.
+
+    >>> is_after("2024-05", "2024-04-30"), is_after("2024-05", "2024-05-01")
+    (True, False)
+    >>> is_after("2024-05-01T10:00:00+02:00", "2024-05-01T09:30:00Z")
+    False
+    """
+    if "T" in first and "T" in second:
+        return _moment(first) > _moment(second)
+    shared = min(len(first), len(second), 10)
+    return first[:shared] > second[:shared]
+
+
+def _moment(value: str) -> datetime:
+    return datetime.fromisoformat(value.replace(":60", ":59"))
+
+
+def _lifetime(resource: Resource, where: str) -> Iterator[Issue]:
+    """Birth and death in order, and neither before anyone now alive was born."""
+    born, died = resource.get("birthDate"), resource.get("deceasedDateTime")
+    if isinstance(born, str) and born < _OLDEST:
+        yield Issue("warning", "value", f"is before {_OLDEST}", f"{where}.birthDate")
+    if isinstance(born, str) and isinstance(died, str) and is_after(born, died):
+        yield Issue("warning", "value", "is before birthDate", f"{where}.deceasedDateTime")
+
+
+def _containment(resource: Resource, where: str) -> Iterator[Issue]:
+    for index, inner in enumerate(resource.get("contained", ())):
+        place = f"{where}.contained[{index}]"
+        if "contained" in inner:
+            yield Issue("error", "invariant", "dom-2: a contained resource may not contain another", place)
+        if {"versionId", "lastUpdated", "security"} & inner.get("meta", {}).keys():
+            text = "dom-4, dom-5: a contained resource has no version, update time or security label"
+            yield Issue("error", "invariant", text, place)
+
+
+def _dangles(reference: Any, inner: frozenset[str]) -> bool:
+    return (
+        isinstance(reference, str)
+        and len(reference) > 1
+        and reference[0] == "#"
+        and reference[1:] not in inner
+    )

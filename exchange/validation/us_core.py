@@ -1,0 +1,133 @@
+"""US Core 6.1.0: what its profiles demand beyond R4, as warnings.
+
+`us_core.csv` has one row per demand: in each object at `within`, one of `any_of` must be there, with one of
+`codes` when codes are given. The extension data-absent-reason on the element counts as being there.
+https://hl7.org/fhir/us/core/STU6.1/profiles-and-extensions.html
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from exchange.model.fhir_types import element_at, fhir_type
+from exchange.model.records import Issue, Resource
+from exchange.model.terms import DATA_ABSENT_REASON, SYSTEMS, US_CORE_PROFILE
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """One row of the table, with choices written out (`valueQuantity`, `valueString`, ...)."""
+
+    profile: str
+    within: tuple[str, ...]
+    any_of: frozenset[str]
+    codes: frozenset[tuple[str, str]]
+    words: str
+
+
+@cache
+def demands() -> Mapping[str, Mapping[str, tuple[Demand, ...]]]:
+    """Demands by resource type and profile id."""
+    out: dict[str, dict[str, tuple[Demand, ...]]] = {}
+    with files("exchange.validation").joinpath("us_core.csv").open(encoding="utf-8") as lines:
+        for row in csv.DictReader(lines):
+            profiles = out.setdefault(row["type"], {})
+            profiles[row["profile"]] = (*profiles.get(row["profile"], ()), _demand(row))
+    return out
+
+
+def _demand(row: Mapping[str, str]) -> Demand:
+    within = tuple(row["within"].split(".")) if row["within"] else ()
+    element = element_at(".".join((row["type"], *within))) if within else None
+    names = frozenset(
+        n for name in row["any_of"].split() for n in _forms(element.type if element else row["type"], name)
+    )
+    codes = frozenset((s, c) for s, _, c in (code.partition("|") for code in row["codes"].split()))
+    words = " or ".join(row["any_of"].split())
+    if codes:
+        words += f" with the code {' or '.join(sorted(code for _, code in codes))}"
+    return Demand(row["profile"], within, names, codes, f"US Core requires {words}")
+
+
+def _forms(type_name: str, name: str) -> Iterator[str]:
+    group = name.removesuffix("[x]")
+    for element in fhir_type(type_name).elements.values():
+        if element.name == name or (group != name and element.choice == group):
+            yield element.name
+
+
+def us_core_issues(resource: Resource) -> Iterator[Issue]:
+    """Warnings for the profiles in meta.profile; with none there, for the only profile of the type."""
+    type_ = resource["resourceType"]
+    known = demands().get(type_)
+    if known is None:
+        return
+    for profile in _profiles(resource, known):
+        for demand in known[profile]:
+            for place, node in _nodes(resource, demand.within, type_):
+                if not _met(node, demand):
+                    yield Issue("warning", "required", f"{demand.words} ({profile})", place)
+    if type_ in ("Practitioner", "Organization"):
+        yield from _npi_issues(resource, type_)
+
+
+def _profiles(resource: Resource, known: Mapping[str, Any]) -> Sequence[str]:
+    declared = resource.get("meta", {}).get("profile", ())
+    ids = [p.partition("|")[0].removeprefix(US_CORE_PROFILE) for p in declared if p]
+    return [i for i in ids if i in known] or (list(known) if len(known) == 1 else [])
+
+
+def _nodes(node: Any, path: tuple[str, ...], where: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    if not path:
+        yield where, node
+        return
+    below = node.get(path[0])
+    if isinstance(below, dict):
+        yield from _nodes(below, path[1:], f"{where}.{path[0]}")
+    for index, item in enumerate(below if isinstance(below, list) else ()):
+        if isinstance(item, dict):
+            yield from _nodes(item, path[1:], f"{where}.{path[0]}[{index}]")
+
+
+def _met(node: dict[str, Any], demand: Demand) -> bool:
+    present = demand.any_of & node.keys()
+    if not present:
+        return any(f"_{name}" in node for name in demand.any_of) or _is_absent(node)
+    return not demand.codes or any(_coded(node[name], demand.codes) for name in present)
+
+
+def _is_absent(node: dict[str, Any]) -> bool:
+    return any(extension.get("url") == DATA_ABSENT_REASON for extension in node.get("extension", ()))
+
+
+def _coded(value: Any, codes: frozenset[tuple[str, str]]) -> bool:
+    concepts = value if isinstance(value, list) else [value]
+    return any(
+        (coding.get("system"), coding.get("code")) in codes
+        for concept in concepts
+        for coding in concept.get("coding", ())
+    )
+
+
+def _npi_issues(resource: Resource, where: str) -> Iterator[Issue]:
+    for index, identifier in enumerate(resource.get("identifier", ())):
+        if identifier.get("system") == SYSTEMS["npi"] and not is_npi(identifier.get("value", "")):
+            words = "us-core-16, us-core-17: an NPI has 10 digits and a Luhn check digit"
+            yield Issue("warning", "value", words, f"{where}.identifier[{index}].value")
+
+
+def is_npi(value: str) -> bool:
+    """Ten digits whose Luhn sum with the prefix 80840 is right (45 CFR 162.406).
+
+    >>> is_npi("1234567893"), is_npi("1234567890")
+    (True, False)
+    """
+    if len(value) != 10 or not (value.isascii() and value.isdecimal()):
+        return False
+    digits = [int(digit) for digit in f"80840{value}"][::-1]
+    return (sum(digits[0::2]) + sum(sum(divmod(2 * digit, 10)) for digit in digits[1::2])) % 10 == 0

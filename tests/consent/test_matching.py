@@ -1,0 +1,122 @@
+import pytest
+
+from exchange.consent import matched
+from tests.consent.builders import chosen, consent, provision
+
+LOINC = "http://loinc.org"
+GLUCOSE = {"coding": [{"system": LOINC, "code": "2339-0"}]}
+
+
+def matches(resource, kind, referred=lambda reference: None, **terms):
+    prof = chosen(consent(provision=provision("permit", provision(kind, **terms))))
+    return matched(prof, resource, referred) == (0,)
+
+
+def observation(**elements):
+    return {"resourceType": "Observation", "id": "o1", **elements}
+
+
+def types(*names):
+    return [{"system": "http://hl7.org/fhir/resource-types", "code": name} for name in names]
+
+
+def data(meaning, reference):
+    return [{"meaning": meaning, "reference": {"reference": reference}}]
+
+
+def test_a_provision_without_content_has_no_number():
+    assert matched(chosen(consent(provision=provision("permit", to=["x"]))), observation()) == ()
+
+
+def test_numbers_count_only_what_depends_on_content():
+    tree = provision(
+        "permit",
+        provision("deny", label=["HIV"]),
+        provision("deny", code=[GLUCOSE]),
+        provision("deny", **{"class": types("Condition")}),
+    )
+    assert matched(chosen(consent(provision=tree)), observation(code=GLUCOSE)) == (0,)
+
+
+def test_a_type_is_matched_and_for_denials_in_contained_resources():
+    inside = observation(contained=[{"resourceType": "Condition", "id": "c"}])
+    assert matches(observation(), "permit", **{"class": types("Observation", "Task")})
+    assert not matches(inside, "permit", **{"class": types("Condition")})
+    assert matches(inside, "deny", **{"class": types("Condition")})
+
+
+def test_a_profile_and_a_media_type_are_classes_too():
+    url = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-observation-lab"
+    lab = observation(meta={"profile": [f"{url}|6.1.0"]})
+    document = {
+        "resourceType": "DocumentReference",
+        "id": "d",
+        "content": [{"attachment": {"contentType": "application/hl7-cda+xml"}}],
+    }
+    assert matches(lab, "permit", **{"class": [{"system": "urn:ietf:rfc:3986", "code": url}]})
+    assert matches(document, "permit", **{"class": [{"system": "urn:x", "code": "application/hl7-cda+xml"}]})
+
+
+def test_a_class_nobody_can_read_matches_denials_only():
+    odd = {"class": [{"system": "urn:x", "code": "everything"}]}
+    assert not matches(observation(), "permit", **odd)
+    assert matches(observation(), "deny", **odd)
+
+
+def test_a_code_is_found_anywhere_in_the_record():
+    deep = observation(component=[{"extension": [{"url": "x", "valueCodeableConcept": GLUCOSE}]}])
+    assert matches(deep, "permit", code=[GLUCOSE])
+    assert not matches(
+        observation(code={"coding": [{"system": "x", "code": "2339-0"}]}), "deny", code=[GLUCOSE]
+    )
+
+
+@pytest.mark.parametrize(
+    "effective, permit, deny",
+    [
+        ({"effectiveDateTime": "2026-01-31T23:30:00-06:00"}, True, True),
+        ({"effectiveDateTime": "2026-02-01"}, False, False),
+        ({"effectivePeriod": {"start": "2026-01-30", "end": "2026-02-02"}}, False, True),
+        ({"effectiveDateTime": "2026"}, False, True),
+        ({}, False, True),
+        ({"effectiveDateTime": "no date"}, False, True),
+    ],
+)
+def test_a_permit_needs_the_whole_record_inside_and_a_denial_any_of_it(effective, permit, deny):
+    january = {"start": "2026-01-01", "end": "2026-01-31"}
+    assert matches(observation(**effective), "permit", dataPeriod=january) is permit
+    assert matches(observation(**effective), "deny", dataPeriod=january) is deny
+
+
+def test_an_instance_is_the_record_itself():
+    assert matches(observation(), "permit", data=data("instance", "Observation/o1"))
+    assert not matches(observation(), "deny", data=data("instance", "Observation/o2"))
+
+
+def test_dependents_refer_to_the_instance():
+    child = observation(derivedFrom=[{"reference": "Observation/o9"}])
+    assert matches(child, "permit", data=data("dependents", "Observation/o9"))
+    assert not matches(child, "deny", data=data("related", "Observation/o9"), referred=lambda _: ())
+
+
+def test_related_to_an_encounter_means_what_belongs_to_it():
+    visit = observation(encounter={"reference": "Encounter/e1"})
+    assert matches(visit, "permit", data=data("related", "Encounter/e1"))
+    assert not matches(observation(), "permit", data=data("related", "Encounter/e1"))
+
+
+def test_related_is_what_the_instance_refers_to_and_unknown_matches_denials():
+    related = data("related", "DiagnosticReport/r1")
+    assert matches(observation(), "permit", lambda _: {"Observation/o1"}, data=related)
+    assert not matches(observation(), "permit", data=related)
+    assert matches(observation(), "deny", data=related)
+
+
+def test_an_unknown_author_matches_denials_only():
+    by = data("authoredby", "Practitioner/x")
+    own = observation(performer=[{"reference": "Practitioner/x"}])
+    other = observation(performer=[{"reference": "Practitioner/y"}])
+    assert matches(own, "permit", data=by)
+    assert not matches(other, "deny", data=by)
+    assert matches(observation(), "deny", data=by)
+    assert not matches(observation(), "permit", data=by)

@@ -1,0 +1,74 @@
+import json
+
+from exchange.consent import Profile, directive, origins, profile
+from exchange.consent.case_consents import resolve_case
+from tests.consent.builders import chosen, consent, provision
+
+
+def read(**changes):
+    return directive(consent(**changes), resolve=resolve_case), True
+
+
+def test_two_people_who_chose_the_same_share_one_profile():
+    anna = chosen(consent(id="a", patient={"reference": "Patient/a"}, dateTime="2026-01-01"))
+    boris = chosen(
+        consent(id="b", meta={"versionId": "7"}, patient={"reference": "Patient/b"}, dateTime="2025-05-05")
+    )
+    assert anna == boris
+    assert anna.digest == boris.digest
+
+
+def test_the_dates_of_a_consent_are_part_of_what_was_chosen():
+    first = chosen(consent(provision=provision("permit", period={"end": "2027-01-01"})))
+    second = chosen(consent(provision=provision("permit", period={"end": "2027-01-02"})))
+    assert first != second
+
+
+def test_the_order_in_which_consents_arrive_does_not_show():
+    one, two = (
+        consent(id="a"),
+        consent(id="b", policy=[{"uri": "https://mosaic-exchange.example/policy/hmis"}]),
+    )
+    assert chosen(one, two) == chosen(two, one)
+
+
+def test_a_profile_comes_back_from_json_as_it_was():
+    before = chosen(consent(provision=provision("permit", provision("deny", label=["HIV"]))))
+    after = Profile.from_json(json.loads(json.dumps(before.to_json())))
+    assert (after, after.groups) == (before, before.groups)
+
+
+def test_the_consents_behind_a_position_can_be_found_again():
+    both = [read(id="a"), read(id="b", policy=[{"uri": "https://mosaic-exchange.example/policy/hmis"}])]
+    named = origins(both)
+    positions = [statement.policies for statement in profile(both).statements]
+    assert named[positions.index(("https://mosaic-exchange.example/policy/hmis",))] == (
+        "Consent/b/_history/1",
+    )
+
+
+def test_one_position_can_have_two_consents_behind_it():
+    pair = [read(id="a"), read(id="b", patient={"reference": "Patient/p2"})]
+    assert origins(pair) == (("Consent/a/_history/1",), ("Consent/b/_history/1",)) or origins(pair) == (
+        ("Consent/a/_history/1", "Consent/b/_history/1"),
+    )
+    assert len(origins(pair)) == len(profile(pair).statements)
+
+
+def test_the_newest_signature_counts_and_not_the_newest_statement():
+    attachment = {"creation": "2026-01-01"}
+    old = consent(id="a", dateTime="2026-09-09", sourceReference=None, sourceAttachment=attachment)
+    new = consent(id="b", dateTime="2026-02-01", provision={"type": "deny"})
+    assert [s.root.type for s in chosen(old, new).statements] == ["deny"]
+
+
+def test_an_undated_consent_neither_replaces_nor_is_replaced():
+    undated = consent(id="a", dateTime=None)
+    dated = consent(id="b", provision={"type": "deny"})
+    assert {s.root.type for s in chosen(undated, dated).statements} == {"permit", "deny"}
+
+
+def test_consents_of_two_charts_do_not_replace_each_other():
+    older = consent(id="a", dateTime="2026-01-01", provision={"type": "deny"})
+    newer = consent(id="b", patient={"reference": "Patient/p2"})
+    assert {s.root.type for s in chosen(older, newer).statements} == {"permit", "deny"}

@@ -1,0 +1,135 @@
+import json
+
+import pytest
+
+from exchange.consent import Directive, directive
+from exchange.consent.case_consents import resolve_case
+from exchange.consent.directives import UNRESOLVED
+from exchange.consent.reading import ACT_CODE, GROUPS
+from exchange.model.errors import RecordRejected
+from tests.consent.builders import consent, provision
+
+
+def read(**changes):
+    return directive(consent(**changes), resolve=resolve_case)
+
+
+def rule(code):
+    return {"coding": [{"system": ACT_CODE, "code": code}]}
+
+
+@pytest.mark.parametrize(
+    "code, verdict", [("OPTIN", "permit"), ("OPTINR", "permit"), ("OPTOUT", "deny"), ("OPTOUTE", "deny")]
+)
+def test_a_root_without_type_takes_its_word_from_the_policy_rule(code, verdict):
+    assert read(provision={}, policyRule=rule(code)).root.type == verdict
+    assert read(provision=None, policyRule=rule(code)).root.type == verdict
+
+
+def test_the_type_of_the_root_goes_before_the_policy_rule():
+    assert read(provision={"type": "deny"}, policyRule=rule("OPTIN")).root.type == "deny"
+
+
+@pytest.mark.parametrize(
+    "changes, code",
+    [
+        ({"provision": {}}, "not-supported"),
+        ({"provision": {}, "policyRule": rule("NOCONSENT")}, "not-supported"),
+        ({"provision": {"type": "permit", "provision": [{}]}}, "not-supported"),
+        ({"provision": {"type": "perhaps"}}, "invalid"),
+        ({"status": "banana"}, "invalid"),
+        ({"status": None}, "invalid"),
+        ({"patient": None}, "required"),
+        ({"provision": [{"type": "permit"}]}, "invalid"),
+        ({"provision": {"type": "permit", "data": [{"meaning": "zzz"}]}}, "invalid"),
+        ({"provision": {"type": "permit", "period": {"start": "soon"}}}, "invalid"),
+        ({"provision": {"type": "permit", "modifierExtension": [{"url": "x"}]}}, "not-supported"),
+        ({"provision": {"type": "permit", "actor": "me"}}, "invalid"),
+        ({"category": "all"}, "invalid"),
+        ({"resourceType": "Contract"}, "invalid"),
+    ],
+)
+def test_what_cannot_be_computed_is_refused_and_not_guessed(changes, code):
+    with pytest.raises(RecordRejected) as refused:
+        read(**changes)
+    assert refused.value.code == code
+
+
+def test_a_consent_in_the_shape_of_r5_is_refused():
+    with pytest.raises(RecordRejected):
+        directive(
+            {
+                "resourceType": "Consent",
+                "status": "active",
+                "subject": {"reference": "Patient/p1"},
+                "decision": "permit",
+                "provision": [{"purpose": []}],
+            },
+            resolve=resolve_case,
+        )
+
+
+@pytest.mark.parametrize("status", ["draft", "proposed", "rejected", "inactive", "entered-in-error"])
+def test_only_an_active_consent_binds(status):
+    assert not read(status=status).binds
+
+
+def test_a_scope_with_a_display_is_still_that_scope():
+    scope = {"coding": [{**consent()["scope"]["coding"][0], "display": "Privacy Consent"}]}
+    assert read(scope=scope).binds
+
+
+def test_an_advance_directive_is_data_and_binds_nothing():
+    scope = {
+        "coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "treatment"}]
+    }
+    assert not read(scope=scope, provision={}).binds
+
+
+def test_a_scope_code_of_another_system_binds_nothing():
+    assert not read(scope={"coding": [{"system": "urn:x", "code": "patient-privacy"}]}).binds
+
+
+def test_an_actor_that_is_no_recipient_is_not_read_as_one():
+    actor = {
+        "role": {"coding": [{"code": "CST"}]},
+        "reference": {"reference": "Organization/lakeside_hospital"},
+    }
+    assert read(provision={"type": "permit", "actor": [actor]}).root.actors == (UNRESOLVED,)
+
+
+def test_a_class_of_recipients_is_named_by_its_identifier():
+    group = {"identifier": {"system": GROUPS, "value": "treating-providers"}}
+    tree = {"type": "permit", "actor": [{"reference": group}]}
+    nobody = directive(consent(provision=tree), resolve=lambda reference: None)
+    assert nobody.root.actors == ("group:treating-providers",)
+
+
+def test_the_sender_is_the_discloser_where_none_is_named():
+    alone = directive(consent(), resolve=resolve_case, recorded_by="harbor_recovery")
+    named = directive(
+        consent(organization=[{"reference": "Organization/prairie_clinic"}]),
+        resolve=resolve_case,
+        recorded_by="harbor_recovery",
+    )
+    assert (alone.organizations, named.organizations) == (("harbor_recovery",), ("prairie_clinic",))
+
+
+def test_a_directive_comes_back_from_json_as_it_was():
+    tree = provision(
+        "permit",
+        provision("deny", label=["HIV", "R"], dataPeriod={"start": "2026"}),
+        to=["lakeside_hospital"],
+        period={"end": "2027-01-31"},
+        data=[{"meaning": "instance", "reference": {"reference": "http://x/fhir/Encounter/e1/_history/2"}}],
+        code=[{"coding": [{"system": "http://loinc.org", "code": "1-8"}]}],
+    )
+    before = read(provision=tree)
+    assert Directive.from_json(json.loads(json.dumps(before.to_json()))) == before
+    assert before.root.data[0].reference == "Encounter/e1"
+
+
+def test_the_message_of_a_refusal_holds_no_data_of_the_patient():
+    with pytest.raises(RecordRejected) as refused:
+        read(provision={"type": "permit", "period": {"start": "Jane Doe"}})
+    assert "Jane" not in str(refused.value)

@@ -1,0 +1,42 @@
+"""The change consent/README.md teaches does what the page says."""
+
+import re
+from textwrap import dedent, indent
+
+import pytest
+
+from exchange.consent import parse_rules
+from exchange.consent.cases import prove
+
+CASES, POLICIES = "cases/20-hipaa.yaml", "policies/20-hipaa.yaml"
+
+
+@pytest.fixture
+def blocks(files):
+    found = re.findall(r"```yaml\n(.*?)```", files["README.md"], re.DOTALL)
+    return [dedent(block) for block in found]
+
+
+@pytest.fixture
+def with_story(files, blocks):
+    return {**files, CASES: files[CASES] + "\n" + indent(blocks[0], "  ")}
+
+
+def test_the_story_fails_before_the_rule_is_changed(with_story):
+    report = prove(with_story, parse_rules(with_story))
+    assert [failure.case for failure in report.failures] == ["a plan asks before it coordinates care"]
+
+
+def test_the_story_holds_after_it_and_its_opposite_fails(with_story, blocks):
+    before, rule = with_story[POLICIES].split("  - id: hipaa-operations\n")
+    changed = rule.replace("    effect: allowed\n", indent(blocks[1], "    ") + "    effect: allowed\n", 1)
+    after = {**with_story, POLICIES: before + "  - id: hipaa-operations\n" + changed}
+    report = prove(after, parse_rules(after))
+    assert [failure.case for failure in report.failures] == ["a plan coordinates care"]
+
+
+def test_every_line_a_rule_may_have_is_in_the_table(files):
+    from exchange.consent.policies import Policy
+
+    fields = [field.alias or name for name, field in Policy.model_fields.items()]
+    assert [name for name in fields if f"`{name}`" not in files["README.md"]] == []

@@ -1,0 +1,183 @@
+"""Two records get one verdict; twins, households, newborns and mixed-up charts are what it is made for."""
+
+import json
+
+import pytest
+
+from exchange.linkage import compare, parse_model
+from exchange.model.errors import ContentError
+
+HOME = {"phone": "217-555-0147", "line": "12 Oak Street"}
+
+
+def test_the_same_person_at_two_desks_is_one(person, model):
+    here = person("William", "Harding", "1961-05-30", gender="male", **HOME)
+    there = person("Bill", "HARDING", "1961-05-30", gender="male", phone="(217) 555-0147")
+
+    assert compare(here, there, model).links
+
+
+def test_a_cyrillic_record_meets_its_transliteration(person, model):
+    cyrillic = person("Олександр", "Гриценко", "1984-11-02", gender="male", phone="217-555-0199")
+    latin = person("Alexander", "Gritsenko", "1984-11-02", gender="male", phone="217-555-0199")
+
+    assert compare(cyrillic, latin, model).links
+
+
+def test_one_of_two_surnames_is_enough(person, model):
+    both = person("Lucía", "Hernández Quintero", "1990-07-19", gender="female", ssn="512-34-6789")
+    one = person("Lucia", "Hernandez", "1990-07-19", gender="female", ssn="512-34-6789")
+
+    assert compare(both, one, model).grade == "certain"
+
+
+def test_given_name_and_surname_may_be_swapped(person, model):
+    right = person("Chidinma", "Okonkwo", "1975-02-08", gender="female", **HOME)
+    swapped = person("Okonkwo", "Chidinma", "1975-02-08", gender="female", **HOME)
+
+    assert compare(right, swapped, model).links
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"gender": "female"}, {"gender": "female", "multipleBirthBoolean": True}]
+)
+def test_twins_are_never_linked(person, model, more):
+    first = person("Emma", "Harding", "2015-04-01", **HOME, **more)
+    second = person("Olivia", "Harding", "2015-04-01", **HOME, **more)
+
+    assert not compare(first, second, model).links
+
+
+def test_twins_with_names_alike_are_two_people(person, model):
+    first = person("Marta", "Harding", "2015-04-01", gender="female", multipleBirthInteger=1, **HOME)
+    second = person("Maria", "Harding", "2015-04-01", gender="female", multipleBirthInteger=2, **HOME)
+
+    match = compare(first, second, model)
+
+    assert (match.grade, match.rule) == ("certainly-not", "birth-order")
+
+
+def test_a_slip_in_a_twins_name_goes_to_a_steward(person, model):
+    first = person("Xiomara", "Harding", "2015-04-01", multipleBirthBoolean=True, **HOME)
+    second = person("Xiomora", "Harding", "2015-04-01", multipleBirthBoolean=True, **HOME)
+
+    match = compare(first, second, model)
+
+    assert (match.grade, match.rule) == ("possible", "twin")
+
+
+def test_a_newborn_without_a_name_is_not_its_mother(person, model):
+    mother = person("Ana", "Lopez", "1998-02-11", gender="female", ssn="512-34-6789", **HOME)
+    baby = person("Baby Girl", "Lopez", "2026-11-01", gender="female", ssn="512-34-6789", **HOME)
+
+    assert not compare(mother, baby, model).links
+
+
+def test_a_newborn_with_its_mothers_name_and_number_is_not_its_mother(person, model):
+    mother = person("Ana", "Lopez", "1998-02-11", gender="female", ssn="512-34-6789", **HOME)
+    baby = person("Ana", "Lopez", "2026-11-01", gender="female", ssn="512-34-6789", **HOME)
+
+    assert not compare(mother, baby, model).links
+
+
+def test_two_unnamed_newborns_of_one_house_are_not_linked(person, model):
+    first = person("Baby Girl A", "Lopez", "2026-11-01", gender="female", **HOME)
+    second = person("Baby Girl B", "Lopez", "2026-11-01", gender="female", **HOME)
+
+    assert not compare(first, second, model).links
+
+
+def test_father_and_son_of_one_name_are_two_people(person, model):
+    father = person("Robert", "Harding", "1961-05-30", gender="male", **HOME)
+    son = person("Robert", "Harding", "1988-09-14", gender="male", **HOME)
+
+    assert compare(father, son, model).grade == "certainly-not"
+
+
+def test_a_shared_shelter_tells_nothing(person, model):
+    shelter = {"line": "400 N Shelter Way"}
+    with_shelter = compare(
+        person("Jo", "Hu", "1980-01-02", **shelter), person("Jo", "Li", "1980-01-02", **shelter), model
+    )
+
+    assert "address" not in {part.field for part in with_shelter.evidence}
+
+
+def test_a_placeholder_number_tells_nothing(person, model):
+    one = person("Ana", "Ruiz", "1980-03-12", ssn="999-99-9999")
+    other = person("Ana", "Ruiz", "1980-03-12", ssn="512-34-6789")
+
+    assert "ssn" not in {part.field for part in compare(one, other, model).evidence}
+
+
+def test_a_frequent_name_tells_less_than_a_rare_one(person, model):
+    frequent = compare(person("Michael", "Smith"), person("Michael", "Smith"), model)
+    rare = compare(person("Michael", "Brzezinski"), person("Michael", "Brzezinski"), model)
+
+    assert rare.probability > frequent.probability
+
+
+def test_one_number_of_one_assigner_is_one_person(person, model):
+    number = [{"system": "https://hospital.example/mrn", "value": "MRN-77"}]
+    before = person("Ana", "Ruiz", "1980-03-12", identifier=number)
+    after = person("Ana", "Miller", "1980-03-12", identifier=number)
+
+    match = compare(before, after, model)
+
+    assert (match.grade, match.basis) == ("certain", "same-mrn")
+
+
+def test_one_number_on_two_people_is_an_overlay_for_a_steward(person, model):
+    number = [{"system": "https://hospital.example/mrn", "value": "MRN-77"}]
+    one = person("Ana", "Ruiz", "1980-03-12", identifier=number)
+    other = person("Walter", "Finch", "1944-10-01", identifier=number)
+
+    match = compare(one, other, model)
+
+    assert (match.grade, match.rule) == ("possible", "overlay")
+
+
+def test_two_numbers_of_one_assigner_lower_but_do_not_forbid(person, model):
+    def numbered(value):
+        identifier = [{"system": "https://hospital.example/mrn", "value": value}]
+        return person("Chidinma", "Okonkwo", "1975-02-08", gender="female", identifier=identifier, **HOME)
+
+    apart, without = compare(numbered("1"), numbered("2"), model), compare(numbered("1"), numbered(""), model)
+
+    assert apart.links
+    assert apart.probability < without.probability
+
+
+def test_two_social_security_numbers_of_like_people_forbid(person, model):
+    one = person("Jon", "Harding", "1961-05-30", ssn="512-34-6789", **HOME)
+    other = person("Jonah", "Harding", "1961-06-07", ssn="512-34-6780", **HOME)
+
+    assert compare(one, other, model).grade == "certainly-not"
+
+
+def test_who_died_before_the_other_was_born_is_another(person, model):
+    dead = person("Ana", "Ruiz", "1931-03-12", deceasedDateTime="1930-01-01")
+    living = person("Ana", "Ruiz", "1931-03-12")
+
+    assert compare(dead, living, model).rule == "impossible-dates"
+
+
+def test_evidence_names_fields_and_weights_but_no_value(person, model):
+    match = compare(person("Quetzalli", "Xoconostle", "1980-03-12"), person("Quetzalli", "Xoconostle"), model)
+
+    assert {part.field for part in match.evidence} == {"given", "surname"}
+    assert "quetzalli" not in repr(match).lower()
+
+
+def test_no_name_at_all_never_links(person, model):
+    assert not compare(
+        person("", "", "1980-03-12", **HOME), person("", "", "1980-03-12", **HOME), model
+    ).links
+
+
+def test_an_edited_model_is_refused(files):
+    content = json.loads(files["_shared/identity/model.json"])
+    content["thresholds"]["certain"] = 0.5
+
+    with pytest.raises(ContentError, match="train again"):
+        parse_model({**files, "_shared/identity/model.json": json.dumps(content)})

@@ -1,0 +1,159 @@
+"""Consents bind the moment they are stored, and follow the person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from repository_world import HOSPITAL, SHELTER, observation
+
+from exchange.model.ids import resource_id
+from exchange.repository import known_labels, readmissible_records
+from exchange.repository.read import read
+
+
+def consent(patient, kind="deny", **changes):
+    """The patient's word on everything: permit or deny, to everybody or as `provision` says."""
+    return {
+        "resourceType": "Consent",
+        "id": resource_id("https://hospital.example/", "Consent", patient),
+        "status": "active",
+        "scope": {
+            "coding": [
+                {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
+            ]
+        },
+        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+        "patient": {"reference": f"Patient/{patient}"},
+        "dateTime": "2026-01-01",
+        "sourceAttachment": {"title": "form"},
+        "policyRule": {
+            "coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTOUT"}]
+        },
+        "provision": {"type": kind},
+        **changes,
+    }
+
+
+def sees(world, viewer, item):
+    with world.as_viewer(viewer) as view:
+        return read(view, "Observation", item.resource["id"]) is not None
+
+
+@pytest.fixture
+def patient(world):
+    return world.patient("hospital", "1", name=[{"family": "Rivera"}])
+
+
+@pytest.fixture
+def measured(world, patient):
+    item = world.item("hospital", observation("hospital", patient, "a"))
+    world.publish(item)
+    return item
+
+
+def deny_to(participant, action="access"):
+    return {
+        "type": "permit",
+        "provision": [
+            {
+                "type": "deny",
+                "actor": [
+                    {
+                        "role": {
+                            "coding": [
+                                {
+                                    "system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType",
+                                    "code": "IRCP",
+                                }
+                            ]
+                        },
+                        "reference": {"identifier": {"system": "urn:mosaic:partner", "value": participant}},
+                    }
+                ],
+                "action": [
+                    {
+                        "coding": [
+                            {"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": action}
+                        ]
+                    }
+                ],
+            }
+        ],
+    }
+
+
+def test_a_denial_closes_existing_and_later_records_at_once_and_its_end_opens_them(world, patient, measured):
+    assert sees(world, SHELTER, measured)
+    given = world.item("hospital", consent(patient, provision=deny_to("shelter")))
+    later = world.item("hospital", observation("hospital", patient, "b"))
+    assert [o.kind for o in world.publish(given, later).outcomes] == ["published", "published"]
+    assert (sees(world, SHELTER, measured), sees(world, SHELTER, later)) == (False, False)
+    assert sees(world, HOSPITAL, measured)
+    world.publish(deleted=(f"Consent/{given.resource['id']}",))
+    assert (sees(world, SHELTER, measured), sees(world, SHELTER, later)) == (True, True)
+
+
+def test_a_denial_follows_a_link_of_any_grade_and_leaves_with_it(world, patient, measured):
+    other = world.patient("shelter", "9")
+    world.publish(world.item("shelter", consent(other, provision=deny_to("shelter"))))
+    assert sees(world, SHELTER, measured)
+    world.link(patient, other, "probable")
+    assert not sees(world, SHELTER, measured)
+    world.unlink(patient, other)
+    assert sees(world, SHELTER, measured)
+
+
+def test_index_rows_move_with_their_resource(world, patient, measured):
+    world.publish(world.item("hospital", consent(patient, provision=deny_to("shelter"))))
+    apart = world.conn.execute(
+        "SELECT count(*) FROM index_token t JOIN resource r USING (rid)"
+        " WHERE t.class <> r.class OR t.patient <> r.patient"
+    ).fetchone()
+    assert apart == (0,)
+
+
+def test_what_a_person_keeps_out_of_the_exchange_is_withdrawn_and_comes_back_by_replay(
+    world, patient, measured
+):
+    amended = replace(measured, resource={**measured.resource, "status": "amended"})
+    world.publish(amended)
+    given = world.item("hospital", consent(patient))
+    assert world.publish(given).outcomes[0].kind in ("published", "withheld")
+    left = (
+        "SELECT (SELECT count(*) FROM resource WHERE type = 'Observation'),"
+        " (SELECT count(*) FROM resource_history)"
+    )
+    assert world.conn.execute(left).fetchone() == (0, 0)
+    assert readmissible_records(world.conn, world.context, world.at) == {}
+    world.publish(deleted=(f"Consent/{given.resource['id']}",))
+    assert amended.record in readmissible_records(world.conn, world.context, world.at)["hospital"]
+
+
+def test_a_consent_that_cannot_be_computed_is_quarantined(world, patient):
+    unreadable = consent(patient, modifierExtension=[{"url": "urn:unknown", "valueBoolean": True}])
+    outcome = world.publish(world.item("hospital", unreadable)).outcomes[0]
+    assert (outcome.kind, outcome.issue.code) == ("quarantined", "not-supported")
+    assert world.conn.execute("SELECT count(*) FROM directive").fetchone() == (0,)
+
+
+def test_an_organization_that_was_published_stands_for_its_participant(world, patient, measured):
+    organization = {
+        "resourceType": "Organization",
+        "id": resource_id("https://hospital.example/", "Organization", "shelter"),
+        "identifier": [{"system": "urn:mosaic:partner", "value": "shelter"}],
+        "name": "Shelter",
+    }
+    world.publish(world.item("hospital", organization))
+    provision = deny_to("shelter")
+    provision["provision"][0]["actor"][0]["reference"] = {"reference": f"Organization/{organization['id']}"}
+    world.publish(world.item("hospital", consent(patient, provision=provision)))
+    assert not sees(world, SHELTER, measured)
+
+
+def test_labels_of_what_was_published_are_known_to_what_refers_to_it(world, measured):
+    reference = f"Observation/{measured.resource['id']}"
+    assert (
+        known_labels(world.conn, [reference, "Observation/none", "#contained"])[reference].confidentiality
+        == "N"
+    )

@@ -1,0 +1,155 @@
+import pytest
+
+from exchange.validation import validate
+
+OBSERVATION = {
+    "resourceType": "Observation",
+    "status": "final",
+    "category": [
+        {
+            "coding": [
+                {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}
+            ]
+        }
+    ],
+    "code": {"coding": [{"system": "http://loinc.org", "code": "2345-7"}], "text": "Glucose"},
+    "subject": {"reference": "Patient/1"},
+    "effectiveDateTime": "2024-02-29T08:30:00-06:00",
+    "valueQuantity": {"value": 182, "unit": "mg/dL", "system": "http://unitsofmeasure.org", "code": "mg/dL"},
+    "meta": {"profile": ["http://hl7.org/fhir/us/core/StructureDefinition/us-core-observation-lab"]},
+}
+
+
+def found(resource):
+    return [(issue.severity, issue.code, issue.expression) for issue in validate(resource)]
+
+
+def test_a_good_resource_has_no_issues():
+    assert validate(OBSERVATION) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "expression"),
+    [
+        ({"status": "banana"}, "code-invalid", "Observation.status"),
+        ({"colour": "red"}, "structure", "Observation.colour"),
+        ({"effectiveDateTime": "2023-02-29"}, "value", "Observation.effectiveDateTime"),
+        ({"effectiveDateTime": "2024-02-29T08:30:00"}, "value", "Observation.effectiveDateTime"),
+        ({"effectivePeriod": {"start": "2024"}}, "invariant", "Observation"),
+        ({"subject": {"reference": "Location Springfield"}}, "value", "Observation.subject.reference"),
+        ({"subject": {"reference": "Practitioner/1"}}, "value", "Observation.subject.reference"),
+        ({"note": []}, "structure", "Observation.note"),
+        ({"note": None}, "value", "Observation.note"),
+        ({"note": [{"text": " "}]}, "value", "Observation.note[0].text"),
+        ({"id": "a/b"}, "value", "Observation.id"),
+        ({"issued": "2024-02-29"}, "value", "Observation.issued"),
+        ({"valueQuantity": {"value": "182"}}, "value", "Observation.valueQuantity.value"),
+        ({"dataAbsentReason": {"text": "lost"}}, "invariant", "Observation"),
+        ({"component": [{"valueString": "x"}]}, "required", "Observation.component[0].code"),
+        (
+            {"contained": [{"resourceType": "Patient", "gender": "m"}]},
+            "code-invalid",
+            "Observation.contained[0].gender",
+        ),
+        ({"contained": [{"resourceType": "Starship"}]}, "structure", "Observation.contained[0]"),
+        ({"extension": [{"url": "urn:x"}]}, "invariant", "Observation.extension[0]"),
+        ({"text": {"status": "generated", "div": "<p>no</p>"}}, "value", "Observation.text.div"),
+    ],
+)
+def test_an_error_is_named_by_code_and_expression(change, code, expression):
+    assert ("error", code, expression) in found({**OBSERVATION, **change})
+
+
+@pytest.mark.parametrize("resource", [{}, {"resourceType": "Starship"}, {"resourceType": ["Patient"]}])
+def test_what_is_no_resource_is_an_error(resource):
+    assert [issue.code for issue in validate(resource)] == ["structure"]
+
+
+def test_a_primitive_may_have_extensions_instead_of_a_value():
+    absent = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
+    without = {name: value for name, value in OBSERVATION.items() if name != "status"}
+
+    assert validate({**without, "_status": {"extension": [absent]}}) == ()
+    assert ("error", "required", "Observation.status") in found(without)
+
+
+def test_a_list_of_primitives_has_null_only_where_the_sibling_has_something():
+    extension = {"extension": [{"url": "urn:x", "valueBoolean": True}]}
+    patient = {"resourceType": "Patient", "name": [{"given": ["Ana", None], "_given": [None, extension]}]}
+    alone = {"resourceType": "Patient", "name": [{"given": ["Ana", None]}]}
+
+    assert not [issue for issue in validate(patient) if issue.severity == "error"]
+    assert ("error", "invariant", "Patient.name[0]") in found(alone)
+
+
+def test_no_issue_repeats_a_value_of_the_patient():
+    secret = "Guadalupe-900112233"
+    patient = {
+        "resourceType": "Patient",
+        "gender": secret,
+        "birthDate": secret,
+        secret: 1,
+        "name": [{"family": [secret], "use": secret}],
+        "active": secret,
+        "managingOrganization": {"reference": secret},
+        "contained": [{"resourceType": secret}],
+    }
+
+    issues = validate(patient)
+
+    assert len(issues) >= 8
+    assert secret not in repr(issues)
+
+
+@pytest.mark.parametrize(
+    ("change", "severity", "expression"),
+    [
+        (
+            {"effectivePeriod": {"start": "2024-03", "end": "2024-02-01"}},
+            "error",
+            "Observation.effectivePeriod",
+        ),
+        ({"valueRange": {"low": {"value": 2}, "high": {"value": 1}}}, "error", "Observation.valueRange"),
+        (
+            {"valueQuantity": {"value": 1, "system": "http://unitsofmeasure.org", "code": "lbs"}},
+            "warning",
+            "Observation.valueQuantity.code",
+        ),
+        ({"subject": {"reference": "#nobody"}}, "error", "Observation.subject.reference"),
+        (
+            {"text": {"status": "generated", "div": "<div><script>x</script></div>"}},
+            "error",
+            "Observation.text.div",
+        ),
+        (
+            {"contained": [{"resourceType": "Patient", "id": "p", "meta": {"versionId": "1"}}]},
+            "error",
+            "Observation.contained[0]",
+        ),
+    ],
+)
+def test_what_the_schema_cannot_say_is_found_too(change, severity, expression):
+    bare = {k: v for k, v in OBSERVATION.items() if k not in ("effectiveDateTime", "valueQuantity")}
+
+    assert (severity, expression) in [(s, e) for s, _, e in found({**bare, **change})]
+
+
+def test_death_before_birth_is_a_warning():
+    patient = {"resourceType": "Patient", "birthDate": "2001-05-05", "deceasedDateTime": "1999"}
+
+    assert ("warning", "value", "Patient.deceasedDateTime") in found(patient)
+
+
+def test_resources_inside_a_bundle_and_parameters_are_checked():
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [{"resource": {**OBSERVATION, "status": "banana"}}],
+    }
+    parameters = {
+        "resourceType": "Parameters",
+        "parameter": [{"name": "a", "part": [{"name": "b", "resource": {"resourceType": "Observation"}}]}],
+    }
+
+    assert ("error", "code-invalid", "Bundle.entry[0].resource.status") in found(bundle)
+    assert ("error", "required", "Parameters.parameter[0].part[0].resource.status") in found(parameters)
