@@ -172,13 +172,12 @@ def insert_records(
     chunk_records: int,
 ) -> None:
     """Writes (arrival, landing address, outcome) rows; those without outcome fill chunks in order."""
+    numbers = _chunks(connection, run, rows, chunk_records)
     with connection.cursor().copy(
         "COPY source_record (run, chunk, partner, feed, key, digest, address, position, deleted,"
         " event_time, outcome) FROM STDIN"
     ) as copy:
-        for (arrival, address, outcome), chunk in zip(
-            rows, _chunks(connection, run, rows, chunk_records), strict=True
-        ):
+        for (arrival, address, outcome), chunk in zip(rows, numbers, strict=True):
             record = arrival.record
             copy.write_row(
                 (

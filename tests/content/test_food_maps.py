@@ -71,6 +71,18 @@ def test_a_hunger_screening_is_three_observations_and_a_concern():
     assert errors(found) == []
 
 
+def test_an_answer_refused_says_nothing_about_another_question():
+    found = mapped("good_table", "screenings", {**SCREENING, "worried_food_run_out": "declined"})
+
+    assert [("dataAbsentReason" in made) for made in of_type(found, "Observation")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert errors(found) == []
+
+
 def test_without_risk_there_is_no_concern():
     found = mapped("good_table", "screenings", {**SCREENING, "food_risk": "no risk"})
 
