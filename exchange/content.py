@@ -63,12 +63,11 @@ def _line_of(text: str, location: tuple[int | str, ...]) -> int | None:
     return line
 
 
-def read_samples(mappings: Path, code: str) -> dict[str, bytes]:
-    """A partner's samples/ and expected/ by path relative to its folder."""
-    home = mappings / code
+def read_samples(mappings: Path, code: str) -> Files:
+    """A partner's samples/ and expected/ by path relative to `mappings`."""
     return {
-        path.relative_to(home).as_posix(): path.read_bytes()
+        path.relative_to(mappings).as_posix(): path.read_bytes().decode("utf-8", "surrogateescape")
         for folder in ("samples", "expected")
-        for path in sorted((home / folder).rglob("*"))
+        for path in sorted((mappings / code / folder).rglob("*"))
         if path.is_file()
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
@@ -16,7 +17,8 @@ from rich.table import Table
 from exchange.app import Exchange, open_exchange
 from exchange.settings import Settings, load_settings
 
-console = Console()
+# A pipe has no width of its own; 80 columns would break the balance sheet.
+console = Console(width=None if sys.stdout.isatty() else 130)
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]
 PartnerArgument = Annotated[str, typer.Argument(help="Folder name of the partner in mappings/.")]
 

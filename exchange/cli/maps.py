@@ -10,7 +10,7 @@ from exchange.app import content, find_partner
 from exchange.app.lineage import trace
 from exchange.cli.common import JsonOption, console, exchange, print_json, settings, table
 from exchange.content import read_samples
-from exchange.mapping.golden import check_samples
+from exchange.mapping.golden import golden_cases
 
 app = typer.Typer(help="Maps: run their samples, explain a record.")
 
@@ -23,14 +23,16 @@ def check(
     found = settings()
     mappings, partners, _ = content(found)
     chosen = [find_partner(partners, partner)] if partner else [p for p in partners.values() if p.feeds]
-    differences: list[str] = []
+    wrong = 0
     for one in chosen:
-        told = check_samples(one, mappings, read_samples(found.home / "mappings", one.code))
-        differences += told
-        console.print(f"{one.code}: {'as expected' if not told else f'{len(told)} difference(s)'}")
-    for difference in differences:
-        console.print(difference, highlight=False, markup=False)
-    raise typer.Exit(1 if differences else 0)
+        files = {**mappings, **read_samples(found.home / "mappings", one.code)}
+        cases = golden_cases(files, one)
+        differing = [case.expected_path for case in cases if not case.holds]
+        wrong += len(differing)
+        console.print(f"{one.code}: {len(cases)} samples, {len(differing)} differ", highlight=False)
+        for path in differing:
+            console.print(f"  mappings/{path}", highlight=False, markup=False)
+    raise typer.Exit(1 if wrong else 0)
 
 
 @app.command()

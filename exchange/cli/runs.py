@@ -48,9 +48,9 @@ def print_balances(balances: list[Balance]) -> None:
     """The balance sheet: one line per run, records by outcome."""
     table(
         "Balance: pulled = " + " + ".join(OUTCOMES),
-        ["run", "partner", "pulled", *OUTCOMES, ""],
+        ["run", "partner", "pulled", *OUTCOMES, "balances"],
         [
-            [str(b.run), b.partner, b.pulled, *b.records.values(), "balances" if b.balanced else "DOES NOT"]
+            [str(b.run), b.partner, b.pulled, *b.records.values(), "yes" if b.balanced else "NO"]
             for b in balances
         ],
     )

@@ -97,9 +97,10 @@ def postal_address(lines: list[str], postal_code: str) -> Address:
 
 
 def social_security_number(text: str) -> tuple[str, str]:
-    """All nine digits when they could have been issued, and the last four when these are known.
+    """All nine digits when they can tell people apart, and the last four when these are known.
 
-    https://www.ssa.gov/employer/randomizationfaqs.html names what is never issued.
+    https://www.ssa.gov/employer/randomizationfaqs.html names what is never issued; numbers from 900 on are
+    taxpayer numbers, which belong to one person just as well.
 
     >>> social_security_number("512-34-6789"), social_security_number("xxx-xx-6789")
     (('512346789', '6789'), ('', '6789'))
@@ -111,7 +112,6 @@ def social_security_number(text: str) -> tuple[str, str]:
         return "", "" if digits in ("0000", "9999") else digits
     if len(digits) != 9 or len(set(digits)) == 1 or digits == "123456789":
         return "", ""
-    issued = digits[:3] not in ("000", "666") and digits[0] != "9"
-    if not issued or digits[3:5] == "00" or digits[5:] == "0000":
+    if digits[:3] in ("000", "666") or digits[3:5] == "00" or digits[5:] == "0000":
         return "", ""
     return digits, digits[5:]

@@ -217,7 +217,8 @@ class _Parser:
             return System(name)
         if found := _STRING.match(self.text, self.at):
             self.at = found.end()
-            return Literal(found.group(1) if found.group(1) is not None else found.group(2))
+            text = found.group(1) if found.group(1) is not None else found.group(2)
+            return Literal(text.replace("\\n", "\n"))
         if found := _NUMBER.match(self.text, self.at):
             self.at = found.end()
             return Literal(float(found.group()) if found.group(1) else int(found.group()))

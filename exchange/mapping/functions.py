@@ -191,7 +191,7 @@ def div(text: str) -> str:
     >>> div("a < b")
     '<div xmlns="http://www.w3.org/1999/xhtml">a &lt; b</div>'
     """
-    lines = "<br/>".join(escape(line, quote=False) for line in text.split("\\n"))
+    lines = "<br/>".join(escape(line, quote=False) for line in text.split("\n"))
     return f'<div xmlns="http://www.w3.org/1999/xhtml">{lines}</div>'
 
 

@@ -23,12 +23,13 @@ class Chosen:
 
 
 def choose_person(exchange: Exchange, connection: Connection, viewers: Sequence[Viewer]) -> Chosen:
-    """The person known to most partners about whom the requesters see most different amounts."""
+    """The person about whom the requesters see most different amounts; people with consents come first."""
     candidates = connection.execute(
-        "SELECT person::text FROM patient GROUP BY person"
-        " ORDER BY bool_or(partner = 'harbor_recovery') DESC, count(DISTINCT partner) DESC, person LIMIT 60"
+        "SELECT p.person::text FROM patient p LEFT JOIN directive d USING (patient) GROUP BY p.person"
+        " ORDER BY count(d.consent) DESC, count(DISTINCT p.partner) DESC, p.person LIMIT 200"
     ).fetchall()
-    best, most = None, (-1, -1)
+    best: str | None = None
+    most: tuple[int, bool, int] = (-1, False, -1)
     for (person,) in candidates:
         seen = [
             sum(
@@ -37,7 +38,7 @@ def choose_person(exchange: Exchange, connection: Connection, viewers: Sequence[
             )
             for viewer in viewers
         ]
-        score = (len(set(seen)), min(seen[:2]))
+        score = (len(set(seen)), min(seen[:2]) > 0, min(seen[:2]))
         if score > most:
             best, most = person, score
     if best is None:
