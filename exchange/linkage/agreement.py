@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from itertools import product
 
 from rapidfuzz.distance import OSA, JaroWinkler
@@ -121,7 +122,7 @@ def given_level(a: tuple[str, ...], b: tuple[str, ...], known: Known) -> str:
     if _forms_of_one_name(x, y, known.vocabulary):
         return "form"
     distinct = known.is_given_name(x) and known.is_given_name(y)
-    if not distinct and _slip(x, y):
+    if not distinct and (_slip(x, y) or surname_sound(x) == surname_sound(y)):
         return "similar"
     if _longer(set(a)) & _longer(set(b)):
         return "part"
@@ -176,7 +177,7 @@ def _alike(x: str, y: str) -> bool:
 
 
 def birth_date_level(a: str, b: str) -> str:
-    """`slip`: one key wrong, two digits or the month and the day exchanged; `year`: one is only an estimate.
+    """`slip`: one key wrong, digits or month and day exchanged, the day beside; `year`: one is only an estimate.
 
     >>> birth_date_level("1980-03-12", "1980-12-03"), birth_date_level("1980-03-12", "1981-04-12")
     ('slip', 'different')
@@ -189,7 +190,8 @@ def birth_date_level(a: str, b: str) -> str:
         return "exact"
     swapped = a[:4] == b[:4] and a[5:7] == b[8:] and a[8:] == b[5:7]
     slip = OSA.distance(a.replace("-", ""), b.replace("-", ""), score_cutoff=1) <= 1
-    return "slip" if swapped or slip else "different"
+    next_day = abs((date.fromisoformat(a) - date.fromisoformat(b)).days) == 1
+    return "slip" if swapped or slip or next_day else "different"
 
 
 def _estimated(text: str) -> bool:

@@ -10,12 +10,13 @@ GENERATION_YEARS = 12
 """Two birth years further apart than this are two people (a newborn and its mother), not a slip."""
 
 _SAME_NAME = frozenset({"exact", "form"})
+_LIKE_BIRTH = frozenset({"exact", "slip"})
 _LIKE_NAME = frozenset({"exact", "form", "similar"})
 
 
 def apart(a: Features, b: Features, levels: Mapping[str, str]) -> str:
     """The name of the constraint that makes two people of the two records; empty when none does."""
-    if _birth_orders_differ(a, b):
+    if _birth_orders_differ(a, b) and levels.get("birth_date") in _LIKE_BIRTH:
         return "birth-order"
     if _born_after_death(a, b) or _born_after_death(b, a):
         return "impossible-dates"
@@ -44,6 +45,8 @@ def needs_steward(a: Features, b: Features, levels: Mapping[str, str]) -> str:
         return "given-name-unknown"
     if given != "exact" and not proven and (levels.get("sex") == "different" or _multiple(a, b)):
         return "twin"
+    if levels.get("middle") == "different" and not proven:
+        return "middle-name"
     near = _years_apart(a, b) <= GENERATION_YEARS
     if birth == "different" and not (proven and near and given in _SAME_NAME):
         return "birth-date"
@@ -65,9 +68,7 @@ def _same_contact(levels: Mapping[str, str]) -> bool:
 
 
 def _birth_orders_differ(a: Features, b: Features) -> bool:
-    return bool(
-        a.birth_order and b.birth_order and a.birth_order != b.birth_order and a.birth_date == b.birth_date
-    )
+    return bool(a.birth_order and b.birth_order and a.birth_order != b.birth_order)
 
 
 def _born_after_death(a: Features, b: Features) -> bool:

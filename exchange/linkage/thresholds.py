@@ -19,8 +19,8 @@ PROBABLE_PRECISION = 0.9995
 REVIEW_PRECISION = 0.6
 """Least share of true pairs among those that a grade would hold."""
 
-LEAST_POSSIBLE = 0.5
-"""A steward is not asked about pairs that are more likely two people."""
+LEAST_CERTAIN, LEAST_PROBABLE, LEAST_POSSIBLE = 0.9999, 0.99, 0.5
+"""However well a sample went, no grade is given below these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ def choose_thresholds(judged: Sequence[Judged]) -> Thresholds:
     """The lowest probabilities from which on the pairs are true as often as each grade promises."""
     weighed = [pair for pair in judged if pair.match.basis != "same-mrn" and not _impossible(pair.match)]
     free = sorted((pair for pair in weighed if not pair.match.rule), key=_probability, reverse=True)
-    probable = _lowest(free, PROBABLE_PRECISION)
-    certain = max(probable, _lowest(free, CERTAIN_PRECISION))
+    probable = max(LEAST_PROBABLE, _lowest(free, PROBABLE_PRECISION))
+    certain = max(LEAST_CERTAIN, probable, _lowest(free, CERTAIN_PRECISION))
     waiting = [pair for pair in weighed if pair.match.rule or pair.match.probability < probable]
     possible = max(LEAST_POSSIBLE, _lowest(sorted(waiting, key=_probability, reverse=True), REVIEW_PRECISION))
     return Thresholds(certain, probable, min(possible, probable))

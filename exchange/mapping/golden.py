@@ -33,7 +33,9 @@ class Golden:
 def golden_cases(files: Files, partner: Partner) -> list[Golden]:
     """Every sample of a partner; ContentError for a sample of no feed or an expected file without a sample."""
     maps = load_maps(files, partner)
-    cases = [_case(path, files, maps) for path in sorted(files) if path.startswith(f"{partner.code}/samples/")]
+    cases = [
+        _case(path, files, maps) for path in sorted(files) if path.startswith(f"{partner.code}/samples/")
+    ]
     known = {case.expected_path for case in cases}
     for path in sorted(files):
         if path.startswith(f"{partner.code}/expected/") and path not in known:

@@ -84,6 +84,8 @@ def airflow_environment(settings: Settings, database_url: str, port: int) -> dic
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(32),
         "AIRFLOW__CORE__FERNET_KEY": "",
+        # Only what is triggered runs: cron schedules are for a deployment that stays up.
+        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "600",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",

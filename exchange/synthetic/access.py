@@ -102,18 +102,18 @@ def _social_sample(history: History, now: datetime) -> Iterator[_Record]:
             yield _Record("good_table", "ServiceRequest", referral_id(history, referral), "referral")
     if history.met("hearth_housing"):
         for enrollment in history.support.enrollments:
-            yield _Record("hearth_housing", "Encounter", enrollment_id(history, enrollment), "housing")
+            yield _Record("hearth_housing", "EpisodeOfCare", enrollment_id(history, enrollment), "housing")
 
 
 def _answer(history: History, record: _Record, requester: str, on: date) -> tuple[bool, str]:
+    if _in_force(history, "opt-out", on):
+        return False, "opted out of the exchange: the repository does not hold it"
+    if record.category == "mental-health" and _in_force(history, "partial-opt-out", on):
+        return False, "opted out for mental health: the repository does not hold it"
     if requester == record.partner:
         return True, "its own record"
-    if _in_force(history, "opt-out", on):
-        return False, "opted out of the exchange"
     if record.category == "part2":
         return _part2(history, requester, on)
-    if record.category == "mental-health" and _in_force(history, "partial-opt-out", on):
-        return False, "opted out for mental health"
     if requester in COMMUNITY:
         return _community(history, record, requester, on)
     if requester == "southside_clinic" or not history.met(requester):

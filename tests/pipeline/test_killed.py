@@ -73,7 +73,9 @@ def kill_when(process: subprocess.Popen[bytes], database: str, step: str) -> boo
 
 
 @pytest.fixture(scope="module")
-def undisturbed(home: Path, module_database: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[object, ...]]]:
+def undisturbed(
+    home: Path, module_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[tuple[object, ...]]]:
     finish(start(home, module_database, tmp_path_factory.mktemp("data")))
     return state(module_database)
 
@@ -89,7 +91,9 @@ def test_a_run_killed_after_any_step_ends_like_one_that_was_not(
     assert state(database) == undisturbed
 
 
-def test_the_undisturbed_run_accounts_for_every_record(undisturbed: dict[str, list[tuple[object, ...]]]) -> None:
+def test_the_undisturbed_run_accounts_for_every_record(
+    undisturbed: dict[str, list[tuple[object, ...]]],
+) -> None:
     outcomes = [row[2] for row in undisturbed["outcomes"]]
     assert outcomes.count("published") == 1 + 120 + 240
     assert outcomes.count("quarantined") == 5

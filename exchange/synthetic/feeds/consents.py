@@ -128,7 +128,7 @@ def _scope_of(directive: Directive) -> Resource:
     if directive.kind == "part2":
         return actor | {"purpose": [_purpose(code) for code in ("TREAT", "HPAYMT", "HOPERAT")]}
     narrow = actor | {
-        "action": [{"coding": [_code("consentaction", "disclose")]}],
+        "action": [{"coding": [_code("consentaction", code)]} for code in ("disclose", "access")],
         "purpose": [_purpose("COC")],
     }
     if directive.kind == "hiv":
