@@ -1,4 +1,4 @@
-"""How fast the repository publishes and answers, with and without enforcement, on this machine.
+"""How fast the repository publishes, answers under enforcement and decides again, on this machine.
 
 `python benchmarks/repository.py [patients]`; prints one line per measurement.
 """

@@ -79,8 +79,9 @@ def _explain(
     related = {
         row[0]
         for row in connection.execute(
-            "SELECT patient FROM relationship WHERE participant = %s AND until > %s",
-            [viewer.participant, at],
+            "SELECT patient FROM relationship WHERE participant = %s AND until > %s"
+            " AND (basis = 'break-glass') = %s",
+            [viewer.participant, at, viewer.purpose in context.rules.vocabulary.file.emergency_purposes],
         )
     }
     return [

@@ -97,6 +97,7 @@ def verify_jwt(
             key,
             algorithms=[header["alg"]],
             audience=audience if isinstance(audience, str) else list(audience),
+            leeway=5,
             options={"require": ["exp", "aud"], "strict_aud": False},
         )
     except jwt.PyJWTError as problem:

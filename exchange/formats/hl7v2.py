@@ -174,7 +174,7 @@ def _escape(code: str, named: dict[str, str]) -> str | None:
             return bytes.fromhex(code[1:]).decode("utf-8", "replace")
         except ValueError:
             return None
-    if re.fullmatch(r"\.(sp|in|ti|sk)[+-]?\d*|\.(fi|nf)|[CM][0-9A-Fa-f]{4,6}|Z\w*", code):
+    if re.fullmatch(r"\.(sp|in|ti|sk)[+-]?\d*|\.(fi|nf)", code):
         return "\n" if code.startswith(".sp") else ""
     return None
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import orjson
 
 from exchange.formats.fhir_json import load
+from exchange.model.errors import RecordRejected
 
 
 def objects(payload: bytes) -> Iterator[tuple[str, bytes]]:
@@ -20,6 +21,8 @@ def objects(payload: bytes) -> Iterator[tuple[str, bytes]]:
     """
     parsed = load(payload)
     found = parsed.get("contents", [parsed]) if isinstance(parsed, dict) else parsed
+    if not isinstance(found, list):
+        raise RecordRejected("neither an object nor a list of objects", code="structure")
     for item in found:
         identifier = item.get("id") if isinstance(item, dict) else None
         yield str(identifier or ""), orjson.dumps(item)

@@ -20,9 +20,9 @@ Identifier = tuple[str, str]
 PARTICIPANT_SYSTEM = "urn:mosaic:partner"
 
 
-def to_directive(consent: Resource, resolve: Resolve) -> Directive:
-    """The normal form; raises RecordRejected when the consent is not computable."""
-    return directive(consent, resolve=resolve)
+def to_directive(consent: Resource, resolve: Resolve, partner: str) -> Directive:
+    """The normal form of what `partner` sent; raises RecordRejected when the consent is not computable."""
+    return directive(consent, resolve=resolve, recorded_by=partner)
 
 
 def store_directives(

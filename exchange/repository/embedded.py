@@ -7,7 +7,6 @@ last Python process that asked for it and gives up on a crash recovery after ten
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import pwd
 import shutil
@@ -84,7 +83,7 @@ def ensure_running(folder: Path, settings: Mapping[str, str] | None = None) -> s
         _bury(folder / "data")
         if _pg_ctl(folder, account, "status", check=False):
             _start(folder, account, settings or {})
-        return ensure_database(_url(_socket_folder(folder), "postgres"), DATABASE)
+        return ensure_database(_url(_socket_in_use(folder / "data"), "postgres"), DATABASE)
 
 
 def stop(folder: Path) -> None:
@@ -216,8 +215,7 @@ def _bury(data: Path) -> None:
     patience = time.monotonic() + _START_SECONDS
     while _works_in(data) and time.monotonic() < patience:
         time.sleep(0.05)
-    socket = Path(pid_file.read_text().splitlines()[4])
-    (socket / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
+    (_socket_in_use(data) / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
     pid_file.unlink()
 
 
@@ -232,13 +230,9 @@ def _works_in(folder: Path) -> bool:
 
 
 def _start(folder: Path, account: _Account | None, settings: Mapping[str, str]) -> None:
-    data, socket = folder / "data", _socket_folder(folder)
-    socket.mkdir(mode=0o700, exist_ok=True)
-    if account and socket != data:
+    data, socket = folder / "data", _new_socket_folder(folder)
+    if account:
         os.chown(socket, *account)
-    owner = account.uid if account else os.geteuid()
-    if socket.stat().st_uid != owner:
-        raise ExchangeError(f"{socket} belongs to another user; remove it and start again")
     values = {**_SETTINGS, **settings, "unix_socket_directories": str(socket)}
     lines = "".join(f"{name} = '{value}'\n" for name, value in sorted(values.items()))
     # Read by the server in place of postgresql.conf's values, which stay those of initdb.
@@ -249,13 +243,22 @@ def _start(folder: Path, account: _Account | None, settings: Mapping[str, str]) 
     _pg_ctl(folder, account, "-w", "-t", str(_START_SECONDS), "-l", str(folder / "log"), "start")
 
 
-def _socket_folder(folder: Path) -> Path:
-    """The data folder, unless its path is too long for a unix socket."""
-    data = folder / "data"
-    if len(os.fsencode(data)) <= _SOCKET_LIMIT:
-        return data
-    digest = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"exchange-{digest}"
+def _new_socket_folder(folder: Path) -> Path:
+    """A folder of its own for each start, in `folder` unless that path is too long for a unix socket.
+
+    A server whose data folder was deleted under it lives on for up to a minute and then removes its socket;
+    it must not be the socket of the server that was started in its place.
+    """
+    for old in folder.glob("socket-*"):
+        if not (old / ".s.PGSQL.5432").exists():
+            shutil.rmtree(old, ignore_errors=True)
+    roomy = len(os.fsencode(folder / "socket-12345678")) <= _SOCKET_LIMIT
+    return Path(tempfile.mkdtemp(prefix="socket-" if roomy else "exchange-", dir=folder if roomy else None))
+
+
+def _socket_in_use(data: Path) -> Path:
+    """Where the running server listens, as it wrote itself."""
+    return Path((data / "postmaster.pid").read_text().splitlines()[4])
 
 
 def _pg_ctl(folder: Path, account: _Account | None, *arguments: str, check: bool = True) -> int:

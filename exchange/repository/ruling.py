@@ -25,6 +25,7 @@ def register_participants(conn: psycopg.Connection, context: Context, at: dateti
     found = conn.execute("SELECT digest FROM ruling").fetchone()
     if found and found[0] == _digest(context):
         return False
+    emergencies = context.rules.vocabulary.file.emergency_purposes
     with conn.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO participant (code, facts) VALUES (%s, %s)"
@@ -32,8 +33,9 @@ def register_participants(conn: psycopg.Connection, context: Context, at: dateti
             [(p.code, Jsonb(_facts(p))) for p in context.participants.values()],
         )
         cursor.executemany(
-            "INSERT INTO viewer (participant, role, purpose) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-            [(v.participant, v.role, v.purpose) for v in viewers(context)],
+            "INSERT INTO viewer (participant, role, purpose, emergency) VALUES (%s, %s, %s, %s)"
+            " ON CONFLICT (participant, role, purpose) DO UPDATE SET emergency = excluded.emergency",
+            [(v.participant, v.role, v.purpose, v.purpose in emergencies) for v in viewers(context)],
         )
     redecide_all(conn, context, at)
     return True

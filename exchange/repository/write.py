@@ -123,7 +123,7 @@ def _take_consents(
             outcomes[position] = _UNKNOWN_PATIENT
             continue
         try:
-            found = to_directive(item.resource, resolve)
+            found = to_directive(item.resource, resolve, item.partner)
         except RecordRejected as error:
             issue = Issue("error", error.code, str(error), error.expression, error.position)
             outcomes[position] = ItemOutcome("quarantined", issue=issue)

@@ -17,6 +17,7 @@ CREATE TABLE viewer (
     participant text NOT NULL,
     role text NOT NULL,
     purpose text NOT NULL,
+    emergency bool NOT NULL DEFAULT false,     -- a purpose that only a broken glass opens (consent/vocabulary.yaml)
     UNIQUE (participant, role, purpose)
 );
 

@@ -62,6 +62,8 @@ CREATE INDEX index_quantity_value ON index_quantity (param, value);
 CREATE FUNCTION current_viewer() RETURNS int LANGUAGE sql STABLE PARALLEL SAFE
 RETURN nullif(current_setting('exchange.viewer', true), '')::int;
 
+CREATE FUNCTION current_emergency() RETURNS bool LANGUAGE sql STABLE PARALLEL SAFE
+RETURN coalesce(current_setting('exchange.emergency', true), '') = 'true';
 CREATE FUNCTION current_participant() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 RETURN nullif(current_setting('exchange.participant', true), '');
 
@@ -73,11 +75,13 @@ CREATE FUNCTION enter_view(given_participant text, given_role text, given_purpos
 RETURNS timestamptz LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     found_viewer int;
+    found_emergency bool;
     instant timestamptz := coalesce(at, now());
 BEGIN
-    SELECT v.viewer INTO found_viewer FROM viewer v
+    SELECT v.viewer, v.emergency INTO found_viewer, found_emergency FROM viewer v
     WHERE (v.participant, v.role, v.purpose) = (given_participant, given_role, given_purpose);
     PERFORM set_config('exchange.viewer', coalesce(found_viewer::text, ''), true);
+    PERFORM set_config('exchange.emergency', coalesce(found_emergency, false)::text, true);
     PERFORM set_config('exchange.participant', given_participant, true);
     PERFORM set_config('exchange.at', instant::text, true);
     RETURN instant;
@@ -96,8 +100,10 @@ CREATE POLICY own ON disclosure FOR SELECT TO exchange_api USING (
 );
 
 ALTER TABLE relationship ENABLE ROW LEVEL SECURITY;
+-- A broken glass opens for the emergency it was broken for, and nothing else opens in an emergency.
 CREATE POLICY own ON relationship FOR SELECT TO exchange_api USING (
     participant = (SELECT current_participant()) AND until > (SELECT current_instant())
+    AND (basis = 'break-glass') = (SELECT current_emergency())
 );
 
 -- The two policies above say whose rows and when; these need not repeat it.
@@ -149,6 +155,7 @@ BEGIN
           AND (NOT d.needs_relationship OR EXISTS (
               SELECT FROM relationship s
               WHERE s.participant = current_participant() AND s.patient = given AND s.until > moment
+                AND (s.basis = 'break-glass') = current_emergency()
           ))
     );
 END $$;

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exchange.formats import Rejected, split
+from exchange.model.partner import Agreement, Connector, Feed, Organization, Partner
+from exchange.model.records import Document, Format
+
+PARTNER = Partner(
+    code="example",
+    namespace="https://example.example/",
+    organization=Organization(name="Example", type="clinic"),
+    agreement=Agreement(type="participation", signed=date(2026, 1, 1)),
+    connector=Connector(type="folder"),
+    feeds={"feed": Feed(format="delimited", map="x.map.yaml", key=("id",))},
+)
+
+
+def pieces(kind: Format, payload: bytes, *, key: tuple[str, ...] = (), deleted: bool = False, **options):
+    feed = Feed(format=kind, map="x.map.yaml", key=key, options=options)
+    return list(split(Document("feed", "file", payload, deleted), feed, PARTNER))
+
+
+def rejections(found):
+    return [piece for piece in found if isinstance(piece, Rejected)]
+
+
+def test_a_message_is_known_by_sender_and_control_id_and_dated_by_its_header():
+    (record,) = pieces("hl7v2", b"MSH|^~\\&|APP|FAC|||20240102030405+0000||ADT^A01|77\rPID|1")
+    assert record.key == "APP|FAC|77"
+    assert record.event_time == datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_one_broken_message_of_a_batch_is_rejected_alone():
+    found = pieces("hl7v2", b"MSH|^~\\&|A|B|||||ADT^A01|1\rMSH|\rMSH|^~\\&|A|B|||||ADT^A01|2")
+    assert [piece.record.payload for piece in rejections(found)] == [b"MSH|"]
+    assert len(found) == 3
+
+
+def test_a_row_is_a_json_object_in_column_order_under_its_key():
+    (record,) = pieces("delimited", b'id,name,note\n7,"Doe, A",\n', key=("id",))
+    assert record.payload == b'{"id":"7","name":"Doe, A","note":""}'
+    assert (record.key, record.position) == ("7", "file line 2")
+
+
+def test_only_the_rows_that_are_wrong_are_rejected():
+    found = pieces("delimited", b"id,name\n1,A\n2\n,C\n4,D\n", key=("id",))
+    assert [p.issue.position for p in rejections(found)] == ["file line 3", "file line 4"]
+    assert [p.key for p in found if not isinstance(p, Rejected)] == ["1", "4"]
+
+
+def test_delimiter_header_and_leading_lines_are_options():
+    (record,) = pieces("delimited", b"export of today\n7|A\n", delimiter="|", columns=["id", "name"], skip=1)
+    assert orjson.loads(record.payload) == {"id": "7", "name": "A"}
+
+
+@pytest.mark.parametrize("payload", [b"", b"a,a\n1,2\n", "näme\n1".encode("latin-1")])
+def test_a_delimited_file_that_cannot_be_read_is_one_rejection_with_all_its_bytes(payload):
+    (found,) = pieces("delimited", payload)
+    assert isinstance(found, Rejected)
+    assert found.record.payload == payload
+
+
+def test_resources_of_a_page_and_of_ndjson_are_the_same_records():
+    one, two = {"resourceType": "Patient", "id": "1"}, {"resourceType": "Patient", "id": "2"}
+    page = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": one}, {"resource": two}]}
+    lines = orjson.dumps(one) + b"\n" + orjson.dumps(two) + b"\n"
+    by_page, by_line = (pieces("fhir_json", payload) for payload in (orjson.dumps(page), lines))
+    assert [(r.key, r.payload) for r in by_page] == [(r.key, r.payload) for r in by_line]
+    assert [r.key for r in by_page] == ["Patient/1", "Patient/2"]
+
+
+def test_a_servers_remark_in_a_page_is_no_record():
+    outcome = {"search": {"mode": "outcome"}, "resource": {"resourceType": "OperationOutcome"}}
+    page = {"resourceType": "Bundle", "type": "searchset", "entry": [outcome]}
+    assert pieces("fhir_json", orjson.dumps(page)) == []
+
+
+def test_a_transaction_stays_one_record_under_the_bundles_id():
+    bundle = {"resourceType": "Bundle", "type": "transaction", "id": "b", "entry": []}
+    (record,) = pieces("fhir_json", orjson.dumps(bundle))
+    assert record.key == "Bundle/b"
+
+
+def test_a_bundle_of_deletions_gives_one_deletion_for_each():
+    entries = [{"request": {"method": "DELETE", "url": f"Observation/{n}"}} for n in (1, 2)]
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    found = pieces("fhir_json", orjson.dumps(bundle))
+    assert [(record.key, record.deleted) for record in found] == [
+        ("Observation/1", True),
+        ("Observation/2", True),
+    ]
+
+
+def test_a_broken_line_of_ndjson_does_not_hurt_its_neighbours():
+    found = pieces(
+        "fhir_json",
+        b'{"resourceType":"Patient","id":"1"}\n{"resourceType"\n{"resourceType":"Patient","id":"3"}',
+    )
+    assert [piece.issue.position for piece in rejections(found)] == ["line 2"]
+    assert len(found) == 3
+
+
+def test_a_truncated_pretty_printed_resource_is_one_rejection():
+    (found,) = pieces("fhir_json", b'{\n "resourceType": "Patient",\n "id": ')
+    assert isinstance(found, Rejected)
+
+
+def test_directory_objects_come_out_of_pages_and_lists():
+    page, plain = b'{"page_number":1,"contents":[{"id":"a"},{"name":"no id"}]}', b'[{"id":"a"}]'
+    found = pieces("hsds_json", page)
+    assert [record.key for record in pieces("hsds_json", plain)] == ["a"]
+    assert (found[0].key, len(rejections(found))) == ("a", 1)
+
+
+def test_a_document_is_known_by_its_id_and_a_cut_one_is_rejected():
+    text = b'<ClinicalDocument xmlns="urn:hl7-org:v3"><id root="1.2" extension="D1"/></ClinicalDocument>'
+    assert [record.key for record in pieces("ccda", text)] == ["1.2|D1"]
+    assert isinstance(pieces("ccda", text[:-10])[0], Rejected)
+
+
+def test_entities_of_a_document_are_not_resolved(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("leaked")
+    entity = f'<!DOCTYPE a [<!ENTITY x SYSTEM "file://{secret}">]>'
+    text = f'{entity}<ClinicalDocument xmlns="urn:hl7-org:v3"><id root="&x;"/></ClinicalDocument>'
+    assert "leaked" not in str(pieces("ccda", text.encode()))
+
+
+@pytest.mark.parametrize("kind", ["hl7v2", "ccda", "delimited", "fhir_json", "hsds_json"])
+@given(payload=st.binary(max_size=300))
+def test_no_bytes_make_a_splitter_crash_or_vanish_unless_there_is_nothing(kind, payload):
+    found = pieces(kind, payload)
+    assert found or kind in ("delimited", "fhir_json", "hsds_json")
