@@ -6,7 +6,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends curl && rm -rf 
 
 WORKDIR /srv/exchange
 COPY requirements ./requirements
-RUN pip install --no-cache-dir --require-hashes -r requirements/lock.txt
+RUN pip install --no-cache-dir --require-hashes -r requirements/production.txt
 COPY pyproject.toml README.md ./
 COPY exchange ./exchange
 COPY dags ./dags

@@ -47,11 +47,13 @@ external: $(READY) ## Tests on other people's data and against other people's va
 bench: $(READY) ## Measure; prints ratios against a named baseline
 	@for bench in benchmarks/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
 
+RESOLVE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
 lock: ## Resolve the dependencies again
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --all-extras -o requirements/lock.txt pyproject.toml requirements/build.in
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  -o requirements/bootstrap.txt requirements/bootstrap.in
+	@$(BIN)/$(RESOLVE) --extra airflow --extra train --extra demo --extra dev \
+	  -o requirements/lock.txt pyproject.toml requirements/build.in
+	@$(BIN)/$(RESOLVE) --extra airflow --extra celery -o requirements/production.txt pyproject.toml requirements/build.in
+	@$(BIN)/$(RESOLVE) -o requirements/bootstrap.txt requirements/bootstrap.in
 
 reset: ## Stop the embedded PostgreSQL and delete all state
 	@if [ -x $(BIN)/exchange ]; then $(BIN)/exchange database stop || true; fi; rm -rf .data

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from exchange.api import access
 from exchange.api.access import Access
 from exchange.api.bundles import notices, searchset, unknown_parameters
-from exchange.api.messages import Answer, Call, Parameters, Refusal, refused
+from exchange.api.messages import Answer, Call, Parameters, Refusal, parse_parameters, refused
 from exchange.api.negotiation import handling, http_date, not_modified
 from exchange.api.routing import Interaction
 from exchange.api.scopes import ANY_TYPE, allows
@@ -25,6 +25,7 @@ from exchange.audit import (
     query_entries,
     read_entry,
 )
+from exchange.crypto import SealBroken, hide, reveal
 from exchange.repository import Page, Reader, reader
 from exchange.repository import everything as find_everything
 from exchange.repository import read as find
@@ -32,6 +33,9 @@ from exchange.repository import search as find_page
 from exchange.repository.query import PATIENT_PARAMETERS, Include, parse_query
 
 _ABOUT = re.compile(rb'"Patient/([0-9a-f-]{36})"')
+
+
+_PAGE = "_page"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ def read(asked: Asked, wanted: Interaction) -> Answer:
 def search(asked: Asked, wanted: Interaction) -> Answer:
     """One page of what matches; the same parameters give the same bytes whatever is hidden."""
     access.require(asked.held, wanted.type, "s")
+    asked = _revealed(asked)
     query = parse_query(wanted.type, asked.parameters, asked.call.at)
     _refuse_unknown(asked, query.unknown)
     for include in query.includes:
@@ -95,7 +100,28 @@ def search(asked: Asked, wanted: Interaction) -> Answer:
     with _view(asked) as view:
         page = find_page(view, wanted.type, asked.parameters, service.fhir_url, service.cursor_key)
         append(view.conn, query_entries(asked.who, asked.how, asked.call.text, _disclosed(page)))
-    return _bundle(asked, _Shown(page, wanted.type, _applied(asked.parameters, page)))
+    return _bundle(asked, _Shown(_hidden(asked, page), wanted.type, _applied(asked.parameters, page)))
+
+
+def _hidden(asked: Asked, page: Page) -> Page:
+    """What was asked in a body, so that no name stands in a URL, does not come back as one of ours."""
+    if asked.call.method != "POST" or page.next is None:
+        return page
+    url, _, query = page.next.partition("?")
+    return replace(page, next=f"{url}?{_PAGE}={hide(query, asked.service.cursor_key, _PAGE)}")
+
+
+def _revealed(asked: Asked) -> Asked:
+    """The request that a hidden next link stands for; raises Refusal (400) for one that we did not make."""
+    pages = [value for name, value in asked.parameters if name == _PAGE]
+    if not pages:
+        return asked
+    try:
+        query = reveal(pages[0], asked.service.cursor_key, _PAGE)
+    except SealBroken:
+        raise Refusal(400, "invalid", f"{_PAGE} is not one of ours; search again") from None
+    call = replace(asked.call, method="POST")
+    return replace(asked, call=call, parameters=parse_parameters(query, asked.service.limits.parameters))
 
 
 def everything(asked: Asked, wanted: Interaction) -> Answer:

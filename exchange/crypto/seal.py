@@ -18,7 +18,7 @@ from functools import lru_cache
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
 from exchange.model.errors import ContentError, ExchangeError
 
@@ -147,6 +147,22 @@ def keyed_hash(text: str, key: Keyring | bytes, purpose: str) -> str:
     """HMAC-SHA256 as hex: equal texts meet within one `purpose`, and nobody without the key can guess."""
     root = key if isinstance(key, bytes) else key.keys[key.hashing]
     return hmac.digest(_purpose_key(root, purpose), text.encode(), "sha256").hex()
+
+
+def hide(text: str, key: bytes, purpose: str) -> str:
+    """A text that may stand in a URL and that only `reveal` reads; equal texts give equal ones (RFC 5297)."""
+    cipher = AESSIV(_purpose_key(key, purpose) + _purpose_key(key, f"{purpose}, second half"))
+    return base64.urlsafe_b64encode(cipher.encrypt(text.encode(), None)).decode().rstrip("=")
+
+
+def reveal(hidden: str, key: bytes, purpose: str) -> str:
+    """What was hidden; raises SealBroken for anything that was not."""
+    cipher = AESSIV(_purpose_key(key, purpose) + _purpose_key(key, f"{purpose}, second half"))
+    try:
+        padded = hidden + "=" * (-len(hidden) % 4)
+        return cipher.decrypt(base64.urlsafe_b64decode(padded.encode("ascii")), None).decode()
+    except (InvalidTag, ValueError):
+        raise SealBroken("this was not hidden with this key") from None
 
 
 @lru_cache(maxsize=64)

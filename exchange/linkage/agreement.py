@@ -177,7 +177,7 @@ def _alike(x: str, y: str) -> bool:
 
 
 def birth_date_level(a: str, b: str) -> str:
-    """`slip`: one key wrong, digits or month and day exchanged, the day beside; `year`: one is only an estimate.
+    """`slip`: one key wrong, digits or month and day exchanged, a day off; `year`: one is an estimate.
 
     >>> birth_date_level("1980-03-12", "1980-12-03"), birth_date_level("1980-03-12", "1981-04-12")
     ('slip', 'different')

@@ -52,19 +52,18 @@ def needs_steward(a: Features, b: Features, levels: Mapping[str, str]) -> str:
         return "birth-date"
     if birth == "" and not proven and levels.get("email") != "exact":
         return "birth-date-unknown"
-    if ssn == "different" and not (given == birth == "exact" and _same_contact(levels)):
+    if ssn == "different" and not (given == birth == "exact" and _same_home(levels)):
         return "ssn"
     if _generations_differ(a, b):
         return "generation"
     return ""
 
 
-def _same_contact(levels: Mapping[str, str]) -> bool:
-    return (
-        levels.get("phone") == "exact"
-        or levels.get("email") == "exact"
-        or levels.get("address") in ("exact", "building")
-    )
+def _same_home(levels: Mapping[str, str]) -> bool:
+    if levels.get("surname") not in ("exact", "part", "similar"):
+        return False
+    contacts = levels.get("phone"), levels.get("email"), levels.get("address")
+    return "exact" in contacts or levels.get("address") == "building"
 
 
 def _birth_orders_differ(a: Features, b: Features) -> bool:

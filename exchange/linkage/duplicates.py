@@ -172,9 +172,18 @@ def _minute(resource: Resource, element: str, rules: DuplicateRules) -> str:
     return _utc_minute(_start(_element(resource, element)))
 
 
+def _begin(resource: Resource, element: str, rules: DuplicateRules) -> str:
+    return _bound(resource, element, "start")
+
+
 def _end(resource: Resource, element: str, rules: DuplicateRules) -> str:
+    return _bound(resource, element, "end")
+
+
+def _bound(resource: Resource, element: str, name: str) -> str:
     value = _element(resource, element)
-    return _utc_minute(str(value.get("end", ""))) if isinstance(value, dict) else ""
+    text = str(value.get(name, "")) if isinstance(value, dict) else ""
+    return _utc_minute(text) if len(text) > 10 else ""
 
 
 def _utc_minute(text: str) -> str:
@@ -220,11 +229,6 @@ def _word(resource: Resource, element: str, rules: DuplicateRules) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _provider(resource: Resource, element: str, rules: DuplicateRules) -> str:
-    reference = resource.get(element) or {}
-    return str(reference.get("identifier", {}).get("value", "")) or fold(reference.get("display", ""))
-
-
 def _npi(resource: Resource, element: str, rules: DuplicateRules) -> str:
     return min(
         (
@@ -245,10 +249,10 @@ _READINGS: Mapping[str, Callable[[Resource, str, DuplicateRules], str]] = {
     "code": _code,
     "day": _day,
     "minute": _minute,
+    "begin": _begin,
     "end": _end,
     "value": _value,
     "word": _word,
-    "provider": _provider,
     "npi": _npi,
     "hash": _hash,
 }

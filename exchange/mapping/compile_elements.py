@@ -13,13 +13,21 @@ from exchange.mapping.compile_expression import compile_expression, parse_expres
 from exchange.mapping.content import Node
 from exchange.mapping.language import Compiled, Language, Row, Spot
 from exchange.mapping.paths.grammar import Reader
+from exchange.mapping.shapes import (
+    Fields,
+    build_object,
+    build_observed,
+    concatenate,
+    for_each,
+    for_first,
+    guarded,
+    shape,
+)
 from exchange.model.fhir_types import Element, fhir_type, is_primitive
 
 EACH, WHEN, VALUE = "$each", "$when", "$value"
 _NUMBERS = ("integer", "decimal", "positiveInt", "unsignedInt")
 _CONVERTED = frozenset(("date", "dateTime", "instant", "time", "boolean", *_NUMBERS))
-Fields = list[tuple[str, Reader, bool]]
-"""Element name, its reader, whether the value is the same for every record."""
 
 
 def compile_fields(table: dict[str, Node], type_name: str, language: Language, spot: Spot) -> Fields:
@@ -54,10 +62,10 @@ def compile_element(element: Element, language: Language, spot: Spot) -> Compile
     if isinstance(node.value, list):
         items = [compile_item(element, language, Spot(item, spot.element, spot.entry)) for item in node.value]
         constant = all(item.constant for item in items)
-        compiled = Compiled(_concatenate([item.read for item in items]), constant, many=True)
+        compiled = Compiled(concatenate([item.read for item in items]), constant, many=True)
     else:
         compiled = compile_item(element, language, spot)
-    return Compiled(_shape(compiled, element.list), compiled.constant, element.list)
+    return Compiled(shape(compiled, element.list), compiled.constant, element.list)
 
 
 def compile_item(element: Element, language: Language, spot: Spot) -> Compiled:
@@ -146,7 +154,7 @@ class _Fragments:
         places = _nodes(path.text, language, spot)
         fragment = Spot(language.types[name], f"{spot.element}({name})", spot.entry)
         built = compile_item(self.element, language, fragment)
-        return _for_each(places, built) if self.element.list else _for_first(places, built.read)
+        return for_each(places, built) if self.element.list else for_first(places, built.read)
 
 
 def _nodes(path: str, language: Language, spot: Spot) -> Reader:
@@ -161,7 +169,7 @@ def _object(element: Element, language: Language, spot: Spot) -> Compiled:
     if dotted := [name for name in table if "." in name]:
         raise table[dotted[0]].fail("dotted names only stand directly below an entry", spot.element)
     fields = compile_fields(table, element.type, language, spot)
-    build = _build_observed if language.observed else _build
+    build = build_observed if language.observed else build_object
     inner = Compiled(build(fields), all(field[2] for field in fields), many=False)
     return _placed(table, inner, element, language, spot)
 
@@ -171,11 +179,11 @@ def _placed(
 ) -> Compiled:
     """The reader under the table's `$when`, for each place of its `$each`."""
     if WHEN in table:
-        guarded = _guarded(compile_condition(table[WHEN], language, spot), inner.read)
+        guarded = guarded(compile_condition(table[WHEN], language, spot), inner.read)
         inner = Compiled(guarded, False, inner.many)
     if EACH in table:
         places = compile_places(table[EACH], language, spot)
-        read = _for_each(places, inner) if element.list else _for_first(places, inner.read)
+        read = for_each(places, inner) if element.list else for_first(places, inner.read)
         inner = Compiled(read, False, element.list)
     return inner
 
@@ -196,120 +204,3 @@ def compile_places(node: Node, language: Language, spot: Spot) -> Reader:
     if not isinstance(expression, ex.Path) or expression.fragment:
         raise node.fail("one path is needed here", aimed.element)
     return _nodes(expression.text, language, aimed)
-
-
-def _guarded(condition: Reader, build: Reader) -> Reader:
-    def guarded(node: Any, run: Any) -> Any:
-        value = condition(node, run)
-        return build(node, run) if value is not None and value is not False else None
-
-    return guarded
-
-
-def _for_each(places: Reader, inner: Compiled) -> Reader:
-    build = inner.read
-
-    def every(node: Any, run: Any) -> list[Any] | None:
-        out = []
-        for place in places(node, run):
-            value = build(place, run)
-            if value is not None:
-                out.append(value)
-        return out or None
-
-    def flat(node: Any, run: Any) -> list[Any] | None:
-        built = every(node, run)
-        return None if built is None else [item for each in built for item in each]
-
-    return flat if inner.many else every
-
-
-def _for_first(places: Reader, build: Reader) -> Reader:
-    def first(node: Any, run: Any) -> Any:
-        for place in places(node, run):
-            value = build(place, run)
-            if value is not None:
-                return value
-        return None
-
-    return first
-
-
-def _concatenate(readers: list[Reader]) -> Reader:
-    def every(node: Any, run: Any) -> list[Any] | None:
-        out: list[Any] = []
-        for read in readers:
-            value = read(node, run)
-            if isinstance(value, list):
-                out.extend(value)
-            elif value is not None:
-                out.append(value)
-        return out or None
-
-    return every
-
-
-def _shape(compiled: Compiled, as_list: bool) -> Reader:
-    """The reader, giving a list or a single value as the element needs."""
-    read = compiled.read
-    if as_list and compiled.many:
-        return _always_list(read)
-    if as_list:
-
-        def one(node: Any, run: Any) -> Any:
-            value = read(node, run)
-            return None if value is None else [value]
-
-        return one
-    return _first_of(read) if compiled.many else read
-
-
-def _always_list(read: Reader) -> Reader:
-    def listed(node: Any, run: Any) -> Any:
-        value = read(node, run)
-        return value if value is None or isinstance(value, list) else [value]
-
-    return listed
-
-
-def _first_of(read: Reader) -> Reader:
-    def single(node: Any, run: Any) -> Any:
-        value = read(node, run)
-        return value[0] if isinstance(value, list) else value
-
-    return single
-
-
-def _build(fields: Fields) -> Reader:
-    """The object; None when no row that reads the source gave anything."""
-    fixed = {name: read(None, None) for name, read, constant in fields if constant}
-    rows = [(name, read) for name, read, constant in fields if not constant]
-    if not rows:
-        return lambda _node, _run: fixed
-
-    def build(node: Any, run: Any) -> dict[str, Any] | None:
-        out: dict[str, Any] | None = None
-        for name, read in rows:
-            value = read(node, run)
-            if value is not None:
-                if out is None:
-                    out = fixed.copy()
-                out[name] = value
-        return out
-
-    return build
-
-
-def _build_observed(fields: Fields) -> Reader:
-    """As `_build`, with the constants read again for each object so that they are seen."""
-    build = _build(fields)
-    constants = [read for _, read, constant in fields if constant]
-
-    def observed(node: Any, run: Any) -> Any:
-        built = build(node, run)
-        if built is not None:
-            for read in constants:
-                read(node, run)
-        return built
-
-    return observed

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from exchange.mapping.compile_elements import Fields, compile_condition, compile_fields, compile_places
+from exchange.mapping.compile_elements import compile_condition, compile_fields, compile_places
 from exchange.mapping.compile_expression import compile_expression, parse_expression
 from exchange.mapping.content import Node
 from exchange.mapping.entries import ANY, Entry, holds
 from exchange.mapping.language import Language, Spot
 from exchange.mapping.paths.grammar import Reader
 from exchange.mapping.run import Run
+from exchange.mapping.shapes import Fields
 from exchange.model.fhir_types import type_names
 from exchange.model.terms import US_CORE_PROFILE, US_CORE_PROFILES
 

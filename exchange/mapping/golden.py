@@ -44,7 +44,7 @@ def golden_cases(files: Files, partner: Partner) -> list[Golden]:
 
 
 def _case(path: str, files: Files, maps: Maps) -> Golden:
-    code, _, feed, name = (path.split("/", 3) + ["", ""])[:4]
+    code, _, feed, name = [*path.split("/", 3), "", ""][:4]
     if feed not in maps.partner.feeds or not name:
         raise ContentError(
             "a sample lies in samples/<feed>/", file=path, field=feed, valid=maps.partner.feeds

@@ -18,7 +18,8 @@ from exchange.mapping.language import Language, Spot
 from exchange.mapping.paths.columns import columns_grammar
 from exchange.mapping.paths.grammar import Grammar, Reader
 from exchange.mapping.paths.json_path import json_grammar
-from exchange.mapping.paths.segments import GroupRule, segments_grammar
+from exchange.mapping.paths.places import GroupRule
+from exchange.mapping.paths.segments import segments_grammar
 from exchange.mapping.paths.xpath import xpath_grammar
 from exchange.mapping.run import partner_namespace
 from exchange.model.errors import ContentError

@@ -10,7 +10,7 @@ from exchange.mapping.entries import ANY, Entry, Made, make
 from exchange.mapping.fhir import deleted_reference, incoming
 from exchange.mapping.language import Row
 from exchange.mapping.load import FeedMap, Maps, MergeRule, observed_maps
-from exchange.mapping.paths.segments import Place
+from exchange.mapping.paths.places import Place
 from exchange.mapping.run import Run
 from exchange.model.errors import RecordRejected
 from exchange.model.ids import resource_id

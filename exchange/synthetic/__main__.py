@@ -11,7 +11,7 @@ from pathlib import Path
 from exchange.synthetic.coalition import generate
 from exchange.synthetic.day import write_day
 from exchange.synthetic.person import REFERENCE_DAY
-from exchange.synthetic.servers.coalition import Plan, running
+from exchange.synthetic.servers.coalition import Plan, Systems, running
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
         ("generate", "write the partners' data and the truth below a folder"),
-        ("serve", "the same, and serve it; environment.json names addresses and secrets"),
+        ("serve", "the same, and serve it; environment.json names addresses and secrets, READY says when"),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--folder", type=Path, required=True)
@@ -52,12 +52,19 @@ def _parser() -> argparse.ArgumentParser:
 async def _serve(plan: Plan) -> None:
     plan.folder.mkdir(parents=True, exist_ok=True)
     stop = asyncio.Event()
-    async with running(plan):
+    async with running(plan) as systems:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, stop.set)
-        print("READY", flush=True)
+        ready = asyncio.create_task(_say_ready(systems))
         await stop.wait()
+        ready.cancel()
+
+
+async def _say_ready(systems: Systems) -> None:
+    """Once everything answers and the hospital's messages are delivered."""
+    await systems.delivered()
+    print("READY", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,24 @@ def doses(draw: Draw) -> Iterator[Dose]:
     """Each dose once, with the partners whose records hold it."""
     if not any(draw.knows(p) for p in ("county_health", "prairie_clinic", "willow_nursing")):
         return
+    registered = False
     for row in rows("vaccines"):
         for day in _days(draw, row["months"]):
             if draw.person.birth <= day <= (draw.person.died or draw.today):
-                yield from _dose(draw, row, day)
+                for dose in _dose(draw, row, day):
+                    registered = registered or "county_health" in dose.by
+                    yield dose
+    if draw.knows("county_health") and not registered:
+        yield _first(draw)
+
+
+def _first(draw: Draw) -> Dose:
+    """Why the county knows the person at all."""
+    day = draw.since["county_health"]
+    code = "08" if draw.person.age(day) < 1 else "140"
+    row = next(row for row in rows("vaccines") if row["cvx"] == code)
+    number = next(draw.numbers)
+    return Dose(number, row, day, ("county_health",), f"C{1000 + number}", "COUNTY CLINIC")
 
 
 def _days(draw: Draw, schedule: str) -> Iterator[date]:

@@ -122,3 +122,22 @@ def test_a_body_without_a_length_is_cut_off_at_the_limit(url):
     except requests.ConnectionError:
         status = 413
     assert status == 413
+
+
+def test_names_searched_in_a_body_do_not_come_back_in_a_url(url, bearer, records):
+    for number in range(3):
+        records.patient("prairie_clinic", f"q{number}", name=[{"family": "Kowalska"}])
+    form = {"family": "Kowalska", "_count": "1"}
+    page = requests.post(f"{url}/fhir/Patient/_search", data=form, headers=bearer, timeout=10).json()
+    links = []
+    while following := [link["url"] for link in page["link"] if link["relation"] == "next"]:
+        links += following
+        address = following[0].replace("https://hie.example", url)
+        page = requests.get(address, headers=bearer, timeout=10).json()
+    assert len(links) == 2
+    assert not any("Kowalska" in link for link in links)
+
+
+def test_a_hidden_page_that_is_not_ours_is_refused(url, bearer):
+    answer = requests.get(f"{url}/fhir/Patient?_page=AAAA", headers=bearer, timeout=10)
+    assert answer.status_code == 400

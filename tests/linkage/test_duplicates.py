@@ -96,17 +96,15 @@ def test_a_vaccine_not_given_is_not_the_vaccine_given(rules):
     assert duplicate_key(dose("completed"), rules) != duplicate_key(dose("not-done"), rules)
 
 
-def test_encounters_meet_only_with_the_same_period_and_provider(rules):
-    def stay(provider):
-        period = {"start": "2026-01-02T10:00:00Z", "end": "2026-01-04T10:00:00Z"}
-        return {"resourceType": "Encounter", "period": period, **provider}
+def test_a_stay_told_by_two_parties_is_one_by_the_minutes_of_its_period(rules):
+    def stay(start, end):
+        return {"resourceType": "Encounter", "period": {"start": start, "end": end}}
 
-    lakeside = stay({"serviceProvider": {"display": "Lakeside Hospital"}})
+    told = stay("2026-01-02T10:00:00Z", "2026-01-04T10:00:00Z")
+    again = stay("2026-01-02T04:00:00-06:00", "2026-01-04T04:00:00-06:00")
 
-    assert duplicate_key(lakeside, rules) == duplicate_key(
-        stay({"serviceProvider": {"display": "LAKESIDE HOSPITAL"}}), rules
-    )
-    assert duplicate_key(stay({}), rules) is None
+    assert duplicate_key(told, rules) == duplicate_key(again, rules) is not None
+    assert duplicate_key(stay("2026-01-02", "2026-01-02"), rules) is None
 
 
 def test_practitioners_meet_by_national_identifier(rules):

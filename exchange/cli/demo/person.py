@@ -26,7 +26,9 @@ def choose_person(exchange: Exchange, connection: Connection, viewers: Sequence[
     """The person about whom the requesters see most different amounts; people with consents come first."""
     candidates = connection.execute(
         "SELECT p.person::text FROM patient p LEFT JOIN directive d USING (patient) GROUP BY p.person"
-        " ORDER BY count(d.consent) DESC, count(DISTINCT p.partner) DESC, p.person LIMIT 200"
+        " ORDER BY count(DISTINCT d.partner) FILTER (WHERE d.partner <> p.partner OR d.partner IN"
+        " (SELECT code FROM participant WHERE NOT (facts->>'covered_entity')::bool)) DESC,"
+        " count(DISTINCT p.partner) DESC, count(d.consent) DESC, p.person LIMIT 250"
     ).fetchall()
     best: str | None = None
     most: tuple[int, bool, int] = (-1, False, -1)

@@ -8,12 +8,12 @@ An empty field and the explicit null `""` are both no value.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from exchange.formats import hl7v2
 from exchange.mapping.paths.grammar import Grammar, Reader
+from exchange.mapping.paths.places import Field, Group, GroupRule, Place, instances, single_segments
 
 _SELECT = r"\[(?:\*|\d+|\d+(?:\.\d+)?=[\w|-]+)\]"
 _PARTS = r"(?:\.\d+){0,2}(?:\.\*)?"
@@ -21,78 +21,6 @@ _PATH = re.compile(rf"([A-Z][A-Z0-9]{{2}})(\[\*\])?(?:-(\d+)({_SELECT})?({_PARTS
 _RELATIVE = re.compile(rf"({_PARTS})(?![\w\[])")
 _GROUP = re.compile(r"[a-z_][a-z_0-9]*")
 _FILTER = re.compile(r"\[(\d+)(?:\.(\d+))?=([\w|-]+)\]")
-
-
-@dataclass(frozen=True, slots=True)
-class GroupRule:
-    """Where a group begins and what belongs to it.
-
-    A segment of `starts` opens a new instance once the current one holds it or a later one of `starts`;
-    a segment outside `members` (when given) closes it; one equal to the last opener in all of `same`
-    continues the instance; `distinct` numbers instances that agree in these fields.
-    """
-
-    starts: tuple[str, ...]
-    members: frozenset[str] = frozenset()
-    same: tuple[str, ...] = ()
-    same_when: tuple[str, ...] = ()
-    distinct: tuple[str, ...] = ()
-
-
-class Place:
-    """Segments seen together: the message, a group instance or one segment.
-
-    What is not in it is looked for outward, except segments that are `members` of the group.
-    """
-
-    __slots__ = ("delimiters", "index", "members", "memo", "name", "occurrence", "outer", "segments")
-
-    def __init__(
-        self, name: str, segments: list[hl7v2.Segment], outer: Place | None, delimiters: hl7v2.Delimiters
-    ) -> None:
-        self.name, self.segments, self.outer, self.delimiters = name, segments, outer, delimiters
-        self.occurrence = 0
-        self.members: frozenset[str] = frozenset()
-        self.memo: dict[str, Any] = {}
-        index: dict[str, list[hl7v2.Segment]] = {}
-        for segment in segments:
-            index.setdefault(segment[0], []).append(segment)
-        self.index = index
-
-    def find(self, name: str) -> list[hl7v2.Segment]:
-        """Segments of the nearest place that has any."""
-        place: Place | None = self
-        while place is not None:
-            if found := place.index.get(name):
-                return found
-            if name in place.members:
-                return []
-            place = place.outer
-        return []
-
-    def chain(self) -> Iterator[Place]:
-        """This place and those around it."""
-        place: Place | None = self
-        while place is not None:
-            yield place
-            place = place.outer
-
-
-class Field:
-    """One repetition (parts are components) or one component (parts are subcomponents)."""
-
-    __slots__ = ("delimiters", "index", "memo", "parts", "place", "text")
-
-    def __init__(self, text: str, separator: str, place: Place) -> None:
-        self.text, self.parts = text, text.split(separator)
-        self.place, self.index, self.delimiters = place, place.index, place.delimiters
-        self.memo: dict[str, Any] = {}
-
-    def find(self, name: str) -> list[hl7v2.Segment]:
-        return self.place.find(name)
-
-    def chain(self) -> Iterator[Place]:
-        return self.place.chain()
 
 
 def segments_grammar(groups: Mapping[str, GroupRule]) -> Grammar:
@@ -327,7 +255,7 @@ def _segment_reader(name: str) -> Reader:
             if place.name == name:
                 return [place]
             if name in place.index:
-                return _single_segments(place, name)
+                return single_segments(place, name)
             if name in place.members:
                 return []
         return []
@@ -335,73 +263,15 @@ def _segment_reader(name: str) -> Reader:
     return read
 
 
-def _single_segments(place: Place, name: str) -> list[Place]:
-    if name not in place.memo:
-        places = [Place(name, [segment], place, place.delimiters) for segment in place.index[name]]
-        for number, inner in enumerate(places):
-            inner.occurrence = number
-        place.memo[name] = places
-    known: list[Place] = place.memo[name]
-    return known
-
-
 def _group_reader(name: str, rule: GroupRule) -> Reader:
-    same = [_value(path) for path in rule.same]
-    distinct = [_value(path) for path in rule.distinct]
+    group = Group(name, rule, tuple(map(_value, rule.same)), tuple(map(_value, rule.distinct)))
 
     def read(node: Any, _run: Any) -> list[Place]:
         for place in node.chain():
             if place.name == name:
                 return [place]
             if any(start in place.index for start in rule.starts):
-                if name not in place.memo:
-                    place.memo[name] = _number(_cut(place, name, rule, same), distinct)
-                known: list[Place] = place.memo[name]
-                return known
+                return instances(group, place)
         return []
 
     return read
-
-
-def _cut(place: Place, name: str, rule: GroupRule, same: list[Reader]) -> list[Place]:
-    cut: list[list[hl7v2.Segment]] = []
-    is_open = False
-    for segment in place.segments:
-        if segment[0] in rule.starts:
-            continues = is_open and _continues(cut[-1], segment, rule, same, place)
-            if not continues:
-                cut.append([])
-            cut[-1].append(segment)
-            is_open = True
-        elif is_open and (not rule.members or segment[0] in rule.members):
-            cut[-1].append(segment)
-        else:
-            is_open = False
-    places = [Place(name, segments, place, place.delimiters) for segments in cut]
-    for inner in places:
-        inner.members = rule.members
-    return places
-
-
-def _continues(
-    current: list[hl7v2.Segment], segment: hl7v2.Segment, rule: GroupRule, same: list[Reader], place: Place
-) -> bool:
-    rank = rule.starts.index(segment[0])
-    if all(other[0] in rule.starts[:rank] for other in current):
-        return True
-    if not same or current[0][0] != segment[0]:
-        return False
-    old, new = (Place("", [found], place, place.delimiters) for found in (current[0], segment))
-    if rule.same_when and same[0](new, None) not in rule.same_when:
-        return False
-    return all(read(old, None) == read(new, None) for read in same)
-
-
-def _number(places: list[Place], distinct: list[Reader]) -> list[Place]:
-    """Instances that agree in `distinct` are numbered from 0 in the order sent."""
-    seen: dict[tuple[Any, ...], int] = {}
-    for number, place in enumerate(places):
-        key = tuple(read(place, None) for read in distinct) if distinct else (number,)
-        place.occurrence = seen.get(key, 0)
-        seen[key] = place.occurrence + 1
-    return places

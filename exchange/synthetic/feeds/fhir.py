@@ -17,9 +17,6 @@ from exchange.synthetic.tables import LOINC, NPI, RXNORM, SNOMED, UCUM, Code, Pr
 Resource = dict[str, Any]
 
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
-_CORE = "http://hl7.org/fhir/us/core/StructureDefinition"
-_CDC = "urn:oid:2.16.840.1.113883.6.238"
-_BCP47 = {"eng": "en", "spa": "es", "ukr": "uk", "pol": "pl", "vie": "vi"}
 
 
 @dataclass(frozen=True, slots=True)

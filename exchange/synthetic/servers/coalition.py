@@ -48,13 +48,13 @@ class Plan:
 
 
 @asynccontextmanager
-async def running(plan: Plan) -> AsyncIterator[dict[str, str]]:
-    """The systems, until the block is left; gives the values that environment.json holds."""
+async def running(plan: Plan) -> AsyncIterator[Systems]:
+    """The systems, until the block is left."""
     systems = Systems(plan)
     await asyncio.to_thread(systems.prepare)
-    environment = await systems.start()
+    await systems.start()
     try:
-        yield environment
+        yield systems
     finally:
         await systems.stop()
 
@@ -95,7 +95,7 @@ class Systems:
         }
         (self.plan.folder / "state.json").write_text(json.dumps(state))
 
-    async def start(self) -> dict[str, str]:
+    async def start(self) -> None:
         """Open the ports and write environment.json."""
         accounts = {name: sftp.account(name.lower(), self.partners / code) for name, code in _DROPS.items()}
         self.drops = await sftp.serve({account.username: account for account in accounts.values()}, HOST)
@@ -117,7 +117,11 @@ class Systems:
         path = self.plan.folder / "environment.json"
         path.write_text(json.dumps(environment, indent=1))
         path.chmod(0o600)
-        return environment
+
+    async def delivered(self) -> None:
+        """Until the hospital has nothing more to send; at once where there is no listener."""
+        while self.engine and self.engine.waiting():
+            await asyncio.sleep(0.1)
 
     def _addresses(self, base: str) -> dict[str, str]:
         return {

@@ -1,0 +1,113 @@
+"""Dates and times of every source as FHIR's: the functions `date`, `datetime`, `instant`, `time` of the map language.
+
+https://hl7.org/fhir/R4/datatypes.html#dateTime
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, timedelta, timezone, tzinfo
+from datetime import datetime as _datetime
+
+_TIME = re.compile(
+    r"(?P<year>\d{4})(?:-?(?P<month>\d{2})(?:-?(?P<day>\d{2})(?:[T ]?(?P<hour>\d{2})"
+    r"(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?)?)?)?)?"
+    r"\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?"
+)
+
+
+def date(text: str, *formats: str) -> str:
+    """A FHIR date as exact as the source: HL7 v2, CDA and ISO forms, or strptime formats.
+
+    >>> date("19710412"), date("197104"), date("04/12/1971", "%m/%d/%Y"), date("20261103142000-0600")
+    ('1971-04-12', '1971-04', '1971-04-12', '2026-11-03')
+    """
+    if formats:
+        return _read(text, formats).strftime("%Y-%m-%d")
+    parts = _time_parts(text)
+    return _date_part(parts)
+
+
+def datetime(text: str, *formats: str, zone: tzinfo) -> str:
+    """A FHIR dateTime as exact as the source; a time without zone is in the partner's.
+
+    >>> from zoneinfo import ZoneInfo
+    >>> datetime("20261103142000", zone=ZoneInfo("America/Chicago"))
+    '2026-11-03T14:20:00-06:00'
+    >>> datetime("2026", zone=ZoneInfo("America/Chicago"))
+    '2026'
+    """
+    if formats:
+        moment = _read(text, formats)
+        exact = any("%H" in pattern or "%I" in pattern for pattern in formats)
+        return moment.replace(tzinfo=zone).isoformat() if exact else moment.strftime("%Y-%m-%d")
+    parts = _time_parts(text)
+    return _moment(parts, zone) if parts["hour"] else _date_part(parts)
+
+
+def instant(text: str, *formats: str, zone: tzinfo) -> str:
+    """A FHIR instant; what the source leaves out is the earliest it can mean.
+
+    >>> from zoneinfo import ZoneInfo
+    >>> instant("20261103", zone=ZoneInfo("America/Chicago"))
+    '2026-11-03T00:00:00-06:00'
+    """
+    if formats:
+        return _read(text, formats).replace(tzinfo=zone).isoformat()
+    return _moment(_time_parts(text), zone)
+
+
+def time(text: str) -> str:
+    """A FHIR time.
+
+    >>> time("0930"), time("17:00")
+    ('09:30:00', '17:00:00')
+    """
+    found = re.fullmatch(r"(\d{2}):?(\d{2})(?::?(\d{2}))?(?:\.\d+)?", text.strip())
+    if not found or found.group(1) > "23" or found.group(2) > "59":
+        raise ValueError("not a time of day")
+    return f"{found.group(1)}:{found.group(2)}:{found.group(3) or '00'}"
+
+
+def _read(text: str, formats: tuple[str, ...]) -> _datetime:
+    for pattern in formats:
+        try:
+            return _datetime.strptime(text, pattern)  # noqa: DTZ007 the caller adds the zone
+        except ValueError:
+            continue
+    raise ValueError("not a date in the declared format")
+
+
+def _time_parts(text: str) -> dict[str, str | None]:
+    found = _TIME.fullmatch(text.strip())
+    if found is None:
+        raise ValueError("not a date")
+    return found.groupdict()
+
+
+def _date_part(parts: dict[str, str | None]) -> str:
+    year, month, day = parts["year"], parts["month"], parts["day"]
+    _datetime(int(year or 0), int(month or 1), int(day or 1))  # noqa: DTZ001 only checks the calendar
+    return "-".join(part for part in (year, month, day) if part)
+
+
+def _moment(parts: dict[str, str | None], zone: tzinfo) -> str:
+    values = [int(parts[name] or default) for name, default in _EARLIEST.items()]
+    moment = _datetime(*values, tzinfo=_zone(parts["zone"], zone))  # type: ignore[misc,arg-type]
+    if fraction := parts["fraction"]:
+        moment = moment.replace(microsecond=int(fraction[:6].ljust(6, "0")))
+        return moment.isoformat(timespec="milliseconds")
+    return moment.isoformat()
+
+
+_EARLIEST = {"year": "1", "month": "1", "day": "1", "hour": "0", "minute": "0", "second": "0"}
+
+
+def _zone(text: str | None, default: tzinfo) -> tzinfo:
+    if not text:
+        return default
+    if text == "Z":
+        return UTC
+    digits = text.replace(":", "")
+    minutes = int(digits[1:3]) * 60 + int(digits[3:5])
+    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))

@@ -1,0 +1,152 @@
+"""Places of an HL7 v2 message: segments seen together, and one repetition of a field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from exchange.formats import hl7v2
+from exchange.mapping.paths.grammar import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRule:
+    """Where a group begins and what belongs to it.
+
+    A segment of `starts` opens a new instance once the current one holds it or a later one of `starts`;
+    a segment outside `members` (when given) closes it; one equal to the last opener in all of `same`
+    continues the instance; `distinct` numbers instances that agree in these fields.
+    """
+
+    starts: tuple[str, ...]
+    members: frozenset[str] = frozenset()
+    same: tuple[str, ...] = ()
+    same_when: tuple[str, ...] = ()
+    distinct: tuple[str, ...] = ()
+
+
+class Place:
+    """Segments seen together: the message, a group instance or one segment.
+
+    What is not in it is looked for outward, except segments that are `members` of the group.
+    """
+
+    __slots__ = ("delimiters", "index", "members", "memo", "name", "occurrence", "outer", "segments")
+
+    def __init__(
+        self, name: str, segments: list[hl7v2.Segment], outer: Place | None, delimiters: hl7v2.Delimiters
+    ) -> None:
+        self.name, self.segments, self.outer, self.delimiters = name, segments, outer, delimiters
+        self.occurrence = 0
+        self.members: frozenset[str] = frozenset()
+        self.memo: dict[str, Any] = {}
+        index: dict[str, list[hl7v2.Segment]] = {}
+        for segment in segments:
+            index.setdefault(segment[0], []).append(segment)
+        self.index = index
+
+    def find(self, name: str) -> list[hl7v2.Segment]:
+        """Segments of the nearest place that has any."""
+        place: Place | None = self
+        while place is not None:
+            if found := place.index.get(name):
+                return found
+            if name in place.members:
+                return []
+            place = place.outer
+        return []
+
+    def chain(self) -> Iterator[Place]:
+        """This place and those around it."""
+        place: Place | None = self
+        while place is not None:
+            yield place
+            place = place.outer
+
+
+class Field:
+    """One repetition (parts are components) or one component (parts are subcomponents)."""
+
+    __slots__ = ("delimiters", "index", "memo", "parts", "place", "text")
+
+    def __init__(self, text: str, separator: str, place: Place) -> None:
+        self.text, self.parts = text, text.split(separator)
+        self.place, self.index, self.delimiters = place, place.index, place.delimiters
+        self.memo: dict[str, Any] = {}
+
+    def find(self, name: str) -> list[hl7v2.Segment]:
+        return self.place.find(name)
+
+    def chain(self) -> Iterator[Place]:
+        return self.place.chain()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A rule under its name, with the readers of `same` and `distinct`."""
+
+    name: str
+    rule: GroupRule
+    same: tuple[Reader, ...]
+    distinct: tuple[Reader, ...]
+
+
+def single_segments(place: Place, name: str) -> list[Place]:
+    """Each segment of a name as a place of its own."""
+    if name not in place.memo:
+        places = [Place(name, [segment], place, place.delimiters) for segment in place.index[name]]
+        for number, inner in enumerate(places):
+            inner.occurrence = number
+        place.memo[name] = places
+    known: list[Place] = place.memo[name]
+    return known
+
+
+def instances(group: Group, place: Place) -> list[Place]:
+    """The instances of a group among a place's segments, cut once."""
+    if group.name not in place.memo:
+        cut = [Place(group.name, segments, place, place.delimiters) for segments in _cut(group, place)]
+        _number(cut, group)
+        place.memo[group.name] = cut
+    known: list[Place] = place.memo[group.name]
+    return known
+
+
+def _cut(group: Group, place: Place) -> list[list[hl7v2.Segment]]:
+    cut: list[list[hl7v2.Segment]] = []
+    rule, is_open = group.rule, False
+    for segment in place.segments:
+        if segment[0] in rule.starts:
+            if not is_open or not _continues(cut[-1], segment, group, place):
+                cut.append([])
+            cut[-1].append(segment)
+            is_open = True
+        elif is_open and (not rule.members or segment[0] in rule.members):
+            cut[-1].append(segment)
+        else:
+            is_open = False
+    return cut
+
+
+def _continues(current: list[hl7v2.Segment], segment: hl7v2.Segment, group: Group, place: Place) -> bool:
+    rule = group.rule
+    earlier = rule.starts[: rule.starts.index(segment[0])]
+    if all(other[0] in earlier for other in current):
+        return True
+    if not group.same or current[0][0] != segment[0]:
+        return False
+    old, new = (Place("", [found], place, place.delimiters) for found in (current[0], segment))
+    if rule.same_when and group.same[0](new, None) not in rule.same_when:
+        return False
+    return all(read(old, None) == read(new, None) for read in group.same)
+
+
+def _number(places: list[Place], group: Group) -> None:
+    """Instances that agree in `distinct` are numbered from 0 in the order sent."""
+    seen: dict[tuple[Any, ...], int] = {}
+    for number, place in enumerate(places):
+        place.members = group.rule.members
+        key = tuple(read(place, None) for read in group.distinct) or (number,)
+        place.occurrence = seen.get(key, 0)
+        seen[key] = place.occurrence + 1

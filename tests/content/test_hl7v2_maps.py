@@ -1,0 +1,204 @@
+"""What the shared HL7 v2 maps say, and where they correct the published ones."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exchange.model.errors import RecordRejected
+from exchange.model.records import Mapped
+from tests.content.mapping import codes, errors, id_in, mapped, of_type, the
+
+PID = "PID|1||7^^^LAKESIDE^MR||Doe^Ann||19710412|F"
+
+
+def adt(event: str, visit: str = "", *more: str) -> Mapped:
+    header = rf"MSH|^~\&|LHADT|LAKESIDE|||20261103142530-0600||ADT^{event}|1|P|2.5.1"
+    return taken(header, PID, visit or pv1(), *more)
+
+
+def taken(*segments: str, partner: str = "lakeside_hospital", feed: str = "messages") -> Mapped:
+    return mapped(partner, feed, "\r".join(segments).encode())
+
+
+def pv1(patient_class: str = "I", discharge: str = "") -> str:
+    fields = {2: patient_class, 3: "4W^412^A^LAKESIDE", 19: "V1^^^LAKESIDE^VN", 44: "20261103", 45: discharge}
+    return "PV1|" + "|".join(fields.get(number, "") for number in range(1, 46))
+
+
+def result(*obx: str, order: str = "OBR|1||F1^LHLAB|2345-7^Glucose^LN|||20261103") -> Mapped:
+    header = r"MSH|^~\&|LHLAB|LAKESIDE|||20261103142530-0600||ORU^R01|1|P|2.5.1"
+    return taken(header, PID, order, *obx)
+
+
+def observation(obx: str) -> dict:
+    found = result(obx)
+    assert errors(found) == []
+    return the(found, "Observation")
+
+
+@pytest.mark.parametrize(
+    ("event", "patient_class", "discharge", "status"),
+    [
+        ("A01", "I", "", "in-progress"),
+        ("A02", "I", "", "in-progress"),
+        ("A03", "I", "20261105", "finished"),
+        ("A04", "E", "", "in-progress"),
+        ("A04", "E", "20261103", "finished"),
+        ("A05", "P", "", "planned"),
+        ("A08", "I", "", "in-progress"),
+        ("A08", "I", "20261105", "finished"),
+        ("A08", "P", "", "planned"),
+        ("A11", "I", "", "cancelled"),
+        ("A13", "I", "20261105", "in-progress"),
+    ],
+)
+def test_the_status_of_a_visit_follows_from_the_event_and_the_visit_itself(
+    event, patient_class, discharge, status
+):
+    assert the(adt(event, pv1(patient_class, discharge)), "Encounter")["status"] == status
+
+
+def test_a_cancelled_discharge_takes_the_end_back():
+    assert the(adt("A13", pv1("I", "20261105")), "Encounter")["period"] == {"start": "2026-11-03"}
+
+
+def test_a_message_about_the_person_alone_makes_no_visit():
+    assert of_type(adt("A31"), "Encounter") == []
+    assert of_type(adt("A08", "PV1|1|N"), "Encounter") == []
+
+
+def test_a_diagnosis_belongs_to_its_visit_and_a_deleted_one_was_an_error():
+    deleted = adt("A08", "", "DG1|1||E11.9^Diabetes^I10C||20261103|F" + "|" * 15 + "D")
+    condition = the(deleted, "Condition")
+    assert errors(deleted) == []
+    assert codes(condition["verificationStatus"]) == ["entered-in-error"]
+    assert "clinicalStatus" not in condition
+    assert condition["id"] == id_in("lakeside_hospital", "Condition", "V1|E11.9")
+    assert codes(condition["category"][0]) == ["encounter-diagnosis"]
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        *[("F", "final"), ("C", "corrected"), ("P", "preliminary"), ("R", "preliminary"), ("B", "amended")],
+        *[("I", "registered"), ("O", "registered"), ("S", "registered"), ("U", "final"), ("V", "final")],
+        *[("X", "cancelled"), ("D", "entered-in-error"), ("W", "entered-in-error"), ("", "unknown")],
+    ],
+)
+def test_every_result_status_has_a_meaning(code, status):
+    assert observation(f"OBX|1|NM|2345-7^Glucose^LN||5|mg/dL|||||{code}")["status"] == status
+
+
+def test_a_result_not_asked_for_makes_no_observation():
+    found = result("OBX|1|NM|2345-7^Glucose^LN||5||||||N")
+    assert of_type(found, "Observation") == []
+    assert "result" not in the(found, "DiagnosticReport")
+
+
+def test_a_correction_has_the_id_of_what_it_corrects_whatever_it_says():
+    first = result("OBX|1|NM|2345-7^Glucose^LN||5|mg/dL|||||F")
+    second = result("OBX|9|NM|2345-7^GLUC^LN||6|mmol/L|||||C", order="OBR|1||F1^LHLAB|2345-7^G^LN|||2027")
+    assert the(first, "Observation")["id"] == the(second, "Observation")["id"]
+    assert the(first, "Observation")["id"] == id_in("lakeside_hospital", "Observation", "LHLAB|F1|2345-7")
+
+
+@pytest.mark.parametrize(
+    ("obx", "element", "value"),
+    [
+        ("OBX|1|NM|1^x||1.50|%|||||F", "valueQuantity", {"value": 1.5, "code": "%"}),
+        ("OBX|1|NM|1^x||<0.2|mg/dL^^UCUM|||||F", "valueQuantity", {"value": 0.2, "comparator": "<"}),
+        ("OBX|1|SN|1^x||>=^60|mg/dL|||||F", "valueQuantity", {"value": 60, "comparator": ">="}),
+        ("OBX|1|SN|1^x||^70^-^99||||||F", "valueRange", {"low": {"value": 70}, "high": {"value": 99}}),
+        ("OBX|1|SN|1^x||^1^:^128||||||F", "valueRatio", {"denominator": {"value": 128}}),
+        ("OBX|1|CE|1^x||260373001^Detected^SCT||||||F", "valueCodeableConcept", {"text": "Detected"}),
+    ],
+)
+def test_a_value_is_of_the_type_it_was_sent_as(obx, element, value):
+    assert value.items() <= observation(obx)[element].items()
+
+
+@pytest.mark.parametrize(
+    ("obx", "element", "value"),
+    [
+        ("OBX|1|NM|1^x||hemolyzed||||||F", "valueString", "hemolyzed"),
+        ("OBX|1|ST|1^x||a^b&c||||||F", "valueString", "a^b&c"),
+        ("OBX|1|TM|1^x||0930||||||F", "valueTime", "09:30:00"),
+        ("OBX|1|DT|1^x||20261103||||||F", "valueDateTime", "2026-11-03"),
+    ],
+)
+def test_a_plain_value_is_kept_as_it_was_sent(obx, element, value):
+    assert observation(obx)[element] == value
+
+
+def test_a_result_without_a_value_says_why():
+    assert codes(observation("OBX|1|NM|1^x||||||||X")["dataAbsentReason"]) == ["not-performed"]
+
+
+def test_race_and_ethnicity_are_us_core_extensions_and_the_ssn_has_its_true_system():
+    race_field, ethnic_field = "2106-3^White^CDCREC~2131-1^Other^CDCREC", "2186-5^Not Hispanic^CDCREC"
+    pid = f"{PID}||{race_field}{'|' * 9}900112233|||{ethnic_field}"
+    patient = the(taken(r"MSH|^~\&|A|B|||2026||ADT^A28|1|P|2.5.1", pid), "Patient")
+    race, ethnicity = patient["extension"]
+    assert [part["url"] for part in race["extension"]] == ["ombCategory", "detailed", "text"]
+    assert ethnicity["extension"][0]["valueCoding"]["code"] == "2186-5"
+    assert patient["identifier"][1]["system"] == "http://hl7.org/fhir/sid/us-ssn"
+    assert patient["identifier"][1]["value"] == "900-11-2233"
+
+
+def test_an_explicit_null_is_no_value():
+    found = adt("A31").resources[0]
+    nulled = taken(r"MSH|^~\&|A|B|||2026||ADT^A31|1|P|2.5.1", PID + '|""||""||""')
+    assert nulled.resources[0] == found
+
+
+def dose(rxa: str) -> dict:
+    header = r"MSH|^~\&|IIS|COUNTY|||2026||VXU^V04|1|P|2.5.1"
+    segments = (header, "PID|1||C1^^^COUNTY^SR||Doe^Ann", "ORC|RE||I1^IIS", rxa)
+    return the(taken(*segments, partner="county_health", feed="immunizations"), "Immunization")
+
+
+@pytest.mark.parametrize(
+    ("completion", "action", "status"),
+    [
+        *[("CP", "A", "completed"), ("PA", "A", "completed"), ("RE", "A", "not-done")],
+        *[("NA", "A", "not-done"), ("CP", "D", "entered-in-error")],
+    ],
+)
+def test_a_dose_is_given_or_not(completion, action, status):
+    fields = {3: "20240909", 5: "208^COVID-19^CVX", 20: completion, 21: action}
+    rxa = "RXA|" + "|".join(fields.get(number, "") for number in range(1, 22))
+    assert dose(rxa)["status"] == status
+
+
+@pytest.mark.parametrize(("source", "primary"), [("00", True), ("01", False), ("", None)])
+def test_a_dose_told_by_others_is_no_primary_source(source, primary):
+    assert dose(f"RXA|0|1|20240909||208^x^CVX|999|||{source}^x^NIP001").get("primarySource") is primary
+
+
+def test_a_dose_without_a_vaccine_is_made_and_is_not_valid():
+    header = r"MSH|^~\&|IIS|COUNTY|||2026||VXU^V04|1|P|2.5.1"
+    segments = (header, "PID|1||C1^^^COUNTY^SR||Doe^Ann", "ORC|RE||I1^IIS", "RXA|0|1|20240909")
+    found = taken(*segments, partner="county_health", feed="immunizations")
+    assert [expression for expression, _ in errors(found)] == ["Immunization.vaccineCode"]
+
+
+def test_a_message_type_without_a_map_is_named():
+    with pytest.raises(RecordRejected, match=r"message type ADT\^A60 is not mapped"):
+        adt("A60")
+
+
+_LINES = st.lists(st.text(alphabet=r"|^~&\"X1.:-{}[]Ї ", max_size=60), max_size=6)
+_SEGMENTS = ("PID", "PV1", "DG1", "AL1", "NK1", "OBR", "OBX", "NTE", "ORC", "RXA", "MRG")
+_NAMES = st.lists(st.sampled_from(_SEGMENTS), max_size=6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(names=_NAMES, lines=_LINES, event=st.sampled_from(["ADT^A01", "ADT^A40", "ORU^R01", "VXU^V04", "X"]))
+def test_no_message_makes_the_maps_crash(names, lines, event):
+    body = [f"{name}|{line}" for name, line in zip(names, lines, strict=False)]
+    with suppress(RecordRejected):
+        assert taken(rf"MSH|^~\&|A|B|||2026||{event}|1|P|2.5.1", PID, *body).resources

@@ -1,0 +1,113 @@
+"""HL7 v2 paths and groups."""
+
+from __future__ import annotations
+
+import pytest
+
+from exchange.mapping.paths.places import GroupRule
+from exchange.mapping.paths.segments import segments_grammar
+
+GROUPS = {
+    "person": GroupRule(starts=("PID",)),
+    "order": GroupRule(starts=("ORC", "OBR"), distinct=("OBR-3",)),
+    "order_header": GroupRule(starts=("OBR",), members=frozenset({"NTE"})),
+    "result": GroupRule(
+        starts=("OBX",),
+        members=frozenset({"NTE"}),
+        same=("OBX-2", "OBX-3"),
+        same_when=("TX",),
+        distinct=("OBX-3",),
+    ),
+}
+GRAMMAR = segments_grammar(GROUPS)
+MESSAGE = GRAMMAR.open(
+    b"MSH|^~\\&|LAB|A&1.2.3&ISO\r"
+    b'PID|1||7^^^A&1.2.3&ISO^MR~8^^^B^PI~""|""|Doe^Ann~Roe\r'
+    b"ORC|RE|P1\rOBR|1||F1\rNTE|1||header\rOBX|1|TX|N^Note||one\rOBX|2|TX|N^Note||two\rNTE|1||remark\r"
+    b"OBX|3|NM|G||5\rOBX|4|NM|G||6\r"
+    b"OBR|2||F1\rOBX|1|ST|S||a\\T\\b&c\r"
+    b"PID|2||9\rOBR|1||F2\rSPM|1"
+)
+
+
+def value(path, place=MESSAGE):
+    return GRAMMAR.value(path)(place, None)
+
+
+def places(path, place=MESSAGE):
+    return GRAMMAR.nodes(path)(place, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("MSH-1", "|"),
+        ("MSH-2", "^~\\&"),
+        ("MSH-4.1", "A"),
+        ("MSH-4.1.2", "1.2.3"),
+        ("PID-3", "7"),
+        ("PID-3.4", "A"),
+        ("PID-3.4.2", "1.2.3"),
+        ("PID-3.4.*", "A&1.2.3&ISO"),
+        ("PID-3.*", "7^^^A&1.2.3&ISO^MR"),
+        ("PID-3[2].1", "8"),
+        ("PID-3[5=PI].1", "8"),
+        ("PID-3[5=XX|MR].1", "7"),
+        ("PID-3[5=XX].1", None),
+        ("PID-3[*].1", ["7", "8"]),
+        ("PID-5[*].2", ["Ann"]),
+        ("PID-4", None),
+        ("PID-99", None),
+        ("ZZZ-1", None),
+        ("OBX[*]-5", ["one", "two", "5", "6", "a&b"]),
+    ],
+)
+def test_a_path_reads_what_it_says(path, expected):
+    assert value(path) == expected
+
+
+@pytest.mark.parametrize("path", ["PID", "PID-", "pid-3", "PID-3[a].1", "PID-3.1.2.3"])
+def test_what_is_no_field_is_refused(path):
+    with pytest.raises(ValueError, match="is no field"):
+        GRAMMAR.value(path)
+
+
+def test_a_group_ends_where_the_next_begins():
+    assert [len(place.segments) for place in places("person")] == [11, 3]
+    assert [value("OBR-3", order) for order in places("order")] == ["F1", "F1", "F2"]
+
+
+def test_an_order_begins_at_the_first_of_its_openers_only():
+    first = places("order")[0]
+    assert [segment[0] for segment in first.segments][:2] == ["ORC", "OBR"]
+
+
+def test_lines_of_one_text_are_one_place_and_repeated_numbers_are_several():
+    results = places("result", places("order")[0])
+    assert [value("OBX[*]-5", place) for place in results] == [["one", "two"], ["5"], ["6"]]
+
+
+def test_places_that_agree_are_numbered():
+    assert [place.occurrence for place in places("order")] == [0, 1, 0]
+    assert [place.occurrence for place in places("result", places("order")[0])] == [0, 0, 1]
+
+
+def test_a_segment_is_looked_for_in_the_nearest_place_outward():
+    last = places("order", places("person")[1])[0]
+    assert value("PID-3", last) == "9"
+    assert value("MSH-3", last) == "LAB"
+
+
+def test_a_note_of_an_order_is_not_taken_for_that_of_a_result():
+    first, number, _ = places("result", places("order")[0])
+    assert value("NTE-3", places("order_header", places("order")[0])[0]) == "header"
+    assert value("NTE-3", first) == "remark"
+    assert value("NTE-3", number) is None
+
+
+def test_a_repetition_and_a_component_are_places_of_their_own():
+    first = places("PID-3[*]")[0]
+    assert value(".1", first) == "7"
+    assert value(".4.2", first) == "1.2.3"
+    assert value(".2", places(".4", first)[0]) == "1.2.3"
+    assert value("MSH-3", first) == "LAB"
