@@ -48,6 +48,10 @@ class Delimiters:
     subcomponent: str = "&"
 
 
+STANDARD = Delimiters()
+"""What nearly every message uses."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """Segments in the order sent."""
@@ -117,6 +121,8 @@ def _declared_charset(body: bytes) -> str:
 def _delimiters(text: str) -> Delimiters:
     if not text.startswith("MSH") or len(text) < 8:
         raise RecordRejected("a message starts with an MSH segment", code="structure", position="line 1")
+    if text.startswith("MSH|^~\\&|"):
+        return STANDARD
     field = text[3]
     marks = text[4 : text.find(field, 4)] if field in text[4:12] else text[4:8]
     if len(marks) < 2 or len(set(marks + field)) != len(marks) + 1:

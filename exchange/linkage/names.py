@@ -8,6 +8,7 @@ import unicodedata
 from anyascii import anyascii
 
 _APOSTROPHES = re.compile(r"['’ʼʹ`´]")
+_CARONS = str.maketrans({"š": "sh", "č": "ch", "ž": "zh"})
 _NOT_LETTERS = re.compile(r"[^a-z]+")
 _REPEATED = re.compile(r"(.)\1+")
 
@@ -45,7 +46,8 @@ def fold(text: str) -> str:
     >>> fold("Ó’Néill-Гнатюк")
     'oneill gnatyuk'
     """
-    latin = anyascii(_APOSTROPHES.sub("", unicodedata.normalize("NFC", text))).lower()
+    composed = unicodedata.normalize("NFC", text).lower().translate(_CARONS)
+    latin = anyascii(_APOSTROPHES.sub("", composed)).lower()
     return _NOT_LETTERS.sub(" ", _APOSTROPHES.sub("", latin)).strip()
 
 
@@ -98,4 +100,4 @@ def surname_sound(word: str) -> str:
     >>> surname_sound("hrytsenko") == surname_sound("gritsenko")
     True
     """
-    return _REPEATED.sub(r"\1", sound(word).replace("g", "h"))
+    return sound(word.replace("g", "h"))

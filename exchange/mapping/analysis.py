@@ -5,6 +5,9 @@ from __future__ import annotations
 from exchange.mapping import expression as ex
 from exchange.mapping.language import Language
 
+PARTNER_FACTS = ("namespace", "npi", "name")
+"""Facts that are the same for every record of a partner."""
+
 
 def paths_of(expression: ex.Expression) -> tuple[str, ...]:
     """Source paths in the order written."""
@@ -14,6 +17,25 @@ def paths_of(expression: ex.Expression) -> tuple[str, ...]:
 def is_constant(expression: ex.Expression) -> bool:
     """Whether the value is the same for every record."""
     return not any(isinstance(item, (ex.Path, ex.Ref, ex.Context)) for item in ex.walk(expression))
+
+
+def is_local(expression: ex.Expression, language: Language) -> bool:
+    """Whether the value depends on nothing but the place it is read at."""
+    return all(_local(item, language) for item in ex.walk(expression))
+
+
+def _local(item: ex.Expression, language: Language) -> bool:
+    match item:
+        case ex.Path(text, _):
+            return language.grammar.local(text)
+        case ex.Ref(_, key):
+            return bool(key)
+        case ex.Context(name):
+            return name in PARTNER_FACTS
+        case ex.Call("code" | "coding" | "concept", (_, ex.Literal(name), *_)):
+            return name in language.codes and not language.codes[str(name)].dated
+        case _:
+            return True
 
 
 def may_be_list(expression: ex.Expression, language: Language) -> bool:

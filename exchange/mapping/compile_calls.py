@@ -12,10 +12,9 @@ from exchange.mapping.codes import CodeMap, Target
 from exchange.mapping.functions import FUNCTIONS, OPTIONAL_ARGUMENTS, WHOLE
 from exchange.mapping.language import Language, Spot
 from exchange.mapping.paths.grammar import Reader
+from exchange.mapping.shapes import REMEMBERED
 
 CODE_FUNCTIONS = ("code", "coding", "concept")
-_REMEMBERED = 2000
-"""Results that each call keeps: the functions are pure, and nothing mutates what they give."""
 Compile = Callable[[ex.Expression], Reader]
 
 
@@ -74,7 +73,7 @@ def _apply_constant(function: Callable[..., Any], value: Reader, constants: list
     def one(found: Any, run: Any) -> Any:
         result = function(run, found, *constants)
         if result is not None and type(found) is str:
-            if len(known) >= _REMEMBERED:
+            if len(known) >= REMEMBERED:
                 known.clear()
             known[found] = result
         return result
@@ -146,7 +145,7 @@ def _translation(code_map: CodeMap, shape: Callable[..., Any], spot: Spot) -> Ca
         if not found:
             detail = f"a code is not in code map `{code_map.name}`"
             run.note("information", "code-invalid", detail, spot.element, spot.position)
-        elif len(known) < _REMEMBERED:
+        elif len(known) < REMEMBERED:
             known[key] = result
         return result
 

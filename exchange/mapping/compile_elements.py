@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from exchange.mapping import expression as ex
-from exchange.mapping.analysis import gives_raw_text, is_constant, kind_of, may_be_list, paths_of
+from exchange.mapping.analysis import gives_raw_text, is_constant, is_local, kind_of, may_be_list, paths_of
 from exchange.mapping.compile_expression import compile_expression, parse_expression
-from exchange.mapping.content import Node
+from exchange.mapping.content import Node, walk
 from exchange.mapping.language import Compiled, Language, Row, Spot
 from exchange.mapping.paths.grammar import Reader
 from exchange.mapping.shapes import (
@@ -21,6 +21,7 @@ from exchange.mapping.shapes import (
     for_each,
     for_first,
     guarded,
+    remembered_by,
     shape,
 )
 from exchange.model.fhir_types import Element, fhir_type, is_primitive
@@ -153,8 +154,29 @@ class _Fragments:
             raise spot.node.fail(f"fragment `{name}` contains itself", spot.element)
         places = _nodes(path.text, language, spot)
         fragment = Spot(language.types[name], f"{spot.element}({name})", spot.entry)
-        built = compile_item(self.element, language, fragment)
+        built = _by_content(compile_item(self.element, language, fragment), language, fragment)
         return for_each(places, built) if self.element.list else for_first(places, built.read)
+
+
+def _by_content(inner: Compiled, language: Language, spot: Spot) -> Compiled:
+    """The reader run once for places of equal content, where it reads nothing else."""
+    if language.observed or not _reads_only_its_place(spot.node, language, spot):
+        return inner
+    return Compiled(remembered_by(language.grammar.content, inner.read), inner.constant, inner.many)
+
+
+def _reads_only_its_place(node: Node, language: Language, spot: Spot) -> bool:
+    for part in walk(node):
+        if isinstance(part.value, (dict, list)):
+            continue
+        expression = parse_expression(language, Spot(part, spot.element, spot.entry))
+        if not is_local(expression, language):
+            return False
+        for item in ex.walk(expression):
+            fragment = language.types.get(item.fragment or "") if isinstance(item, ex.Path) else None
+            if fragment is not None and not _reads_only_its_place(fragment, language, spot):
+                return False
+    return True
 
 
 def _nodes(path: str, language: Language, spot: Spot) -> Reader:
@@ -179,10 +201,12 @@ def _placed(
 ) -> Compiled:
     """The reader under the table's `$when`, for each place of its `$each`."""
     if WHEN in table:
-        guarded = guarded(compile_condition(table[WHEN], language, spot), inner.read)
-        inner = Compiled(guarded, False, inner.many)
+        condition = compile_condition(table[WHEN], language, spot)
+        inner = Compiled(guarded(condition, inner.read), False, inner.many)
     if EACH in table:
         places = compile_places(table[EACH], language, spot)
+        rest = {name: node for name, node in table.items() if name != EACH}
+        inner = _by_content(inner, language, Spot(Node(rest, spot.node.file, spot.node.line), spot.element))
         read = for_each(places, inner) if element.list else for_first(places, inner.read)
         inner = Compiled(read, False, element.list)
     return inner

@@ -1,4 +1,4 @@
-"""Dates and times of every source as FHIR's: the functions `date`, `datetime`, `instant`, `time` of the map language.
+"""Dates and times of every source as FHIR's: `date`, `datetime`, `instant`, `time` of the map language.
 
 https://hl7.org/fhir/R4/datatypes.html#dateTime
 """

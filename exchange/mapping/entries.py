@@ -66,12 +66,24 @@ class Entry:
                 return None
         return "|".join(parts) or None
 
+    def id_at(self, place: Any, run: Run) -> str | None:
+        """Id of the resource made at a place; None when a needed part of its key is missing."""
+        if not self.everywhere:
+            key = self.key_of(place, run)
+            return None if key is None else run.resource_id(self.resource, key)
+        memo, name = place.memo, f"-> {self.name}"
+        known: str | None = memo.get(name, "")
+        if known == "":
+            key = self.key_of(place, run)
+            known = memo[name] = None if key is None else run.resource_id(self.resource, key)
+        return known
+
     def reference(self, place: Any, run: Run) -> str | None:
         """`Type/id` of the resource made at a place."""
         if not self.key:
             return f"{run.root['resourceType']}/{run.root['id']}"
-        key = self.key_of(place, run)
-        return None if key is None else f"{self.resource}/{run.resource_id(self.resource, key)}"
+        own = self.id_at(place, run)
+        return None if own is None else f"{self.resource}/{own}"
 
 
 def _true(value: Any) -> bool:
@@ -124,12 +136,12 @@ def holds(condition: Reader | None, place: Any, run: Run) -> bool:
 def _begin(entry: Entry, place: Any, run: Run) -> Resource | None:
     if not entry.key:
         return {**run.root, "meta": {**run.root["meta"], "source": run.source}}
-    key = entry.key_of(place, run)
-    if key is None:
+    own = entry.id_at(place, run)
+    if own is None:
         return None
     return {
         "resourceType": entry.resource,
-        "id": run.resource_id(entry.resource, key),
+        "id": own,
         "meta": {"source": run.source},
     }
 

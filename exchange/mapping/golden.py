@@ -31,7 +31,7 @@ class Golden:
 
 
 def golden_cases(files: Files, partner: Partner) -> list[Golden]:
-    """Every sample of a partner; ContentError for a sample of no feed or an expected file without a sample."""
+    """Every sample of a partner; ContentError for one of no feed and for an output without a sample."""
     maps = load_maps(files, partner)
     cases = [
         _case(path, files, maps) for path in sorted(files) if path.startswith(f"{partner.code}/samples/")

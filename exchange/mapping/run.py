@@ -18,6 +18,7 @@ class Run:
         "ids",
         "issues",
         "namespace",
+        "notes",
         "partner",
         "places",
         "record",
@@ -36,6 +37,7 @@ class Run:
         self.places: dict[str, list[Any]] = {}
         self.ids: dict[tuple[str, str], str] = {}
         self.issues: list[Issue] = []
+        self.notes = 0
         self.traced: list[tuple[int, str]] = []
 
     def turn_to(self, root: Any, source_id: str) -> None:
@@ -51,7 +53,8 @@ class Run:
         return found
 
     def note(self, severity: Any, code: str, detail: str, expression: str, position: str) -> None:
-        """Adds an issue once."""
+        """Adds an issue once; `notes` counts every time."""
+        self.notes += 1
         where = f"{self.record.position} {position}".strip()
         issue = Issue(severity, code, detail, expression, where)
         if issue not in self.issues:

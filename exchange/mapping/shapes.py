@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from exchange.mapping.language import Compiled
 from exchange.mapping.paths.grammar import Reader
 
+REMEMBERED = 2000
+"""Results kept at each place in a map for values met before: nothing mutates what a map gives."""
 Fields = list[tuple[str, Reader, bool]]
 """Element name, its reader, whether the value is the same for every record."""
 
@@ -19,6 +22,27 @@ def guarded(condition: Reader, build: Reader) -> Reader:
         return build(node, run) if value is not None and value is not False else None
 
     return when
+
+
+def remembered_by(content: Callable[[Any], str | None], build: Reader) -> Reader:
+    """The reader, run once for each content of a place; what left a note is not remembered."""
+    known: dict[str, Any] = {}
+
+    def remembered(node: Any, run: Any) -> Any:
+        text = content(node)
+        if text is None:
+            return build(node, run)
+        if text in known:
+            return known[text]
+        notes = run.notes
+        value = build(node, run)
+        if run.notes == notes:
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[text] = value
+        return value
+
+    return remembered
 
 
 def for_each(places: Reader, inner: Compiled) -> Reader:

@@ -26,7 +26,7 @@ class Verdict:
     evidence: Mapping[str, Any]
 
     def says(self, other: Verdict | None) -> bool:
-        """The same as the other, evidence aside; a stored probability has four bytes."""
+        """The same as the other, evidence aside."""
         return (
             other is not None
             and (self.grade, self.basis) == (other.grade, other.basis)

@@ -12,7 +12,7 @@ RETRIES = 5
 
 
 def retry_policy() -> ExceptionRetryPolicy:
-    """Partner away: back off. Somebody else at it: soon again. Anything we name ourselves: a person."""
+    """Partner away: back off. Somebody else at it: soon again. Everything else: a person."""
     return ExceptionRetryPolicy(
         rules=[
             RetryRule(
@@ -32,6 +32,12 @@ def retry_policy() -> ExceptionRetryPolicy:
                 action=RetryAction.FAIL,
                 reason="a person must act; the message says how",
             ),
+            RetryRule(
+                exception=["psycopg.Error", OSError],
+                action=RetryAction.RETRY,
+                retry_delay=timedelta(seconds=20),
+                reason="the database, the disk or the network had a moment",
+            ),
         ],
-        default=RetryAction.DEFAULT,
+        default=RetryAction.FAIL,
     )

@@ -71,7 +71,7 @@ def _part2(rng: Random, numbers: Iterator[int], since: date, today: date) -> Ite
     if form == "expired":
         signed = today - timedelta(days=rng.randrange(400, 700))
         until = today - timedelta(days=rng.randrange(5, 200))
-    revoked = today + timedelta(days=rng.choice((-40, -9, -2, 1, 1))) if form == "revoked" else None
+    revoked = today + timedelta(days=rng.choice((-40, -9, 1, 1, 1))) if form == "revoked" else None
     if revoked:
         signed = min(signed, revoked - timedelta(days=30))
     yield Directive(

@@ -215,5 +215,9 @@ class History:
         """The person's first registration with a partner."""
         return next((found for found in self.contacts if found.partner == partner), None)
 
+    def digits(self, partner: str) -> str:
+        """The seven digits of the person's key with a partner, from which it numbers what it records."""
+        return next(found.key[-7:] for found in self.contacts if found.partner == partner)
+
     def met(self, partner: str) -> bool:
         return self.contact(partner) is not None

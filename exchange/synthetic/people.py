@@ -66,7 +66,7 @@ def _household(rng: Random, number: int, today: date) -> Iterator[Person]:
         head = replace(head, sex="F", naming=_naming(rng, home, "F"))
     if home.kind == "adult-twins":
         head = replace(head, twin=1, died=None)
-        yield replace(head, twin=2, ssn=_ssn(rng), email="", naming=_naming(rng, home, head.sex))
+        yield replace(_twin(rng, home, head, head.sex), email="")
     yield head
     if home.kind in _COUPLES and rng.random() < 0.8:
         yield _spouse(rng, home, head, today)
@@ -190,14 +190,22 @@ def _children(rng: Random, home: _Home, mother: Person, today: date) -> Iterator
         first = replace(_newborn(rng, home, mother, today), twin=1)
         sex: Literal["F", "M"] = rng.choice(("F", "M"))
         yield first
-        yield replace(first, sex=sex, twin=2, ssn=_ssn(rng), naming=_naming(rng, home, sex))
+        yield _twin(rng, home, first, sex)
     elif home.kind == "twins":
         first = replace(_child(rng, home, mother, today), twin=1)
         yield first
-        yield replace(first, twin=2, ssn=_ssn(rng), naming=_naming(rng, home, first.sex))
+        yield _twin(rng, home, first, first.sex)
     elif home.kind in _WITH_CHILDREN:
         for _ in range(1 if home.kind == "minor" else rng.randrange(0, 4)):
             yield _child(rng, home, mother, today)
+
+
+def _twin(rng: Random, home: _Home, first: Person, sex: Literal["F", "M"]) -> Person:
+    """The other twin: everything the same but number, name and perhaps sex."""
+    naming = _naming(rng, home, sex)
+    while naming.usual.given == first.name.given:
+        naming = _naming(rng, home, sex)
+    return replace(first, sex=sex, twin=2, ssn=_ssn(rng), naming=naming)
 
 
 def _child(rng: Random, home: _Home, mother: Person, today: date) -> Person:

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from exchange.content import load_partners, read_tree
+from exchange.mapping import load_maps
 from exchange.mapping.golden import Golden, golden_cases
+from exchange.model.errors import ContentError
+from exchange.model.partner import Feed
 from exchange.model.records import Files
 from exchange.validation import check_references, validate
 
@@ -103,3 +106,18 @@ def _leaves(node):
             yield from _leaves(value)
         else:
             yield node, key
+
+
+@pytest.mark.parametrize(("kind", "name"), [("fhir_json", "fhir_r4"), ("hl7v2", "hl7v2"), ("ccda", "ccda")])
+def test_a_new_partner_needs_nothing_but_its_partner_file(kind, name):
+    feed = Feed(format=kind, map=f"_shared/maps/{name}.map.yaml")
+    partner = PARTNERS["prairie_clinic"].model_copy(update={"code": "maple_clinic", "feeds": {"all": feed}})
+    assert load_maps(FILES, partner).feeds["all"].entries
+
+
+def test_a_sample_of_no_feed_and_an_output_without_a_sample_are_refused():
+    lost = {**FILES, "prairie_clinic/expected/resources/lost.json": "[]"}
+    with pytest.raises(ContentError, match="no sample"):
+        golden_cases(lost, PARTNERS["prairie_clinic"])
+    with pytest.raises(ContentError, match="resources"):
+        golden_cases({**FILES, "prairie_clinic/samples/other/a.json": "{}"}, PARTNERS["prairie_clinic"])

@@ -137,5 +137,5 @@ def test_a_reading_that_does_not_exist_is_refused_with_those_that_do(files):
     path = "_shared/identity/duplicates.yaml"
     broken = {**files, path: files[path].replace("value value", "valu value")}
 
-    with pytest.raises(ContentError, match="valid here: code, day"):
+    with pytest.raises(ContentError, match="valid here: begin, code, day"):
         parse_duplicates(broken)

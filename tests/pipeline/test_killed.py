@@ -18,9 +18,14 @@ STEPS = ("pulled", "mapped", "safeguarded", "linked", "published")
 
 # What must be the same whether or not a run was killed on the way.
 STATE = {
-    "resources": "SELECT type, fhir_id::text, rendition, version, content_hash, body FROM resource ORDER BY 1, 2, 3",
+    "resources": (
+        "SELECT type, fhir_id::text, rendition, version, content_hash,"
+        " convert_from(body, 'UTF8')::jsonb #- '{meta,lastUpdated}' FROM resource ORDER BY 1, 2, 3"
+    ),
     "history": "SELECT type, fhir_id::text, rendition, version FROM resource_history ORDER BY 1, 2, 3, 4",
-    "outcomes": "SELECT feed, key, outcome FROM source_record WHERE outcome <> 'duplicate' ORDER BY 1, 2, 3",
+    "outcomes": "SELECT feed, key, outcome FROM source_record ORDER BY 1, 2, 3",
+    "chunks": "SELECT chunk, step, records FROM chunk ORDER BY 1",
+    "balance": "SELECT type, outcome, sum(resources) FROM resource_balance GROUP BY 1, 2 ORDER BY 1, 2",
     "people": "SELECT fhir_id::text, person::text FROM patient ORDER BY 1",
     "states": "SELECT feed, key, digest, resources FROM record_state ORDER BY 1, 2",
     "runs": "SELECT partner, status FROM run ORDER BY run",

@@ -10,9 +10,14 @@ Reader = Callable[[Any, Any], Any]
 """(where in the source, the Run) to a value; None when the source has nothing there."""
 
 
-def _nowhere(_place: Any) -> str | None:
-    """Places of this kind of source have no address."""
+def _nothing(_place: Any) -> str | None:
+    """Places of this kind of source have no address and no content of their own."""
     return None
+
+
+def _never(_path: str) -> bool:
+    """Paths of this kind of source may read anything."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,8 @@ class Grammar:
     `value` reads text (JSON: whatever is there), a list when the path selects several; `nodes` gives the
     places a path selects, for `each` and `as`; `position` names a place without its content; `many` tells
     whether a path can give a list. `typed` sources have objects and numbers, others only text; places that
-    `remember` have a dict `memo`. `address` is unique for each place of a record and always the same.
+    `remember` have a dict `memo`. `address` is unique for each place of a record and always the same. Paths
+    that are `local` read nothing but the `content` of their place (None: its content is not known).
     """
 
     match: Callable[[str, int], int]
@@ -33,4 +39,6 @@ class Grammar:
     many: Callable[[str], bool]
     typed: bool = False
     remembers: bool = False
-    address: Callable[[Any], str | None] = _nowhere
+    address: Callable[[Any], str | None] = _nothing
+    local: Callable[[str], bool] = _never
+    content: Callable[[Any], str | None] = _nothing

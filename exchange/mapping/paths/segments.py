@@ -33,7 +33,22 @@ def segments_grammar(groups: Mapping[str, GroupRule]) -> Grammar:
             return _group_reader(path, groups[path])
         return _nodes(path)
 
-    return Grammar(_match, _value, nodes, _open, _position, lambda path: "[*]" in path, remembers=True)
+    return Grammar(
+        match=_match,
+        value=_value,
+        nodes=nodes,
+        open=_open,
+        position=_position,
+        many=lambda path: "[*]" in path,
+        remembers=True,
+        local=lambda path: path.startswith("."),
+        content=_content,
+    )
+
+
+def _content(node: Any) -> str | None:
+    """The text of a repetition; what it means depends on the delimiters, so only the usual ones count."""
+    return node.text if type(node) is Field and node.delimiters is hl7v2.STANDARD else None
 
 
 def _open(payload: bytes) -> Place:

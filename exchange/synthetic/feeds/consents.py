@@ -107,7 +107,7 @@ def _policy_rule(directive: Directive) -> Resource | None:
 
 def _provision(directive: Directive) -> Resource | None:
     kind = directive.kind
-    if kind == "opt-out" and directive.number % 4 == 2:
+    if kind == "opt-out" and directive.signed.day % 4 == 2:
         return None
     if kind in {"opt-out", "draft"}:
         return {"type": "deny"}

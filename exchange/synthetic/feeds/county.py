@@ -95,7 +95,7 @@ def laboratory(history: History) -> Iterator[Message]:
 
 def report(history: History, result: Result) -> str:
     """OBR-3.1 of the report whose first result is `result`."""
-    return f"R{history.person.number:07d}{result.number:03d}"
+    return f"R{history.digits(PARTNER)}{result.number:03d}"
 
 
 def _oru(history: History, chart: Contact, panel: list[Result], moment: datetime) -> Message:

@@ -82,7 +82,7 @@ def _person(history: History, chart: Contact, now: datetime) -> Row:
 
 def screening_id(history: History, screening: Screening) -> str:
     """screening_id."""
-    return f"SC-{history.person.number:07d}{screening.number:03d}"
+    return f"SC-{history.digits(PARTNER)}{screening.number:03d}"
 
 
 def _screening(history: History, chart: Contact, found: Screening) -> Row:
@@ -99,7 +99,7 @@ def _screening(history: History, chart: Contact, found: Screening) -> Row:
 
 def referral_id(history: History, referral: Referral) -> str:
     """referral_id."""
-    return f"RF-{history.person.number:07d}{referral.number:03d}"
+    return f"RF-{history.digits(PARTNER)}{referral.number:03d}"
 
 
 def _changes(history: History, referral: Referral) -> Iterator[date]:

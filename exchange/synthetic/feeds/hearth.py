@@ -112,12 +112,12 @@ def _release(history: History, now: datetime) -> Row:
 
 def enrollment_id(history: History, enrollment: Enrollment) -> str:
     """EnrollmentID."""
-    return f"E{history.person.number:07d}{enrollment.number:03d}"
+    return f"E{history.digits(PARTNER)}{enrollment.number:03d}"
 
 
 def service_id(history: History, number: int) -> str:
     """ServicesID."""
-    return f"S{history.person.number:07d}{number:03d}"
+    return f"S{history.digits(PARTNER)}{number:03d}"
 
 
 def _enrollment(history: History, contact: Contact, found: Enrollment, now: datetime) -> Row:

@@ -36,7 +36,7 @@ class Message:
 
 def visit_number(history: History, visit: Visit) -> str:
     """PV1-19: unique within the hospital."""
-    return f"V{history.person.number:07d}{visit.number:03d}"
+    return f"V{history.digits(PARTNER)}{visit.number:03d}"
 
 
 def messages(history: History) -> Iterator[Message]:
@@ -72,7 +72,7 @@ class _Chart:
         if visit.cancelled:
             yield self._adt("A11", visit, visit.cancelled)
             return
-        if visit.number % 5 == 0:
+        if (self.history.person.number + visit.number) % 5 == 0:
             yield self._adt("A08", visit, visit.start + timedelta(hours=1))
         yield self._adt("A03", visit, visit.end)
 
@@ -128,7 +128,7 @@ class _Chart:
         )
         order = {
             1: "1",
-            2: f"P{self.history.person.number:07d}{first.number:03d}^LAKESIDE",
+            2: f"P{self.history.digits(PARTNER)}{first.number:03d}^LAKESIDE",
             3: f"{filler(self.history, first)}^LHLAB",
             4: hl7.coded(first.analyte.panel),
             7: hl7.stamp(first.when),
@@ -205,7 +205,7 @@ class _Chart:
 
 def filler(history: History, result: Result) -> str:
     """OBR-3.1 of the panel whose first result is `result`."""
-    return f"F{history.person.number:07d}{result.number:03d}"
+    return f"F{history.digits(PARTNER)}{result.number:03d}"
 
 
 def panel_of(history: History, result: Result) -> tuple[Result, ...]:

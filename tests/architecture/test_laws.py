@@ -1,0 +1,108 @@
+"""Each law of the README, and the test or check that fails when it is broken."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from exchange.model.errors import ContentError
+from exchange.settings import load_settings
+
+ROOT = Path(__file__).parents[2]
+LAWS = {
+    1: ["tests/pipeline/test_killed.py::test_the_undisturbed_run_accounts_for_every_record", "exchange/cli/demo/laws.py::_balance"],
+    2: [
+        "tests/content/test_consent_cases.py::test_the_rules_decide_the_case_as_written",
+        "tests/repository/test_disclosure.py::test_a_viewer_nobody_registered_sees_nothing",
+        "tests/architecture/test_laws.py::test_only_the_decision_makes_decisions",
+    ],
+    3: [
+        "tests/repository/test_noninterference.py"
+        "::test_hidden_records_that_come_change_and_go_leave_every_answer_as_it_was",
+        "tests/api/test_interactions.py::test_what_is_hidden_changes_no_byte_of_a_search",
+    ],
+    4: ["tests/repository/test_identity.py::test_a_steward_takes_apart_and_the_model_does_not_join_again",
+        "tests/repository/test_write.py::test_new_content_is_a_new_version_and_the_old_one_is_kept", "exchange/cli/demo/laws.py::_contributions_kept"],
+    5: [
+        "tests/api/test_interactions.py::test_every_answer_is_recorded_once_for_each_patient",
+        "tests/audit/test_chain.py::test_the_api_may_only_append",
+    ],
+    6: [
+        "tests/mapping/test_load.py::test_the_digest_changes_with_every_file_a_map_is_made_of",
+        "tests/consent/test_rules.py::test_the_digest_changes_with_a_rule_and_not_with_a_case",
+        "exchange/cli/demo/laws.py::_content_is_data",
+    ],
+    7: [
+        "tests/api/test_served.py::test_what_was_searched_for_is_in_no_log",
+        "tests/repository/test_embedded.py::test_the_server_log_never_quotes_a_row",
+        "tests/connectors/test_mllp_listener.py::test_no_message_shows_in_the_log",
+        "exchange/cli/demo/laws.py::_nothing_outside",
+    ],
+    8: ["tests/architecture/test_laws.py::test_imports_go_downward_and_the_core_is_pure"],
+}  # fmt: skip
+MODULES = sorted((ROOT / "exchange").rglob("*.py"))
+
+
+def test_every_law_of_the_readme_has_its_check():
+    section = (ROOT / "README.md").read_text().split("## The laws of the house")[1].split("\n## ")[0]
+    assert [int(number) for number in re.findall(r"^(\d)\. \*\*", section, re.MULTILINE)] == list(LAWS)
+
+
+@pytest.mark.parametrize("place", [place for places in LAWS.values() for place in places])
+def test_the_check_of_a_law_is_there(place):
+    path, name = place.split("::")
+    tree = ast.parse((ROOT / path).read_text())
+    functions = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert name in functions
+
+
+def test_only_the_decision_makes_decisions():
+    makers = [
+        path.relative_to(ROOT / "exchange").as_posix()
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Decision"
+    ]
+    assert set(makers) == {"consent/decision.py"}
+
+
+def test_imports_go_downward_and_the_core_is_pure():
+    linter = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "0 broken" in done.stdout
+
+
+def test_nothing_is_imported_from_the_content():
+    imported = {
+        (path.name, name.split(".")[0])
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in _imports(node)
+    }
+    assert [found for found in imported if found[1] in ("mappings", "consent", "dags")] == []
+
+
+def _imports(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.ImportFrom) and not node.level:
+        return [node.module or ""]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+
+
+@pytest.mark.parametrize("folder", ["mappings", "consent"])
+def test_content_folders_hold_no_code(folder):
+    assert list((ROOT / folder).rglob("*.py")) == []
+
+
+def test_content_is_found_by_its_variable_wherever_the_process_stands(tmp_path):
+    for folder in ("mappings", "consent"):
+        (tmp_path / "there" / folder).mkdir(parents=True)
+    named = load_settings({"EXCHANGE_HOME": str(tmp_path / "there")}, start=tmp_path)
+    assert named.home == (tmp_path / "there").resolve()
+    with pytest.raises(ContentError, match="EXCHANGE_HOME"):
+        load_settings({}, start=tmp_path)

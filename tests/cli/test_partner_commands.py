@@ -1,0 +1,85 @@
+"""A partner is brought on with two commands and a folder of files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from exchange.cli.main import app
+from exchange.model.errors import ContentError
+
+ROOT = Path(__file__).parents[2]
+PATIENT = {"resourceType": "Patient", "id": "p1", "name": [{"family": "Sample"}], "gender": "female"}
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A copy of the content, which a test may change."""
+    for folder in ("mappings", "consent"):
+        shutil.copytree(ROOT / folder, tmp_path / "home" / folder)
+    monkeypatch.setenv("EXCHANGE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("EXCHANGE_DATA", str(tmp_path / "data"))
+    return tmp_path / "home"
+
+
+def _run(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_the_list_tells_who_sends_and_who_only_asks(home):
+    found = {p["code"]: p for p in json.loads(_run("partner", "list", "--json").stdout)}
+    assert set(found) == {path.parent.name for path in (home / "mappings").glob("*/partner.yaml")}
+    assert found["prairie_clinic"]["connector"]["type"] == "fhir_search"
+    assert found["north_shelter"]["feeds"] == {}
+
+
+def test_the_samples_of_a_partner_become_resources_without_errors(home):
+    result = _run("partner", "check", "good_table", "--json")
+    checked = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert checked["records"] > 0
+    assert checked["resources"]["Patient"] > 0
+
+
+def test_a_new_partner_is_right_at_once(home, tmp_path):
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "patients.json").write_text(json.dumps(PATIENT))
+    made = _run("partner", "new", "maple_clinic", "--format", "fhir_json", "--folder", files)
+    checked = json.loads(_run("partner", "check", "maple_clinic", "--folder", files, "--json").stdout)
+    assert made.exit_code == 0
+    assert (checked["records"], checked["resources"]) == (1, {"Patient": 1})
+
+
+def test_a_partner_that_is_there_is_not_written_over(home):
+    before = (home / "mappings/good_table/partner.yaml").read_text()
+    result = _run("partner", "new", "good_table", "--format", "delimited", "--folder", "x")
+    assert isinstance(result.exception, ContentError)
+    assert (home / "mappings/good_table/partner.yaml").read_text() == before
+
+
+def test_a_victim_service_provider_with_feeds_is_refused_with_file_and_line(home):
+    path = home / "mappings/safe_harbor/partner.yaml"
+    path.write_text(
+        path.read_text()
+        + "connector: {type: folder, options: {path: x}}\n"
+        + "feeds: {people: {format: fhir_json, map: _shared/maps/fhir_r4.map.yaml}}\n"
+    )
+    told = str(_run("partner", "list").exception)
+    assert "mappings/safe_harbor/partner.yaml:" in told
+    assert "34 USC 12291(b)(2)" in told
+
+
+def test_a_wrong_field_is_named_with_its_line(home):
+    path = home / "mappings/good_table/partner.yaml"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, "shedule: daily"]) + "\n")
+    error = _run("partner", "check", "good_table").exception
+    assert isinstance(error, ContentError)
+    assert (error.file, error.line, error.field) == (
+        "mappings/good_table/partner.yaml", len(lines) + 1, "shedule",
+    )  # fmt: skip
