@@ -1,6 +1,6 @@
-"""How well and how fast people are told apart, beside a matcher that knows one rule: same name, same birth date.
+"""How well and how fast people are told apart, beside a matcher of one rule: same name, same birth date.
 
-`python benchmarks/identity.py [people]`; the populations have other seeds than the one the model learned from.
+`python benchmarks/identity.py [people]`; the people come from other seeds than those the model learned from.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from itertools import combinations
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import psycopg
 
@@ -38,6 +37,7 @@ from exchange.repository.identity import IncomingPatient, link_patients
 from tests.linkage.coalition import Coalition
 from tests.linkage.population import records, town
 
+MAPPINGS = Path(__file__).parents[1] / "mappings"
 SEED = 20261123
 HEADER = f"{'':<34}{'precision':>10}{'recall':>9}{'in review':>11}{'true there':>11}{'records':>9}"
 
@@ -111,7 +111,7 @@ def speed(population: list[Features], model: Model) -> None:
 
 def main() -> None:
     size = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
-    mappings = read_tree(ROOT / "mappings")
+    mappings = read_tree(MAPPINGS)
     model = parse_model(mappings)
     coalition = Coalition(mappings, size, SEED)
     known = [fhir_id for fhir_id in coalition.patients if fhir_id in coalition.persons]

@@ -60,11 +60,15 @@ feeds:
 _KEY = '\n    key: ["id"]         # the column or columns that make a row the same one'
 
 _DELIMITED_MAP = """\
-# One line per element: FHIR element: column, with functions after a bar. docs/partners.md teaches the rest.
-resource: Patient
-id: {key}
-identifier:
-  - {{system: "https://{code}.example/id", value: {key}}}
+# Under `set`, one line per element: FHIR element: column, with functions after a bar. docs/partners.md
+# teaches the rest.
+format: delimited
+entries:
+  patient:
+    resource: Patient
+    id: id
+    set:
+      identifier: {system: 'concat($namespace, "id")', value: id}
 """
 
 
@@ -84,7 +88,9 @@ class Checked:
         return sum(issue.severity in ("error", "fatal") for issue in self.issues)
 
 
-def new_partner(mappings: Path, code: str, format_: Format, folder: str, today: str) -> list[Path]:
+def new_partner(
+    mappings: Path, code: str, format_: Format, folder: str, today: str, match: str | None = None
+) -> list[Path]:
     """Writes `mappings/<code>/` to start from and returns the files; raises ContentError if it is there."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{1,40}", code):
         raise ContentError("a partner's code is lower case letters, digits and _", field=code)
@@ -101,17 +107,15 @@ def new_partner(mappings: Path, code: str, format_: Format, folder: str, today: 
         folder=folder,
         format=format_,
         map="records.map.yaml" if delimited else _SHARED_MAPS[format_],
-        match=_PATTERNS[format_],
-        key='\n    key: ["id"]         # the column or columns that make a row the same one'
-        if delimited
-        else "",
+        match=match or _PATTERNS[format_],
+        key=_KEY if delimited else "",
     )
     parse_partner(code, text, f"mappings/{code}/partner.yaml")
     for name in ("samples", "expected", "codes"):
         (home / name).mkdir(parents=True)
     written = [_write(home / "partner.yaml", text)]
     if delimited:
-        written.append(_write(home / "records.map.yaml", _DELIMITED_MAP.format(code=code, key="id")))
+        written.append(_write(home / "records.map.yaml", _DELIMITED_MAP))
     return written
 
 

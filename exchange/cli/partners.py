@@ -12,6 +12,7 @@ import typer
 from exchange.app import content, find_partner
 from exchange.app.partners import check_partner, new_partner, sample_documents
 from exchange.cli.common import JsonOption, PartnerArgument, console, print_json, settings, table
+from exchange.formats.profile import profile_table
 from exchange.model.errors import ContentError
 from exchange.model.records import Format
 
@@ -79,6 +80,7 @@ def new(
     code: Annotated[str, typer.Argument(help="Folder name for the partner, e.g. maple_clinic.")],
     format: Annotated[str, typer.Option(help=f"What it sends: {', '.join(get_args(Format))}.")],
     folder: Annotated[str, typer.Option(help="Where its files are; edit partner.yaml for other transports.")],
+    match: Annotated[str | None, typer.Option(help="Pattern of its files' names, e.g. '*.ccda'.")] = None,
 ) -> None:
     """Start a partner's folder in mappings/: partner.yaml with comments, room for samples and codes.
 
@@ -87,8 +89,30 @@ def new(
     if format not in get_args(Format):
         raise ContentError("no such format", field=format, valid=get_args(Format))
     home = settings().home / "mappings"
-    path = str(Path(folder).resolve()) if Path(folder).exists() else folder
+    path = folder if "://" in folder else str(Path(folder).resolve())
     today = datetime.now(UTC).date().isoformat()
-    for written in new_partner(home, code, format, path, today):  # type: ignore[arg-type]
+    for written in new_partner(home, code, format, path, today, match):  # type: ignore[arg-type]
         console.print(f"wrote {written.relative_to(home.parent)}", highlight=False)
     console.print(f"next: exchange partner check {code} --folder {folder}", highlight=False)
+
+
+@app.command()
+def profile(
+    file: Annotated[Path, typer.Argument(help="A delimited file.", exists=True, dir_okay=False)],
+    delimiter: Annotated[str, typer.Option(help="What stands between two columns.")] = ",",
+    encoding: Annotated[str, typer.Option(help="Encoding of the file.")] = "utf-8",
+    json: JsonOption = False,
+) -> None:
+    """Say what the columns of a spreadsheet look like, to write its map; shows no value of it."""
+    columns = profile_table(file.read_bytes(), delimiter, encoding)
+    if json:
+        print_json(columns)
+        return
+    table(
+        "Columns",
+        ["column", "filled", "distinct", "longest", "key?", "looks like"],
+        [
+            [c.name, f"{c.filled:.0%}", c.distinct, c.longest, "yes" if c.unique else "", c.looks_like]
+            for c in columns
+        ],
+    )

@@ -81,33 +81,34 @@ def _distance(candidate: tuple[dict[str, str], dict[str, str]]) -> tuple[int, st
 
 
 def _name_pair(a: Name, b: Name, known: Known) -> tuple[dict[str, str], dict[str, str]]:
-    levels = {
-        "given": given_level(a.given, b.given, known),
-        "surname": _surname(a.surname, b.surname),
-        "middle": _middle(a.given, b.given),
-    }
-    if levels["surname"] == "different" and _swapped(a, b):
-        levels = {"given": "exact", "surname": "swapped"}
+    given, surname = given_level(a.given, b.given, known), _surname(a.surname, b.surname)
+    swapped = {_swapped(a, b, known), _swapped(b, a, known)} - {""} if surname == "different" else set()
+    if swapped:
+        return {"given": min(swapped), "surname": "swapped"}, {}
+    if given == "exact" and surname == "different" and _both_swapped(a, b, known):
+        given, surname = "distinct", "exact"
+    levels = {"given": given, "surname": surname, "middle": _middle(a.given, b.given)}
     terms = {}
-    if levels["given"] == "exact" and levels["surname"] != "swapped":
-        terms["given"] = a.given[0]
-    if levels["surname"] == "exact":
-        terms["surname"] = " ".join(a.surname)
-    if levels["surname"] == "part":
-        terms["surname"] = min(set(a.surname) & set(b.surname), default="")
+    if given == "exact":
+        terms["given"] = min(a.given[0], b.given[0])
+    if surname == "exact":
+        terms["surname"] = min(" ".join(a.surname), " ".join(b.surname))
+    if surname == "part":
+        terms["surname"] = min(set(a.surname) & set(b.surname))
     return {field: level for field, level in levels.items() if level}, terms
 
 
-def _swapped(a: Name, b: Name) -> bool:
-    return _surname_given_first(a, b) or _surname_given_first(b, a)
+def _swapped(a: Name, b: Name, known: Known) -> str:
+    """The level of the given names if `b` has given name and surname in each other's place, else nothing."""
+    given = given_level(a.given, b.surname, known)
+    surname = _surname(a.surname, b.given[: len(a.surname)])
+    return given if given in ("exact", "form", "similar") and surname in ("exact", "similar") else ""
 
 
-def _surname_given_first(a: Name, b: Name) -> bool:
-    """Whether `b` has the surname of `a` for its first given names and the reverse."""
-    if not a.given or not a.surname or not b.surname:
-        return False
-    first = "".join(b.given[: len(a.surname)])
-    return _alike("".join(a.surname), first) and _alike(a.given[0], b.surname[0])
+def _both_swapped(a: Name, b: Name, known: Known) -> bool:
+    """Twins whose names were both written the wrong way round: one odd given name, two usual surnames."""
+    odd = not known.is_given_name(a.given[0]) and not known.is_given_name(b.given[0])
+    return odd and all(map(known.is_given_name, (*a.surname, *b.surname)))
 
 
 def given_level(a: tuple[str, ...], b: tuple[str, ...], known: Known) -> str:

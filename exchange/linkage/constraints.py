@@ -45,8 +45,12 @@ def needs_steward(a: Features, b: Features, levels: Mapping[str, str]) -> str:
         return "given-name-unknown"
     if given != "exact" and not proven and (levels.get("sex") == "different" or _multiple(a, b)):
         return "twin"
+    if levels.get("surname") == "swapped" and levels.get("sex") == "different" and not proven:
+        return "twin"
     if levels.get("middle") == "different" and not proven:
         return "middle-name"
+    if given != "exact" and birth == "slip" and not proven:
+        return "name-and-birth-date"
     near = _years_apart(a, b) <= GENERATION_YEARS
     if birth == "different" and not (proven and near and given in _SAME_NAME):
         return "birth-date"

@@ -143,6 +143,9 @@ def _names(names: list[Any], vocabulary: Vocabulary) -> tuple[Name, ...]:
 
 def _named(given: list[str], last: str, vocabulary: Vocabulary) -> Name:
     first, surname = given_words(given), surname_words(last)
+    if len(first) > 1 and len("".join(surname)) == 1:
+        # "Francisco Anaya A.": what was cut is the second surname.
+        first, surname = first[:-1], first[-1:]
     if f"{' '.join(first)} {' '.join(surname)}" in vocabulary.full_name:
         return Name()
     phrase = re.sub(r" [a-z]$", "", " ".join(first))

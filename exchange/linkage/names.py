@@ -62,13 +62,14 @@ def given_words(texts: list[str]) -> tuple[str, ...]:
 
 
 def surname_words(text: str) -> tuple[str, ...]:
-    """The parts of a surname that distinguish; particles go unless nothing else is there.
+    """The parts of a surname that distinguish; particles and initials go unless nothing else is there.
 
-    >>> surname_words("de la Cruz y García Jr.")
+    >>> surname_words("de la Cruz y García M. Jr.")
     ('cruz', 'garcia')
     """
     words = [word for word in fold(text).split() if word not in _SUFFIXES and word not in _TITLES]
-    return tuple(word for word in words if word not in _PARTICLES) or tuple(words)
+    telling = [word for word in words if word not in _PARTICLES and len(word) > 1]
+    return tuple(telling or words)
 
 
 def generation(texts: list[str]) -> str:

@@ -1,6 +1,7 @@
 """Trains the model with Splink on DuckDB; run as a tool, imported by nothing that serves.
 
-    python -m exchange.linkage.train population.ndjson mappings/_shared/identity --version 2026-11-23
+    python -m exchange.linkage.train population.ndjson mappings/_shared/identity --version 2026-11-23 \\
+        --source "whose records these are"
 
 Each line of the population is `{"features": Features.to_json(), "person": "who it truly is"}`; `person`
 serves to learn from and to choose the thresholds. Splink compares with the very function that serves
@@ -192,7 +193,7 @@ def _without_matches(levels: Levels, share: float) -> Levels:
 
 
 def train(
-    records: Sequence[Mapping[str, Any]], files: Files, version: str, seed: int = 1
+    records: Sequence[Mapping[str, Any]], files: Files, version: str, source: str, seed: int = 1
 ) -> tuple[dict[str, Any], Quality]:
     """The content of model.json, and how well it does on the very population it was made from."""
     population = [Features.from_json(record["features"]) for record in records]
@@ -211,7 +212,8 @@ def train(
     content["thresholds"] = asdict(choose_thresholds(judged))
     judged = judge(population, persons, _parsed(content, files))
     quality = quality_of(judged, persons)
-    content["training"] = _report(levels, len(population), quality, seed)
+    report = _report(levels, len(population), quality, seed)
+    content["training"] = {"source": source, **report}
     content["digest"] = digest_of(content)
     return content, quality
 
@@ -249,12 +251,13 @@ def main() -> None:
     parser.add_argument("population", type=Path, help="NDJSON of features and person")
     parser.add_argument("folder", type=Path, help="where placeholders.yaml lies and model.json is written")
     parser.add_argument("--version", required=True, help="names the model in every link it makes")
+    parser.add_argument("--source", required=True, help="what the population is, for the report")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     files = {f"{FOLDER}/{path.name}": path.read_text("utf-8") for path in arguments.folder.glob("*.yaml")}
     with arguments.population.open("rb") as lines:
         records = [orjson.loads(line) for line in lines]
-    content, quality = train(records, files, arguments.version, arguments.seed)
+    content, quality = train(records, files, arguments.version, arguments.source, arguments.seed)
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
     (arguments.folder / "model.json").write_text(text + "\n", "utf-8")
     print(json.dumps(quality.report(), indent=1))

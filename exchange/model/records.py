@@ -94,7 +94,7 @@ class Mapped:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Why a label was given: `basis` program | code | inference | reference | text, `detail` without patient data."""
+    """Why a label was given: by program, code, inference, reference or text; `detail` holds no values."""
 
     label: str
     basis: str

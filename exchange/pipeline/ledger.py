@@ -30,6 +30,7 @@ class Run:
     status: str
     started: datetime
     ended: datetime | None
+    pulled: int
     pulled_all: bool
     seconds: dict[str, float]
 
@@ -111,7 +112,7 @@ def recent_runs(connection: Connection, partner: str | None, limit: int) -> list
         ).fetchall()
 
 
-_RUN = "SELECT run, partner, kind, status, started, ended, pulled_all, seconds FROM run"
+_RUN = "SELECT run, partner, kind, status, started, ended, pulled, pulled_all, seconds FROM run"
 
 
 def _one_run(connection: Connection, where: str, parameters: Sequence[object]) -> Run:

@@ -33,7 +33,8 @@ def pull(work: Work, partner: Partner) -> int:
         connection.commit()
         if run.pulled_all:
             return run.run
-        _commit(work, connection, partner, run.run, [_self_record(partner)], None)
+        if run.pulled == 0:
+            _commit(work, connection, partner, run.run, [_self_record(partner)], None)
         if partner.connector is not None:
             _pull_documents(work, connection, partner, run.run, work.connector(partner))
         connection.execute("UPDATE run SET pulled_all = true WHERE run = %s", [run.run])
@@ -93,7 +94,8 @@ def _vanished(
     }
     connection.commit()
     gone = known - {arrival.record.key for arrival in arrivals}
-    if len(gone) > 10 and len(gone) * 2 > len(known):
+    emptied = known and len(gone) == len(known)
+    if emptied or (len(gone) > 10 and len(gone) * 2 > len(known)):
         record = SourceRecord(
             partner.code, document.feed, f"snapshot:{document.name}", feed.format,
             document.payload, document.name,

@@ -15,7 +15,10 @@ from exchange.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 LAWS = {
-    1: ["tests/pipeline/test_killed.py::test_the_undisturbed_run_accounts_for_every_record", "exchange/cli/demo/laws.py::_balance"],
+    1: [
+        "tests/pipeline/test_killed.py::test_the_undisturbed_run_accounts_for_every_record",
+        "exchange/cli/demo/laws.py::_balance",
+    ],
     2: [
         "tests/content/test_consent_cases.py::test_the_rules_decide_the_case_as_written",
         "tests/repository/test_disclosure.py::test_a_viewer_nobody_registered_sees_nothing",
@@ -26,8 +29,11 @@ LAWS = {
         "::test_hidden_records_that_come_change_and_go_leave_every_answer_as_it_was",
         "tests/api/test_interactions.py::test_what_is_hidden_changes_no_byte_of_a_search",
     ],
-    4: ["tests/repository/test_identity.py::test_a_steward_takes_apart_and_the_model_does_not_join_again",
-        "tests/repository/test_write.py::test_new_content_is_a_new_version_and_the_old_one_is_kept", "exchange/cli/demo/laws.py::_contributions_kept"],
+    4: [
+        "tests/repository/test_identity.py::test_a_steward_takes_apart_and_the_model_does_not_join_again",
+        "tests/repository/test_write.py::test_new_content_is_a_new_version_and_the_old_one_is_kept",
+        "exchange/cli/demo/laws.py::_contributions_kept",
+    ],
     5: [
         "tests/api/test_interactions.py::test_every_answer_is_recorded_once_for_each_patient",
         "tests/audit/test_chain.py::test_the_api_may_only_append",
@@ -43,8 +49,10 @@ LAWS = {
         "tests/connectors/test_mllp_listener.py::test_no_message_shows_in_the_log",
         "exchange/cli/demo/laws.py::_nothing_outside",
     ],
-    8: ["tests/architecture/test_laws.py::test_imports_go_downward_and_the_core_is_pure"],
-}  # fmt: skip
+    8: [
+        "tests/architecture/test_laws.py::test_imports_go_downward_and_the_core_is_pure",
+    ],
+}
 MODULES = sorted((ROOT / "exchange").rglob("*.py"))
 
 

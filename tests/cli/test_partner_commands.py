@@ -37,12 +37,18 @@ def test_the_list_tells_who_sends_and_who_only_asks(home):
     assert found["north_shelter"]["feeds"] == {}
 
 
-def test_the_samples_of_a_partner_become_resources_without_errors(home):
+def test_a_check_tells_what_the_samples_become_and_ends_with_1_for_a_value_it_cannot_read(home):
     result = _run("partner", "check", "good_table", "--json")
     checked = json.loads(result.stdout)
-    assert result.exit_code == 0
-    assert checked["records"] > 0
-    assert checked["resources"]["Patient"] > 0
+    errors = [issue["expression"] for issue in checked["issues"] if issue["severity"] == "error"]
+    assert (result.exit_code, errors) == (1, ["Patient.birthDate"])
+    assert checked["resources"]["Patient"] == 4
+
+
+def test_a_check_of_samples_without_errors_ends_with_0(home):
+    path = home / "mappings/good_table/samples/people/people.csv"
+    path.write_text(path.read_text().replace("13/45/1980", "12/24/1980"))
+    assert _run("partner", "check", "good_table").exit_code == 0
 
 
 def test_a_new_partner_is_right_at_once(home, tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from exchange.content import load_partners, read_tree
+from exchange.content import load_partners
 from exchange.formats import Rejected, split
 from exchange.mapping import load_maps, map_record
 from exchange.model.errors import RecordRejected
@@ -29,6 +29,7 @@ class Coalition:
         self.patients: dict[str, dict[str, Any]] = {}
         self.partners: dict[str, Partner] = {}
         self.facts: dict[str, dict[str, Any]] = {}
+        self._by_id: dict[str, dict[str, Any]] = {}
         self.merges: list[tuple[str, str]] = []
         with TemporaryDirectory() as folder:
             write_day(generate(size, seed), Path(folder), 1)
@@ -36,6 +37,10 @@ class Coalition:
             self.duplicates = [(row["fhir_id_a"], row["fhir_id_b"]) for row in _table(folder, "duplicates")]
             for partner in load_partners(mappings).values():
                 self._read(partner, mappings, Path(folder) / "partners" / partner.code)
+
+    def resource(self, fhir_id: str) -> dict[str, Any]:
+        """A fact by its id alone."""
+        return self._by_id[fhir_id]
 
     def _read(self, partner: Partner, mappings: Files, folder: Path) -> None:
         if not folder.exists() or not partner.feeds:
@@ -55,6 +60,7 @@ class Coalition:
                 self.patients[resource["id"]] = resource
             else:
                 self.facts[f"{resource['resourceType']}/{resource['id']}"] = resource
+                self._by_id[resource["id"]] = resource
             self.partners[resource["id"]] = partner
         self.merges += [
             (merge.survivor.removeprefix("Patient/"), merge.loser.removeprefix("Patient/"))
@@ -88,7 +94,3 @@ def _payloads(feed: Feed, folder: Path) -> Iterator[tuple[bytes, str]]:
                     yield frame.lstrip(b"\x0b"), place
         elif fnmatch(place, feed.match):
             yield path.read_bytes(), place
-
-
-def mappings_of(root: Path) -> Files:
-    return read_tree(root / "mappings")

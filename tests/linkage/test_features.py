@@ -107,3 +107,9 @@ def test_a_swap_of_day_and_month_leaves_a_common_blocking_key(person):
 @given(st.text(max_size=30))
 def test_folding_again_changes_nothing(text):
     assert fold(fold(text)) == fold(text)
+
+
+def test_a_second_surname_cut_to_its_initial_does_not_become_the_surname(person):
+    name = person("Francisco Anaya", "A").names[0]
+
+    assert (name.given, name.surname) == (("francisco",), ("anaya",))

@@ -1,12 +1,18 @@
 """What ships is measured on people it was not trained on, and what is trained comes from what was seen."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from exchange.content import read_tree
+from exchange.linkage import compare, duplicate_key, parse_duplicates
 from exchange.linkage.agreement import LEVELS
-from exchange.linkage.thresholds import judge, quality_of
+from exchange.linkage.thresholds import candidate_pairs, judge, quality_of
+from tests.linkage.coalition import Coalition
 from tests.linkage.population import records, town
+
+MAPPINGS = Path(__file__).parents[2] / "mappings"
 
 
 def measured(households, seed, normalise, model):
@@ -23,6 +29,30 @@ def test_the_model_that_ships_keeps_strangers_twins_and_households_apart(normali
     assert quality.review_share <= 0.15
 
 
+def test_a_verdict_does_not_depend_on_which_record_comes_first(normalise, model):
+    population = [normalise(patient) for _, patient in records(town(120, 6), 7)]
+    pairs = [(population[a], population[b]) for a, b in candidate_pairs(population)]
+
+    assert len(pairs) > 500
+    assert all(compare(a, b, model) == compare(b, a, model) for a, b in pairs)
+
+
+def test_the_coalition_is_told_apart_and_its_facts_are_found_twice(files, normalise, model):
+    coalition = Coalition(read_tree(MAPPINGS), 400, 3)
+    known = [fhir_id for fhir_id in coalition.patients if fhir_id in coalition.persons]
+    truth = [coalition.persons[fhir_id] for fhir_id in known]
+    population = [normalise(coalition.patients[fhir_id]) for fhir_id in known]
+    quality = quality_of(judge(population, truth, model), truth)
+
+    assert quality.precision >= 0.999
+    assert quality.recall >= 0.93
+    assert quality.review_share <= 0.08
+
+    rules = parse_duplicates(files)
+    keys = [[duplicate_key(coalition.resource(one), rules) for one in pair] for pair in coalition.duplicates]
+    assert sum(one == other is not None for one, other in keys) >= 0.95 * len(keys)
+
+
 def test_every_weight_that_ships_points_the_right_way(model):
     for field, levels in LEVELS.items():
         assert model.weights[field][levels[0]] > 0 > model.weights[field]["different"]
@@ -34,7 +64,7 @@ def test_training_learns_weights_from_a_population(files, normalise):
     people = records(town(150, 3), 4)
     lines = [{"features": normalise(patient).to_json(), "person": str(person)} for person, patient in people]
 
-    content, quality = train(lines, files, "test")
+    content, quality = train(lines, files, "test", "a town")
 
     assert json.loads(files["_shared/identity/model.json"])["levels"] != content["levels"]
     assert quality.precision >= 0.99

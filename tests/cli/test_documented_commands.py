@@ -65,7 +65,8 @@ def test_a_command_that_does_not_exist_is_noticed(line, mistakes):
 def test_the_table_of_settings_is_that_of_the_code():
     text = (ROOT / "docs/operations.md").read_text()
     table = text.split("<!-- settings -->\n")[1].split("<!-- /settings -->")[0]
-    assert table == "".join(f"| `{name}` | {meaning} |\n" for name, meaning in VARIABLES.items())
+    rows = "".join(f"| `{name}` | {meaning} |\n" for name, meaning in VARIABLES.items())
+    assert table == "| variable | what it is |\n|---|---|\n" + rows
 
 
 def _links(page: Path) -> list[str]:

@@ -1,0 +1,41 @@
+"""Profiling a new spreadsheet."""
+
+from __future__ import annotations
+
+import pytest
+
+from exchange.formats.profile import profile_table
+from exchange.model.errors import RecordRejected
+
+TABLE = (
+    b"client,born,phone,need,note\n"
+    b"C1,04/12/1971,(217) 555-0147,food,came alone\n"
+    b"C2,11/30/1980,(217) 555-0148,food,\n"
+    b"C3,01/02/1990,(217) 555-0149,housing,asks for a room\n"
+    b"C4,05/06/2001,(217) 555-0150,housing,\n"
+)
+
+
+def test_each_column_is_told_by_its_form():
+    found = {column.name: column.looks_like for column in profile_table(TABLE)}
+    assert found == {
+        "client": "text",
+        "born": "date %m/%d/%Y",
+        "phone": "phone",
+        "need": "a choice of few",
+        "note": "text",
+    }
+
+
+def test_a_column_that_could_be_the_key_is_unique():
+    assert [c.name for c in profile_table(TABLE) if c.unique and c.filled == 1] == ["client", "born", "phone"]
+
+
+def test_no_value_of_the_table_is_told():
+    told = repr(profile_table(TABLE))
+    assert not any(value in told for value in ("1971", "0147", "room", "C1"))
+
+
+def test_what_is_no_table_is_refused():
+    with pytest.raises(RecordRejected, match="not a delimited table"):
+        profile_table(b"")

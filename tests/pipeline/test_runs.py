@@ -1,0 +1,72 @@
+"""What later runs make of the same, changed and tampered records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from exchange.app import Exchange, balance, find_partner, open_exchange
+from exchange.pipeline.balance import Balance, RunOutOfBalance
+from exchange.pipeline.steps import finish_run, pull_step, run_partner
+from exchange.settings import load_settings
+from tests.pipeline.coalition import make_home, observation, patient, write_ndjson
+
+
+@pytest.fixture
+def exchange(tmp_path: Path, database: str) -> Exchange:
+    home = make_home(tmp_path, tmp_path / "records")
+    environment = {
+        "EXCHANGE_HOME": str(home),
+        "EXCHANGE_DATA": str(tmp_path / "data"),
+        "EXCHANGE_DATABASE_URL": database,
+    }
+    return open_exchange(load_settings(environment))
+
+
+def send(exchange: Exchange, name: str, resources: list[dict[str, object]]) -> None:
+    write_ndjson(exchange.settings.home / "records" / name, resources)
+
+
+def run(exchange: Exchange) -> Balance:
+    done = run_partner(exchange.work, find_partner(exchange.partners, "elm_clinic"))
+    return balance(exchange, done.run)
+
+
+def test_records_sent_again_are_unchanged(exchange: Exchange) -> None:
+    send(exchange, "1.ndjson", [patient(1), observation(1, of=1)])
+    run(exchange)
+    send(exchange, "2.ndjson", [patient(1), observation(1, of=1)])
+    assert run(exchange).records["unchanged"] == 3
+
+
+def test_a_changed_record_is_a_new_version_and_one_more_row_of_history(exchange: Exchange) -> None:
+    query = "SELECT count(*), max(version) FROM resource_history WHERE type = 'Observation'"
+    send(exchange, "1.ndjson", [patient(1), observation(1, of=1)])
+    run(exchange)
+    with exchange.work.connect() as connection:
+        before = connection.execute(query).fetchone()
+    send(exchange, "2.ndjson", [observation(1, of=1, value=7.5)])
+    run(exchange)
+    with exchange.work.connect() as connection:
+        after = connection.execute(query).fetchone()
+        version = connection.execute("SELECT version FROM resource WHERE type = 'Observation'").fetchone()
+    assert before is not None
+    assert after is not None
+    assert (after[0] - before[0], version) == (1, (2,))
+
+
+def test_a_record_sent_twice_in_one_run_is_a_duplicate(exchange: Exchange) -> None:
+    send(exchange, "1.ndjson", [patient(1), patient(1)])
+    assert run(exchange).records["duplicate"] == 1
+
+
+def test_a_run_with_a_missing_record_does_not_balance(exchange: Exchange) -> None:
+    partner = find_partner(exchange.partners, "elm_clinic")
+    send(exchange, "1.ndjson", [patient(1), patient(2)])
+    number = pull_step(exchange.work, partner)
+    with exchange.work.connect() as connection:
+        connection.execute("DELETE FROM source_record WHERE run = %s AND key = 'Patient/p2'", [number])
+        connection.commit()
+    with pytest.raises(RunOutOfBalance):
+        finish_run(exchange.work, partner, number)
