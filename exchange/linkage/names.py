@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from anyascii import anyascii
 
@@ -82,6 +83,7 @@ def generation(texts: list[str]) -> str:
     return found[-1] if found else ""
 
 
+@lru_cache(maxsize=1 << 16)
 def sound(word: str) -> str:
     """What remains of a folded word when transliterations and spelling habits are taken away.
 

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
 
+from exchange.linkage import Edge, authority_of, partition
 from exchange.repository.reader import Reader, select
 
 
@@ -54,12 +55,38 @@ def persons_of(reader: Reader, patients: Iterable[int | None]) -> Mapping[int, P
     """The person each patient is part of; patients whose own Patient is hidden are left out."""
     wanted = sorted({patient for patient in patients if patient is not None})
     rows = select(reader, _REACHED, (wanted,)) if wanted else []
+    person = _partition(reader, {row[1]: str(row[2]) for row in rows})
     found: dict[int, Person] = {}
     for origin, group in groupby(rows, key=lambda row: row[0]):
-        contributions = tuple(Contribution(*row[1:]) for row in group)
+        contributions = tuple(
+            c
+            for c in (Contribution(*row[1:]) for row in group)
+            if person.get(c.patient) == person.get(origin)
+        )
         if any(c.patient == origin for c in contributions):
             found[origin] = Person(contributions)
     return found
+
+
+def _partition(reader: Reader, members: Mapping[int, str]) -> Mapping[int, str]:
+    """Who is one person among visible Patients, given which of them a steward or the model keeps apart."""
+    numbers = sorted(members)
+    both = "a = ANY(%(n)s) AND b = ANY(%(n)s)"
+    apart = select(reader, f"SELECT a, b, authority FROM patient_apart WHERE {both}", {"n": numbers})
+    if not apart:
+        return dict.fromkeys(members, "")  # everybody who is reached is one person
+    edges = select(
+        reader, f"SELECT a, b, basis, probability FROM patient_edge WHERE a < b AND {both}", {"n": numbers}
+    )
+    persons = partition(
+        members.values(),
+        [
+            Edge(members[a], members[b], authority_of(basis), probability)
+            for a, b, basis, probability in edges
+        ],
+        {frozenset((members[a], members[b])): authority for a, b, authority in apart},
+    )
+    return {number: persons[fhir_id] for number, fhir_id in members.items()}
 
 
 def find_person(reader: Reader, patient_id: UUID) -> Person | None:
