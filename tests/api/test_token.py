@@ -98,7 +98,6 @@ def test_without_a_subject_role_the_organization_itself_asks(software, token_of)
         {"jti": "with space"},
     ],
     ids=lambda wrong: "-".join(wrong),  # not the values: some are times, and workers must agree
-    ids=str,
 )
 def test_an_assertion_with_a_wrong_claim_is_refused(api, software, changes):
     answer = api.post("/auth/token", data=software.form(software.assertion(**changes)))
