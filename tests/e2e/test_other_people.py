@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exchange.app import balance, open_exchange
+from exchange.app import Exchange, balance, open_exchange
 from exchange.app.partners import new_partner
 from exchange.pipeline import quarantine
 from exchange.pipeline.steps import run_partner
@@ -47,18 +47,23 @@ def some_files(source: Path, match: str, most: int, folder: Path) -> Path:
     return folder
 
 
+def with_partner(home: Path, kind: str, files: Path, match: str, database: str) -> Exchange:
+    """The exchange with one partner, made as `exchange partner new` makes it."""
+    new_partner(home / "mappings", "maple", kind, str(files), "2026-01-01", match)  # type: ignore[arg-type]
+    variables = {
+        "EXCHANGE_HOME": str(home),
+        "EXCHANGE_DATA": str(home.parent / "data"),
+        "EXCHANGE_DATABASE_URL": database,
+    }
+    return open_exchange(load_settings(variables))
+
+
 @pytest.mark.parametrize(("kind", "folder", "match", "most", "least"), SETS)
 def test_every_record_of_a_folder_is_published_withheld_or_quarantined_with_a_reason(
     kind: str, folder: str, match: str, most: int, least: float, home: Path, tmp_path: Path, database: str
 ) -> None:
     files = some_files(SHARED / folder, match, most, tmp_path / "files")
-    new_partner(home / "mappings", "maple", kind, str(files), "2026-01-01", match)  # type: ignore[arg-type]
-    variables = {
-        "EXCHANGE_HOME": str(home),
-        "EXCHANGE_DATA": str(tmp_path / "data"),
-        "EXCHANGE_DATABASE_URL": database,
-    }
-    exchange = open_exchange(load_settings(variables))
+    exchange = with_partner(home, kind, files, match, database)
     run = run_partner(exchange.work, exchange.partners["maple"])
     counts = balance(exchange, run.run)
     with exchange.work.connect() as connection:
@@ -73,13 +78,7 @@ def test_a_second_run_finds_nothing_new(
     kind: str, folder: str, match: str, most: int, least: float, home: Path, tmp_path: Path, database: str
 ) -> None:
     files = some_files(SHARED / folder, match, most, tmp_path / "files")
-    new_partner(home / "mappings", "maple", kind, str(files), "2026-01-01", match)  # type: ignore[arg-type]
-    variables = {
-        "EXCHANGE_HOME": str(home),
-        "EXCHANGE_DATA": str(tmp_path / "data"),
-        "EXCHANGE_DATABASE_URL": database,
-    }
-    exchange = open_exchange(load_settings(variables))
+    exchange = with_partner(home, kind, files, match, database)
     first = balance(exchange, run_partner(exchange.work, exchange.partners["maple"]).run)
     again = balance(exchange, run_partner(exchange.work, exchange.partners["maple"]).run)
     assert first.records["published"] >= first.pulled * least
