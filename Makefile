@@ -6,7 +6,8 @@ SIZE ?= 2000
 SEED ?= 1
 BIN := .venv/bin
 READY := .venv/.ready
-export PYTHONDONTWRITEBYTECODE := 1
+# Every Airflow task is a process of its own: without cached bytecode each would compile what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo serve test check format external bench lock clean reset
 

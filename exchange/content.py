@@ -26,7 +26,7 @@ def read_tree(root: Path) -> Files:
 def parse_partner(code: str, text: str, file: str) -> Partner:
     """A Partner from partner.yaml; raises ContentError naming the file, the field and what is valid."""
     try:
-        data = yaml.safe_load(text) or {}
+        data = yaml.load(text, Loader=yaml.CSafeLoader) or {}
         return Partner.model_validate({**data, "code": code})
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

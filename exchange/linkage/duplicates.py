@@ -89,7 +89,7 @@ def _content(files: Files) -> dict[str, Any]:
     if DUPLICATES_FILE not in files:
         raise ContentError("file is missing", file=DUPLICATES_FILE)
     try:
-        content = yaml.safe_load(files[DUPLICATES_FILE])
+        content = yaml.load(files[DUPLICATES_FILE], Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
         raise ContentError("not YAML", file=DUPLICATES_FILE) from error
     if not isinstance(content, dict):

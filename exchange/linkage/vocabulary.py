@@ -91,7 +91,7 @@ def _mapping(files: Files, path: str) -> Mapping[str, Any]:
     if path not in files:
         raise ContentError("file is missing", file=path)
     try:
-        content = yaml.safe_load(files[path]) or {}
+        content = yaml.load(files[path], Loader=yaml.CSafeLoader) or {}
     except yaml.YAMLError as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         raise ContentError("not YAML", file=path, line=None if line is None else line + 1) from error

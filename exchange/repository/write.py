@@ -26,6 +26,7 @@ from exchange.repository.relationships import note_events
 from exchange.repository.reprofile import lock_persons, matches, profiles_of, reprofile
 from exchange.repository.ruling import hold_ruling
 from exchange.repository.store import Key
+from exchange.repository.waves import outcome_of_repeat, waves, without_repeats
 from exchange.repository.withdraw import withhold
 
 
@@ -44,22 +45,11 @@ def publish(
     hold_ruling(conn, context)
     gone = _delete(conn, deleted, context, at)
     outcomes: dict[int, ItemOutcome] = {}
-    for wave in _waves(items):
+    batch = without_repeats(items)
+    for wave in waves(batch.states):
         outcomes |= _publish_wave(conn, wave, context, at)
+    outcomes |= {p: outcome_of_repeat(outcomes[first]) for p, first in batch.repeats.items()}
     return PublishResult(tuple(outcomes[position] for position in range(len(items))), gone)
-
-
-def _waves(items: Sequence[PublishItem]) -> Iterator[dict[int, PublishItem]]:
-    """Items by position, no resource twice in one wave: the second state of it comes after the first."""
-    waves: list[dict[int, PublishItem]] = []
-    met: dict[tuple[str, str], int] = {}
-    for position, item in enumerate(items):
-        key = (item.resource["resourceType"], item.resource["id"])
-        number = met[key] = met.get(key, -1) + 1
-        if number == len(waves):
-            waves.append({})
-        waves[number][position] = item
-    yield from waves
 
 
 def _publish_wave(

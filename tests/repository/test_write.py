@@ -69,6 +69,36 @@ def test_content_older_than_what_is_stored_goes_to_the_history(world):
     assert _versions(world, newer.resource["id"]) == [(2, False)]
 
 
+def test_what_repeats_the_state_before_it_in_one_batch_is_unchanged_and_keeps_older_news_out(world):
+    patient = world.patient("hospital", "1")
+    first = world.item("hospital", observation("hospital", patient, "a"))
+    again = replace(first, record=first.record + 1, event_time=AT)
+    between = replace(
+        first,
+        resource=observation("hospital", patient, "a", status="preliminary"),
+        event_time=AT - timedelta(minutes=1),
+    )
+    first = replace(first, event_time=AT - timedelta(minutes=2))
+    assert _kinds(world.publish(first, again, between)) == ["published", "unchanged", "published"]
+    with world.as_viewer(HOSPITAL) as view:
+        assert orjson.loads(read(view, "Observation", first.resource["id"]).body)["status"] == "final"
+
+
+def test_a_state_that_comes_back_after_another_is_no_repeat(world):
+    patient = world.patient("hospital", "1")
+    final = world.item("hospital", observation("hospital", patient, "a"))
+    amended = replace(final, resource=observation("hospital", patient, "a", status="amended"))
+    assert _kinds(world.publish(final, amended, final)) == ["published"] * 3
+    with world.as_viewer(HOSPITAL) as view:
+        assert orjson.loads(read(view, "Observation", final.resource["id"]).body)["status"] == "final"
+
+
+def test_repeats_of_what_may_not_be_held_are_withheld_too(world):
+    patient = world.patient("hospital", "1")
+    item = world.item("hospital", observation("hospital", patient, "a"), labels=NOTES)
+    assert _kinds(world.publish(item, replace(item, record=item.record + 1))) == ["withheld", "withheld"]
+
+
 def test_two_states_of_one_resource_in_one_batch_are_applied_in_order(world):
     patient = world.patient("hospital", "1")
     first = world.item("hospital", observation("hospital", patient, "a", status="preliminary"))
