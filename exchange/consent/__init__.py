@@ -8,7 +8,7 @@ from exchange.consent.decision import boundaries, decide, intervals
 from exchange.consent.directives import Directive
 from exchange.consent.emergency import missing_emergency_fields
 from exchange.consent.labelling import Source, label, label_all
-from exchange.consent.matching import matched
+from exchange.consent.matching import Surroundings, matched
 from exchange.consent.participants import Participant, participant
 from exchange.consent.profiles import Profile, origins, profile
 from exchange.consent.reading import directive
@@ -25,6 +25,7 @@ __all__ = [
     "Profile",
     "Rules",
     "Source",
+    "Surroundings",
     "boundaries",
     "decide",
     "directive",

@@ -48,7 +48,9 @@ def decide(
         return Decision("deny", (unknown or "unknown-participant",), until=until)
     asked = action or ("collect" if viewer == REPOSITORY else "access")
     facts = _facts(cls, viewer, asking, context, at, asked)
-    request = Request(viewer.participant, asking.names, asking.wider, asking.known, asked, viewer.purpose, at)
+    collecting = viewer == REPOSITORY and asked == "collect"
+    names = (asking.names, asking.wider, asking.known)
+    request = Request(viewer.participant, *names, asked, viewer.purpose, at, collecting)
     labelled = sorted(context.rules.vocabulary.atoms.intersection(cls.labels))
     atoms: list[str | None] = [*labelled] if labelled else [None]
     return _combined([_ruling(cls, replace(facts, atom=atom), request, context) for atom in atoms], until)
@@ -132,9 +134,7 @@ def _ordinary_permits(permits: Sequence[Voice], request: Request, vocabulary: Vo
     """Those that release where no law asks for a special one; any of them is a reason to hold the record."""
     domains = vocabulary.file.domains
     return [
-        voice
-        for voice in permits
-        if request.action == "collect" or any(domains[name].opens for name in voice.domains)
+        voice for voice in permits if request.collecting or any(domains[name].opens for name in voice.domains)
     ]
 
 
@@ -235,7 +235,8 @@ def _moments(profile: Profile) -> frozenset[datetime]:
 
 def _moments_of(provision: Provision) -> frozenset[datetime]:
     period = provision.period
-    own = {moment for moment in (period.start, period.end) if moment} if period else set()
+    spans = [period, *(member.during for member in provision.members)]
+    own = {moment for span in spans if span for moment in (span.start, span.end) if moment}
     return frozenset(own).union(*(_moments_of(child) for child in provision.provisions))
 
 

@@ -26,16 +26,29 @@ class Data:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A participant who belongs to a Group or CareTeam that was named, while `during`; None is always."""
+
+    code: str
+    during: Span | None = None
+
+    def counts_at(self, at: datetime) -> bool:
+        return self.during is None or self.during.contains(at)
+
+
+@dataclass(frozen=True, slots=True)
 class Provision:
     """One node of the tree; an empty tuple or None is no constraint.
 
-    `actors` are participant codes, `group:<name>` or `role:<name>`; `purposes` v3-ActReason codes;
-    `labels` v3-ActCode codes; `classes` and `codes` are `system|code`.
+    `actors` are participant codes, `group:<name>` or `role:<name>`; `members` those of its Groups
+    and CareTeams; `purposes` v3-ActReason codes; `labels` v3-ActCode codes; `classes`
+    and `codes` are `system|code`.
     """
 
     type: Verdict
     period: Span | None = None
     actors: tuple[str, ...] = ()
+    members: tuple[Member, ...] = ()
     actions: tuple[str, ...] = ()
     purposes: tuple[str, ...] = ()
     confidentiality: tuple[str, ...] = ()
@@ -51,7 +64,8 @@ class Provision:
 class Directive:
     """One Consent: who signed what when, for which discloser, and its provisions (None unless it binds).
 
-    `categories` and `policies` decide its domain; `organizations` are participant codes of the disclosers.
+    `categories`, `policies` (URIs) and `rules` (codings of policyRule) decide its domain; `organizations` are
+    participant codes of the disclosers; `teams` its Groups and CareTeams.
     """
 
     consent: str
@@ -66,6 +80,8 @@ class Directive:
     written: bool
     zone: str
     root: Provision | None
+    rules: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
 
     @property
     def binds(self) -> bool:
@@ -86,11 +102,14 @@ class Directive:
             "written": self.written,
             "zone": self.zone,
             "root": provision_to_json(self.root) if self.root else None,
+            "rules": list(self.rules),
+            "teams": list(self.teams),
         }
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> Directive:
-        lists = {name: tuple(body[name]) for name in ("categories", "policies", "organizations")}
+        names = ("categories", "policies", "organizations", "rules", "teams")
+        lists = {name: tuple(body.get(name, ())) for name in names}
         signed = datetime.fromisoformat(body["signed"]) if body["signed"] else None
         root = provision_from_json(body["root"]) if body["root"] else None
         return cls(**{**body, **lists, "signed": signed, "root": root})
@@ -104,9 +123,10 @@ def provision_to_json(provision: Provision) -> dict[str, Any]:
     body: dict[str, Any] = {"type": provision.type}
     body |= {name: list(getattr(provision, name)) for name in _LISTS if getattr(provision, name)}
     for name in ("period", "data_period"):
-        span: Span | None = getattr(provision, name)
-        if span:
-            body[name] = [bound.isoformat() if bound else None for bound in (span.start, span.end)]
+        if span := getattr(provision, name):
+            body[name] = _span_to_json(span)
+    if provision.members:
+        body["members"] = [[member.code, _span_to_json(member.during)] for member in provision.members]
     if provision.data:
         body["data"] = [[data.meaning, data.reference] for data in provision.data]
     if provision.provisions:
@@ -118,11 +138,22 @@ def provision_from_json(body: dict[str, Any]) -> Provision:
     values: dict[str, Any] = {name: tuple(body[name]) for name in _LISTS if name in body}
     for name in ("period", "data_period"):
         if name in body:
-            start, end = (datetime.fromisoformat(bound) if bound else None for bound in body[name])
-            values[name] = Span(start, end)
+            values[name] = _span_from_json(body[name])
     return Provision(
         type=body["type"],
         **values,
+        members=tuple(Member(code, _span_from_json(during)) for code, during in body.get("members", ())),
         data=tuple(Data(*pair) for pair in body.get("data", ())),
         provisions=tuple(provision_from_json(child) for child in body.get("provisions", ())),
     )
+
+
+def _span_to_json(span: Span | None) -> list[str | None] | None:
+    return [bound.isoformat() if bound else None for bound in (span.start, span.end)] if span else None
+
+
+def _span_from_json(bounds: list[str | None] | None) -> Span | None:
+    if bounds is None:
+        return None
+    start, end = (datetime.fromisoformat(bound) if bound else None for bound in bounds)
+    return Span(start, end)

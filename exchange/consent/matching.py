@@ -3,68 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from exchange.consent.dates import Span, read_date, read_period
+from exchange.consent.clinical_dates import Reading, record_span
+from exchange.consent.dates import Span
 from exchange.consent.directives import UNRESOLVED, Data, Provision
 from exchange.consent.profiles import Profile
 from exchange.consent.reading import bare_reference
 from exchange.consent.trees import content_nodes
-from exchange.model.errors import RecordRejected
 from exchange.model.records import Resource
 
-Referred = Callable[[str], Collection[str] | None]
-"""The `Type/id` a stored resource refers to, by its own `Type/id`; None when it is not known."""
+Look = Callable[[str], Collection[str] | None]
+"""For a `Type/id`, other ones; None when the first is not known."""
 
-_TYPES = "http://hl7.org/fhir/resource-types"
+_TYPES = ("http://hl7.org/fhir/resource-types", "")
 _WHOLES = ("Encounter", "EpisodeOfCare", "CarePlan")
 _AUTHORS = ("author", "recorder", "asserter", "performer")
-_DATES = {  # the clinical date of each type, the first that is there
-    "Observation": ("effectiveDateTime", "effectivePeriod", "effectiveInstant"),
-    "DiagnosticReport": ("effectiveDateTime", "effectivePeriod"),
-    "Condition": ("onsetDateTime", "onsetPeriod", "recordedDate"),
-    "Encounter": ("period",),
-    "MedicationRequest": ("authoredOn",),
-    "ServiceRequest": ("authoredOn",),
-    "Task": ("authoredOn",),
-    "Procedure": ("performedDateTime", "performedPeriod"),
-    "Immunization": ("occurrenceDateTime",),
-    "AllergyIntolerance": ("onsetDateTime", "onsetPeriod", "recordedDate"),
-    "DocumentReference": ("context.period", "date"),
-    "QuestionnaireResponse": ("authored",),
-    "MedicationDispense": ("whenHandedOver", "whenPrepared"),
-    "CarePlan": ("period", "created"),
-    "CareTeam": ("period",),
-    "EpisodeOfCare": ("period",),
-}
+_NOT_ITS_OWN = frozenset(("contained", "extension", "modifierExtension", "meta"))
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What lies around a record and is not written in it.
+
+    `referred`: what a resource refers to; `agents`: whom Provenance names for it; `reading`: which date.
+    """
+
+    referred: Look
+    agents: Look
+    reading: Reading = "clinical"
 
 
 def _unknown(reference: str) -> None:
     return None
 
 
-def matched(profile: Profile, resource: Resource, referred: Referred = _unknown) -> tuple[int, ...]:
+ALONE = Surroundings(_unknown, _unknown)
+
+
+def matched(profile: Profile, resource: Resource, around: Surroundings = ALONE) -> tuple[int, ...]:
     """Numbers of the content-dependent provisions that match; the rest of each provision is decided later.
 
-    `referred` is asked for `data` with meaning `related`. What is not known matches denials and no permit.
+    What is not known matches denials and no permit.
     """
     return tuple(
         node.number
         for statement, node in content_nodes(profile)
-        if node.number is not None and _matches(node.provision, resource, ZoneInfo(statement.zone), referred)
+        if node.number is not None and _matches(node.provision, resource, ZoneInfo(statement.zone), around)
     )
 
 
-def _matches(provision: Provision, resource: Resource, zone: ZoneInfo, referred: Referred) -> bool:
+def meant(profile: Profile) -> frozenset[str]:
+    """The `Type/id` whose own references decide a match: `data` with meaning `related`."""
+    return frozenset(
+        data.reference
+        for _, node in content_nodes(profile)
+        for data in node.provision.data
+        if data.meaning == "related"
+    )
+
+
+def by_author(profile: Profile) -> bool:
+    """Whether somebody chose by who wrote a record, so that Provenance counts."""
+    return any(
+        data.meaning == "authoredby" for _, node in content_nodes(profile) for data in node.provision.data
+    )
+
+
+def _matches(provision: Provision, resource: Resource, zone: ZoneInfo, around: Surroundings) -> bool:
     denies = provision.type == "deny"
+    period = provision.data_period
     return (
         (not provision.classes or _has_class(provision.classes, resource, denies))
         and (not provision.codes or _has_code(provision.codes, resource, denies))
-        and (provision.data_period is None or _in_period(provision.data_period, resource, zone, denies))
-        and (
-            not provision.data or any(_is_meant(data, resource, referred, denies) for data in provision.data)
-        )
+        and (period is None or _in_period(period, record_span(resource, zone, around.reading), denies))
+        and (not provision.data or any(_is_meant(data, resource, around, denies) for data in provision.data))
     )
 
 
@@ -79,7 +94,7 @@ def _has_class(classes: tuple[str, ...], resource: Resource, denies: bool) -> bo
 
 def _is_class(name: str, resource: Resource) -> bool:
     system, _, code = name.rpartition("|")
-    if system == _TYPES:
+    if system in _TYPES and not code.startswith("http"):
         return bool(resource.get("resourceType") == code)
     if code.startswith("http"):
         profiles = (resource.get("meta") or {}).get("profile") or ()
@@ -89,18 +104,26 @@ def _is_class(name: str, resource: Resource) -> bool:
 
 def _readable_class(name: str) -> bool:
     system, _, code = name.rpartition("|")
-    return system == _TYPES or "/" in code
+    return name != UNRESOLVED and (system in _TYPES or "/" in code)
 
 
 def _has_code(codes: tuple[str, ...], resource: Resource, denies: bool) -> bool:
+    """A permit looks at the record's own codes, a denial also at contained ones and those in extensions."""
     wanted = set(codes)
     if denies and UNRESOLVED in wanted:
         return True
+    within = resource if denies else _own(resource)
     return any(
         f"{node.get('system', '')}|{node['code']}" in wanted
-        for node in _nodes(resource)
+        for node in _nodes(within)
         if isinstance(node.get("code"), str)
     )
+
+
+def _own(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {name: _own(value) for name, value in node.items() if name not in _NOT_ITS_OWN}
+    return [_own(item) for item in node] if isinstance(node, list) else node
 
 
 def _nodes(node: Any) -> Iterator[dict[str, Any]]:
@@ -115,52 +138,37 @@ def _nodes(node: Any) -> Iterator[dict[str, Any]]:
             stack.extend(item)
 
 
-def _in_period(period: Span, resource: Resource, zone: ZoneInfo, denies: bool) -> bool:
-    when = clinical_span(resource, zone)
+def _in_period(period: Span, when: Span | None, denies: bool) -> bool:
     if when is None:
         return denies
     return when.overlaps(period) if denies else when.within(period)
 
 
-def clinical_span(resource: Resource, zone: ZoneInfo) -> Span | None:
-    """When the record is about, None when it does not say."""
-    for path in _DATES.get(resource.get("resourceType", ""), ()):
-        value: Any = resource
-        for name in path.split("."):
-            value = value.get(name) if isinstance(value, dict) else None
-        if value:
-            try:
-                read = read_period if isinstance(value, dict) else read_date
-                return read(value, zone, path)
-            except RecordRejected:
-                return None
-    return None
-
-
-def _is_meant(data: Data, resource: Resource, referred: Referred, denies: bool) -> bool:
+def _is_meant(data: Data, resource: Resource, around: Surroundings, denies: bool) -> bool:
     if data.reference == UNRESOLVED:
         return denies
     own = f"{resource.get('resourceType')}/{resource.get('id')}"
     if data.meaning == "authoredby":
-        return _authored_by(data.reference, resource, denies)
+        return _authored_by(data.reference, resource, around.agents(own) or (), denies)
     if own == data.reference:
         return True
     whole = data.reference.partition("/")[0] in _WHOLES
     depends = data.meaning == "dependents" or (data.meaning == "related" and whole)
-    if depends and data.reference in _references(resource):
+    if depends and data.reference in references_in(resource):
         return True
     if data.meaning != "related":
         return False
-    reached = referred(data.reference)
+    reached = around.referred(data.reference)
     return denies and not whole if reached is None else own in reached
 
 
-def _references(node: Any) -> set[str]:
+def references_in(node: Any) -> set[str]:
+    """`Type/id` of every literal reference in it."""
     return {bare_reference(item) for item in _nodes(node) if isinstance(item.get("reference"), str)}
 
 
-def _authored_by(author: str, resource: Resource, denies: bool) -> bool:
-    named: set[str] = set()
+def _authored_by(author: str, resource: Resource, agents: Collection[str], denies: bool) -> bool:
+    named = set(agents)
     for name in _AUTHORS:
-        named |= _references(resource.get(name))
+        named |= references_in(resource.get(name))
     return author in named if named else denies

@@ -28,6 +28,7 @@ class Statement:
     certain: bool
     zone: str
     root: Provision
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,13 @@ def statement_to_json(statement: Statement) -> dict[str, Any]:
         "certain": statement.certain,
         "zone": statement.zone,
         "root": provision_to_json(statement.root),
+        "rules": list(statement.rules),
     }
 
 
 def statement_from_json(body: dict[str, Any]) -> Statement:
-    lists = {name: tuple(body[name]) for name in ("categories", "policies", "organizations")}
+    names = ("categories", "policies", "organizations", "rules")
+    lists = {name: tuple(body.get(name, ())) for name in names}
     return Statement(**{**body, **lists, "root": provision_from_json(body["root"])})
 
 
@@ -128,4 +131,5 @@ def _statement(directive: Directive, root: Provision, certain: bool) -> Statemen
         certain=certain,
         zone=directive.zone,
         root=root,
+        rules=directive.rules,
     )

@@ -6,16 +6,19 @@ https://hl7.org/fhir/R4/consent.html
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
 from exchange.consent.dates import EXCHANGE_ZONE, read_date, read_period
-from exchange.consent.directives import UNRESOLVED, Data, Directive, Provision, Verdict
+from exchange.consent.directives import UNRESOLVED, Data, Directive, Member, Provision, Verdict
 from exchange.model.errors import RecordRejected
 from exchange.model.records import Resource
 
-Resolve = Callable[[dict[str, Any]], str | None]
+Team = Sequence[Member | None]
+Resolve = Callable[[dict[str, Any]], str | Team | None]
+"""A Reference's participant code or `group:<name>`; the members of a Group or CareTeam, among them None for
+one who cannot be told; None for anything else."""
 
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
@@ -35,6 +38,7 @@ _BASE_OF_RULE: dict[str, Verdict] = {
     "OPTOUT": "deny",
     "OPTOUTE": "deny",
 }
+_ACT_CODES = (ACT_CODE, "urn:oid:2.16.840.1.113883.5.4")
 _SHORT = {  # systems whose codes stand alone in the normal form, with the OIDs they also go by
     ACT_CODE: "",
     "urn:oid:2.16.840.1.113883.5.4": "",
@@ -53,7 +57,7 @@ _REFERENCE = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_hi
 def directive(
     consent: Resource, *, resolve: Resolve, recorded_by: str | None = None, zone: tzinfo = EXCHANGE_ZONE
 ) -> Directive:
-    """Normal form of one Consent; `resolve` gives a Reference's participant code, `group:<name>` or None.
+    """Normal form of one Consent; `resolve` says whom a Reference means.
 
     `recorded_by` is the participant that sent it: the discloser where the Consent names no organization.
     Partial dates are read in `zone`. Raises RecordRejected: `not-supported` when it cannot be computed,
@@ -69,7 +73,7 @@ def _directive(consent: Resource, resolve: Resolve, recorded_by: str | None, zon
     _shape(consent)
     status, scope = consent["status"], _scope(consent.get("scope"))
     binds = status == "active" and scope in _DISCLOSING_SCOPES
-    named = {resolve(reference) or _spelling(reference) for reference in _dicts(consent, "organization")}
+    named = {_discloser(reference, resolve) for reference in _dicts(consent, "organization")}
     organizations = named or ({recorded_by} if recorded_by else set())
     return Directive(
         consent=str(consent.get("id", "")),
@@ -84,7 +88,25 @@ def _directive(consent: Resource, resolve: Resolve, recorded_by: str | None, zon
         written="sourceReference" in consent or "sourceAttachment" in consent,
         zone=str(zone),
         root=_root(consent, resolve, zone) if binds else None,
+        rules=_sorted(_concepts(consent.get("policyRule"))),
+        teams=_sorted(_teams(consent.get("provision"))) if binds else (),
     )
+
+
+def _discloser(reference: dict[str, Any], resolve: Resolve) -> str:
+    found = resolve(reference)
+    return found if isinstance(found, str) else f"{UNRESOLVED}{bare_reference(reference)}"
+
+
+def _teams(node: object) -> list[str]:
+    """Groups and CareTeams anywhere in the tree: who belongs to them may change."""
+    if isinstance(node, list):
+        return [name for item in node for name in _teams(item)]
+    if not isinstance(node, dict):
+        return []
+    actors = [bare_reference(actor.get("reference")) for actor in _dicts(node, "actor")]
+    own = [name for name in actors if name.startswith(("Group/", "CareTeam/"))]
+    return [*own, *_teams(node.get("provision"))]
 
 
 def _shape(consent: Resource) -> None:
@@ -126,7 +148,7 @@ def _base_of_rule(rule: object) -> Verdict | None:
     bases = {
         _BASE_OF_RULE[coding["code"]]
         for coding in _codings(rule)
-        if coding.get("system") == ACT_CODE and coding.get("code") in _BASE_OF_RULE
+        if coding.get("system") in _ACT_CODES and coding.get("code") in _BASE_OF_RULE
     }
     return bases.pop() if len(bases) == 1 else None
 
@@ -147,11 +169,13 @@ def _provision(node: dict[str, Any], reader: _Reader, path: str, depth: int) -> 
     if depth > _DEEPEST:
         raise RecordRejected("provisions nested too deeply", code="not-supported", expression=path)
     labels = _sorted(_short(coding) for coding in _dicts(node, "securityLabel"))
+    named = [_actor(actor, reader.resolve) for actor in _dicts(node, "actor")]
     zone = reader.zone
     return Provision(
         type=node["type"],
         period=read_period(node["period"], zone, f"{path}.period") if "period" in node else None,
-        actors=_sorted(_actor(actor, reader.resolve) for actor in _dicts(node, "actor")),
+        actors=_sorted(name for names, _ in named for name in names),
+        members=_members(member for _, members in named for member in members),
         actions=_sorted(_concepts(node.get("action"), _short)),
         purposes=_sorted(_short(coding) for coding in _dicts(node, "purpose")),
         confidentiality=tuple(label for label in labels if label in _LEVELS),
@@ -169,12 +193,22 @@ def _provision(node: dict[str, Any], reader: _Reader, path: str, depth: int) -> 
     )
 
 
-def _actor(actor: dict[str, Any], resolve: Resolve) -> str:
+def _actor(actor: dict[str, Any], resolve: Resolve) -> tuple[list[str], list[Member]]:
+    """What one actor is called, and the members of a team; what cannot be told is UNRESOLVED."""
     roles = {coding.get("code") for coding in _codings(actor.get("role"))}
     reference = actor.get("reference")
     if not isinstance(reference, dict) or (roles and not roles & _RECIPIENT_ROLES):
-        return UNRESOLVED
-    return resolve(reference) or _class_of_recipients(reference) or UNRESOLVED
+        return [UNRESOLVED], []
+    found = _class_of_recipients(reference) or resolve(reference)
+    if isinstance(found, str):
+        return [found], []
+    members = [member for member in found or () if member is not None]
+    whole = bool(found) and len(members) == len(found or ())
+    return [] if whole else [UNRESOLVED], members
+
+
+def _members(members: Iterable[Member]) -> tuple[Member, ...]:
+    return tuple(sorted(set(members), key=lambda member: (member.code, str(member.during))))
 
 
 def _class_of_recipients(reference: dict[str, Any]) -> str | None:
@@ -198,8 +232,9 @@ def _scope(scope: object) -> str:
 
 
 def _policies(consent: Resource) -> tuple[str, ...]:
+    """URIs alone: what is said by the policyRule does not keep a newer consent from taking its place."""
     uris = (policy.get("uri") for policy in _dicts(consent, "policy"))
-    return _sorted([*(uri for uri in uris if isinstance(uri, str)), *_concepts(consent.get("policyRule"))])
+    return _sorted(uri for uri in uris if isinstance(uri, str))
 
 
 def _signed(consent: Resource, zone: tzinfo) -> datetime | None:
@@ -245,10 +280,6 @@ def bare_reference(reference: object) -> str:
     text = reference.get("reference") if isinstance(reference, dict) else None
     found = _REFERENCE.match(text) if isinstance(text, str) else None
     return f"{found[1]}/{found[2]}" if found else UNRESOLVED
-
-
-def _spelling(reference: dict[str, Any]) -> str:
-    return f"{UNRESOLVED}{bare_reference(reference)}"
 
 
 def _sorted(texts: Iterable[str]) -> tuple[str, ...]:

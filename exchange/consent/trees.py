@@ -6,7 +6,7 @@ where its parents do, and a denial among siblings wins in any order (IHE PCF app
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -27,7 +27,7 @@ class Request:
     """Who asks, in every way a consent may name him.
 
     `names`: his code, groups and role; `wider`: also those of the organizations he is part of; `known`: every
-    name that can be resolved at all.
+    name that can be resolved at all; `collecting`: it is the shared repository taking the record in.
     """
 
     code: str
@@ -37,6 +37,7 @@ class Request:
     action: str
     purpose: str
     at: datetime
+    collecting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +140,12 @@ def _descend(
 
 
 def _naming(provision: Provision, request: Request) -> int:
-    if request.action == "collect":
-        return BY_CLASS if provision.actors else ANYONE
+    if request.collecting:
+        return BY_CLASS if provision.actors or provision.members else ANYONE
     if request.code in provision.actors:
         return BY_NAME
-    return BY_CLASS if request.names.intersection(provision.actors) else ANYONE
+    named = request.names.intersection(provision.actors) or _is_member(provision, request, request.names)
+    return BY_CLASS if named else ANYONE
 
 
 def _matches(node: Node, request: Request, subject: Subject, vocabulary: Vocabulary) -> bool:
@@ -152,7 +154,7 @@ def _matches(node: Node, request: Request, subject: Subject, vocabulary: Vocabul
         return False
     if provision.period is not None and not provision.period.contains(request.at):
         return False
-    who = _collecting if request.action == "collect" else _asking
+    who = _collecting if request.collecting else _asking
     return who(provision, request, vocabulary) and _labelled(provision, subject, vocabulary)
 
 
@@ -160,7 +162,7 @@ def _asking(provision: Provision, request: Request, vocabulary: Vocabulary) -> b
     permit = provision.type == "permit"
     purposes = vocabulary.granted if permit else vocabulary.refused
     return (
-        (not provision.actors or _reaches(provision, request))
+        _reaches(provision, request)
         and (not provision.actions or _names(provision.actions, request.action, _ACTIONS, permit))
         and (not provision.purposes or _covers(provision.purposes, request.purpose, purposes, permit))
     )
@@ -179,7 +181,7 @@ def _collecting(provision: Provision, request: Request, vocabulary: Vocabulary) 
         return True
     purposes = vocabulary.file.collects_for
     return (
-        (not provision.actors or _reaches(provision, request))
+        _reaches(provision, request)
         and (not provision.actions or _names(provision.actions, "collect", _ACTIONS, False))
         and all(
             not provision.purposes or _covers(provision.purposes, purpose, vocabulary.refused, False)
@@ -190,9 +192,20 @@ def _collecting(provision: Provision, request: Request, vocabulary: Vocabulary) 
 
 def _reaches(provision: Provision, request: Request) -> bool:
     """A permit reaches whom it names; a denial also those below him, and everybody if it is unreadable."""
+    if not provision.actors and not provision.members:
+        return True
     if provision.type == "permit":
-        return not request.names.isdisjoint(provision.actors)
-    return not request.wider.isdisjoint(provision.actors) or not request.known.issuperset(provision.actors)
+        return not request.names.isdisjoint(provision.actors) or _is_member(provision, request, request.names)
+    return (
+        not request.wider.isdisjoint(provision.actors)
+        or not request.known.issuperset(provision.actors)
+        or _is_member(provision, request, request.wider)
+    )
+
+
+def _is_member(provision: Provision, request: Request, names: frozenset[str]) -> bool:
+    """Of a Group or CareTeam the provision names, at the moment of asking."""
+    return any(member.code in names and member.counts_at(request.at) for member in provision.members)
 
 
 def _names(listed: tuple[str, ...], wanted: str, valid: Cover, permit: bool) -> bool:
@@ -210,20 +223,25 @@ def _covers(listed: tuple[str, ...], wanted: str, cover: Cover, permit: bool) ->
 
 
 def _labelled(provision: Provision, subject: Subject, vocabulary: Vocabulary) -> bool:
-    """OR inside confidentiality, sensitivity and marks each; AND between these kinds."""
-    permit = provision.type == "permit"
+    """OR inside confidentiality and inside sensitivity, AND between them.
+
+    A mark (a law, a program) beside sensitivity codes narrows a permit and widens a denial.
+    """
     if provision.confidentiality and not _level_matches(provision, subject, vocabulary):
         return False
     if not provision.labels:
         return True
     marks = [label for label in provision.labels if label in vocabulary.marks]
     others = [label for label in provision.labels if label not in vocabulary.marks]
-    cover = vocabulary.permits if permit else vocabulary.denies
-    return (not marks or not subject.marks.isdisjoint(marks)) and (
-        not others
-        or (subject.atom is not None and any(subject.atom in cover.get(label, ()) for label in others))
-        or (not permit and any(label not in cover for label in others))
-    )
+    marked = not subject.marks.isdisjoint(marks)
+    if provision.type == "permit":
+        return (not marks or marked) and (not others or _atom_in(others, subject, vocabulary.permits))
+    unreadable = any(label not in vocabulary.denies for label in others)
+    return marked or unreadable or _atom_in(others, subject, vocabulary.denies)
+
+
+def _atom_in(labels: Sequence[str], subject: Subject, cover: Cover) -> bool:
+    return subject.atom is not None and any(subject.atom in cover.get(label, ()) for label in labels)
 
 
 def _level_matches(provision: Provision, subject: Subject, vocabulary: Vocabulary) -> bool:

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from pydantic import Field
 
+from exchange.consent.clinical_dates import Reading
 from exchange.consent.content import Content, Lines, line_of, load
 from exchange.model.errors import ContentError
 from exchange.model.partner import OrganizationType
@@ -86,6 +87,7 @@ class VocabularyFile(Content):
     groups: dict[str, Group]
     obligations: dict[str, str]
     break_glass_fields: tuple[str, ...]
+    data_period: Reading = "clinical"
     all_packs: tuple[str, ...]
     packs: tuple[str, ...]
     references_not_followed: tuple[str, ...]
@@ -138,7 +140,7 @@ def parse_vocabulary(file: str, text: str) -> Vocabulary:
         makes={code: term.makes for code, term in terms.items() if term.makes},
         reveals={code: term.reveals for code, term in terms.items() if term.reveals},
         permits=_equivalent(down, read.equivalents),
-        denies=_families(_families(down, read.equivalents), read.families),
+        denies=_with_aliases(_families(_families(down, read.equivalents), read.families), read.aliases),
         granted=_granted(purposes, read.not_inherited),
         refused=purposes,
         aliases={(alias.system, alias.code): alias.means for alias in read.aliases},
@@ -172,6 +174,16 @@ def _families(down: Cover, sets: Iterable[tuple[str, ...]]) -> dict[str, frozens
         whole = frozenset().union(*(down[member] for member in members))
         wider |= {code: wider[code] | whole for code, below in down.items() if not below.isdisjoint(members)}
     return wider
+
+
+def _with_aliases(cover: Cover, aliases: Iterable[Alias]) -> dict[str, frozenset[str]]:
+    """A retired code in a denial denies what it stood for."""
+    old = {
+        alias.code: frozenset().union(*(cover[code] for code in alias.means if code in cover))
+        for alias in aliases
+        if alias.code not in cover and alias.system.endswith("v3-ActCode")
+    }
+    return {**cover, **{code: reached for code, reached in old.items() if reached}}
 
 
 def _granted(purposes: Cover, not_inherited: Mapping[str, tuple[str, ...]]) -> dict[str, frozenset[str]]:

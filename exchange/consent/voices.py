@@ -48,7 +48,8 @@ def _voice(
     position, statement, root = entry
     elsewhere = statement.scope == "research" and request.purpose not in vocabulary.granted["HRESCH"]
     answer = Answer("silent", root.path) if elsewhere else evaluate(root, request, subject, vocabulary)
-    return Voice(position, statement, vocabulary.domains_of(statement.categories, statement.policies), answer)
+    policies = (*statement.policies, *statement.rules)
+    return Voice(position, statement, vocabulary.domains_of(statement.categories, policies), answer)
 
 
 def may_open(voice: Voice, source: str, vocabulary: Vocabulary) -> bool:

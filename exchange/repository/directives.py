@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,10 +11,14 @@ import orjson
 import psycopg
 
 from exchange.consent import Context, Directive, directive
+from exchange.consent.dates import EXCHANGE_ZONE, read_period
+from exchange.consent.directives import Member
+from exchange.consent.reading import Resolve
+from exchange.model.errors import RecordRejected
+from exchange.model.fhir import references
 from exchange.model.records import Resource
 from exchange.model.terms import SYSTEMS
 
-Resolve = Callable[[dict[str, Any]], str | None]
 Identifier = tuple[str, str]
 
 PARTICIPANT_SYSTEM = "urn:mosaic:partner"
@@ -57,28 +61,73 @@ def drop_directives(conn: psycopg.Connection, consents: Sequence[UUID]) -> set[i
 def resolver(
     conn: psycopg.Connection, consents: Sequence[Resource], batch: Iterable[Resource], context: Context
 ) -> Resolve:
-    """Tells the participant a reference means: by its identifier, or by those of the Organization it names.
+    """Tells whom a reference means: by its identifier, or by those of the Organization it names.
 
-    An identifier is the participant's code under urn:mosaic:partner, or its NPI.
+    An identifier is the participant's code under urn:mosaic:partner, or its NPI. A Group or CareTeam means
+    its members, each while he belongs to it.
     """
-    wanted = {r.removeprefix("Organization/") for c in consents for r in _organizations(c)}
-    known = {o["id"]: _identifiers(o) for o in batch if o["resourceType"] == "Organization"}
-    stored = conn.execute(
-        "SELECT fhir_id::text, body FROM resource"
-        " WHERE type = 'Organization' AND rendition = 0 AND fhir_id = ANY(%s)",
-        (_uuids(wanted - known.keys()),),
-    ).fetchall()
-    known |= {fhir_id: _identifiers(orjson.loads(body)) for fhir_id, body in stored}
+    own = {f"{r['resourceType']}/{r['id']}": r for r in batch if r["resourceType"] in _ACTORS}
+    known = {**_stored(conn, consents, own), **own}
+    known = {**_stored(conn, [r for r in known.values() if r["resourceType"] in _TEAMS], known), **known}
     participants = _by_identifier(context)
 
-    def resolve(reference: dict[str, Any]) -> str | None:
+    def organization(reference: Mapping[str, Any]) -> str | None:
         identifier = reference.get("identifier", {})
-        own = [(identifier.get("system", ""), identifier.get("value", ""))]
-        target = known.get(str(reference.get("reference", "")).removeprefix("Organization/"), [])
-        found = {participants[i] for i in (*own, *target) if i in participants}
+        named = [(identifier.get("system", ""), identifier.get("value", ""))]
+        target = _identifiers(known.get(str(reference.get("reference", "")), {}))
+        found = {participants[i] for i in (*named, *target) if i in participants}
         return found.pop() if len(found) == 1 else None
 
+    def resolve(reference: dict[str, Any]) -> str | list[Member | None] | None:
+        named = known.get(str(reference.get("reference", "")), {})
+        if named.get("resourceType") not in _TEAMS:
+            return organization(reference)
+        return [_member(organization(who), entry) for who, entry in _members(named)]
+
     return resolve
+
+
+_TEAMS = ("Group", "CareTeam")
+_ACTORS = ("Organization", *_TEAMS)
+
+
+def _members(team: Resource) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Those who belong to it with their entries; one on behalf of an organization counts as that."""
+    for entry in team.get("member", ()) if team["resourceType"] == "Group" else ():
+        if not entry.get("inactive"):
+            yield entry.get("entity", {}), entry
+    for entry in team.get("participant", ()):
+        yield entry.get("onBehalfOf") or entry.get("member", {}), entry
+
+
+def _member(code: str | None, entry: Mapping[str, Any]) -> Member | None:
+    """None for somebody who cannot be told, or whose time cannot be read."""
+    if code is None:
+        return None
+    try:
+        during = read_period(entry["period"], EXCHANGE_ZONE, "period") if "period" in entry else None
+    except RecordRejected:
+        return None
+    return Member(code, during)
+
+
+def _stored(
+    conn: psycopg.Connection, nodes: Sequence[Resource], known: Mapping[str, Resource]
+) -> dict[str, Resource]:
+    """The Organizations, Groups and CareTeams these refer to, as far as they are published."""
+    pairs = {
+        (kind, fhir_id)
+        for node in nodes
+        for name in references(node)
+        for kind, _, fhir_id in [name.partition("/")]
+        if kind in _ACTORS and name not in known and _uuids([fhir_id])
+    }
+    rows = conn.execute(
+        "SELECT type || '/' || fhir_id, body FROM resource"
+        " WHERE (type, fhir_id) IN (SELECT * FROM unnest(%s::text[], %s::uuid[])) AND rendition = 0",
+        ([kind for kind, _ in pairs], [fhir_id for _, fhir_id in pairs]),
+    ).fetchall()
+    return {name: orjson.loads(body) for name, body in rows}
 
 
 def _by_identifier(context: Context) -> dict[Identifier, str]:
@@ -91,17 +140,6 @@ def _by_identifier(context: Context) -> dict[Identifier, str]:
 
 def _identifiers(organization: Resource) -> list[Identifier]:
     return [(i.get("system", ""), i.get("value", "")) for i in organization.get("identifier", ())]
-
-
-def _organizations(node: Any) -> Iterable[str]:
-    if isinstance(node, dict):
-        reference = node.get("reference")
-        if isinstance(reference, str) and reference.startswith("Organization/"):
-            yield reference
-        node = list(node.values())
-    if isinstance(node, list):
-        for item in node:
-            yield from _organizations(item)
 
 
 def _uuids(texts: Iterable[str]) -> list[UUID]:

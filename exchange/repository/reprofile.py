@@ -14,7 +14,7 @@ from typing import NamedTuple
 import orjson
 import psycopg
 
-from exchange.consent import Context, Directive, DisclosureClass, Profile, matched, profile
+from exchange.consent import Context, Directive, DisclosureClass, Profile, Surroundings, matched, profile
 from exchange.model.records import Resource
 from exchange.repository.disclosure import (
     NO_DIRECTIVES,
@@ -26,6 +26,7 @@ from exchange.repository.disclosure import (
 from exchange.repository.relationships import derive_relationships
 from exchange.repository.ruling import hold_ruling
 from exchange.repository.store import move
+from exchange.repository.surroundings import surroundings
 from exchange.repository.withdraw import forbidden_rows, withdraw
 
 
@@ -65,6 +66,19 @@ def reprofile(conn: psycopg.Connection, patients: Set[int], context: Context, at
     withdrawn = withdraw(conn, forbidden_rows(conn, at, list(changed)), context, at)
     derive_relationships(conn, numbers)
     return Reprofiled(len(changed), moved, withdrawn)
+
+
+def rematch(conn: psycopg.Connection, patients: Set[int], context: Context, at: datetime) -> int:
+    """Looks again at what their provisions match, when a record came that decides it; returns rows moved."""
+    if not patients:
+        return 0
+    known = conn.execute(
+        "SELECT patient, profile FROM patient WHERE patient = ANY(%s) AND profile IS NOT NULL",
+        (list(patients),),
+    ).fetchall()
+    moved = _reclass(conn, dict(known), context, at)
+    withdraw(conn, forbidden_rows(conn, at, [patient for patient, _ in known]), context, at)
+    return moved
 
 
 def lock_persons(conn: psycopg.Connection, patients: Iterable[int]) -> list[Member]:
@@ -112,9 +126,9 @@ def _set_profiles(conn: psycopg.Connection, changed: Mapping[int, int]) -> None:
     )
 
 
-def matches(directives: Profile, resource: Resource) -> tuple[int, ...]:
+def matches(directives: Profile, resource: Resource, around: Surroundings) -> tuple[int, ...]:
     """The content-dependent provisions that match; nothing is looked at for the many who decided nothing."""
-    return matched(directives, resource) if directives.groups else ()
+    return matched(directives, resource, around) if directives.groups else ()
 
 
 def _reclass(conn: psycopg.Connection, profiles: Mapping[int, int], context: Context, at: datetime) -> int:
@@ -131,7 +145,14 @@ def _reclass(conn: psycopg.Connection, profiles: Mapping[int, int], context: Con
             (content, list(profiles)),
         ).fetchall()
         old = load_classes(conn, {row[1] for row in rows})
-        wanted = {row[0]: _with_profile(old[row[1]], known[profiles[row[2]]], row[3]) for row in rows}
+        bodies: dict[object, Resource] = {row[0]: orjson.loads(row[3]) for row in rows if row[3]}
+        names = {f"{body['resourceType']}/{body['id']}" for body in bodies.values()}
+        reading = context.rules.vocabulary.file.data_period
+        around = surroundings(conn, known.values(), names, {}, reading)
+        wanted = {
+            row[0]: _with_profile(old[row[1]], known[profiles[row[2]]], bodies.get(row[0]), around)
+            for row in rows
+        }
         numbers = intern_classes(conn, wanted.values(), context, at)
         changes = {
             row[0]: numbers[wanted[row[0]].digest] for row in rows if numbers[wanted[row[0]].digest] != row[1]
@@ -150,8 +171,10 @@ def _body(table: str) -> str:
     return "NULL::bytea" if table == "withheld" else "body"
 
 
-def _with_profile(old: DisclosureClass, directives: Profile, body: bytes | None) -> DisclosureClass:
-    found = matches(directives, orjson.loads(body)) if body else ()
+def _with_profile(
+    old: DisclosureClass, directives: Profile, body: Resource | None, around: Surroundings
+) -> DisclosureClass:
+    found = matches(directives, body, around) if body else ()
     return replace(old, profile=directives, matched=found)
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import psycopg
 
-from exchange.consent import REPOSITORY, Context, DisclosureClass, decide
+from exchange.consent import REPOSITORY, Context, DisclosureClass, Surroundings, decide
 from exchange.model.errors import RecordRejected
 from exchange.model.records import Issue, Labels, Resource
 from exchange.repository import store
@@ -23,9 +23,10 @@ from exchange.repository.index import index_rows
 from exchange.repository.items import ItemOutcome, PublishItem, PublishResult
 from exchange.repository.plan import Change, Rendition, Subject, change_of, row_of
 from exchange.repository.relationships import note_events
-from exchange.repository.reprofile import lock_persons, matches, profiles_of, reprofile
+from exchange.repository.reprofile import lock_persons, matches, profiles_of, rematch, reprofile
 from exchange.repository.ruling import hold_ruling
 from exchange.repository.store import Key
+from exchange.repository.surroundings import asked_about, surroundings
 from exchange.repository.waves import outcome_of_repeat, waves, without_repeats
 from exchange.repository.withdraw import withhold
 
@@ -64,6 +65,7 @@ def _publish_wave(
     subjects = _subjects(conn, numbers)
     renditions = _classified(conn, accepted, subjects, context, at)
     outcomes |= _store(conn, renditions, context, at)
+    rematch(conn, _affected(accepted.values(), subjects), context, at)
     note_events(conn, [e for item in accepted.values() for e in _event(item, subjects)])
     return outcomes
 
@@ -125,6 +127,18 @@ def _take_consents(
     return outcomes
 
 
+def _affected(items: Iterable[PublishItem], subjects: Mapping[str | None, Subject]) -> set[int]:
+    """Patients whose consents ask about one of these very resources."""
+    return {
+        subject.patient
+        for item in items
+        for subject in subjects.values()
+        if subject.patient is not None
+        and subject.directives is not None
+        and asked_about(subject.directives, item.resource)
+    }
+
+
 def _classified(
     conn: psycopg.Connection,
     items: Mapping[int, PublishItem],
@@ -133,7 +147,8 @@ def _classified(
     at: datetime,
 ) -> dict[int, list[Rendition]]:
     """The renditions of each item, the whole record first, each with the number of its class."""
-    found = {position: list(_renditions(item, subjects[item.patient])) for position, item in items.items()}
+    around = _around(conn, items.values(), subjects, context)
+    found = {p: list(_renditions(item, subjects[item.patient], around)) for p, item in items.items()}
     classes = {r.class_ for each in found.values() for r in each}
     digests = {c: c.digest for c in classes}
     numbers = intern_classes(conn, classes, context, at)
@@ -143,7 +158,18 @@ def _classified(
     }
 
 
-def _renditions(item: PublishItem, subject: Subject) -> Iterator[Rendition]:
+def _around(
+    conn: psycopg.Connection,
+    items: Iterable[PublishItem],
+    subjects: Mapping[str | None, Subject],
+    context: Context,
+) -> Surroundings:
+    batch = {f"{i.resource['resourceType']}/{i.resource['id']}": i.resource for i in items}
+    profiles = {s.directives for s in subjects.values() if s.directives}
+    return surroundings(conn, profiles, batch.keys(), batch, context.rules.vocabulary.file.data_period)
+
+
+def _renditions(item: PublishItem, subject: Subject, around: Surroundings) -> Iterator[Rendition]:
     forms: list[tuple[Resource, Labels]] = [(item.resource, item.labels)]
     if item.redacted:
         forms.append(item.redacted)
@@ -155,7 +181,7 @@ def _renditions(item: PublishItem, subject: Subject) -> Iterator[Rendition]:
             confidentiality=labels.confidentiality,
             labels=tuple(sorted(labels.codes)),
             profile=subject.directives,
-            matched=matches(subject.directives, resource) if subject.directives else (),
+            matched=matches(subject.directives, resource, around) if subject.directives else (),
         )
         yield Rendition(key, item, resource, subject, class_)
 

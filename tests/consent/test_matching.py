@@ -1,15 +1,15 @@
 import pytest
 
-from exchange.consent import matched
+from exchange.consent import Surroundings, matched
 from tests.consent.builders import chosen, consent, provision
 
 LOINC = "http://loinc.org"
 GLUCOSE = {"coding": [{"system": LOINC, "code": "2339-0"}]}
 
 
-def matches(resource, kind, referred=lambda reference: None, **terms):
+def matches(resource, kind, referred=lambda reference: None, agents=lambda reference: None, **terms):
     prof = chosen(consent(provision=provision("permit", provision(kind, **terms))))
-    return matched(prof, resource, referred) == (0,)
+    return matched(prof, resource, Surroundings(referred, agents)) == (0,)
 
 
 def observation(**elements):
@@ -63,9 +63,16 @@ def test_a_class_nobody_can_read_matches_denials_only():
     assert matches(observation(), "deny", **odd)
 
 
-def test_a_code_is_found_anywhere_in_the_record():
-    deep = observation(component=[{"extension": [{"url": "x", "valueCodeableConcept": GLUCOSE}]}])
-    assert matches(deep, "permit", code=[GLUCOSE])
+def test_a_code_is_found_in_the_record_and_for_denials_in_what_hangs_on_it():
+    own = observation(component=[{"code": GLUCOSE}])
+    assert matches(own, "permit", code=[GLUCOSE])
+    assert matches(own, "deny", code=[GLUCOSE])
+    for hanging in (
+        {"component": [{"extension": [{"url": "x", "valueCodeableConcept": GLUCOSE}]}]},
+        {"contained": [{"resourceType": "Observation", "id": "i", "code": GLUCOSE}]},
+    ):
+        assert not matches(observation(**hanging), "permit", code=[GLUCOSE])
+        assert matches(observation(**hanging), "deny", code=[GLUCOSE])
     assert not matches(
         observation(code={"coding": [{"system": "x", "code": "2339-0"}]}), "deny", code=[GLUCOSE]
     )
@@ -110,6 +117,21 @@ def test_related_is_what_the_instance_refers_to_and_unknown_matches_denials():
     assert matches(observation(), "permit", lambda _: {"Observation/o1"}, data=related)
     assert not matches(observation(), "permit", data=related)
     assert matches(observation(), "deny", data=related)
+
+
+def test_a_provenance_tells_the_author_too():
+    by = data("authoredby", "Practitioner/x")
+    told = {"agents": lambda reference: {"Practitioner/x"} if reference == "Observation/o1" else None}
+    assert matches(observation(), "permit", data=by, **told)
+    assert not matches(observation(id="o2"), "permit", data=by, **told)
+    assert not matches(observation(), "deny", data=data("authoredby", "Practitioner/y"), **told)
+
+
+def test_the_date_a_record_was_written_counts_where_the_exchange_reads_it_so():
+    prof = chosen(consent(provision=provision("permit", dataPeriod={"start": "2026-01", "end": "2026-01"})))
+    late = observation(effectiveDateTime="2026-01-05", issued="2026-02-01T08:00:00-06:00")
+    assert matched(prof, late) == (0,)
+    assert matched(prof, late, Surroundings(lambda _: None, lambda _: None, "recorded")) == ()
 
 
 def test_an_unknown_author_matches_denials_only():

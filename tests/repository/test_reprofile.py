@@ -157,3 +157,60 @@ def test_labels_of_what_was_published_are_known_to_what_refers_to_it(world, meas
         known_labels(world.conn, [reference, "Observation/none", "#contained"])[reference].confidentiality
         == "N"
     )
+
+
+def related_to(report, participant):
+    """A refusal, to one participant, of whatever that report refers to."""
+    tree = deny_to(participant)
+    data = [{"meaning": "related", "reference": {"reference": f"DiagnosticReport/{report['id']}"}}]
+    return {**tree, "provision": [{**tree["provision"][0], "data": data}]}
+
+
+def test_a_refusal_of_what_a_report_refers_to_reaches_that_and_no_more(world, patient, measured):
+    other = world.item("hospital", observation("hospital", patient, "b"))
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": resource_id("https://hospital.example/", "DiagnosticReport", "r"),
+        "status": "final",
+        "code": {"text": "glucose"},
+        "subject": {"reference": f"Patient/{patient}"},
+        "result": [{"reference": f"Observation/{measured.resource['id']}"}],
+    }
+    refusal = consent(patient, provision=related_to(report, "shelter"))
+    world.publish(other, world.item("hospital", refusal))
+    before = [sees(world, SHELTER, measured), sees(world, SHELTER, other)]
+    world.publish(world.item("hospital", report))
+    after = [sees(world, SHELTER, measured), sees(world, SHELTER, other)]
+    assert (before, after) == ([False, False], [False, True])
+
+
+def team(members):
+    return {
+        "resourceType": "Group",
+        "id": resource_id("https://hospital.example/", "Group", "g"),
+        "type": "practitioner",
+        "actual": True,
+        "member": [
+            {"entity": {"identifier": {"system": "urn:mosaic:partner", "value": code}}, **changes}
+            for code, changes in members
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    "members, seen",
+    [
+        ([("shelter", {})], False),
+        ([("clinic", {})], True),
+        ([("clinic", {}), ("shelter", {"period": {"end": "2026-11-22"}})], True),
+        ([("clinic", {}), ("shelter", {"inactive": True})], True),
+        ([("clinic", {}), ("stranger", {})], False),
+    ],
+)
+def test_a_group_named_by_a_consent_means_its_members_of_that_day(world, patient, measured, members, seen):
+    group = team(members)
+    tree = deny_to("nobody")
+    actor = {**tree["provision"][0]["actor"][0], "reference": {"reference": f"Group/{group['id']}"}}
+    named = {**tree, "provision": [{**tree["provision"][0], "actor": [actor]}]}
+    world.publish(world.item("hospital", group), world.item("hospital", consent(patient, provision=named)))
+    assert sees(world, SHELTER, measured) is seen
