@@ -82,13 +82,21 @@ def _document(parsed: Any, payload: bytes, position: str) -> Iterator[Piece]:
     if _one_record(parsed, entries):
         yield Piece(_bundle_key(parsed), payload, position, updated=_updated(parsed))
     else:
-        for ordinal, entry in enumerate(entries):
+        for ordinal, entry in _in_order(parsed, entries):
             if (entry.get("search") or {}).get("mode") != "outcome":  # the server's remark, no record
                 yield _entry(entry, f"{position} entry {ordinal}".strip())
 
 
+def _in_order(bundle: dict[str, Any], entries: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Entries with their ordinals, the oldest version first: a history has the newest first."""
+    numbered = list(enumerate(entries))
+    yield from reversed(numbered) if bundle.get("type") == "history" else numbered
+
+
 def _one_record(bundle: dict[str, Any], entries: list[dict[str, Any]]) -> bool:
     if entries and all(_method(entry) == "DELETE" for entry in entries):
+        return False
+    if bundle.get("type") == "history":
         return False
     if bundle.get("type") in ("transaction", "batch", "document", "message"):
         return True

@@ -11,81 +11,101 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
+from exchange.mapping.fhir_keys import SUBSETTED, Keys, request_of
 from exchange.mapping.run import Run
 from exchange.model.errors import RecordRejected
 from exchange.model.fhir_types import type_names
 from exchange.model.records import Resource
 
 _LITERAL = re.compile(
-    r"(?:https?://\S+?/)?([A-Z][A-Za-z]+)/([A-Za-z0-9.-]{1,64})(?:/_history/[A-Za-z0-9.-]+)?"
+    r"(?:https?://\S+?/)?([A-Z][A-Za-z]+)/([A-Za-z0-9._-]{1,128})(?:/_history/[A-Za-z0-9._-]+)?"
 )
+_ELSEWHERE = re.compile(r"https?://\S+")
+_BINARY = re.compile(r"(?:https?://\S+?/)?Binary/[A-Za-z0-9._-]{1,128}")
 _CONDITIONAL = re.compile(r"([A-Z][A-Za-z]+)\?(.+)")
 _KEPT_META = ("profile", "security", "tag", "extension")
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """What a FHIR record holds: (resource with our ids and references, its own id), `Type/id` it deletes."""
+    """What a FHIR record holds: (resource with our ids and references, its own id), `Type/id` it deletes.
+
+    `partial` has the ids of resources tagged SUBSETTED: they say less than the partner knows.
+    """
 
     resources: tuple[tuple[Resource, str], ...]
     deleted: tuple[str, ...]
+    partial: frozenset[str] = frozenset()
 
 
-def incoming(parsed: Any, run: Run) -> Incoming:
+def incoming(parsed: Any, keys: Keys, run: Run) -> Incoming:
     """A resource, or every entry of a Bundle; raises RecordRejected when it is neither."""
     if not isinstance(parsed, dict):
         raise RecordRejected("not a FHIR resource", code="structure")
-    if parsed.get("resourceType") != "Bundle":
-        resource_type = _type_of(parsed)
-        if not isinstance(parsed.get("id"), str):
-            raise RecordRejected("the resource has no id", code="required", expression=f"{resource_type}.id")
-        own = run.resource_id(resource_type, parsed["id"])
-        return Incoming(((_rewritten(parsed, own, {}, run), parsed["id"]),), ())
-    entries = [entry for entry in parsed.get("entry") or [] if isinstance(entry, dict)]
-    keys = [_bundle_key(entry) if "resource" in entry else None for entry in entries]
-    ids = [None if key is None else run.resource_id(*key) for key in keys]
+    if parsed.get("resourceType") == "Bundle":
+        return _bundle(parsed, keys, run)
+    resource_type = _type_of(parsed)
+    if not isinstance(parsed.get("id"), str):
+        raise RecordRejected("the resource has no id", code="required", expression=f"{resource_type}.id")
+    own = run.resource_id(resource_type, keys.alone(parsed) or parsed["id"])
+    partial = frozenset((own,)) if _is_partial(parsed) else frozenset[str]()
+    return Incoming(((_rewritten(parsed, own, {}, run), parsed["id"]),), (), partial)
+
+
+def _bundle(bundle: dict[str, Any], keys: Keys, run: Run) -> Incoming:
+    listed = bundle.get("entry")
+    entries = [entry for entry in (listed if isinstance(listed, list) else ()) if isinstance(entry, dict)]
+    found = keys.of_entries([_holds(entry, run) for entry in entries])
+    ids = [None if key is None else run.resource_id(*key) for key in found]
     index = _index(entries, ids)
-    resources = tuple(
-        (_rewritten(entry["resource"], own, index, run), key[1])
-        for entry, own, key in zip(entries, ids, keys, strict=True)
+    known = [
+        (entry["resource"], own, key[1])
+        for entry, own, key in zip(entries, ids, found, strict=True)
         if own is not None and key is not None
+    ]
+    return Incoming(
+        tuple((_rewritten(resource, own, index, run), key) for resource, own, key in known),
+        tuple(_deletions(entries, run)),
+        frozenset(own for resource, own, _ in known if _is_partial(resource)),
     )
-    return Incoming(resources, tuple(_deletions(entries, run)))
+
+
+def _holds(entry: dict[str, Any], run: Run) -> dict[str, Any] | None:
+    """The entry if it brings a resource whose type is known; a PATCH brings none."""
+    if "resource" not in entry:
+        return None
+    if request_of(entry).get("method") == "PATCH":
+        run.note(
+            "error", "not-supported", "a PATCH says too little to be applied", "Bundle.entry.request", ""
+        )
+        return None
+    _type_of(entry["resource"])
+    return entry
+
+
+def _is_partial(resource: Resource) -> bool:
+    meta = resource.get("meta")
+    tags = meta.get("tag") if isinstance(meta, dict) else None
+    return isinstance(tags, list) and any(
+        isinstance(tag, dict) and tag.get("code") == SUBSETTED for tag in tags
+    )
 
 
 def deleted_reference(key: str, run: Run) -> str:
-    """`Type/id` of ours for a partner's `Type/id`; raises RecordRejected."""
-    found = _LITERAL.fullmatch(key)
-    if found is None or found.group(1) not in type_names("resource"):
-        raise RecordRejected("a deletion must name `Type/id`", code="invalid", expression="request.url")
-    return f"{found.group(1)}/{run.resource_id(found.group(1), found.group(2))}"
+    """`Type/id` of ours for a partner's `Type/id` or `Type?identifier=…`; raises RecordRejected."""
+    for found, identified in ((_LITERAL.fullmatch(key), False), (_CONDITIONAL.fullmatch(key), True)):
+        if found is not None and found.group(1) in type_names("resource"):
+            named = _identifier_value(found.group(2)) if identified else found.group(2)
+            if named:
+                return f"{found.group(1)}/{run.resource_id(found.group(1), named)}"
+    raise RecordRejected("a deletion must name `Type/id`", code="invalid", expression="request.url")
 
 
 def _type_of(resource: Any) -> str:
     resource_type = resource.get("resourceType") if isinstance(resource, dict) else None
-    if resource_type not in type_names("resource"):
+    if not isinstance(resource_type, str) or resource_type not in type_names("resource"):
         raise RecordRejected("no resource type of FHIR R4", code="not-supported", expression="resourceType")
     return str(resource_type)
-
-
-def _bundle_key(entry: dict[str, Any]) -> tuple[str, str]:
-    """Type and key: the condition of a conditional create or update, else the id, else the fullUrl."""
-    resource = entry["resource"]
-    resource_type = _type_of(resource)
-    request = entry.get("request") or {}
-    url = str(request.get("url") or "")
-    condition = request.get("ifNoneExist") or (
-        url.partition("?")[2] if request.get("method") == "PUT" else ""
-    )
-    if condition and (value := _identifier_value(str(condition))):
-        return resource_type, value
-    full_url = str(entry.get("fullUrl") or "")
-    key = resource.get("id") or full_url.rsplit(":", 1)[-1].rsplit("/", 1)[-1]
-    if not key:
-        raise RecordRejected(
-            "an entry has neither id nor fullUrl", code="required", expression="Bundle.entry"
-        )
-    return resource_type, str(key)
 
 
 def _identifier_value(query: str) -> str:
@@ -109,7 +129,7 @@ def _index(entries: list[dict[str, Any]], ids: list[str | None]) -> dict[str, st
 
 def _deletions(entries: list[dict[str, Any]], run: Run) -> Iterator[str]:
     for entry in entries:
-        request = entry.get("request") or {}
+        request = request_of(entry)
         if request.get("method") == "DELETE":
             yield deleted_reference(str(request.get("url", "")), run)
         elif "resource" not in entry:
@@ -134,7 +154,7 @@ def _rewrite(value: Any, index: dict[str, str], run: Run) -> Any:
             inner = type(item)
             if inner is dict or inner is list:
                 out[name] = _rewrite(item, index, run)
-            elif inner is str and (name == "reference" or (name == "url" and item.startswith("Binary/"))):
+            elif inner is str and (name == "reference" or (name == "url" and _BINARY.fullmatch(item))):
                 out[name] = _reference(item, index, run)
             else:
                 out[name] = item
@@ -149,11 +169,13 @@ def _reference(text: str, index: dict[str, str], run: Run) -> str:
         return text
     if known := index.get(text):
         return known
-    if literal := _LITERAL.fullmatch(text):
+    literal = _LITERAL.fullmatch(text)
+    if literal and literal.group(1) in type_names("resource"):
         kind, key = literal.groups()
         return index.get(f"{kind}/{key}") or f"{kind}/{run.resource_id(kind, key)}"
     conditional = _CONDITIONAL.fullmatch(text)
     if conditional and (value := _identifier_value(conditional.group(2))):
         return f"{conditional.group(1)}/{run.resource_id(conditional.group(1), value)}"
-    run.note("error", "not-found", "a reference leads nowhere in this record", "Reference.reference", "")
+    if not _ELSEWHERE.fullmatch(text):
+        run.note("error", "not-found", "a reference leads nowhere in this record", "Reference.reference", "")
     return text

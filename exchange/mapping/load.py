@@ -14,6 +14,7 @@ from exchange.mapping.compile_entries import compile_entries, resource_type
 from exchange.mapping.compile_expression import compile_expression, parse_expression
 from exchange.mapping.content import Node, merge, read_yaml
 from exchange.mapping.entries import Entry
+from exchange.mapping.fhir_feed import FhirFeed, fhir_feed
 from exchange.mapping.language import Language, Spot
 from exchange.mapping.paths.columns import columns_grammar
 from exchange.mapping.paths.grammar import Grammar, Reader
@@ -49,6 +50,7 @@ class FeedMap:
     messages: Mapping[str, tuple[Entry, ...]]
     by_type: Mapping[str, tuple[Entry, ...]]
     merges: tuple[MergeRule, ...]
+    fhir: FhirFeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ def _compile(root: Node, feed: Feed, files: Files, partner: Partner, observed: b
         merges=tuple(_merge_rule(item, language) for item in table["merges"].items())
         if "merges" in table
         else (),
+        fhir=fhir_feed(feed, f"{partner.code}/partner.yaml"),
     )
 
 

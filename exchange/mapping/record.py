@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from exchange.mapping.entries import ANY, Entry, Made, make
@@ -95,7 +96,7 @@ def _message_entries(feed_map: FeedMap, message: Place) -> tuple[Entry, ...]:
 
 
 def _map_fhir(feed_map: FeedMap, run: Run) -> Mapped:
-    found = incoming(run.root, run)
+    found = incoming(feed_map.fhir.to_r4(run.root), feed_map.fhir.keys, run)
     results: list[Made] = []
     merges: list[Merge] = []
     for resource, own in found.resources:
@@ -105,10 +106,17 @@ def _map_fhir(feed_map: FeedMap, run: Run) -> Mapped:
         if not entries:
             run.note("error", "not-supported", f"no entry of the map takes a {kind}", kind, "")
             continue
-        results.extend(item for entry in entries for item in make(entry, run))
+        made = [item for entry in entries for item in make(entry, run)]
+        results.extend(_as_partial(made, run) if resource["id"] in found.partial else made)
         if kind == "Patient":
             merges.extend(_merges(feed_map.merges, resource, run))
     return _mapped(results, merges, found.deleted, run)
+
+
+def _as_partial(made: Iterable[Made], run: Run) -> Iterable[Made]:
+    """What a summary says counts only where nothing is known yet (https://hl7.org/fhir/R4/search.html#elements)."""
+    run.note("information", "incomplete", "a SUBSETTED resource never replaces a whole one", "meta.tag", "")
+    return [replace(item, conditional=True) for item in made]
 
 
 def _merges(rules: Iterable[MergeRule], root: Any, run: Run) -> list[Merge]:

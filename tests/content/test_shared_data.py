@@ -17,7 +17,7 @@ from exchange.mapping import Maps, load_maps, map_record
 from exchange.model.errors import RecordRejected
 from exchange.model.partner import Feed
 from exchange.model.records import Document, Format
-from exchange.validation import validate
+from exchange.validation import check_references, validate
 from tests.content.mapping import ROOT
 
 DATA = Path(os.environ.get("EXCHANGE_SHARED", ROOT.parents[1] / "shared")) / "data"
@@ -67,19 +67,58 @@ def test_every_hl7_message_is_mapped_or_rejected_with_a_reason():
     assert all("not mapped" in o or "PID-3" in o for o in counts if o.startswith("rejected"))
 
 
-@pytest.mark.parametrize("pattern", ["synthea_fhir_blaze/*.bz2", "synthea_fhir_smart150/*.gz"])
-def test_synthea_bundles_become_valid_resources(pattern):
-    outcomes = list(_outcomes(_paths(pattern)[:12], _maps("fhir_json", "_shared/maps/fhir_r4.map.yaml")))
-    assert {outcome for _, outcome in outcomes} == {"mapped"}
+FHIR = "_shared/maps/fhir_r4.map.yaml"
+SETS = [
+    pytest.param("synthea_fhir_blaze/*.bz2", 14, {}, id="transactions, conditional references"),
+    pytest.param("synthea_fhir_hiv79/*.gz", 8, {}, id="hospital and practitioner batches"),
+    pytest.param("synthea_fhir_smart150/*.gz", 40, {}, id="organizations under new ids"),
+    pytest.param(
+        "synthea_bulk_export/10-patients/[A-Z]*.ndjson.gz",
+        99,
+        {"identified": ["Organization", "Practitioner", "Location"]},
+        id="bulk export, conditional references",
+    ),
+]
 
 
-def test_bulk_export_lines_become_valid_resources():
-    paths = _paths("synthea_bulk_export/*/[A-Z]*.ndjson.gz")
-    outcomes = Counter(o for _, o in _outcomes(paths, _maps("fhir_json", "_shared/maps/fhir_r4.map.yaml")))
-    assert outcomes.keys() == {"mapped"}
+def _fhir_maps(options: dict) -> Maps:
+    maps = _maps("fhir_json", FHIR)
+    feed = maps.partner.feeds["all"].model_copy(update={"options": options})
+    return load_maps(maps.files, maps.partner.model_copy(update={"feeds": {"all": feed}}))
+
+
+def _resources(paths: list[Path], maps: Maps) -> Iterator[dict]:
+    for path in paths:
+        payload = OPEN.get(path.suffix, open)(path, "rb").read()
+        for piece in split(Document("all", path.name, payload), maps.partner.feeds["all"], maps.partner):
+            assert not isinstance(piece, Rejected), piece.issue.detail
+            found = map_record(piece, maps)
+            assert [issue for issue in found.issues if issue.severity == "error"] == []
+            yield from found.resources
+
+
+@pytest.mark.parametrize(("pattern", "most", "options"), SETS)
+def test_every_resource_of_synthea_is_valid_and_every_reference_leads_to_one(pattern, most, options):
+    made = list(_resources(_paths(pattern)[:most], _fhir_maps(options)))
+    issues = [issue for resource in made for issue in validate(resource) if issue.severity == "error"]
+    assert issues == []
+    assert check_references(made, lambda _reference: False) == ()
+
+
+def test_an_organization_under_a_new_id_in_each_bundle_becomes_one():
+    made = list(_resources(_paths("synthea_fhir_smart150/*.gz")[:40], _fhir_maps({})))
+    for kind in ("Organization", "Practitioner"):
+        known: dict[str, set[str]] = {}
+        for resource in made:
+            if resource["resourceType"] == kind:
+                token = "{system}|{value}".format(**resource["identifier"][0])
+                known.setdefault(token, set()).add(resource["id"])
+        assert len(known) > 10
+        assert max(map(len, known.values())) == 1
 
 
 def test_every_r4_example_is_mapped_or_rejected_with_a_reason():
-    paths = _paths("fhir_r4_spec/**/*.json")[:400]
-    outcomes = Counter(o for _, o in _outcomes(paths, _maps("fhir_json", "_shared/maps/fhir_r4.map.yaml")))
+    outcomes = Counter(
+        o for _, o in _outcomes(_paths("fhir_r4_spec/examples/*.json"), _maps("fhir_json", FHIR))
+    )
     assert outcomes["mapped"] > 0.98 * outcomes.total()

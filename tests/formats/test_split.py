@@ -97,6 +97,19 @@ def test_a_bundle_of_deletions_gives_one_deletion_for_each():
     ]
 
 
+def test_a_history_is_taken_from_its_oldest_version_on():
+    versions = [{"resource": {"resourceType": "Patient", "id": "1", "meta": {"versionId": v}}} for v in "21"]
+    gone = {"request": {"method": "DELETE", "url": "Patient/1"}}
+    bundle = {"resourceType": "Bundle", "type": "history", "entry": [gone, *versions]}
+    found = pieces("fhir_json", orjson.dumps(bundle))
+    assert [(r.key, r.deleted) for r in found] == [
+        ("Patient/1", False),
+        ("Patient/1", False),
+        ("Patient/1", True),
+    ]
+    assert orjson.loads(found[0].payload)["meta"]["versionId"] == "1"
+
+
 def test_a_broken_line_of_ndjson_does_not_hurt_its_neighbours():
     found = pieces(
         "fhir_json",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from exchange.mapping import map_record
-from exchange.model.errors import RecordRejected
+from exchange.mapping import load_maps, map_record
+from exchange.model.errors import ContentError, RecordRejected
 from exchange.model.records import Mapped
 from tests.mapping.support import id_of, maps_of, record_of
 
@@ -116,3 +118,117 @@ def test_what_was_parsed_is_not_changed():
     payload = orjson.dumps(value)
     first, second = (map_record(record_of("fhir_json", payload), MAPS) for _ in range(2))
     assert first == second
+
+
+SUBSETTED = {
+    "tag": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}]
+}
+
+
+def practitioner(urn: str, name: str, npi: str | None = "1999999018") -> dict:
+    value: dict = {"resourceType": "Practitioner", "id": urn.rsplit(":", 1)[-1], "name": [{"family": name}]}
+    if npi:
+        value["identifier"] = [
+            {"system": "urn:staff", "value": "7"},
+            {"system": NPI.split("|")[0], "value": npi},
+        ]
+    return {"fullUrl": urn, "resource": value}
+
+
+def test_a_practitioner_under_a_new_id_in_each_bundle_is_one_by_npi():
+    ids = {taken(bundle(practitioner(f"urn:uuid:{n}", "Ito"))).resources[0]["id"] for n in ("a", "b")}
+    assert ids == {id_of("Practitioner", NPI)}
+
+
+def test_an_id_that_lasts_is_kept_although_there_is_an_npi():
+    entry = {**practitioner("urn:uuid:a", "Ito"), "fullUrl": "https://x.example/fhir/Practitioner/a"}
+    assert taken(bundle(entry)).resources[0]["id"] == id_of("Practitioner", "a")
+
+
+def test_two_of_different_names_under_one_identifier_stay_two():
+    found = taken(bundle(practitioner("urn:uuid:a", "Ito"), practitioner("urn:uuid:b", "Roe")))
+    assert [r["id"] for r in found.resources] == [id_of("Practitioner", "a"), id_of("Practitioner", "b")]
+
+
+def test_a_practitioner_without_identifiers_keeps_its_id():
+    found = taken(bundle(practitioner("urn:uuid:a", "Ito", None)))
+    assert found.resources[0]["id"] == id_of("Practitioner", "a")
+
+
+def test_declared_types_are_identified_wherever_they_come():
+    maps = maps_of("fhir_json", 'format: fhir_json\nentries: {any: {resource: "*", copy: true}}\n', None)
+    feed = maps.partner.feeds["feed"].model_copy(update={"options": {"identified": ["Practitioner"]}})
+    maps = load_maps(maps.files, maps.partner.model_copy(update={"feeds": {"feed": feed}}))
+    alone = orjson.dumps(practitioner("urn:uuid:a", "Ito")["resource"])
+    found = map_record(record_of("fhir_json", alone), maps)
+    assert found.resources[0]["id"] == id_of("Practitioner", NPI)
+
+
+@pytest.mark.parametrize("options", [{"fhir_version": "R5"}, {"identified": ["Doctor"]}, {"fhir": "R4"}])
+def test_a_declaration_that_means_nothing_is_refused(options):
+    maps = maps_of("fhir_json", 'format: fhir_json\nentries: {any: {resource: "*", copy: true}}\n')
+    feed = maps.partner.feeds["feed"].model_copy(update={"options": options})
+    with pytest.raises(ContentError, match=r"partner\.yaml"):
+        load_maps(maps.files, maps.partner.model_copy(update={"feeds": {"feed": feed}}))
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_summary_never_replaces_a_whole_resource(together):
+    summary = {**observation("Patient/7"), "meta": SUBSETTED}
+    found = taken(bundle({"resource": summary}) if together else summary)
+    assert found.conditional == {f"Observation/{id_of('Observation', 'o')}"}
+    assert taken(observation("Patient/7")).conditional == frozenset()
+
+
+def test_a_patch_is_told_and_not_taken_for_a_resource():
+    patch = {"resource": {"resourceType": "Parameters"}, "request": {"method": "PATCH", "url": "Patient/1"}}
+    found = taken(bundle(patch, {"resource": observation("Patient/7")}))
+    assert [r["resourceType"] for r in found.resources] == ["Observation"]
+    assert [issue.code for issue in found.issues] == ["not-supported"]
+
+
+def test_a_conditional_delete_means_what_the_condition_created():
+    entry = {"request": {"method": "DELETE", "url": f"Practitioner?identifier={NPI}"}}
+    assert taken(bundle(entry, {"resource": observation("Patient/7")})).deleted == (
+        f"Practitioner/{id_of('Practitioner', NPI)}",
+    )
+
+
+@pytest.mark.parametrize("url", ["https://x.example/forms/intake", "http://acme.example/Lab/1"])
+def test_an_address_elsewhere_stays_as_it_is(url):
+    found = taken(observation(url))
+    assert found.resources[0]["subject"] == {"reference": url}
+    assert found.issues == ()
+
+
+NAMES = [
+    "resourceType",
+    "entry",
+    "resource",
+    "request",
+    "fullUrl",
+    "meta",
+    "tag",
+    "identifier",
+    "id",
+    "reference",
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(JSON)
+def test_anything_else_is_rejected_or_mapped_but_never_breaks(value):
+    for parsed in (
+        value,
+        {"resourceType": "Bundle", "entry": [value]},
+        {"resourceType": "Patient", "meta": value},
+    ):
+        try:
+            taken(parsed)
+        except RecordRejected:
+            continue

@@ -1,0 +1,47 @@
+"""What partner.yaml declares about the FHIR of a feed: `fhir_version` and `identified`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from exchange.mapping.fhir_keys import Keys
+from exchange.mapping.stu3 import to_r4
+from exchange.model.errors import ContentError
+from exchange.model.fhir_types import type_names
+from exchange.model.partner import Feed
+
+
+def _as_it_is(parsed: Any) -> Any:
+    return parsed
+
+
+_VERSIONS: Mapping[str, Callable[[Any], Any]] = {"R4": _as_it_is, "R4B": _as_it_is, "STU3": to_r4}
+"""R4B differs from R4 only in types that R4 does not have, and those are rejected by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class FhirFeed:
+    """How the resources of a feed are identified, and how they become R4."""
+
+    keys: Keys
+    to_r4: Callable[[Any], Any]
+
+
+def fhir_feed(feed: Feed, file: str) -> FhirFeed:
+    """The declaration of a feed; ContentError for a version or type there is none of."""
+    declared = feed.options if feed.format == "fhir_json" else {}
+    for name in declared:
+        if name not in ("fhir_version", "identified"):
+            raise ContentError("no such option", file=file, field=name, valid=("fhir_version", "identified"))
+    version = str(declared.get("fhir_version", "R4"))
+    if version not in _VERSIONS:
+        raise ContentError("no such FHIR version", file=file, field="fhir_version", valid=_VERSIONS)
+    identified = declared.get("identified", [])
+    for kind in identified if isinstance(identified, list) else [identified]:
+        if kind not in type_names("resource"):
+            raise ContentError(
+                f"`{kind}` is no resource type", file=file, field="identified", valid=type_names("resource")
+            )
+    return FhirFeed(Keys(frozenset(identified)), _VERSIONS[version])

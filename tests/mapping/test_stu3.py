@@ -1,0 +1,77 @@
+"""STU3 by declaration: the same facts as R4, valid where the STU3 resource was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+from fhir.resources.STU3 import get_fhir_model_class
+
+from exchange.mapping import load_maps, map_record
+from exchange.model.errors import RecordRejected
+from exchange.model.records import Mapped
+from exchange.validation import validate
+from tests.mapping.support import maps_of, record_of
+
+_PLAIN = maps_of("fhir_json", 'format: fhir_json\nentries: {any: {resource: "*", copy: true}}\n')
+_FEED = _PLAIN.partner.feeds["feed"].model_copy(update={"options": {"fhir_version": "STU3"}})
+MAPS = load_maps(_PLAIN.files, _PLAIN.partner.model_copy(update={"feeds": {"feed": _FEED}}))
+
+STU3 = orjson.loads(Path(__file__).with_name("stu3_examples.json").read_bytes())
+
+
+def taken(kind: str) -> Mapped:
+    value = {"resourceType": kind, "id": "1", **STU3[kind]}
+    return map_record(record_of("fhir_json", orjson.dumps(value)), MAPS)
+
+
+@pytest.mark.parametrize("kind", STU3)
+def test_a_valid_stu3_resource_becomes_a_valid_r4_one(kind):
+    get_fhir_model_class(kind).model_validate({"resourceType": kind, "id": "1", **STU3[kind]})
+
+    (resource,) = taken(kind).resources
+
+    assert [i.detail + i.expression for i in validate(resource) if i.severity == "error"] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "element", "expected"),
+    [
+        ("Condition", "recordedDate", "2017-03-01"),
+        ("Observation", "note", [{"text": "fasting"}]),
+        ("MedicationStatement", "status", "not-taken"),
+        ("MedicationDispense", "status", "declined"),
+        ("MedicationAdministration", "status", "not-done"),
+        ("MedicationRequest", "status", "unknown"),
+        ("Immunization", "status", "not-done"),
+        ("Immunization", "occurrenceDateTime", "2017-03-01"),
+        ("Procedure", "status", "stopped"),
+        ("Goal", "lifecycleStatus", "active"),
+        ("ReferralRequest", "resourceType", "ServiceRequest"),
+        ("QuestionnaireResponse", "questionnaire", "Questionnaire/q"),
+    ],
+)
+def test_what_moved_is_found_where_r4_has_it(kind, element, expected):
+    assert taken(kind).resources[0][element] == expected
+
+
+def test_dose_and_rate_move_together():
+    (dosage,) = taken("MedicationRequest").resources[0]["dosageInstruction"]
+    assert dosage["doseAndRate"][0].keys() == {"doseQuantity", "rateRatio"}
+
+
+def test_code_systems_have_their_later_names():
+    (category,) = taken("Observation").resources[0]["category"]
+    assert category["coding"][0]["system"] == "http://terminology.hl7.org/CodeSystem/observation-category"
+
+
+def test_references_follow_a_type_that_was_renamed():
+    (based,) = taken("ReferralRequest").resources[0]["basedOn"]
+    assert based["reference"].startswith("ServiceRequest/")
+
+
+def test_a_consent_of_stu3_is_refused_because_its_meaning_changed():
+    value = {"resourceType": "Consent", "id": "1", "status": "active"}
+    with pytest.raises(RecordRejected, match="STU3"):
+        map_record(record_of("fhir_json", orjson.dumps(value)), MAPS)
