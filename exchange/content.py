@@ -11,7 +11,7 @@ from exchange.model.errors import ContentError
 from exchange.model.partner import Partner
 from exchange.model.records import Files
 
-_TEXT = {".yaml", ".yml", ".csv", ".json", ".txt", ".md"}
+TEXT = {".yaml", ".yml", ".csv", ".json", ".txt", ".md"}
 
 
 def read_tree(root: Path) -> Files:
@@ -19,7 +19,7 @@ def read_tree(root: Path) -> Files:
     return {
         path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
         for path in sorted(root.rglob("*"))
-        if path.suffix in _TEXT and not {"samples", "expected"} & set(path.relative_to(root).parts)
+        if path.suffix in TEXT and not {"samples", "expected"} & set(path.relative_to(root).parts)
     }
 
 

@@ -36,9 +36,14 @@ Test = Callable[[Facts], bool]
 
 def applies(policy: Policy, vocabulary: Vocabulary) -> Test:
     """True where `when` holds and no `unless` does."""
-    when = _all(list(_tests(policy.when, vocabulary)))
-    exceptions = [_all(list(_tests(condition, vocabulary))) for condition in policy.unless]
+    when = holds(policy.when, vocabulary)
+    exceptions = [holds(condition, vocabulary) for condition in policy.unless]
     return lambda facts: when(facts) and not any(exception(facts) for exception in exceptions)
+
+
+def holds(condition: Condition, vocabulary: Vocabulary) -> Test:
+    """One condition by itself."""
+    return _all(list(_tests(condition, vocabulary)))
 
 
 def _all(tests: list[Test]) -> Test:

@@ -5,6 +5,7 @@ Deny beats permit, silence denies, and what is unknown or missing denies.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,7 +20,7 @@ from exchange.consent.rules import Rule
 from exchange.consent.standing import REPOSITORY, Standing, participant_of, standing
 from exchange.consent.trees import ANYONE, BY_NAME, Request, Subject
 from exchange.consent.vocabulary import Vocabulary
-from exchange.consent.voices import Voice, may_open, voices
+from exchange.consent.voices import Voice, heard_by, may_open
 from exchange.model.records import Decision, Viewer
 
 
@@ -41,7 +42,7 @@ def decide(
     `action` is `collect` for the repository itself and `access` for everybody else unless given
     (http://terminology.hl7.org/CodeSystem/consentaction).
     """
-    until = next((moment for moment in boundaries(cls, viewer, context) if moment > at), None)
+    until = _next_boundary(_boundaries(cls.profile, cls.source, viewer.participant, context), at)
     asking = standing(viewer, context)
     unknown = _unknown(cls, viewer, context)
     if asking is None or unknown:
@@ -54,6 +55,11 @@ def decide(
     labelled = sorted(context.rules.vocabulary.atoms.intersection(cls.labels))
     atoms: list[str | None] = [*labelled] if labelled else [None]
     return _combined([_ruling(cls, replace(facts, atom=atom), request, context) for atom in atoms], until)
+
+
+def _next_boundary(moments: tuple[datetime, ...], at: datetime) -> datetime | None:
+    position = bisect_right(moments, at)
+    return moments[position] if position < len(moments) else None
 
 
 def _combined(rulings: Sequence[Ruling], until: datetime | None) -> Decision:
@@ -75,20 +81,38 @@ def _ruling(cls: DisclosureClass, facts: Facts, request: Request, context: Conte
     """Law first, then the person's own word, then what the law allows without it."""
     rules, vocabulary = context.rules, context.rules.vocabulary
     opened = gates(rules, rules.in_force(request.at), facts)
+    emergency = facts.purpose in vocabulary.file.emergency_purposes
+    if cls.profile is None or not cls.profile.groups:
+        return _decided(opened, emergency)
+    heard = heard_by(cls.profile, request, _subject(cls, facts.atom, vocabulary), vocabulary)
+    return _decided(opened, emergency, heard, cls.source, request.collecting, vocabulary)
+
+
+@lru_cache(maxsize=1 << 17)
+def _decided(
+    opened: Gates,
+    emergency: bool,
+    heard: tuple[Voice, ...] = (),
+    source: str = "",
+    collecting: bool = False,
+    vocabulary: Vocabulary | None = None,
+) -> Ruling:
+    """The same gates and the same voices give the same ruling, whatever record it is about."""
     if opened.prohibited:
         return Ruling(False, _ids(opened.prohibited))
     if opened.released:
         return Ruling(True, _ids(opened.released), _owed(opened, opened.released))
-    heard = voices(cls.profile, request, _subject(cls, facts.atom, vocabulary), vocabulary)
     refusals = _refusals(heard, opened)
     if refusals:
         return Ruling(False, refusals)
     if opened.emergency:
-        return _emergency(opened, facts, vocabulary)
-    permits = [voice for voice in heard if may_open(voice, cls.source, vocabulary)]
+        return _emergency(opened, emergency)
+    if vocabulary is None:
+        return _required(opened, ()) if opened.required else _silent(opened)
+    permits = [voice for voice in heard if may_open(voice, source, vocabulary)]
     if opened.required:
         return _required(opened, permits)
-    return _ordinary(opened, heard, _ordinary_permits(permits, request, vocabulary), vocabulary)
+    return _ordinary(opened, heard, _ordinary_permits(permits, collecting, vocabulary), vocabulary)
 
 
 def _refusals(heard: Sequence[Voice], opened: Gates) -> tuple[str, ...]:
@@ -102,9 +126,9 @@ def _refusals(heard: Sequence[Voice], opened: Gates) -> tuple[str, ...]:
     )
 
 
-def _emergency(opened: Gates, facts: Facts, vocabulary: Vocabulary) -> Ruling:
+def _emergency(opened: Gates, emergency: bool) -> Ruling:
     ids = _ids(opened.emergency)
-    if facts.purpose not in vocabulary.file.emergency_purposes:
+    if not emergency:
         return Ruling(False, ids)
     return Ruling(True, ids, _owed(opened, opened.emergency), needs_relationship=True)
 
@@ -130,12 +154,10 @@ def _fits(voice: Voice, rule: Rule) -> bool:
     )
 
 
-def _ordinary_permits(permits: Sequence[Voice], request: Request, vocabulary: Vocabulary) -> list[Voice]:
+def _ordinary_permits(permits: Sequence[Voice], collecting: bool, vocabulary: Vocabulary) -> list[Voice]:
     """Those that release where no law asks for a special one; any of them is a reason to hold the record."""
     domains = vocabulary.file.domains
-    return [
-        voice for voice in permits if request.collecting or any(domains[name].opens for name in voice.domains)
-    ]
+    return [voice for voice in permits if collecting or any(domains[name].opens for name in voice.domains)]
 
 
 def _ordinary(
@@ -152,6 +174,11 @@ def _ordinary(
     )
     if limiting:
         return Ruling(False, limiting)
+    return _silent(opened)
+
+
+def _silent(opened: Gates) -> Ruling:
+    """Nobody said anything: the law has the word."""
     return _permitted(opened, opened.allowed, ()) if opened.allowed else Ruling(False, ("silence",))
 
 
@@ -214,9 +241,16 @@ def _subject(cls: DisclosureClass, atom: str | None, vocabulary: Vocabulary) -> 
     return Subject(atom, cls.confidentiality, marks, frozenset(cls.matched))
 
 
-def boundaries(cls: DisclosureClass, viewer: Viewer, context: Context) -> list[datetime]:
+def boundaries(cls: DisclosureClass, viewer: Viewer, context: Context) -> tuple[datetime, ...]:
     """Every moment at which the answer may change by itself, in order."""
-    parties = (participant_of(cls.source, context), participant_of(viewer.participant, context))
+    return _boundaries(cls.profile, cls.source, viewer.participant, context)
+
+
+@lru_cache(maxsize=1 << 17)
+def _boundaries(
+    profile: Profile | None, source: str, requester: str, context: Context
+) -> tuple[datetime, ...]:
+    parties = (participant_of(source, context), participant_of(requester, context))
     agreements = {
         moment
         for party in parties
@@ -224,8 +258,8 @@ def boundaries(cls: DisclosureClass, viewer: Viewer, context: Context) -> list[d
         for moment in (party.agreement_from, party.agreement_until)
         if moment is not None
     }
-    consents = _moments(cls.profile) if cls.profile else frozenset()
-    return sorted(agreements.union(consents, context.rules.boundaries))
+    consents = _moments(profile) if profile else frozenset()
+    return tuple(sorted(agreements.union(consents, context.rules.boundaries)))
 
 
 @lru_cache(maxsize=65536)

@@ -9,9 +9,9 @@ from exchange.consent.conditions import Facts
 from exchange.consent.rules import Rule, Rules
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Gates:
-    """The rules that apply."""
+    """The rules that apply; where the same ones do, it is the same object."""
 
     prohibited: tuple[Rule, ...]
     released: tuple[Rule, ...]
@@ -25,10 +25,14 @@ class Gates:
 @lru_cache(maxsize=1 << 17)
 def gates(rules: Rules, in_force: int, facts: Facts) -> Gates:
     """`in_force` is the number of the slice of time, see Rules.in_force."""
+    return _gates(tuple(rule for rule in rules.slices[in_force] if rule.applies(facts)))
+
+
+@lru_cache(maxsize=1 << 16)
+def _gates(applying: tuple[Rule, ...]) -> Gates:
     by_effect: dict[str, list[Rule]] = {}
-    for rule in rules.slices[in_force]:
-        if rule.applies(facts):
-            by_effect.setdefault(rule.policy.effect, []).append(rule)
+    for rule in applying:
+        by_effect.setdefault(rule.policy.effect, []).append(rule)
 
     def of(effect: str) -> tuple[Rule, ...]:
         return tuple(by_effect.get(effect, ()))

@@ -31,6 +31,10 @@ class Participant:
     npi: str | None = None
     purposes: tuple[str, ...] = ()
 
+    def __hash__(self) -> int:
+        """By what mostly differs: participants are looked up many times for every decision."""
+        return hash((self.code, self.type, self.covered_entity, self.state, self.agreement_from))
+
     def bound_at(self, at: datetime) -> bool:
         """Whether its agreement is in force."""
         begun = self.agreement_from is not None and self.agreement_from <= at

@@ -13,7 +13,7 @@ from exchange.model.records import Viewer
 REPOSITORY = Viewer("exchange", "repository", "COLLECT")
 """The shared repository itself: what it may not collect never enters."""
 
-_EXCHANGE = Participant(
+EXCHANGE = Participant(
     code=REPOSITORY.participant,
     type="exchange",
     roles=(REPOSITORY.role,),
@@ -51,7 +51,7 @@ def standing(viewer: Viewer, context: Context) -> Standing | None:
 
 def participant_of(code: str, context: Context) -> Participant | None:
     """The participant of that code; the exchange itself is one."""
-    return _EXCHANGE if code == REPOSITORY.participant else context.participants.get(code)
+    return EXCHANGE if code == REPOSITORY.participant else context.participants.get(code)
 
 
 def _names(participant: Participant, context: Context) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from exchange.consent.profiles import Profile, Statement
 from exchange.consent.trees import Answer, Node, Request, Subject, evaluate, trees
@@ -11,9 +12,9 @@ from exchange.consent.vocabulary import Vocabulary
 _SEVERITY = {"deny": 0, "uncovered": 1, "silent": 2, "permit": 3}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Voice:
-    """One statement's answer and the domains it speaks in."""
+    """One statement's answer and the domains it speaks in; it is itself and equal to no other."""
 
     position: int
     statement: Statement
@@ -25,16 +26,15 @@ class Voice:
         return f"consent:{self.position}:{self.answer.path}"
 
 
-def voices(
-    profile: Profile | None, request: Request, subject: Subject, vocabulary: Vocabulary
-) -> list[Voice]:
+@lru_cache(maxsize=1 << 17)
+def heard_by(
+    profile: Profile, request: Request, subject: Subject, vocabulary: Vocabulary
+) -> tuple[Voice, ...]:
     """One for each group: among statements signed at the same moment the most restrictive."""
-    if profile is None:
-        return []
-    return [
+    return tuple(
         min((_voice(entry, request, subject, vocabulary) for entry in group), key=_openness)
         for group in trees(profile)
-    ]
+    )
 
 
 def _openness(voice: Voice) -> tuple[int, int, bool, bool]:

@@ -1,4 +1,4 @@
-"""`exchange consent`: try the rules on their cases, explain a decision."""
+"""`explain`: why somebody sees a record, or does not."""
 
 from __future__ import annotations
 
@@ -9,28 +9,10 @@ import typer
 
 from exchange.app import find_partner
 from exchange.app.explaining import explain_resource, rule_titles
-from exchange.cli.common import JsonOption, console, exchange, print_json, settings
-from exchange.consent import parse_rules
-from exchange.consent.cases import prove
-from exchange.content import read_tree
+from exchange.cli.common import JsonOption, console, exchange, print_json
 from exchange.model.records import Viewer
 
-app = typer.Typer(help="Rules and consents: run the cases, explain why somebody sees a record or not.")
-
-
-@app.command()
-def test() -> None:
-    """Run every case of consent/cases; each flipped must fail, each rule removed must break one."""
-    files = read_tree(settings().home / "consent")
-    report = prove(files, parse_rules(files))
-    for failure in report.failures:
-        console.print(f"fails: {failure.case}: {failure.problem}", highlight=False, markup=False)
-    for case in report.blind:
-        console.print(f"holds even when flipped: {case}", highlight=False, markup=False)
-    for rule in report.idle:
-        console.print(f"no case needs the rule: {rule}", highlight=False, markup=False)
-    console.print(f"{report.cases} cases: {'all hold' if report.good else 'see above'}")
-    raise typer.Exit(0 if report.good else 1)
+app = typer.Typer()
 
 
 @app.command()

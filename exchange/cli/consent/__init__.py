@@ -1,0 +1,14 @@
+"""`exchange consent`: what a privacy officer does with rules and consents, one file for each idea."""
+
+import typer
+
+from exchange.cli.consent import explaining, trying
+
+app = typer.Typer(
+    help="Rules and consents: run the cases, look for mistakes, prove the promises, explain why somebody sees"
+    " a record or not."
+)
+for module in (trying, explaining):
+    app.registered_commands += module.app.registered_commands
+
+__all__ = ["app"]

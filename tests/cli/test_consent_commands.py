@@ -1,0 +1,79 @@
+"""What a privacy officer types, on a copy of the rules that may be changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from exchange.cli.main import app
+from exchange.model.errors import ContentError
+
+ROOT = Path(__file__).parents[2]
+PART2 = "consent/policies/30-part2.yaml"
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    for folder in ("mappings", "consent"):
+        shutil.copytree(ROOT / folder, tmp_path / "home" / folder)
+    monkeypatch.setenv("EXCHANGE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("EXCHANGE_DATA", str(tmp_path / "data"))
+    return tmp_path / "home"
+
+
+def _run(*words):
+    return CliRunner().invoke(app, ["consent", *map(str, words)])
+
+
+def _break(home):
+    """Part 2 records no longer need a consent."""
+    path = home / PART2
+    before, _, after = path.read_text().partition("  - id: part2-consent\n")
+    path.write_text(before + "  - id: " + after.partition("\n  - id: ")[2])
+
+
+def test_a_broken_promise_is_told_with_its_example_and_ends_with_1(home):
+    _break(home)
+    result = _run("prove", "--json")
+    broken = {p["invariant"]: p for p in json.loads(result.stdout) if not p["holds"]}
+    assert result.exit_code == 1
+    assert "labelled 42CFRPart2" in " ".join(broken["part2-needs-its-consent"]["counterexample"])
+
+
+def test_the_rules_of_another_folder_are_tried_in_place_of_those_here(home, tmp_path):
+    draft = tmp_path / "draft"
+    shutil.copytree(home / "consent", draft)
+    _break(home)
+    assert _run("test").exit_code == 1
+    assert _run("test", "--rules", draft).exit_code == 0
+
+
+def test_the_rules_of_a_git_revision_are_tried(home):
+    git = ("git", "-C", str(home), "-c", "user.name=t", "-c", "user.email=t@example.org")
+    for words in (("init", "-q"), ("add", "consent"), ("commit", "-q", "-m", "rules")):
+        subprocess.run([*git, *words], check=True)
+    _break(home)
+    assert _run("test", "--rules", "HEAD").exit_code == 0
+    assert _run("test").exit_code == 1
+
+
+@pytest.mark.parametrize("name", ["no-such-thing", "--output=x", "HEAD"])
+def test_what_is_neither_folder_nor_revision_is_refused(home, name):
+    assert isinstance(_run("check", f"--rules={name}").exception, ContentError)
+
+
+def test_a_check_names_file_and_line_and_ends_with_1(home):
+    path = home / PART2
+    path.write_text(path.read_text().replace("review_by: 2027-01-31", "review_by: 2024-05-01", 1))
+    result = _run("check")
+    assert result.exit_code == 1
+    assert f"{PART2}:4: part2-consent is unreviewed" in result.stdout
+
+
+def test_the_rules_as_they_are_pass_the_check(home):
+    assert _run("check").exit_code == 0

@@ -1,0 +1,116 @@
+"""Mistakes in the rules are named by rule, file and line, with what would be right."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from exchange.consent.checks import check
+
+TODAY = date(2026, 11, 26)
+NAME = "policies/99-mine.yaml"
+HEAD = "pack: exchange\npolicies:\n"
+
+
+def rule(id_, effect, when, **lines):
+    more = "".join(
+        f"    {name}: {value}\n" for name, value in lines.items() if name not in ("review", "from_")
+    )
+    return (
+        f"  - id: {id_}\n    title: {id_}\n"
+        + ("" if "citation" in lines else "    citation: an agreement\n")
+        + "    mark: ours\n    steward: privacy-office\n"
+        f"    in_force: {lines.get('from_', '{from: 2020-01-01}')}\n"
+        f"    review_by: {lines.get('review', '2030-01-01')}\n"
+        f"    when: {when}\n    effect: {effect}\n{more}"
+    )
+
+
+def flaws_of(files, *rules):
+    found = check({**files, NAME: HEAD + "".join(rules)}, TODAY)
+    return {(flaw.kind, flaw.rule): flaw for flaw in found}
+
+
+def test_the_rules_as_they_are_have_no_flaw(files):
+    assert check(files, TODAY) == []
+
+
+def test_a_rule_that_another_one_makes_needless_is_shadowed(files):
+    found = flaws_of(
+        files,
+        rule("again", "allowed", "{action: [access], purpose: [HLEGAL], record: {label: [42CFRPart2]}}"),
+    )
+    flaw = found["shadowed", "again"]
+    assert flaw.place == f"consent/{NAME}:3"
+    assert "part2-proceedings (consent/policies/30-part2.yaml:" in flaw.problem
+
+
+def test_a_narrower_rule_that_says_something_of_its_own_is_not_shadowed(files):
+    found = flaws_of(files, rule("new", "prohibited", "{purpose: [HMARKT], requester: {type: [payer]}}"))
+    assert found == {}
+
+
+def test_the_same_rule_written_twice_is_shadowed_both_times(files):
+    twice = [rule(name, "prohibited", "{purpose: [HMARKT]}") for name in ("one", "two")]
+    assert set(flaws_of(files, *twice)) == {("shadowed", "one"), ("shadowed", "two")}
+
+
+def test_a_rule_whose_exception_takes_everything_is_unreachable(files):
+    found = flaws_of(files, rule("never", "prohibited", "{purpose: [COC]}", unless="[{purpose: [TREAT]}]"))
+    assert set(found) == {("unreachable", "never")}
+
+
+def test_a_rule_for_a_level_below_its_own_lowest_is_unreachable(files):
+    found = flaws_of(files, rule("never", "prohibited", "{record: {at_least: R, at_most: N}}"))
+    assert set(found) == {("unreachable", "never")}
+
+
+def test_opposite_rules_about_the_same_requests_are_contradictory_even_in_other_words(files):
+    found = flaws_of(
+        files,
+        rule("shut", "prohibited", "{purpose: [HMARKT], record: {at_least: R}}"),
+        rule("open", "allowed", "{purpose: [HMARKT], record: {at_least: R, at_most: V}}"),
+    )
+    assert ("contradictory", "open") in found
+    assert "shut (consent/" in found["contradictory", "open"].problem
+
+
+def test_opposite_rules_in_the_same_words_are_contradictory_and_named_with_their_line(files):
+    when = "{purpose: [HMARKT]}"
+    found = flaws_of(files, rule("shut", "prohibited", when), rule("open", "allowed", when))
+    assert found["contradictory", "open"].place.startswith(f"consent/{NAME}:")
+
+
+@pytest.mark.parametrize(
+    "kind, lines",
+    [
+        ("expired", {"from_": "{from: 2020-01-01, until: 2025-12-31}"}),
+        ("uncited", {"citation": '" "'}),
+        ("unreviewed", {"review": "2026-11-25"}),
+    ],
+)
+def test_a_rule_out_of_date_or_without_source_is_named(files, kind, lines):
+    found = flaws_of(files, rule("mine", "prohibited", "{purpose: [HMARKT]}", **lines))
+    assert set(found) == {(kind, "mine")}
+    assert found[kind, "mine"].remedy
+
+
+def test_a_rule_reviewed_by_today_is_in_time(files):
+    assert flaws_of(files, rule("mine", "prohibited", "{purpose: [HMARKT]}", review="2026-11-26")) == {}
+
+
+def test_a_rule_of_a_pack_that_is_off_is_told(files):
+    off = files["vocabulary.yaml"].replace(
+        "packs: [exchange, us-federal, illinois, indiana, social-care]\n\n#",
+        "packs: [exchange, us-federal, illinois, social-care]\n\n#",
+    )
+    found = check({**files, "vocabulary.yaml": off}, TODAY)
+    assert {flaw.kind for flaw in found} == {"switched-off"}
+
+
+def test_a_file_that_cannot_be_read_is_the_only_flaw(files):
+    broken = {**files, NAME: HEAD + rule("mine", "prohibitted", "{purpose: [HMARKT]}")}
+    (flaw,) = check(broken, TODAY)
+    assert (flaw.kind, flaw.place) == ("unreadable", f"consent/{NAME}:11")
+    assert "prohibited" in flaw.remedy
