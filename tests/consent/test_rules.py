@@ -89,3 +89,15 @@ def test_no_listed_code_of_an_analgesic_or_a_blood_sugar_is_there(rules):
     loinc, rxnorm = "http://loinc.org", "http://www.nlm.nih.gov/research/umls/rxnorm"
     assert rules.lists.of_code(loinc, "2339-0") == ()
     assert rules.lists.of_code(rxnorm, "1049621") == ()
+
+
+def test_a_list_nobody_looks_after_is_refused(files):
+    text = files["labels/violence.csv"].replace("# steward:", "# somebody:")
+    with pytest.raises(ContentError, match="steward"):
+        parse_rules({**files, "labels/violence.csv": text})
+
+
+def test_a_range_is_no_prefix(files):
+    row = "http://hl7.org/fhir/sid/icd-10-cm,prefix,O981-O983,STD,strong,,,nobody,ours\n"
+    with pytest.raises(ContentError, match="not a code"):
+        parse_rules({**files, "labels/violence.csv": files["labels/violence.csv"] + row})
