@@ -1,4 +1,4 @@
-"""How well labels are found, and what only looks sensitive is left alone; docs/consent.md says the numbers."""
+"""How well labels are found, and what only looks sensitive left alone; docs/consent.md says the numbers."""
 
 import csv
 from collections import Counter
