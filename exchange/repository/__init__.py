@@ -2,7 +2,7 @@
 
 from exchange.repository.conditions import BadSearch
 from exchange.repository.cursor import CursorRefused
-from exchange.repository.disclosure import load_classes
+from exchange.repository.disclosure import load_classes, viewers
 from exchange.repository.embedded import ensure_database, ensure_running, stop, url_with
 from exchange.repository.everything import everything
 from exchange.repository.identity import IncomingPatient, LinkResult, link_patients
@@ -53,4 +53,5 @@ __all__ = [
     "searchset",
     "stop",
     "url_with",
+    "viewers",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,8 +11,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from exchange.app import open_exchange
 from exchange.cli.main import app
 from exchange.model.errors import ContentError
+from exchange.model.ids import golden_id, resource_id
+from exchange.model.records import Labels
+from exchange.repository import PublishItem, publish
+from exchange.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 PART2 = "consent/policies/30-part2.yaml"
@@ -77,3 +83,68 @@ def test_a_check_names_file_and_line_and_ends_with_1(home):
 
 def test_the_rules_as_they_are_pass_the_check(home):
     assert _run("check").exit_code == 0
+
+
+@pytest.fixture
+def stored(home, database, monkeypatch):
+    """One open record of the clinic in the repository of this home."""
+    monkeypatch.setenv("EXCHANGE_DATABASE_URL", database)
+    opened = open_exchange(load_settings())
+    with opened.work.connect() as connection:
+        fhir_id = resource_id("https://prairie.example/", "Patient", "1")
+        connection.execute(
+            "INSERT INTO patient (fhir_id, golden_id, partner, person, features)"
+            " VALUES (%(id)s, %(golden)s, 'prairie_clinic', %(id)s, '{}')",
+            {"id": fhir_id, "golden": golden_id(fhir_id)},
+        )
+        item = PublishItem(
+            resource={"resourceType": "Patient", "id": fhir_id},
+            labels=Labels(),
+            redacted=None,
+            patient=fhir_id,
+            partner="prairie_clinic",
+            record=1,
+            event_time=opened.work.now(),
+            cluster=None,
+            trust=10,
+            mapping_digest="m",
+            rules_digest="r",
+        )
+        publish(connection, [item], (), opened.context, opened.work.now())
+        connection.commit()
+    return home
+
+
+def test_a_draft_that_shuts_somebody_out_is_foretold_with_counts_and_the_rule(stored, tmp_path):
+    draft = tmp_path / "draft"
+    shutil.copytree(stored / "consent", draft)
+    path = draft / "policies/10-exchange.yaml"
+    path.write_text(path.read_text().replace("    effect: released", "    effect: prohibited", 1))
+    found = json.loads(_run("simulate", "--rules", draft, "--json").stdout)
+    (lost,) = found["totals"]
+    assert (lost["gained"], lost["records"], lost["patients"]) == (False, 1, 1)
+    assert {change["participant"] for change in found["changes"]} == {"prairie_clinic"}
+    assert {tuple(change["because"]) for change in found["changes"]} == {("own-records",)}
+
+
+def test_a_draft_of_a_participant_whose_agreement_ends_is_foretold(stored, tmp_path):
+    drafts = tmp_path / "mappings"
+    shutil.copytree(stored / "mappings", drafts)
+    path = drafts / "prairie_clinic/partner.yaml"
+    path.write_text(
+        re.sub(
+            r"agreement: \{.*\}",
+            "agreement: {type: BAA, signed: 2020-01-01, ends: 2020-12-31}",
+            path.read_text(),
+        )
+    )
+    result = _run("simulate", "--mappings", drafts)
+    assert "lost: 1 records of 1 patients" in result.stdout
+
+
+def test_the_same_rules_foretell_nothing(stored):
+    assert "nobody gains or loses" in _run("simulate", "--rules", stored / "consent").stdout
+
+
+def test_a_simulation_of_no_draft_is_refused(stored):
+    assert isinstance(_run("simulate").exception, ContentError)
