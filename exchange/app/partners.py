@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -89,7 +90,13 @@ class Checked:
 
 
 def new_partner(
-    mappings: Path, code: str, format_: Format, folder: str, today: str, match: str | None = None
+    mappings: Path,
+    code: str,
+    format_: Format,
+    folder: str,
+    today: str,
+    match: str | None = None,
+    proposal: tuple[str, list[str]] | None = None,
 ) -> list[Path]:
     """Writes `mappings/<code>/` to start from and returns the files; raises ContentError if it is there."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{1,40}", code):
@@ -108,15 +115,21 @@ def new_partner(
         format=format_,
         map="records.map.yaml" if delimited else _SHARED_MAPS[format_],
         match=match or _PATTERNS[format_],
-        key=_KEY if delimited else "",
+        key=_key(proposal) if delimited else "",
     )
     parse_partner(code, text, f"mappings/{code}/partner.yaml")
     for name in ("samples", "expected", "codes"):
         (home / name).mkdir(parents=True)
     written = [_write(home / "partner.yaml", text)]
     if delimited:
-        written.append(_write(home / "records.map.yaml", _DELIMITED_MAP))
+        written.append(_write(home / "records.map.yaml", proposal[0] if proposal else _DELIMITED_MAP))
     return written
+
+
+def _key(proposal: tuple[str, list[str]] | None) -> str:
+    if proposal is None:
+        return _KEY
+    return f"\n    key: {json.dumps(proposal[1], ensure_ascii=False)}" if proposal[1] else ""
 
 
 def _write(path: Path, text: str) -> Path:

@@ -11,6 +11,7 @@ import typer
 
 from exchange.app import content, find_partner
 from exchange.app.partners import check_partner, new_partner, sample_documents
+from exchange.app.proposing import propose
 from exchange.cli.common import JsonOption, PartnerArgument, console, print_json, settings, table
 from exchange.formats.profile import profile_table
 from exchange.model.errors import ContentError
@@ -78,9 +79,15 @@ def check(
 @app.command()
 def new(
     code: Annotated[str, typer.Argument(help="Folder name for the partner, e.g. maple_clinic.")],
-    format: Annotated[str, typer.Option(help=f"What it sends: {', '.join(get_args(Format))}.")],
-    folder: Annotated[str, typer.Option(help="Where its files are; edit partner.yaml for other transports.")],
+    format: Annotated[str, typer.Option(help=f"What it sends: {', '.join(get_args(Format))}.")] = "delimited",
+    folder: Annotated[
+        str | None, typer.Option(help="Where its files are; edit partner.yaml for other transports.")
+    ] = None,
     match: Annotated[str | None, typer.Option(help="Pattern of its files' names, e.g. '*.ccda'.")] = None,
+    from_: Annotated[
+        Path | None,
+        typer.Option("--from", help="Propose a map for this spreadsheet.", exists=True, dir_okay=False),
+    ] = None,
 ) -> None:
     """Start a partner's folder in mappings/: partner.yaml with comments, room for samples and codes.
 
@@ -88,10 +95,14 @@ def new(
     """
     if format not in get_args(Format):
         raise ContentError("no such format", field=format, valid=get_args(Format))
+    if folder is None and from_ is None:
+        raise ContentError("say where the files are", field="folder")
+    folder = folder or str((from_ or Path()).parent)
+    proposal = propose(profile_table(from_.read_bytes()), from_.name) if from_ else None
     home = settings().home / "mappings"
     path = folder if "://" in folder else str(Path(folder).resolve())
     today = datetime.now(UTC).date().isoformat()
-    for written in new_partner(home, code, format, path, today, match):  # type: ignore[arg-type]
+    for written in new_partner(home, code, format, path, today, match, proposal):  # type: ignore[arg-type]
         console.print(f"wrote {written.relative_to(home.parent)}", highlight=False)
     console.print(f"next: exchange partner check {code} --folder {folder}", highlight=False)
 

@@ -61,6 +61,21 @@ def test_a_new_partner_is_right_at_once(home, tmp_path):
     assert (checked["records"], checked["resources"]) == (1, {"Patient": 1})
 
 
+def test_a_new_spreadsheet_gets_a_map_that_works_at_once(home, tmp_path):
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "people.csv").write_text(
+        "MRN,Apellidos,DOB,Color\n7,Roe,13/02/1980,red\n8,Doe,01/12/1990,blue\n"
+    )
+    made = _run("partner", "new", "maple_clinic", "--from", files / "people.csv")
+    checked = json.loads(_run("partner", "check", "maple_clinic", "--folder", files, "--json").stdout)
+    assert made.exit_code == 0
+    assert (checked["resources"], checked["issues"]) == ({"Patient": 2}, [])
+    written = (home / "mappings/maple_clinic/records.map.yaml").read_text()
+    assert "Color" in written
+    assert "Roe" not in written + made.stdout
+
+
 def test_a_partner_that_is_there_is_not_written_over(home):
     before = (home / "mappings/good_table/partner.yaml").read_text()
     result = _run("partner", "new", "good_table", "--format", "delimited", "--folder", "x")

@@ -1,0 +1,120 @@
+"""Which column of an unknown table is what: by its name in English or Spanish and by the shape of its values.
+
+`column_roles.csv` has the roles, the names they go by and the shapes their values have; no value of the
+table leaves `profile_table`.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from exchange.formats.profile import Column
+
+NAMED, NEARLY, SHAPED, CONFIRMED = 0.85, 0.65, 0.6, 0.1
+SURE = 0.5
+_NOISE = frozenset({"cd", "nm", "nbr", "txt"})
+"""What database columns end with and what says nothing."""
+_TELLING = {"email": "e-mail", "ssn": "social security number", "sex": "sex", "icd10": "ICD-10-CM code"}
+"""Roles that the shape of the values tells without a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a column can be: `names` it goes by, `shapes` its values have (needed or only welcome)."""
+
+    name: str
+    shapes: tuple[str, ...]
+    needs_shape: bool
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """A column and its role; `confidence` from 0 to 1, `reason` in words, `date_format` for dates."""
+
+    column: Column
+    role: str
+    confidence: float
+    reason: str
+    date_format: str = ""
+
+
+@cache
+def roles() -> tuple[Role, ...]:
+    """All roles, in the order of the table."""
+    with files("exchange.formats").joinpath("column_roles.csv").open(encoding="utf-8") as lines:
+        return tuple(
+            Role(
+                row["role"],
+                tuple(shape for shape in row["shapes"].split("|") if shape),
+                row["needs_shape"] == "yes",
+                frozenset(row["names"].split("|")),
+            )
+            for row in csv.DictReader(lines)
+        )
+
+
+def recognise(columns: Sequence[Column]) -> list[Recognised]:
+    """The columns whose role is known, each role once, the surest first served."""
+    found = [item for column in columns for role in roles() if (item := _judge(column, role))]
+    found.sort(key=lambda item: -item.confidence)
+    taken: dict[str, Recognised] = {}
+    names: set[str] = set()
+    for item in found:
+        if item.confidence >= SURE and item.role not in taken and item.column.name not in names:
+            taken[item.role] = item
+            names.add(item.column.name)
+    order = [column.name for column in columns]
+    return sorted(taken.values(), key=lambda item: order.index(item.column.name))
+
+
+def _judge(column: Column, role: Role) -> Recognised | None:
+    kind, _, form = column.looks_like.partition(" %")
+    fits = column.looks_like in role.shapes or kind in role.shapes
+    empty = column.looks_like == "nothing"
+    if role.needs_shape and not fits and not empty:
+        return None
+    named = _named(column.name, role.names)
+    if named:
+        confidence, reason = named
+        reason += f", values look like {column.looks_like}" if fits else ""
+        confidence += CONFIRMED if fits else 0
+    elif _TELLING.get(role.name) == column.looks_like:
+        confidence, reason = SHAPED, f"values look like {column.looks_like}"
+    else:
+        return None
+    return Recognised(column, role.name, round(confidence, 2), reason, f"%{form}" if kind == "date" else "")
+
+
+def _named(name: str, names: Iterable[str]) -> tuple[float, str] | None:
+    words = plain(name)
+    best: tuple[float, str] | None = None
+    for known in names:
+        if words == known or words.replace(" ", "") == known.replace(" ", ""):
+            return NAMED, f"named `{known}`"
+        if len(known) > 4 and re.search(rf"(^| ){re.escape(known)}( |$)", words):
+            # The more of the name is explained, the surer.
+            score = NEARLY * (0.7 + 0.3 * len(known) / len(words))
+            if best is None or score > best[0]:
+                best = score, f"its name holds `{known}`"
+    return best
+
+
+def plain(name: str) -> str:
+    """A column's name as plain lower-case words.
+
+    >>> plain("FechaNacimiento"), plain("DOB_(mm/dd)"), plain("Teléfono")
+    ('fecha nacimiento', 'dob mm dd', 'telefono')
+    """
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    bare = unicodedata.normalize("NFKD", spaced).encode("ascii", "ignore").decode()
+    words = re.findall(r"[a-z0-9]+", bare.lower())
+    while len(words) > 1 and words[-1] in _NOISE:
+        words.pop()
+    return " ".join(words)

@@ -1,0 +1,108 @@
+"""Column recognition, measured on spreadsheets whose columns a person has named."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from pathlib import Path
+
+import orjson
+import pytest
+
+from exchange.app.proposing import propose
+from exchange.formats.profile import profile_table
+from exchange.formats.recognise import recognise
+from exchange.mapping import load_maps, map_record
+from exchange.model.records import SourceRecord
+from exchange.validation import validate
+from tests.content.mapping import maps_of
+
+VALUES = {
+    "patient_id": ["A1001", "A1002", "A1003"],
+    "record_id": ["R7", "R8", "R9"],
+    "birth_date": ["04/12/1971", "11/30/1980", "01/02/1990"],
+    "sex": ["F", "M", "F"],
+    "phone": ["(217) 555-0147", "(217) 555-0148", ""],
+    "email": ["a@x.example", "b@x.example", ""],
+    "zip": ["62704", "62701", "62702"],
+    "cvx": ["141", "08", "213"],
+    "vaccine_date": ["2026-01-02", "2026-01-03", "2026-01-04"],
+    "loinc": ["2345-7", "718-7", "4548-4"],
+    "result": ["182", "13.5", ">14"],
+    "result_date": ["2026-01-02", "2026-01-03", "2026-01-04"],
+    "npi": ["1999999919", "1999999927", "1999999919"],
+    "icd10": ["I10", "E11.9", "J45.909"],
+    "snomed": ["38341003", "44054006", "195967001"],
+    "diagnosis_date": ["2020-05-01", "2021-06-01", ""],
+}
+
+
+def sheets() -> dict[str, dict[str, str]]:
+    """Role by column, for each sheet."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    with Path(__file__).with_name("spreadsheets.csv").open(encoding="utf-8") as lines:
+        for row in csv.DictReader(lines):
+            found[row["sheet"]][row["column"]] = row["role"]
+    return found
+
+
+SHEETS = sheets()
+
+
+def table(columns: dict[str, str]) -> bytes:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(columns)
+    for number in range(3):
+        writer.writerow([VALUES.get(role, ["Alfa", "Beta", "Gamma"])[number] for role in columns.values()])
+    return out.getvalue().encode()
+
+
+def test_columns_are_recognised_with_high_precision_and_recall():
+    right = wrong = missed = 0
+    for columns in SHEETS.values():
+        found = {item.column.name: item.role for item in recognise(profile_table(table(columns)))}
+        right += sum(found.get(name) == role for name, role in columns.items() if role)
+        wrong += sum(columns[name] != role for name, role in found.items())
+        missed += sum(name not in found for name, role in columns.items() if role)
+    assert right / (right + wrong) >= 0.95
+    assert right / (right + wrong + missed) >= 0.9
+
+
+@pytest.mark.parametrize("sheet", SHEETS)
+def test_a_proposed_map_is_right_at_once_and_makes_valid_resources(sheet):
+    payload = table(SHEETS[sheet])
+    text, key = propose(profile_table(payload), "file.csv")
+    base = maps_of("good_table")
+    feed = base.partner.feeds["people"].model_copy(update={"map": "proposed.map.yaml", "key": tuple(key)})
+    partner = base.partner.model_copy(update={"feeds": {"records": feed}})
+    maps = load_maps({**base.files, "good_table/proposed.map.yaml": text}, partner)
+    for row in csv.DictReader(io.StringIO(payload.decode())):
+        record = SourceRecord("good_table", "records", "k", "delimited", orjson.dumps(row), "row")
+        found = map_record(record, maps)
+        assert [i for r in found.resources for i in validate(r) if i.severity == "error"] == []
+        assert [issue for issue in found.issues if issue.severity == "error"] == []
+
+
+@pytest.mark.parametrize("sheet", SHEETS)
+def test_a_proposal_holds_no_value_of_the_file(sheet):
+    columns = SHEETS[sheet]
+    text, _ = propose(profile_table(table(columns)), "file.csv")
+    values = {value for role in columns.values() for value in VALUES.get(role, ["Alfa", "Beta", "Gamma"])}
+    assert [value for value in values if len(value) > 3 and value in text] == []
+
+
+@pytest.mark.parametrize(
+    ("dates", "form"),
+    [
+        (["13/02/1980", "01/12/1990"], "%d/%m/%Y"),
+        (["02/13/1980", "12/01/1990"], "%m/%d/%Y"),
+        (["19800213", "19901201"], "%Y%m%d"),
+        (["1980-02-13", "1990-12-01"], "%Y-%m-%d"),
+    ],
+)
+def test_the_format_of_dates_is_told_by_all_of_them(dates, form):
+    payload = ("id,dob\n" + "".join(f"{n},{date}\n" for n, date in enumerate(dates))).encode()
+    (born,) = [item for item in recognise(profile_table(payload)) if item.role == "birth_date"]
+    assert born.date_format == form
