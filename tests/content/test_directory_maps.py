@@ -94,3 +94,23 @@ def test_a_service_without_locations_is_still_a_service():
 
     assert of_type(found, "Location") == []
     assert errors(found) == []
+
+
+def test_hours_of_a_place_and_what_a_service_asks_for_are_kept():
+    place = {**SERVICE["service_at_locations"][0]["location"], "schedules": SERVICE["schedules"]}
+    asking = {"cost_options": [{"option": "Free"}], "required_documents": [{"document": "Proof of address"}]}
+    sent = {
+        **SERVICE,
+        **asking,
+        "program": {"name": "Pantries"},
+        "service_at_locations": [{"location": place}],
+    }
+
+    found = mapped("service_directory", "services", sent)
+
+    (hours,) = the(found, "Location")["hoursOfOperation"]
+    service = the(found, "HealthcareService")
+    assert (hours["daysOfWeek"], hours["openingTime"]) == (["mon", "wed"], "09:00:00")
+    assert [item["text"] for item in service["characteristic"]] == ["Free", "Proof of address"]
+    assert service["program"] == [{"text": "Pantries"}]
+    assert errors(found) == []
