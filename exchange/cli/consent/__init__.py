@@ -2,13 +2,13 @@
 
 import typer
 
-from exchange.cli.consent import explaining, simulating, trying
+from exchange.cli.consent import explaining, forms, simulating, trying
 
 app = typer.Typer(
     help="Rules and consents: run the cases, look for mistakes, prove the promises, explain why somebody sees"
     " a record or not."
 )
-for module in (trying, simulating, explaining):
+for module in (trying, simulating, explaining, forms):
     app.registered_commands += module.app.registered_commands
 
 __all__ = ["app"]
