@@ -4,5 +4,6 @@ It stands alone: it shares with the exchange only the rule by which ids are made
 """
 
 from exchange.synthetic.coalition import Coalition, generate
+from exchange.synthetic.feeds.hl7 import ZONE
 
-__all__ = ["Coalition", "generate"]
+__all__ = ["ZONE", "Coalition", "generate"]

@@ -35,7 +35,8 @@ class _Record:
 
 
 def expectations(history: History, now: datetime) -> Iterator[Row]:
-    """One row per record of the sample and requester."""
+    """One row per record of the sample and requester; the last column is the day after which it is stale."""
+    stale = _last_day(history, now.date())
     for record in _sample(history, now):
         for requester, purpose in _questions(record):
             if _left_open(history, record, requester):
@@ -45,7 +46,14 @@ def expectations(history: History, now: datetime) -> Iterator[Row]:
             yield (
                 *(requester, purpose, record.partner, record.type, record.key, ident),
                 *(history.person.id, record.category, "yes" if visible else "no", why),
+                stale.isoformat() if stale else "",
             )
+
+
+def _last_day(history: History, on: date) -> date | None:
+    """The first day on which a form of the person ends by itself; nobody sends a message about that."""
+    ends = [form.until for form in history.directives if form.until and form.in_force(on)]
+    return min(ends, default=None)
 
 
 def _questions(record: _Record) -> Iterator[tuple[str, str]]:
@@ -55,11 +63,21 @@ def _questions(record: _Record) -> Iterator[tuple[str, str]]:
 
 
 def _left_open(history: History, record: _Record, requester: str) -> bool:
-    """Whether a release reaches further than its own form says is for the rules to decide."""
+    """Whether a release, or what it excepts, reaches further than its own form says is for the rules."""
+    if record.partner != "harbor_recovery" and _excepted(history, record, requester):
+        return True
     if record.category == "housing":
         return bool(_decided(history, "housing"))
     return record.category == "referral" and any(
         form.named == requester and form.custodian != record.partner for form in _decided(history, "referral")
+    )
+
+
+def _excepted(history: History, record: _Record, requester: str) -> bool:
+    """Does a program's form except this requester, or mental health, in words that name no program?"""
+    exceptions = {exception for form in _decided(history, "part2") for exception in form.except_for}
+    return ("actor", requester) in exceptions or (
+        record.category == "mental-health" and ("label", "PSYTHPN") in exceptions
     )
 
 

@@ -36,6 +36,7 @@ HEADERS = {
         "category",
         "expected",
         "why",
+        "until",
     ),
     "rejected": ("partner", "feed", "where", "reason"),
     "hazards": ("hazard", "person", "partner", "key"),

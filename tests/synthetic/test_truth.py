@@ -118,7 +118,7 @@ def test_without_a_form_nothing_protected_is_expected_to_be_visible(first_day, c
 
     for history in coalition.histories():
         found = expectations(replace(history, directives=()), coalition.now())
-        for requester, _, partner, *_, kind, expected, _ in found:
+        for requester, _, partner, *_, kind, expected, _, _ in found:
             if (
                 kind == category
                 and requester != partner
@@ -137,3 +137,32 @@ def test_a_form_that_ended_yesterday_permits_nothing(first_day):
         found = expectations(replace(history, directives=ended), coalition.now())
         part2 = [row for row in found if row[7] == "part2" and row[0] != "harbor_recovery"]
         assert {row[8] for row in part2} <= {"no"}
+
+
+def test_an_expectation_says_after_which_day_a_form_that_ends_makes_it_stale(first_day):
+    coalition = first_day.coalition
+    last = coalition.today + timedelta(days=3)
+    programs = [history for history in coalition.histories() if history.met("harbor_recovery")]
+    signed = [history for history in programs if history.directives]
+
+    for history in signed:
+        forms = tuple(replace(form, until=last, revoked=None) for form in history.directives)
+        found = expectations(replace(history, directives=forms), coalition.now())
+        assert {row[-1] for row in found} <= {last.isoformat(), ""}
+    assert signed
+
+
+def test_what_a_programs_form_excepts_is_asked_of_the_programs_own_records_alone(first_day):
+    coalition = first_day.coalition
+
+    for history in coalition.histories():
+        forms = tuple(
+            replace(form, except_for=(("actor", "lakeside_hospital"), ("label", "PSYTHPN")))
+            for form in history.directives
+            if form.kind == "part2"
+        )
+        found = list(expectations(replace(history, directives=forms), coalition.now()))
+        if forms:
+            others = [row for row in found if row[2] != "harbor_recovery"]
+            assert "mental-health" not in {row[7] for row in others}
+            assert "lakeside_hospital" not in {row[0] for row in others}

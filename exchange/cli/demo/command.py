@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, TypeVar
@@ -27,6 +29,7 @@ from exchange.pipeline.balance import Balance
 from exchange.pipeline.steps import run_partner
 from exchange.scheduling.local import local_airflow
 from exchange.settings import Settings
+from exchange.synthetic import ZONE
 
 app = typer.Typer()
 T = TypeVar("T")
@@ -79,9 +82,11 @@ def _partner_systems(found: Settings, coalition: Path, size: int, seed: int) -> 
     coalition.mkdir(parents=True, exist_ok=True)
     os.environ["LAKESIDE_MLLP_HOST"], os.environ["LAKESIDE_MLLP_PORT"] = "127.0.0.1", str(port)
     listen = ("exchange", "listen", "lakeside_hospital")
+    today = first_day(coalition, datetime.now(UTC))
     serve = (
         "exchange.synthetic", "serve", "--folder", str(coalition), "--size", str(size),
-        "--seed", str(seed), "--mllp-host", "127.0.0.1", "--mllp-port", str(port),
+        "--seed", str(seed), "--today", today.isoformat(), "--mllp-host", "127.0.0.1",
+        "--mllp-port", str(port),
     )  # fmt: skip
     ready = log_says(found.data / "logs" / "partners.log", "READY")
     with (
@@ -89,6 +94,18 @@ def _partner_systems(found: Settings, coalition: Path, size: int, seed: int) -> 
         process("partners", serve, found, ready),
     ):
         yield
+
+
+def first_day(coalition: Path, now: datetime) -> date:
+    """The coalition's first day: yesterday, so that its consents are in force; of one that is there, its own.
+
+    >>> first_day(Path("nowhere"), datetime(2026, 3, 2, 3, 0, tzinfo=UTC))
+    datetime.date(2026, 2, 28)
+    """
+    state = coalition / "state.json"
+    if state.exists():
+        return date.fromisoformat(json.loads(state.read_text("utf-8"))["today"])
+    return now.astimezone(ZONE).date() - timedelta(days=1)
 
 
 def _tell(opened: Exchange, coalition: Path, states: dict[str, str]) -> bool:

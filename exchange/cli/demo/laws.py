@@ -69,7 +69,7 @@ def _one_decision(exchange: Exchange, service: Service, coalition: Path) -> Verd
 
     A requester whose own record of the person is not linked with certainty sees less: that is no error.
     """
-    sample = expected_access(coalition / "truth")
+    sample = expected_access(coalition / "truth", exchange.work.now())
     Random(1).shuffle(sample)  # noqa: S311 - a sample, no secret
     sample = sample[:_SAMPLE]
     wrong = [expected for expected in sample if _sees(service, expected) != expected.visible]
@@ -107,7 +107,8 @@ def _waits_for_link(exchange: Exchange, expected: Expected) -> bool:
 def _hidden_changes_nothing(exchange: Exchange, coalition: Path) -> Verdict:
     """Takes away, in a transaction that is rolled back, all that a requester may not see; asks again."""
     asked = differing = 0
-    viewers = sorted({e.viewer for e in expected_access(coalition / "truth")}, key=str)
+    sample = expected_access(coalition / "truth", exchange.work.now())
+    viewers = sorted({expected.viewer for expected in sample}, key=str)
     for viewer in viewers:
         with exchange.work.connect() as connection:
             questions = sample_questions(connection)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 
 from exchange.linkage import Quality, evaluate
 from exchange.model.records import Viewer
 from exchange.pipeline.ledger import Connection
+from exchange.synthetic import ZONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,9 @@ def identity_quality(connection: Connection, folder: Path) -> Quality:
     return evaluate(found, person, [(a, b) for a, b in review])
 
 
-def expected_access(folder: Path) -> list[Expected]:
-    """The sample of who may see what."""
+def expected_access(folder: Path, now: datetime) -> list[Expected]:
+    """The sample of who may see what, without what has changed by itself before `now`."""
+    today = now.astimezone(ZONE).date()
     return [
         Expected(
             Viewer(row["requester"], "organization", row["purpose"]),
@@ -51,4 +54,5 @@ def expected_access(folder: Path) -> list[Expected]:
             row["category"],
         )
         for row in rows(folder / "access.csv")
+        if not row["until"] or date.fromisoformat(row["until"]) >= today
     ]
