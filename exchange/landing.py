@@ -90,6 +90,11 @@ class Landing:
             found.update(self._read_pack(path, {index: places[index] for index in indexes}))
         return [found[index] for index in range(len(places))]
 
+    def kept(self, partner: str) -> Callable[[str], bool]:
+        """Whether the payload at an address of the partner's is still kept, as of now."""
+        packs = set(self._names(partner, ".pack"))
+        return lambda address: _parse(address).pack in packs
+
     def expire(self, partner: str, before: date) -> int:
         """Removes packs landed on days before `before` for good; how many there were."""
         expired = [name for name in self._names(partner, ".pack", ".key") if name[:8] < f"{before:%Y%m%d}"]

@@ -9,7 +9,7 @@ from exchange.app.opening import (
     open_exchange,
     partner_environment,
 )
-from exchange.app.runs import balance, begin_run, latest_run_of, parse_time
+from exchange.app.runs import balance, begin_run, latest_run_of, parse_time, replay_quarantine
 
 __all__ = [
     "Exchange",
@@ -23,4 +23,5 @@ __all__ = [
     "open_exchange",
     "parse_time",
     "partner_environment",
+    "replay_quarantine",
 ]

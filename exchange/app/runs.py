@@ -9,33 +9,47 @@ from typing import Any
 from exchange.app.opening import Exchange
 from exchange.model.errors import ContentError
 from exchange.model.partner import Partner
-from exchange.pipeline import ledger, quarantine
+from exchange.pipeline import ledger
 from exchange.pipeline.balance import Balance, balance_of
-from exchange.pipeline.steps import pull_step
+from exchange.pipeline.replay import Again, open_replay, pulled_between, waiting
+from exchange.pipeline.steps import finish_run, pull_step, run_partner
 
 
 def begin_run(exchange: Exchange, partner: Partner, replay: Mapping[str, Any]) -> int:
     """The run to take through the steps: an unfinished one, a pull, or a replay as asked for."""
-    records = _records_to_replay(exchange, partner, replay)
-    if records is None:
+    again = _what_again(exchange, partner, replay)
+    if again is None:
         return pull_step(exchange.work, partner)
-    with exchange.work.connect() as connection:
-        run = quarantine.replay(connection, partner.code, records, partner.chunk_records, exchange.work.now())
-        connection.commit()
-    return pull_step(exchange.work, partner) if run is None else run
+    return open_replay(exchange.work, partner, again)
 
 
-def _records_to_replay(exchange: Exchange, partner: Partner, replay: Mapping[str, Any]) -> list[int] | None:
-    start = replay.get("replay_from")
+def replay_quarantine(exchange: Exchange, partner: Partner) -> list[int]:
+    """Takes what waits in quarantine through all steps, finishing an interrupted run first; the runs."""
+    work, runs = exchange.work, []
+    with work.connect() as connection:
+        interrupted = ledger.has_open_run(connection, partner.code)
+    if interrupted:
+        runs.append(run_partner(work, partner).run)
+    with work.connect() as connection:
+        again = waiting(connection, partner.code)
+    runs.append(finish_run(work, partner, open_replay(work, partner, again)).run)
+    return runs
+
+
+def _what_again(exchange: Exchange, partner: Partner, replay: Mapping[str, Any]) -> Again | None:
+    start, end = replay.get("replay_from"), replay.get("replay_until")
+    if end and not start:
+        raise ContentError(
+            "says when to stop, not where to begin; give replay_from too", field="replay_until"
+        )
     with exchange.work.connect() as connection:
         if ledger.has_open_run(connection, partner.code):
             return None
         if replay.get("replay_quarantine"):
-            return quarantine.waiting_records(connection, partner.code)
-        if start is None:
+            return waiting(connection, partner.code)
+        if not start:
             return None
-        end = replay.get("replay_until")
-        return quarantine.records_between(
+        return pulled_between(
             connection,
             partner.code,
             parse_time(str(start), "replay_from"),

@@ -6,12 +6,10 @@ from typing import Annotated
 
 import typer
 
-from exchange.app import begin_run, find_partner
+from exchange.app import balance, find_partner, replay_quarantine
 from exchange.cli.common import JsonOption, PartnerArgument, console, exchange, print_json, table
 from exchange.cli.runs import print_balances
 from exchange.pipeline import quarantine
-from exchange.pipeline.balance import balance_of
-from exchange.pipeline.steps import finish_run
 
 app = typer.Typer(help="Records that could not be used: list them, look at one, take them again.")
 
@@ -49,11 +47,16 @@ def show(record: Annotated[int, typer.Argument(help="Record number from the list
 
 
 @app.command()
-def replay(partner: PartnerArgument) -> None:
-    """Take a partner's quarantined records through the steps again, after a fix in mappings/."""
+def replay(partner: PartnerArgument, json: JsonOption = False) -> None:
+    """Take a partner's quarantined records through the steps again, after a fix in mappings/.
+
+    A fix may as well be in partner.yaml: what could not be split into records is split again. A run that was
+    interrupted is finished first. Pulls nothing.
+    """
     opened = exchange()
     found = find_partner(opened.partners, partner)
-    run = begin_run(opened, found, {"replay_quarantine": True})
-    finish_run(opened.work, found, run)
-    with opened.work.connect() as connection:
-        print_balances([balance_of(connection, run)])
+    balances = [balance(opened, run) for run in replay_quarantine(opened, found)]
+    if json:
+        print_json(balances)
+    else:
+        print_balances(balances)

@@ -13,9 +13,11 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from exchange.model.errors import Conflict
-from exchange.model.records import Issue, SourceRecord
+from exchange.model.records import Document, Issue, SourceRecord
 
 Connection = psycopg.Connection[Any]
+Key = tuple[str, str]
+"""Feed and key: what makes a partner's record the same one across runs."""
 Step = Literal["pulled", "mapped", "safeguarded", "linked", "published"]
 STEPS: tuple[Step, ...] = ("pulled", "mapped", "safeguarded", "linked", "published")
 
@@ -56,6 +58,7 @@ class Arrival:
     record: SourceRecord
     digest: bytes
     rejected: Issue | None = None
+    document: Document | None = None  # where it stood; known of what was rejected
 
 
 @contextmanager
@@ -149,7 +152,7 @@ def write_cursor(connection: Connection, partner: str, cursor: dict[str, Any]) -
 
 def last_digests(
     connection: Connection, run: int, partner: str, arrivals: Sequence[Arrival]
-) -> tuple[dict[tuple[str, str], bytes], dict[tuple[str, str], bytes]]:
+) -> tuple[dict[Key, bytes], dict[Key, bytes]]:
     """By (feed, key): the digest that went through last, and the digest pulled last in this run."""
     keys = {(a.record.feed, a.record.key) for a in arrivals}
     feeds, names = [k[0] for k in keys], [k[1] for k in keys]
@@ -164,6 +167,18 @@ def last_digests(
         [feeds, names, run],
     ).fetchall()
     return {(f, k): d for f, k, d in done}, {(f, k): d for f, k, d in running}
+
+
+def known_keys(connection: Connection, partner: str, feed: str) -> set[str]:
+    """Keys of the feed that stand for records; what was rejected while pulling stands for none."""
+    return {
+        row[0]
+        for row in connection.execute(
+            "SELECT t.key FROM record_state t JOIN source_record s USING (record)"
+            " WHERE t.partner = %s AND t.feed = %s AND (s.chunk IS NOT NULL OR t.resources <> '{}')",
+            [partner, feed],
+        )
+    }
 
 
 def insert_records(

@@ -26,9 +26,43 @@ Row = dict[str, Any]
 
 def map_chunk(records: Sequence[LedgerRecord], partner: Partner, maps: Maps, landing: Landing) -> list[Row]:
     """One row per record, in order: what it became, or why it could not be used."""
-    addresses = [r.address for r in records if r.address is not None]
-    payloads = dict(zip(addresses, landing.get_many(addresses), strict=True))
-    return [_row(record, *map_source(source_record(record, partner, payloads), maps)) for record in records]
+    payloads = _payloads([r.address for r in records if r.address is not None], partner, landing)
+    return [_row(record, *_map_one(record, partner, maps, payloads)) for record in records]
+
+
+def _payloads(addresses: Sequence[str], partner: Partner, landing: Landing) -> dict[str, bytes]:
+    """What is still kept of them."""
+    try:
+        return dict(zip(addresses, landing.get_many(addresses), strict=True))
+    except RecordRejected:
+        is_kept = landing.kept(partner.code)
+        kept = [address for address in addresses if is_kept(address)]
+        return dict(zip(kept, landing.get_many(kept), strict=True))
+
+
+def _map_one(
+    record: LedgerRecord, partner: Partner, maps: Maps, payloads: dict[str, bytes]
+) -> tuple[Mapped, list[str]]:
+    reason = _unusable(record, partner, payloads)
+    if reason is not None:
+        return Mapped(issues=(reason,)), []
+    return map_source(source_record(record, partner, payloads), maps)
+
+
+def _unusable(record: LedgerRecord, partner: Partner, payloads: dict[str, bytes]) -> Issue | None:
+    """What came about since the record was pulled, in the partner's folder or in the landing store."""
+    if record.feed != SELF and record.feed not in partner.feeds:
+        return Issue(
+            "error",
+            "not-supported",
+            f"partner.yaml declares no feed `{record.feed}` any more",
+            "",
+            record.position,
+        )
+    if record.address is not None and record.address not in payloads:
+        detail = "the raw payload is kept no longer than `retention_days`; ask the partner for it again"
+        return Issue("error", "not-found", detail, "", record.position)
+    return None
 
 
 def source_record(record: LedgerRecord, partner: Partner, payloads: dict[str, bytes]) -> SourceRecord:

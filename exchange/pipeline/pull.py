@@ -6,7 +6,7 @@ killed pull goes on from the last checkpoint and enters nothing twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 
 import orjson
@@ -18,7 +18,8 @@ from exchange.model.fhir import reference_to
 from exchange.model.partner import Feed, Partner
 from exchange.model.records import Checkpoint, Document, Issue, SourceRecord
 from exchange.pipeline import ledger
-from exchange.pipeline.ledger import Arrival, Connection
+from exchange.pipeline.documents import keep_rejected
+from exchange.pipeline.ledger import Arrival, Connection, Key
 from exchange.pipeline.work import Work
 
 # The participant itself, as a record like any other: its partner.yaml is the source.
@@ -53,7 +54,8 @@ def _pull_documents(
             _commit(work, connection, partner, run, waiting, item)
             waiting = []
         else:
-            waiting += _arrivals(connection, partner, item)
+            waiting += arrivals_of(connection, partner, item)
+            connection.commit()
             if len(waiting) >= _COMMIT_RECORDS:
                 # Without the cursor: should this be pulled again, it is recognised as duplicate.
                 _commit(work, connection, partner, run, waiting, None)
@@ -62,10 +64,11 @@ def _pull_documents(
         _commit(work, connection, partner, run, waiting, None)
 
 
-def _arrivals(connection: Connection, partner: Partner, document: Document) -> list[Arrival]:
+def arrivals_of(connection: Connection, partner: Partner, document: Document) -> list[Arrival]:
+    """The document's records, and the deletions that it means if its feed is a snapshot."""
     feed = partner.feeds[document.feed]
     arrivals = [
-        Arrival(item.record, _digest(item.record), item.issue)
+        _rejected(item.record, item.issue, document)
         if isinstance(item, Rejected)
         else Arrival(item, _digest(item))
         for item in split(document, feed, partner)
@@ -85,14 +88,7 @@ def _vanished(
     """A snapshot's missing rows are deletions, unless the snapshot itself looks broken."""
     if any(arrival.rejected for arrival in arrivals):
         return
-    known = {
-        row[0]
-        for row in connection.execute(
-            "SELECT key FROM record_state WHERE partner = %s AND feed = %s",
-            [partner.code, document.feed],
-        )
-    }
-    connection.commit()
+    known = ledger.known_keys(connection, partner.code, document.feed)
     gone = known - {arrival.record.key for arrival in arrivals}
     emptied = known and len(gone) == len(known)
     if emptied or (len(gone) > 10 and len(gone) * 2 > len(known)):
@@ -104,7 +100,7 @@ def _vanished(
             f"snapshot lacks {len(gone)} of {len(known)} known rows; none was deleted: send the whole"
             " table, or remove the rows in steps"
         )
-        yield Arrival(record, _digest(record), Issue("error", "incomplete", detail))
+        yield _rejected(record, Issue("error", "incomplete", detail), document)
         return
     for key in sorted(gone):
         record = SourceRecord(partner.code, document.feed, key, feed.format, b"", document.name, deleted=True)
@@ -121,35 +117,30 @@ def _commit(
 ) -> None:
     """One transaction: outcomes known already, landed payloads, chunks, and the cursor after them."""
     done, running = ledger.last_digests(connection, run, partner.code, arrivals)
-    outcomes: list[str | None] = []
-    for arrival in arrivals:
-        key = (arrival.record.feed, arrival.record.key)
-        outcomes.append(_outcome(arrival, done.get(key), running.get(key)))
-        if outcomes[-1] != "duplicate":
-            running[key] = arrival.digest
-    landed = [
-        index
-        for index, arrival in enumerate(arrivals)
-        if outcomes[index] in (None, "quarantined") and not arrival.record.deleted
-    ]
-    payloads = [arrivals[index].record.payload for index in landed]
-    found = work.landing.put(partner.code, payloads) if payloads else []
-    addresses: dict[int, str] = dict(zip(landed, found, strict=True))
-    ledger.insert_records(
-        connection,
-        run,
-        [(a, addresses.get(i), outcomes[i]) for i, a in enumerate(arrivals)],
-        partner.chunk_records,
-    )
-    _quarantine(connection, run, partner, arrivals, outcomes)
-    connection.execute("UPDATE run SET pulled = pulled + %s WHERE run = %s", [len(arrivals), run])
+    enter(work, connection, partner, run, arrivals, outcomes_of(arrivals, done, running))
     if checkpoint is not None:
         ledger.write_cursor(connection, partner.code, checkpoint.cursor)
     connection.commit()
 
 
+def outcomes_of(
+    arrivals: Sequence[Arrival], done: Mapping[Key, bytes], running: Mapping[Key, bytes]
+) -> list[str | None]:
+    """What is known of each while pulling; None when the record must go through the steps.
+
+    `done` and `running` are digests by (feed, key): of what went through before, of this run's last.
+    """
+    seen = dict(running)
+    outcomes: list[str | None] = []
+    for arrival in arrivals:
+        key = (arrival.record.feed, arrival.record.key)
+        outcomes.append(_outcome(arrival, done.get(key), seen.get(key)))
+        if outcomes[-1] != "duplicate":
+            seen[key] = arrival.digest
+    return outcomes
+
+
 def _outcome(arrival: Arrival, done: bytes | None, running: bytes | None) -> str | None:
-    """What is known while pulling; None when the record must go through the steps."""
     if running is not None and running == arrival.digest:
         return "duplicate"
     if running is None and done == arrival.digest:
@@ -159,39 +150,40 @@ def _outcome(arrival: Arrival, done: bytes | None, running: bytes | None) -> str
     return "quarantined" if arrival.rejected else None
 
 
-def _quarantine(
+def enter(
+    work: Work,
     connection: Connection,
-    run: int,
     partner: Partner,
+    run: int,
     arrivals: Sequence[Arrival],
     outcomes: Sequence[str | None],
+    stored: int | None = None,
 ) -> None:
-    rejected = {
-        (a.record.feed, a.record.key, a.digest): a.rejected
-        for a, outcome in zip(arrivals, outcomes, strict=True)
-        if outcome == "quarantined" and a.rejected
-    }
-    if not rejected:
-        return
-    rows = connection.execute(
-        "SELECT s.record, s.feed, s.key, s.digest FROM source_record s"
-        " WHERE s.run = %s AND s.outcome = 'quarantined' AND s.chunk IS NULL"
-        " AND NOT EXISTS (SELECT FROM quarantine q WHERE q.record = s.record)",
-        [run],
-    ).fetchall()
-    issues = [(r, rejected[f, k, d]) for r, f, k, d in rows if (f, k, d) in rejected]
-    ledger.write_issues(connection, issues)
-    connection.execute(
-        "INSERT INTO record_state (partner, feed, key, digest, record)"
-        " SELECT partner, feed, key, digest, record FROM source_record WHERE record = ANY(%s)"
-        " ON CONFLICT (partner, feed, key) DO UPDATE"
-        " SET digest = excluded.digest, record = excluded.record",
-        [[record for record, _ in issues]],
+    """Lands and enters what arrived; `stored` is the ledger's number of a document split again."""
+    landed = [
+        index
+        for index, arrival in enumerate(arrivals)
+        if outcomes[index] in (None, "quarantined") and not arrival.record.deleted
+    ]
+    found = work.landing.put(partner.code, [arrivals[index].record.payload for index in landed])
+    addresses: dict[int, str] = dict(zip(landed, found, strict=True))
+    ledger.insert_records(
+        connection,
+        run,
+        [(a, addresses.get(i), outcomes[i]) for i, a in enumerate(arrivals)],
+        partner.chunk_records,
     )
+    keep_rejected(work, connection, run, arrivals, addresses, outcomes, stored)
+    connection.execute("UPDATE run SET pulled = pulled + %s WHERE run = %s", [len(arrivals), run])
 
 
 def _digest(record: SourceRecord) -> bytes:
     return sha256(b"deleted" if record.deleted else record.payload).digest()
+
+
+def _rejected(record: SourceRecord, issue: Issue, document: Document) -> Arrival:
+    """With a digest of its own: the same bytes are new once a fix makes a record of them."""
+    return Arrival(record, sha256(b"rejected" + record.payload).digest(), issue, document)
 
 
 def _self_record(partner: Partner) -> Arrival:

@@ -37,7 +37,7 @@ def safeguard_chunk(
     for feed, group in groupby(rows, key=lambda row: str(row["feed"])):
         members = list(group)
         resources = [resource for row in members for resource in row["resources"]]
-        found = label_all(resources, _source(partner, feed), rules, labels)
+        found = label_all(resources, _source(partner, feed), rules, labels) if resources else []
         labels |= zip((reference_to(r) for r in resources), found, strict=True)
         each = iter(found)
         done += [_labelled(row, each, rules) for row in members]

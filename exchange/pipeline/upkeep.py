@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from exchange.pipeline import quarantine
+from exchange.pipeline.replay import Again, left_of, open_replay
 from exchange.pipeline.steps import finish_run
 from exchange.pipeline.work import Work
 from exchange.repository import readmissible_records, redecide_all
@@ -33,10 +33,10 @@ def replay_records(work: Work, code: str, records: list[int]) -> int:
     """Takes records pulled before through the steps again; returns how many were taken."""
     partner = work.partners[code]
     with work.connect() as connection:
-        run = quarantine.replay(connection, code, records, partner.chunk_records, work.now())
-        connection.commit()
-    if run is None:
+        left = left_of(work, connection, partner, Again(records))
+    if not left.records:
         return 0
+    run = open_replay(work, partner, left)
     finish_run(work, partner, run)
     with work.connect() as connection:
         row = connection.execute("SELECT pulled FROM run WHERE run = %s", [run]).fetchone()
