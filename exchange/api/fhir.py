@@ -15,6 +15,7 @@ from exchange.api.negotiation import serves_json
 from exchange.api.routing import interaction
 from exchange.api.service import Service, as_api
 from exchange.audit import append, denied_entry
+from exchange.repository import CursorRefused
 
 PREFIX = "/fhir"
 _DENIALS = {401, 403}
@@ -36,7 +37,10 @@ def answer(service: Service, participants: Buckets, call: Call) -> Answer:
         return _served(service, held, call, parameters)
     except Refusal as refusal:
         if refusal.status in _DENIALS:
-            _record_denial(service, held, call, refusal)
+            _record_denial(service, held, call, f"{refusal.status} {refusal.code}")
+        raise
+    except CursorRefused:
+        _record_denial(service, held, call, "400 invalid: not a page of this requester's")
         raise
 
 
@@ -80,10 +84,8 @@ def _check_format(call: Call, parameters: Parameters) -> None:
         raise Refusal(406, "not-supported", "answers are application/fhir+json; fhirVersion=4.0")
 
 
-def _record_denial(service: Service, held: Access, call: Call, refusal: Refusal) -> None:
+def _record_denial(service: Service, held: Access, call: Call, reason: str) -> None:
     who = access.requester(service, held.client_id, held.viewer, held.jti)
-    entry = denied_entry(
-        who, access.circumstances(service, call), call.text, f"{refusal.status} {refusal.code}"
-    )
+    entry = denied_entry(who, access.circumstances(service, call), call.text, reason)
     with as_api(service) as conn:
         append(conn, [entry])

@@ -26,7 +26,7 @@ from exchange.audit import (
     read_entry,
 )
 from exchange.crypto import SealBroken, hide, reveal
-from exchange.repository import Page, Reader, reader
+from exchange.repository import CursorRefused, Page, Reader, reader
 from exchange.repository import everything as find_everything
 from exchange.repository import read as find
 from exchange.repository import search as find_page
@@ -112,14 +112,14 @@ def _hidden(asked: Asked, page: Page) -> Page:
 
 
 def _revealed(asked: Asked) -> Asked:
-    """The request that a hidden next link stands for; raises Refusal (400) for one that we did not make."""
+    """The request that a hidden next link stands for; raises CursorRefused for one that we did not make."""
     pages = [value for name, value in asked.parameters if name == _PAGE]
     if not pages:
         return asked
     try:
         query = reveal(pages[0], asked.service.cursor_key, _PAGE)
     except SealBroken:
-        raise Refusal(400, "invalid", f"{_PAGE} is not one of ours; search again") from None
+        raise CursorRefused(f"{_PAGE} is not one of ours; search again") from None
     call = replace(asked.call, method="POST")
     return replace(asked, call=call, parameters=parse_parameters(query, asked.service.limits.parameters))
 

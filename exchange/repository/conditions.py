@@ -32,6 +32,8 @@ MODIFIERS: dict[Kind, frozenset[str]] = {
 }
 _PREFIXED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.+)\Z", re.DOTALL)
 _SPLIT = re.compile(r"(?<!\\),")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?")
+_WHOLE = re.compile(r"[0-9]{1,9}")
 
 
 class BadSearch(ExchangeError):
@@ -71,6 +73,17 @@ def split_values(text: str) -> tuple[str, ...]:
     ('a', 'b\\,c')
     """
     return tuple(_SPLIT.split(text))
+
+
+def whole_number(name: str, text: str) -> int:
+    """The value of a parameter that counts; raises BadSearch for any that is no number, or beyond all use.
+
+    >>> whole_number("_count", "20")
+    20
+    """
+    if not _WHOLE.fullmatch(text):
+        raise BadSearch(f"{name} is a number of at most nine digits")
+    return int(text)
 
 
 def unescape(text: str) -> str:
@@ -136,11 +149,11 @@ def _date(value: str, criterion: Criterion, arguments: Arguments) -> str:
     prefix, text = _prefixed(value)
     try:
         low, high = span(text)
+        if prefix == "ap":
+            margin = max(abs(criterion.at - low) / 10, timedelta(days=1))
+            low, high = low - margin, high + margin
     except (ValueError, OverflowError):
         raise BadSearch(f"{criterion.parameter.name} is not a date") from None
-    if prefix == "ap":
-        margin = max(abs(criterion.at - low) / 10, timedelta(days=1))
-        low, high = low - margin, high + margin
     return compare_span("x.low", "x.high", prefix, arguments.add(low), arguments.add(high))
 
 
@@ -171,7 +184,7 @@ def _quantity(value: str, criterion: Criterion, arguments: Arguments) -> str:
     prefix, text = _prefixed(value)
     number, _, rest = text.partition("|")
     system, _, unit = rest.partition("|")
-    if not re.fullmatch(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", number):
+    if not _NUMBER.fullmatch(number):
         raise BadSearch(f"{criterion.parameter.name} is not a number")
     found = _compare_number(prefix, float(number), _half_step(number), arguments)
     if unit:

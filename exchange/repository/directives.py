@@ -34,8 +34,10 @@ def store_directives(
 ) -> set[int]:
     """Stores (directive, patient, partner, event time); returns the patients for whom something changed.
 
-    A directive that is older than the stored one of the same Consent changes nothing.
+    A directive that is older than the stored one of the same Consent changes nothing. A Consent corrected to
+    be about somebody else changes both: the first must be rid of its effect in the same transaction.
     """
+    before = _owners(conn, [found.consent for found, *_ in directives])
     changed: set[int] = set()
     for found, patient, partner, event_time in directives:
         row = conn.execute(
@@ -48,8 +50,19 @@ def store_directives(
             (found.consent, patient, partner, event_time, orjson.dumps(found.to_json()).decode()),
         ).fetchone()
         if row:
-            changed.add(patient)
+            changed |= {patient, before.get(str(found.consent), patient)}
     return changed
+
+
+def _owners(conn: psycopg.Connection, consents: Sequence[object]) -> dict[str, int]:
+    """Whom the stored directives of these Consents are about."""
+    return dict(
+        conn.execute(
+            "SELECT consent::text, patient FROM directive WHERE consent = ANY(%s::uuid[])"
+            " ORDER BY consent FOR UPDATE",
+            ([str(consent) for consent in consents],),
+        ).fetchall()
+    )
 
 
 def drop_directives(conn: psycopg.Connection, consents: Sequence[UUID]) -> set[int]:

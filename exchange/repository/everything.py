@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from exchange.repository.conditions import Arguments, BadSearch, all_of, updated_condition
+from exchange.repository.conditions import Arguments, BadSearch, all_of, updated_condition, whole_number
 from exchange.repository.cursor import read_cursor, write_cursor
 from exchange.repository.dates import EARLIEST, LATEST, span
 from exchange.repository.include import referred
@@ -67,9 +67,10 @@ def _person(reader: Reader, patient_id: str) -> Person | None:
 
 def _count(given: dict[str, str]) -> int:
     text = given.get("_count", str(_DEFAULT_COUNT))
-    if not text.isdecimal() or int(text) == 0:
+    count = whole_number("_count", text)
+    if count == 0:
         raise BadSearch("_count is a positive number")
-    return min(int(text), LARGEST_COUNT)
+    return min(count, LARGEST_COUNT)
 
 
 def _wanted(resource_type: str, given: dict[str, str]) -> bool:

@@ -13,7 +13,7 @@ from exchange.repository.page import Around, Page, make_page, next_page
 from exchange.repository.persons import Person, persons_of
 from exchange.repository.query import Query
 from exchange.repository.reader import BEST_RENDITION, Reader, fetch, select
-from exchange.repository.view import Served, golden_patients
+from exchange.repository.view import Served, golden_patients, still_shown
 
 Position = tuple[str, str]
 """Sort value and golden id, comparable as text."""
@@ -52,7 +52,11 @@ def _found(reader: Reader, query: Query) -> list[tuple[Position, Person]]:
     conditions += [_named(ids_of(values), arguments) for values in query.ids]
     rows = select(reader, f"SELECT r.patient FROM resource r WHERE {all_of(conditions)}", arguments.values)
     people = distinct(persons_of(reader, (row[0] for row in rows)).values())
-    updated = _updated(reader, people) if query.updated or query.sort == "_lastUpdated" else {}
+    updated: dict[UUID, datetime] = {}
+    if query.updated or query.sort == "_lastUpdated":
+        times = _times(reader, people)
+        people = still_shown(people, times.keys())
+        updated = {p.golden_id: max(times[c.fhir_id] for c in p.contributions) for p in people}
     chosen = [
         p
         for p in people
@@ -75,13 +79,11 @@ def _named(ids: Sequence[UUID], arguments: Arguments) -> str:
     )
 
 
-def _updated(reader: Reader, people: Iterable[Person]) -> dict[UUID, datetime]:
-    """When each golden Patient last changed, by its id: the latest of its visible contributions."""
-    known = list(people)
-    ids = [c.fhir_id for person in known for c in person.contributions]
+def _times(reader: Reader, people: Iterable[Person]) -> dict[UUID, datetime]:
+    """When each visible contribution of these people last changed, by its id."""
+    ids = [c.fhir_id for person in people for c in person.contributions]
     rows = fetch(reader, "r.type = 'Patient' AND r.fhir_id = ANY(%(ids)s)", {"ids": ids})
-    times = {row.fhir_id: row.updated for row in rows}
-    return {p.golden_id: max(times[c.fhir_id] for c in p.contributions) for p in known}
+    return {row.fhir_id: row.updated for row in rows}
 
 
 def _sort_value(query: Query, person: Person, updated: dict[UUID, datetime]) -> str:

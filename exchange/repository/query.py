@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from exchange.repository.conditions import BadSearch, Criterion, split_values
+from exchange.repository.conditions import BadSearch, Criterion, split_values, whole_number
 from exchange.repository.parameters import Parameter, parameters
 
 Parameters = Sequence[tuple[str, str]]
@@ -141,9 +141,7 @@ def _summary(special: dict[str, list[str]]) -> Literal["", "count", "data", "tex
 
 def _count(special: dict[str, list[str]]) -> int:
     text = _last(special, "_count", str(DEFAULT_COUNT))
-    if not text.isdecimal():
-        raise BadSearch("_count is a number")
-    return min(int(text), LARGEST_COUNT)
+    return min(whole_number("_count", text), LARGEST_COUNT)
 
 
 def _sort(special: dict[str, list[str]], known: Mapping[str, Parameter]) -> tuple[str, bool]:

@@ -59,7 +59,8 @@ def _patient(reader: Reader, fhir_id: UUID) -> Served | None:
     if person is None:
         return None
     if fhir_id == person.golden_id:
-        return golden_patients(reader, [person])[0]
+        found = next(iter(golden_patients(reader, [person])), None)
+        return found if found and found.id == str(fhir_id) else None
     own = _rows(reader, ["Patient"], fhir_id)
     return contribution(own[0], person) if own else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -56,14 +56,23 @@ def _served(row: Shown, person: Person | None) -> Served:
 
 
 def golden_patients(reader: Reader, persons: Iterable[Person]) -> list[Served]:
-    """One composed Patient for each person, in their order."""
+    """One composed Patient for each person, in their order.
+
+    A consent that was committed since the persons were looked up counts: what it hid meanwhile is left out.
+    """
     known = list(persons)
     ids = [c.fhir_id for person in known for c in person.contributions]
     rows = {
         row.fhir_id: row
         for row in fetch(reader, "r.type = 'Patient' AND r.fhir_id = ANY(%(ids)s)", {"ids": ids})
     }
-    return [_golden(person, rows) for person in known]
+    return [_golden(person, rows) for person in still_shown(known, rows.keys())]
+
+
+def still_shown(persons: Iterable[Person], shown: Collection[UUID]) -> list[Person]:
+    """The persons without the contributions that are not among those shown, and only who has one left."""
+    kept = [tuple(c for c in person.contributions if c.fhir_id in shown) for person in persons]
+    return [Person(contributions) for contributions in kept if contributions]
 
 
 def _golden(person: Person, rows: Mapping[UUID, Shown]) -> Served:
