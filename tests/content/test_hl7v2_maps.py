@@ -187,12 +187,33 @@ def test_a_dose_without_a_vaccine_is_made_and_is_not_valid():
 
 
 def test_a_message_type_without_a_map_is_named():
-    with pytest.raises(RecordRejected, match=r"message type ADT\^A60 is not mapped"):
-        adt("A60")
+    with pytest.raises(RecordRejected, match=r"message type ADT\^A17 is not mapped"):
+        adt("A17")
 
 
 _LINES = st.lists(st.text(alphabet=r"|^~&\"X1.:-{}[]Ї ", max_size=60), max_size=6)
-_SEGMENTS = ("PID", "PV1", "DG1", "AL1", "NK1", "OBR", "OBX", "NTE", "ORC", "RXA", "MRG")
+_SEGMENTS = (
+    "PID",
+    "PV1",
+    "DG1",
+    "AL1",
+    "NK1",
+    "OBR",
+    "OBX",
+    "NTE",
+    "ORC",
+    "RXA",
+    "MRG",
+    "IAM",
+    "IN1",
+    "IN2",
+    "GT1",
+    "PR1",
+    "ROL",
+    "PRT",
+    "PD1",
+    "PV2",
+)
 _NAMES = st.lists(st.sampled_from(_SEGMENTS), max_size=6)
 
 
@@ -202,3 +223,54 @@ def test_no_message_makes_the_maps_crash(names, lines, event):
     body = [f"{name}|{line}" for name, line in zip(names, lines, strict=False)]
     with suppress(RecordRejected):
         assert taken(rf"MSH|^~\&|A|B|||2026||{event}|1|P|2.5.1", PID, *body).resources
+
+
+def registration(*segments: str) -> Mapped:
+    found = adt("A04", pv1("O"), *segments)
+    assert errors(found) == []
+    return found
+
+
+def test_each_coverage_is_paid_by_its_own_payer_and_an_unnamed_payer_is_said_to_be_unknown():
+    found = registration(
+        "IN1|1|HMO^Plan|P1^^^NAIC|First Health||||||||||||Doe^Ann|SEL",
+        "IN1|2|PPO^Plan||Second Health||||||||||||Doe^Paul|SPO",
+        "IN1|3|SELFPAY",
+    )
+    payers = {payer["name"]: f"Organization/{payer['id']}" for payer in of_type(found, "Organization")}
+    first, second, third = of_type(found, "Coverage")
+    assert [item["reference"] for item in first["payor"]] == [payers["First Health"]]
+    assert [item["reference"] for item in second["payor"]] == [payers["Second Health"]]
+    assert third["payor"][0]["extension"][0]["valueCode"] == "unknown"
+    assert first["subscriber"]["reference"] == f"Patient/{the(found, 'Patient')['id']}"
+    assert second["subscriber"]["reference"] == f"RelatedPerson/{the(found, 'RelatedPerson')['id']}"
+
+
+@pytest.mark.parametrize(
+    ("status", "clinical", "verification"),
+    [
+        ("", "active", "unconfirmed"),
+        ("C", "active", "confirmed"),
+        ("I", "inactive", "confirmed"),
+        ("E", None, "entered-in-error"),
+    ],
+)
+def test_the_status_of_an_adverse_reaction_is_what_iam_says(status, clinical, verification):
+    found = registration(f"IAM|1|DA^Drug|7980^Penicillin^RXNORM|SV|Rash|A|I1^LHADT||||||||||{status}")
+    allergy = the(found, "AllergyIntolerance")
+    assert [codes(allergy["clinicalStatus"])[0] if "clinicalStatus" in allergy else None] == [clinical]
+    assert codes(allergy["verificationStatus"]) == [verification]
+
+
+def test_a_procedure_names_who_did_what_and_says_when_the_time_is_unknown():
+    found = registration("PR1|1||70450^CT head^C4|||||||| 12^Osei^Miriam", "PR1|2|||Wound cleaned|20261104")
+    scan, wound = of_type(found, "Procedure")
+    assert scan["_performedDateTime"]["extension"][0]["valueCode"] == "unknown"
+    assert codes(scan["performer"][0]["function"]) == ["304292004"]
+    assert (wound["code"], wound["performedDateTime"]) == ({"text": "Wound cleaned"}, "2026-11-04")
+
+
+def test_a_relative_is_a_person_of_its_own_and_a_contact_of_the_patient():
+    found = registration("NK1|1|Doe^Grace|MTH^Mother^HL70063||(217)555-0100")
+    assert codes(the(found, "RelatedPerson")["relationship"][0]) == ["MTH", "MTH"]
+    assert the(found, "Patient")["contact"][0]["name"]["family"] == "Doe"
