@@ -9,6 +9,7 @@ from exchange.consent.directives import Directive
 from exchange.consent.emergency import missing_emergency_fields
 from exchange.consent.labelling import Source, label, label_all
 from exchange.consent.matching import Surroundings, matched
+from exchange.consent.narrative import without_free_text
 from exchange.consent.participants import Participant, participant
 from exchange.consent.profiles import Profile, origins, profile
 from exchange.consent.reading import directive
@@ -40,4 +41,5 @@ __all__ = [
     "profile",
     "redact",
     "with_security",
+    "without_free_text",
 ]

@@ -95,6 +95,8 @@ class VocabularyFile(Content):
     administrative_systems: tuple[str, ...]
     directory_types: tuple[str, ...]
     removable: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    free_text: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    free_text_kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -46,11 +46,15 @@ class Organization(_Strict):
 
 
 class Agreement(_Strict):
-    """What the participant signed; without one in force nothing enters or leaves."""
+    """What the participant signed; without one in force nothing enters or leaves.
+
+    `narrative` says what becomes of the free text it sends: kept out, screened by word lists, let in.
+    """
 
     type: Literal["participation", "BAA", "QSOA", "DUA"]
     signed: date
     ends: date | None = None
+    narrative: Literal["withheld", "screened", "released"] = "withheld"
 
 
 class Requests(_Strict):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from exchange.consent import Rules, Source, label_all, redact, with_security
+from exchange.consent import Rules, Source, label_all, redact, with_security, without_free_text
 from exchange.model.fhir import reference_to, references
 from exchange.model.partner import Partner
 from exchange.model.records import Labels, Resource
@@ -35,13 +35,21 @@ def safeguard_chunk(
     labels: dict[str, Labels] = dict(known)
     done: list[Row] = []
     for feed, group in groupby(rows, key=lambda row: str(row["feed"])):
-        members = list(group)
+        members = [_told(row, partner, rules) for row in group]
         resources = [resource for row in members for resource in row["resources"]]
         found = label_all(resources, _source(partner, feed), rules, labels) if resources else []
         labels |= zip((reference_to(r) for r in resources), found, strict=True)
         each = iter(found)
         done += [_labelled(row, each, rules) for row in members]
     return done
+
+
+def _told(row: Row, partner: Partner, rules: Rules) -> Row:
+    """The row with the free text that the partner's agreement lets in; the landing store keeps the rest."""
+    if row["feed"] == SELF:
+        return row
+    told = [without_free_text(r, partner.agreement.narrative, rules) for r in row["resources"]]
+    return {**row, "resources": told}
 
 
 def _labelled(row: Row, found: Iterable[Labels], rules: Rules) -> Row:
