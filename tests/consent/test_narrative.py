@@ -23,6 +23,14 @@ def report(words: str) -> dict[str, object]:
                 "resourceType": "AllergyIntolerance",
                 "id": "a",
                 "patient": {"reference": "Patient/p"},
+                "clinicalStatus": {
+                    "coding": [
+                        {
+                            "system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical",
+                            "code": "active",
+                        }
+                    ]
+                },
                 "note": [{"text": words}],
                 "reaction": [
                     {"manifestation": [{"text": "hives"}], "description": words, "note": [{"text": words}]}
