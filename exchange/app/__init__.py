@@ -10,9 +10,11 @@ from exchange.app.opening import (
     partner_environment,
 )
 from exchange.app.runs import balance, begin_run, latest_run_of, parse_time, replay_quarantine
+from exchange.app.withheld import Withheld, withheld_of
 
 __all__ = [
     "Exchange",
+    "Withheld",
     "balance",
     "begin_run",
     "content",
@@ -24,4 +26,5 @@ __all__ = [
     "parse_time",
     "partner_environment",
     "replay_quarantine",
+    "withheld_of",
 ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, get_args
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -15,6 +16,7 @@ from exchange.app.proposing import propose
 from exchange.cli.common import JsonOption, PartnerArgument, console, print_json, settings, table
 from exchange.formats.profile import profile_table
 from exchange.model.errors import ContentError
+from exchange.model.partner import DEFAULT_TIMEZONE
 from exchange.model.records import Format
 
 app = typer.Typer(help="The participants: list them, check a folder, start a new one.")
@@ -101,7 +103,8 @@ def new(
     proposal = propose(profile_table(from_.read_bytes()), from_.name) if from_ else None
     home = settings().home / "mappings"
     path = folder if "://" in folder else str(Path(folder).resolve())
-    today = datetime.now(UTC).date().isoformat()
+    # In the zone in which partner.yaml is read: in UTC it may be tomorrow there, and nothing would enter.
+    today = datetime.now(ZoneInfo(DEFAULT_TIMEZONE)).date().isoformat()
     for written in new_partner(home, code, format, path, today, match, proposal):  # type: ignore[arg-type]
         console.print(f"wrote {written.relative_to(home.parent)}", highlight=False)
     console.print(f"next: exchange partner check {code} --folder {folder}", highlight=False)

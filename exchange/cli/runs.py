@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from exchange.app import balance, begin_run, find_partner
+from exchange.app import Exchange, balance, begin_run, find_partner, withheld_of
 from exchange.cli.common import JsonOption, console, exchange, print_json, step_progress, table
 from exchange.pipeline import ledger, upkeep
 from exchange.pipeline.balance import OUTCOMES, Balance, balance_of
@@ -42,6 +42,19 @@ def run(
         print_json(balances)
     else:
         print_balances(balances)
+        for one in balances:
+            print_withheld(opened, one)
+
+
+def print_withheld(opened: Exchange, one: Balance) -> None:
+    """What kept resources of a run out of the repository; nothing where nothing was."""
+    for reason in withheld_of(opened, one.run):
+        law = f" [{reason.citation}]" if reason.citation else ""
+        console.print(
+            f"{one.partner}: {reason.resources:,} resources withheld by {reason.rule}: {reason.title}{law}",
+            highlight=False,
+            markup=False,
+        )
 
 
 def print_balances(balances: list[Balance]) -> None:

@@ -28,6 +28,9 @@ OrganizationType = Literal[
 ]
 
 
+DEFAULT_TIMEZONE = "America/Chicago"
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -104,7 +107,7 @@ class Partner(_Strict):
     feeds: dict[str, Feed] = {}
     schedule: str | None = None
     pool: str = "default_pool"
-    timezone: str = "America/Chicago"
+    timezone: str = DEFAULT_TIMEZONE
     retention_days: int = Field(default=365, ge=1)
     chunk_records: int = Field(default=2000, ge=1)
 

@@ -17,7 +17,7 @@ from exchange.repository.reprofile import Reprofiled, reprofile
 from exchange.repository.ruling import redecide_all, register_participants
 from exchange.repository.search import search
 from exchange.repository.store import remove as remove_rows
-from exchange.repository.withdraw import readmissible_records
+from exchange.repository.withdraw import readmissible_records, reasons_withheld
 from exchange.repository.write import publish
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "read",
     "reader",
     "readmissible_records",
+    "reasons_withheld",
     "redecide_all",
     "register_participants",
     "remove_rows",

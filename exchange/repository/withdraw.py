@@ -57,6 +57,16 @@ def withhold(conn: psycopg.Connection, rows: Sequence[tuple[object, ...]]) -> No
         )
 
 
+def reasons_withheld(conn: psycopg.Connection, run: int) -> dict[str, int]:
+    """How many resources of a run's records are withheld, by the first rule or consent that said so."""
+    rows = conn.execute(
+        "SELECT coalesce(because[1], 'silence'), count(*) FROM withheld w JOIN source_record s USING (record)"
+        " WHERE s.run = %s GROUP BY 1 ORDER BY 2 DESC, 1",
+        (run,),
+    ).fetchall()
+    return dict(rows)
+
+
 def readmissible_records(conn: psycopg.Connection, context: Context, at: datetime) -> dict[str, list[int]]:
     """Source records by partner that were withheld and may be let in now, to be replayed."""
     rows = conn.execute(

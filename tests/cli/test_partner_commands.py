@@ -104,3 +104,17 @@ def test_a_wrong_field_is_named_with_its_line(home):
     assert (error.file, error.line, error.field) == (
         "mappings/good_table/partner.yaml", len(lines) + 1, "shedule",
     )  # fmt: skip
+
+
+def test_what_withheld_a_run_is_told_with_its_rule_and_citation(home, tmp_path):
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "patients.json").write_text(json.dumps(PATIENT))
+    _run("partner", "new", "maple_clinic", "--format", "fhir_json", "--folder", files)
+    declared = home / "mappings/maple_clinic/partner.yaml"
+    declared.write_text(declared.read_text().replace("signed: 20", "signed: 21"))
+    told = _run("run", "maple_clinic").stdout
+    assert "maple_clinic: 2 resources withheld by source-agreement" in told
+    declared.write_text(declared.read_text().replace("signed: 21", "signed: 20"))
+    _run("upkeep")
+    assert "withheld by" not in _run("run", "maple_clinic").stdout
