@@ -1,4 +1,4 @@
-"""Dates and times of every source as FHIR's: `date`, `datetime`, `instant`, `time` of the map language.
+"""Dates and times of every source as FHIR's: `date`, `datetime`, `instant`, `time`, `later`.
 
 https://hl7.org/fhir/R4/datatypes.html#dateTime
 """
@@ -67,6 +67,21 @@ def time(text: str) -> str:
     if not found or found.group(1) > "23" or found.group(2) > "59":
         raise ValueError("not a time of day")
     return f"{found.group(1)}:{found.group(2)}:{found.group(3) or '00'}"
+
+
+def later(moment: str, amount: str, unit: str) -> str:
+    """A FHIR instant that long after another; units are those of HL7 v2 (s, min, hr, d) and their words.
+
+    >>> later("2026-11-03T14:20:00-06:00", "90", "MIN"), later("2026-11-03T14:20:00-06:00", "2", "hours")
+    ('2026-11-03T15:50:00-06:00', '2026-11-03T16:20:00-06:00')
+    """
+    seconds = _SECONDS.get(unit.strip().lower()[:1])
+    if seconds is None:
+        raise ValueError("not a unit of time")
+    return (_datetime.fromisoformat(moment) + timedelta(seconds=float(amount) * seconds)).isoformat()
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _read(text: str, formats: tuple[str, ...]) -> _datetime:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-from exchange.mapping.dates import date, datetime, instant, time
+from exchange.mapping.dates import date, datetime, instant, later, time
 
 Function = Callable[..., Any]
 
@@ -203,6 +203,7 @@ FUNCTIONS: dict[str, Function] = {
     for function in (
         upper, lower, title, replace, match, split, join, first, last, unique, words, concat, integer,
         decimal, number, boolean, uri, token, div, base64, date, datetime, instant, time,
+        later,
     )
 }  # fmt: skip
 WHOLE = frozenset({"join", "first", "last", "unique", "words", "concat"})

@@ -28,7 +28,7 @@ from exchange.model.partner import Feed, Partner
 from exchange.model.records import Files, Format
 
 MAP_FIELDS = ("format", "use", "note", "groups", "values", "types", "messages", "entries", "merges")
-_GROUP_FIELDS = ("starts", "members", "same", "same_when", "distinct")
+_GROUP_FIELDS = ("starts", "members", "same", "same_when", "distinct", "own")
 _FORMATS: tuple[Format, ...] = ("hl7v2", "ccda", "delimited", "fhir_json", "hsds_json")
 
 
@@ -178,6 +178,7 @@ def _group(name: str, node: Node) -> GroupRule:
         same=texts.get("same", ()),
         same_when=texts.get("same_when", ()),
         distinct=texts.get("distinct", ()),
+        own=frozenset(texts.get("own", ())),
     )
 
 

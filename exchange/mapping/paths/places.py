@@ -16,7 +16,8 @@ class GroupRule:
 
     A segment of `starts` opens a new instance once the current one holds it or a later one of `starts`;
     a segment outside `members` (when given) closes it; one equal to the last opener in all of `same`
-    continues the instance; `distinct` numbers instances that agree in these fields.
+    continues the instance; `distinct` numbers instances that agree in these fields; what is in `own` is
+    not looked for further out, so that an order without a specimen does not take that of its neighbour.
     """
 
     starts: tuple[str, ...]
@@ -24,6 +25,7 @@ class GroupRule:
     same: tuple[str, ...] = ()
     same_when: tuple[str, ...] = ()
     distinct: tuple[str, ...] = ()
+    own: frozenset[str] = frozenset()
 
 
 class Place:
@@ -132,7 +134,7 @@ def _cut(group: Group, place: Place) -> list[list[hl7v2.Segment]]:
 def _continues(current: list[hl7v2.Segment], segment: hl7v2.Segment, group: Group, place: Place) -> bool:
     rule = group.rule
     earlier = rule.starts[: rule.starts.index(segment[0])]
-    if all(other[0] in earlier for other in current):
+    if all(other[0] in earlier or other[0] not in rule.starts for other in current):
         return True
     if not group.same or current[0][0] != segment[0]:
         return False
@@ -146,7 +148,7 @@ def _number(places: list[Place], group: Group) -> None:
     """Instances that agree in `distinct` are numbered from 0 in the order sent."""
     seen: dict[tuple[Any, ...], int] = {}
     for number, place in enumerate(places):
-        place.members = group.rule.members
+        place.members = group.rule.members | group.rule.own
         key = tuple(read(place, None) for read in group.distinct) or (number,)
         place.occurrence = seen.get(key, 0)
         seen[key] = place.occurrence + 1

@@ -287,6 +287,8 @@ def _group_reader(name: str, rule: GroupRule) -> Reader:
                 return [place]
             if any(start in place.index for start in rule.starts):
                 return instances(group, place)
+            if place.members.issuperset(rule.starts):
+                return []
         return []
 
     return read
