@@ -13,12 +13,14 @@ from exchange.consent.directives import UNRESOLVED, Data, Provision
 from exchange.consent.profiles import Profile
 from exchange.consent.reading import bare_reference
 from exchange.consent.trees import content_nodes
+from exchange.model.fhir_types import type_names
 from exchange.model.records import Resource
 
 Look = Callable[[str], Collection[str] | None]
 """For a `Type/id`, other ones; None when the first is not known."""
 
 _TYPES = ("http://hl7.org/fhir/resource-types", "")
+_BASE = "http://hl7.org/fhir/StructureDefinition/"
 _WHOLES = ("Encounter", "EpisodeOfCare", "CarePlan")
 _AUTHORS = ("author", "recorder", "asserter", "performer")
 _NOT_ITS_OWN = frozenset(("contained", "extension", "modifierExtension", "meta"))
@@ -96,15 +98,26 @@ def _is_class(name: str, resource: Resource) -> bool:
     system, _, code = name.rpartition("|")
     if system in _TYPES and not code.startswith("http"):
         return bool(resource.get("resourceType") == code)
+    if code.startswith(_BASE):
+        return bool(resource.get("resourceType") == code.removeprefix(_BASE)) or _claims(code, resource)
     if code.startswith("http"):
-        profiles = (resource.get("meta") or {}).get("profile") or ()
-        return any(profile.partition("|")[0] == code.partition("|")[0] for profile in profiles)
+        return _claims(code, resource)
     return "/" in code and any(node.get("contentType") == code for node in _nodes(resource))
 
 
+def _claims(profile: str, resource: Resource) -> bool:
+    claimed = (resource.get("meta") or {}).get("profile") or ()
+    return any(name.partition("|")[0] == profile.partition("|")[0] for name in claimed)
+
+
 def _readable_class(name: str) -> bool:
+    """A type FHIR does not have, like a misspelt one, is none that can be told apart from another."""
     system, _, code = name.rpartition("|")
-    return name != UNRESOLVED and (system in _TYPES or "/" in code)
+    if code.startswith("http"):
+        return True
+    if system in _TYPES:
+        return code in type_names("resource")
+    return name != UNRESOLVED and "/" in code
 
 
 def _has_code(codes: tuple[str, ...], resource: Resource, denies: bool) -> bool:

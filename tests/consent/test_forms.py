@@ -1,3 +1,6 @@
+from dataclasses import replace
+from datetime import date, datetime
+
 import pytest
 
 from exchange.consent import decide, directive, matched, profile
@@ -8,8 +11,8 @@ from exchange.model.records import Viewer
 from tests.consent.builders import record
 
 
-def signed(files, name):
-    form = read_forms(files)[name].consent.model_copy(update={"of": "harbor_recovery"})
+def signed(files, name, of="harbor_recovery"):
+    form = read_forms(files)[name].consent.model_copy(update={"of": of})
     return profile([(directive(consent_of(form, 0), resolve=resolve_case), True)])
 
 
@@ -30,6 +33,59 @@ def test_who_signs_the_opt_out_is_out(files, context, noon):
     cls = record(signed(files, "opt-out"))
     assert decide(cls, Viewer("lakeside_hospital", "organization", "TREAT"), context, noon).effect == "deny"
     assert matched(signed(files, "opt-out"), {"resourceType": "Condition", "id": "c"}) == ()
+
+
+@pytest.mark.parametrize(
+    "who, effect", [("north_shelter", "permit"), ("good_table", "deny"), ("safe_harbor", "deny")]
+)
+def test_the_homeless_management_release_opens_it_to_the_shelter_it_names(files, context, noon, who, effect):
+    consents = signed(files, "hmis", of="hearth_housing")
+    cls = record(consents, "HMIS", source="hearth_housing")
+    assert decide(cls, Viewer(who, "organization", "COC"), context, noon).effect == effect
+
+
+@pytest.mark.parametrize(
+    "label, who, on, effect",
+    [
+        ("HIV", "north_shelter", "2026-06-01", "permit"),
+        ("HIV", "north_shelter", "2027-07-01", "deny"),
+        ("HIV", "good_table", "2026-06-01", "deny"),
+        ("SUD", "north_shelter", "2026-06-01", "deny"),
+    ],
+)
+def test_the_hiv_release_opens_hiv_to_one_recipient_until_it_ends(
+    files, context, noon, label, who, on, effect
+):
+    cls = record(signed(files, "hiv-release", of="prairie_clinic"), label, source="prairie_clinic")
+    at = datetime.combine(date.fromisoformat(on), noon.timetz())
+    assert decide(cls, Viewer(who, "organization", "COC"), context, at).effect == effect
+
+
+@pytest.mark.parametrize(
+    "kind, matches", [("Task", (0,)), ("ServiceRequest", (0,)), ("Patient", (0,)), ("Observation", ())]
+)
+def test_the_referral_authorization_reaches_the_referral_and_no_result(files, kind, matches):
+    consents = signed(files, "referral", of="prairie_clinic")
+    assert matched(consents, {"resourceType": kind, "id": "x"}) == matches
+
+
+@pytest.mark.parametrize(
+    "content, level, who, effect",
+    [
+        ((0,), "N", "good_table", "permit"),
+        ((), "N", "good_table", "deny"),
+        ((0,), "R", "good_table", "deny"),
+        ((0,), "N", "north_shelter", "deny"),
+    ],
+)
+def test_the_referral_authorization_opens_what_it_says_to_the_food_bank(
+    files, context, noon, content, level, who, effect
+):
+    consents = signed(files, "referral", of="prairie_clinic")
+    cls = replace(
+        record(consents, source="prairie_clinic"), type="Task", confidentiality=level, matched=content
+    )
+    assert decide(cls, Viewer(who, "organization", "COC"), context, noon).effect == effect
 
 
 @pytest.mark.parametrize("language, word", [("en", "legal"), ("es", "legales"), ("uk", "проваджень")])

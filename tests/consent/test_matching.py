@@ -63,6 +63,20 @@ def test_a_class_nobody_can_read_matches_denials_only():
     assert matches(observation(), "deny", **odd)
 
 
+@pytest.mark.parametrize("name", ["Observations", "observation", "DomainResource", "application/pdf"])
+def test_a_type_that_does_not_exist_matches_denials_only(name):
+    assert not matches(observation(), "permit", **{"class": types(name)})
+    assert matches(observation(), "deny", **{"class": types(name)})
+    assert matches(observation(), "deny", **{"class": types("Condition", name)})
+
+
+def test_the_definition_of_a_type_is_that_type():
+    url = {"system": "urn:ietf:rfc:3986", "code": "http://hl7.org/fhir/StructureDefinition/Observation"}
+    assert matches(observation(), "deny", **{"class": [url]})
+    assert matches(observation(), "permit", **{"class": [url]})
+    assert not matches({"resourceType": "Condition", "id": "c"}, "deny", **{"class": [url]})
+
+
 def test_a_code_is_found_in_the_record_and_for_denials_in_what_hangs_on_it():
     own = observation(component=[{"code": GLUCOSE}])
     assert matches(own, "permit", code=[GLUCOSE])
