@@ -16,6 +16,7 @@ from exchange.consent.reading import directive
 from exchange.consent.rendering import redact, with_security
 from exchange.consent.rules import Rules, parse_rules
 from exchange.consent.standing import REPOSITORY
+from exchange.consent.suspension import suspension
 
 __all__ = [
     "REPOSITORY",
@@ -40,6 +41,7 @@ __all__ = [
     "participant",
     "profile",
     "redact",
+    "suspension",
     "with_security",
     "without_free_text",
 ]

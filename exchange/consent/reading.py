@@ -75,22 +75,34 @@ def _directive(consent: Resource, resolve: Resolve, recorded_by: str | None, zon
     binds = status == "active" and scope in _DISCLOSING_SCOPES
     named = {_discloser(reference, resolve) for reference in _dicts(consent, "organization")}
     organizations = named or ({recorded_by} if recorded_by else set())
+    categories, policies, rules = domain_of(consent)
     return Directive(
         consent=str(consent.get("id", "")),
         version=str((consent.get("meta") or {}).get("versionId", "")),
         patient=bare_reference(consent["patient"]),
         status=status,
         scope=scope,
-        categories=_sorted(_concepts(consent.get("category"))),
-        policies=_policies(consent),
+        categories=categories,
+        policies=policies,
         organizations=tuple(sorted(organizations)),
-        signed=_signed(consent, zone),
+        signed=signature_of(consent, zone),
         written="sourceReference" in consent or "sourceAttachment" in consent,
         zone=str(zone),
         root=_root(consent, resolve, zone) if binds else None,
-        rules=_sorted(_concepts(consent.get("policyRule"))),
+        rules=rules,
         teams=_sorted(_teams(consent.get("provision"))) if binds else (),
     )
+
+
+def domain_of(consent: Resource) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Categories, policy URIs and policyRule codings: what decides in which domains it speaks."""
+    categories, rules = (_sorted(_concepts(consent.get(name))) for name in ("category", "policyRule"))
+    return categories, _policies(consent), rules
+
+
+def is_about_disclosure(consent: Resource) -> bool:
+    """Its scope is privacy or research, or says nothing."""
+    return _scope(consent.get("scope")) in _DISCLOSING_SCOPES or not _codings(consent.get("scope"))
 
 
 def _discloser(reference: dict[str, Any], resolve: Resolve) -> str:
@@ -237,7 +249,8 @@ def _policies(consent: Resource) -> tuple[str, ...]:
     return _sorted(uri for uri in uris if isinstance(uri, str))
 
 
-def _signed(consent: Resource, zone: tzinfo) -> datetime | None:
+def signature_of(consent: Resource, zone: tzinfo) -> datetime | None:
+    """When it was signed, as far as it says."""
     attachment = consent.get("sourceAttachment")
     if isinstance(attachment, dict) and "creation" in attachment:
         return read_date(attachment["creation"], zone, "Consent.sourceAttachment.creation").start

@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 import psycopg
 
-from exchange.consent import Context, Directive, directive
+from exchange.consent import Context, Directive, directive, suspension
 from exchange.consent.dates import EXCHANGE_ZONE, read_period
 from exchange.consent.directives import Member
 from exchange.consent.reading import Resolve
@@ -27,6 +27,19 @@ PARTICIPANT_SYSTEM = "urn:mosaic:partner"
 def to_directive(consent: Resource, resolve: Resolve, partner: str) -> Directive:
     """The normal form of what `partner` sent; raises RecordRejected when the consent is not computable."""
     return directive(consent, resolve=resolve, recorded_by=partner)
+
+
+def to_suspension(conn: psycopg.Connection, consent: Resource, partner: str) -> Directive | None:
+    """What binds while a Consent waits in quarantine: its permits must not go on as if nothing had been said.
+
+    None when it would never have bound: not in force by its status, and not in force before.
+    """
+    if consent.get("status") in _NOT_IN_FORCE and not _owners(conn, [consent["id"]]):
+        return None
+    return suspension(consent, partner)
+
+
+_NOT_IN_FORCE = ("draft", "proposed", "rejected", "inactive", "entered-in-error")
 
 
 def store_directives(

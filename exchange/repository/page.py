@@ -31,8 +31,8 @@ class Entry:
 class Page:
     """`total` is None when it was not asked for and not known anyway; `next` is the URL of the next page.
 
-    `unknown` names parameters that this server does not serve and did not apply; `patients` are golden ids of
-    those the entries are about.
+    `unknown` names parameters that this server does not serve and did not apply; `patients` are those
+    the entries are about: golden ids, or a record's own word where the viewer sees no such Patient.
     """
 
     entries: tuple[Entry, ...]
@@ -70,7 +70,7 @@ def make_page(
         total=around.total,
         next=around.next,
         unknown=around.unknown,
-        patients=tuple(sorted({str(r.person.golden_id) for _, r in served if r.person})),
+        patients=tuple(sorted({r.about for _, r in served if r.about})),
         because=why.because,
         obligations=why.obligations,
     )

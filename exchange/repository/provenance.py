@@ -65,6 +65,7 @@ def _provenance(target: Served, origins: Sequence[Sequence[str]]) -> Served:
         updated=target.updated,
         partners=tuple(partners),
         person=target.person,
+        source_patient=target.source_patient,
         classes=target.classes,
     )
 

@@ -39,7 +39,7 @@ def read(reader: Reader, resource_type: str, resource_id: str) -> Found | None:
         body=served.body,
         etag=f'W/"{served.version}"',
         updated=served.updated,
-        patients=(str(served.person.golden_id),) if served.person else (),
+        patients=(served.about,) if served.about else (),
         because=why.because,
         obligations=why.obligations,
     )

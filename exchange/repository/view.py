@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 
 from exchange.linkage import compose
+from exchange.model.fhir import patient_of
 from exchange.model.records import Resource
 from exchange.repository.persons import Person, persons_of
 from exchange.repository.plan import instant
@@ -20,7 +21,10 @@ from exchange.repository.reader import Reader, Shown, fetch
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A resource as this viewer gets it; `classes` are those of the rows it was made from."""
+    """A resource as this viewer gets it; `classes` are those of the rows it was made from.
+
+    `source_patient`: what the record itself says whom it is about, when the viewer may not see that Patient.
+    """
 
     type: str
     id: str
@@ -30,6 +34,12 @@ class Served:
     partners: tuple[str, ...]
     person: Person | None
     classes: frozenset[int]
+    source_patient: str | None = None
+
+    @property
+    def about(self) -> str | None:
+        """Id of the Patient to whom this disclosure is accounted."""
+        return str(self.person.golden_id) if self.person else self.source_patient
 
 
 def serve(reader: Reader, rows: Sequence[Shown]) -> list[Served]:
@@ -52,6 +62,7 @@ def _served(row: Shown, person: Person | None) -> Served:
         partners=(),
         person=person,
         classes=frozenset((row.class_,)),
+        source_patient=patient_of(orjson.loads(body)) if person is None and row.patient is not None else None,
     )
 
 

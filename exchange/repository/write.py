@@ -13,11 +13,17 @@ from uuid import UUID
 
 import psycopg
 
-from exchange.consent import REPOSITORY, Context, DisclosureClass, Surroundings, decide
+from exchange.consent import REPOSITORY, Context, Directive, DisclosureClass, Surroundings, decide
 from exchange.model.errors import RecordRejected
 from exchange.model.records import Issue, Labels, Resource
 from exchange.repository import store
-from exchange.repository.directives import drop_directives, resolver, store_directives, to_directive
+from exchange.repository.directives import (
+    drop_directives,
+    resolver,
+    store_directives,
+    to_directive,
+    to_suspension,
+)
 from exchange.repository.disclosure import intern_classes, permitted_to_hold
 from exchange.repository.index import index_rows
 from exchange.repository.items import ItemOutcome, PublishItem, PublishResult
@@ -102,7 +108,7 @@ def _take_consents(
     context: Context,
     at: datetime,
 ) -> dict[int, ItemOutcome]:
-    """Consents bind before anything else of their batch is decided; unreadable ones are quarantined."""
+    """Consents bind before anything else of their batch is decided; unreadable ones deny from quarantine."""
     consents = {p: item for p, item in items.items() if item.resource["resourceType"] == "Consent"}
     if not consents:
         return {}
@@ -114,12 +120,14 @@ def _take_consents(
         if item.patient is None:
             outcomes[position] = _UNKNOWN_PATIENT
             continue
+        found: Directive | None
         try:
             found = to_directive(item.resource, resolve, item.partner)
         except RecordRejected as error:
             issue = Issue("error", error.code, str(error), error.expression, error.position)
             outcomes[position] = ItemOutcome("quarantined", issue=issue)
-        else:
+            found = to_suspension(conn, item.resource, item.partner)
+        if found:
             directives.append((found, patients[item.patient], item.partner, item.event_time))
     changed = store_directives(conn, directives)
     if changed:

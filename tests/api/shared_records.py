@@ -63,6 +63,10 @@ class Records:
         )
         return self._publish(partner, {"resourceType": "Patient", "id": fhir_id, **elements}, fhir_id, ())
 
+    def publish_patient(self, partner: str, fhir_id: str, *labels: str) -> str:
+        """Sends a Patient again, under other labels."""
+        return self._publish(partner, {"resourceType": "Patient", "id": fhir_id}, fhir_id, labels)
+
     def observation(self, partner: str, patient: str, key: str, *labels: str, code: str = "2345-7") -> str:
         resource = {
             "resourceType": "Observation",

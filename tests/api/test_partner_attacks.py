@@ -122,3 +122,17 @@ def test_one_assertion_sent_many_times_at_once_gives_one_token(api, hospital):
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: api.post("/auth/token", data=form).status_code, range(8)))
     assert sorted(answers) == [200, *[401] * 7]
+
+
+@pytest.mark.parametrize(
+    "path", ["Observation?code=2345-7", "Observation/{id}", "Observation?_revinclude=Provenance:target"]
+)
+def test_a_record_whose_patient_is_hidden_is_accounted_to_whom_it_names(
+    ask, hospital, records, audit_rows, path
+):
+    patient = records.patient("prairie_clinic", "p1")
+    shown = records.observation("prairie_clinic", patient, "o1")
+    records.publish_patient("prairie_clinic", patient, "HIV")
+    answer = ask(hospital, path.replace("{id}", shown))
+    assert f"Patient/{patient}" in answer.text
+    assert {row[2] for row in audit_rows() if row[0] in ("read", "query")} == {patient}

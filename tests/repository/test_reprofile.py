@@ -134,7 +134,32 @@ def test_a_consent_that_cannot_be_computed_is_quarantined(world, patient):
     unreadable = consent(patient, modifierExtension=[{"url": "urn:unknown", "valueBoolean": True}])
     outcome = world.publish(world.item("hospital", unreadable)).outcomes[0]
     assert (outcome.kind, outcome.issue.code) == ("quarantined", "not-supported")
-    assert world.conn.execute("SELECT count(*) FROM directive").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["the permit itself was changed", "another consent came"])
+@pytest.mark.parametrize("status", ["active", "inactive"])
+def test_a_consent_that_cannot_be_computed_closes_until_somebody_has_looked(
+    world, patient, measured, same, status
+):
+    world.publish(world.item("hospital", consent(patient, "permit")))
+    assert sees(world, SHELTER, measured)
+    unreadable = consent(
+        patient, dateTime="2026-02-01", status=status, modifierExtension=[{"url": "urn:x", "valueCode": "y"}]
+    )
+    unreadable["id"] = unreadable["id"] if same else resource_id("https://hospital.example/", "Consent", "2")
+    assert world.publish(world.item("hospital", unreadable)).outcomes[0].kind == "quarantined"
+    assert sees(world, SHELTER, measured) == (status == "inactive" and not same)
+    readable = {k: v for k, v in unreadable.items() if k != "modifierExtension"}
+    world.publish(world.item("hospital", {**readable, "status": "active", "provision": {"type": "permit"}}))
+    assert sees(world, SHELTER, measured)
+
+
+def test_an_unreadable_consent_to_treatment_itself_denies_no_disclosure(world, patient, measured):
+    scope = {
+        "coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "treatment"}]
+    }
+    world.publish(world.item("hospital", consent(patient, scope=scope, modifierExtension=[{"url": "urn:x"}])))
+    assert sees(world, SHELTER, measured)
 
 
 def test_an_organization_that_was_published_stands_for_its_participant(world, patient, measured):
