@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import random
+import re
 from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exchange.formats.hl7v2 import messages
 from exchange.model.errors import RecordRejected
 from exchange.model.records import Mapped
-from tests.content.mapping import codes, errors, id_in, mapped, of_type, the
+from tests.content.mapping import ROOT, codes, errors, id_in, mapped, of_type, the
 
 PID = "PID|1||7^^^LAKESIDE^MR||Doe^Ann||19710412|F"
 
@@ -396,3 +399,46 @@ def test_a_restriction_the_sender_states_reaches_the_labels(segment, types, code
 
 
 TABLE_0177 = "http://terminology.hl7.org/CodeSystem/v2-0177"
+
+
+def test_a_result_names_its_specimen():
+    found = result("OBX|1|NM|2345-7^Glucose^LN||98|mg/dL", "SPM|1|S1&LHLAB||122555007^Blood^SCT")
+    assert the(found, "Observation")["specimen"]["reference"] == f"Specimen/{the(found, 'Specimen')['id']}"
+    assert the(found, "DiagnosticReport")["specimen"] == [the(found, "Observation")["specimen"]]
+
+
+def test_a_visit_without_a_number_is_known_by_when_the_person_came():
+    first, again, later = (
+        the(adt("A04", f"PV1||O{42 * '|'}{arrival}"), "Encounter")["id"]
+        for arrival in ("20261103", "20261103", "20261104")
+    )
+    assert first == again != later
+
+
+SAMPLES = sorted((ROOT / "lakeside_hospital/samples/messages").glob("*.hl7"))
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_a_damaged_message_is_mapped_or_refused_but_never_crashes(sample):
+    chance = random.Random(7)
+    for _, message in messages(sample.read_bytes()):
+        for _ in range(12):
+            with suppress(RecordRejected):
+                assert mapped("lakeside_hospital", "messages", damaged(message, chance)).resources
+
+
+def damaged(message: bytes, chance: random.Random) -> bytes:
+    """Cut short, written with other delimiters, segments shuffled or bytes overwritten."""
+    kind = chance.randrange(4)
+    if kind == 0:
+        return message[: chance.randrange(len(message))]
+    if kind == 1:
+        return message.translate(bytes.maketrans(b"|^~&", bytes(chance.sample(b"#$%*!+;@", 4))))
+    if kind == 2:
+        head, *rest = re.split(rb"[\r\n]+", message)
+        chance.shuffle(rest)
+        return b"\r".join([head, *rest, *rest])
+    body = bytearray(message)
+    for _ in range(8):
+        body[chance.randrange(len(body))] = chance.choice(b'|^~&\\"\r0X.\xff')
+    return bytes(body)
