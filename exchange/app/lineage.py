@@ -1,20 +1,76 @@
-"""Where each value of a record came from, taken again from the sealed raw record."""
+"""Where each value of a record came from, and what of it was left, taken again from the sealed raw record."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from uuid import UUID
+
 from exchange.app.opening import Exchange, find_partner
-from exchange.mapping import trace_record
+from exchange.mapping.coverage import lost, positions, unread
+from exchange.mapping.load import observed_maps
+from exchange.mapping.record import traced
 from exchange.model.errors import ContentError
 from exchange.pipeline.ledger import ledger_record
 from exchange.pipeline.map import source_record
 
 
-def trace(exchange: Exchange, record: int) -> list[tuple[str, str, str, str]]:
-    """(FHIR element, source position, map row, functions) of each value; raises ContentError when expired."""
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """`values` are (FHIR element, source position, map row, functions); `unread` are filled source positions
+    that no row read, `lost` those of them that a clinician wrote; `source` is the SHA-256 of the raw record.
+    """
+
+    record: int
+    partner: str
+    source: str
+    mapping: str
+    values: list[tuple[str, str, str, str]]
+    unread: list[str]
+    lost: list[str]
+
+
+def trace(exchange: Exchange, name: str) -> Lineage:
+    """The lineage of a record number or of the record that last wrote `Type/id`.
+
+    Raises ContentError for neither, and where the raw record is kept no longer.
+    """
+    record = record_number(exchange, name)
     with exchange.work.connect() as connection:
         code, found = ledger_record(connection, record)
     if found.address is None:
-        raise ContentError("this record has no raw content to explain", field=str(record))
+        raise ContentError("this record has no raw content to explain", field=name)
     partner = find_partner(exchange.partners, code)
-    payload = {found.address: exchange.work.landing.get(found.address)}
-    return trace_record(source_record(found, partner, payload), exchange.work.maps(partner))
+    source = source_record(found, partner, {found.address: exchange.work.landing.get(found.address)})
+    maps = exchange.work.maps(partner)
+    if source.feed not in maps.feeds:
+        raise ContentError("no map made this record: the exchange itself wrote it", field=name)
+    observed = observed_maps(maps)
+    held = positions(source, observed)
+    return Lineage(
+        record=record,
+        partner=code,
+        source=found.digest.hex(),
+        mapping=maps.digest,
+        values=traced(source, observed),
+        unread=unread(held),
+        lost=lost(held),
+    )
+
+
+def record_number(exchange: Exchange, name: str) -> int:
+    """A record number as it is, `Type/id` as the record that last wrote it; ContentError for neither."""
+    if name.isdecimal():
+        return int(name)
+    kind, _, text = name.partition("/")
+    try:
+        own = UUID(text)
+    except ValueError:
+        raise ContentError("a record number or `Type/id` is needed", field="record") from None
+    with exchange.work.connect() as connection:
+        row = connection.execute(
+            "SELECT record FROM resource WHERE type = %s AND fhir_id = %s ORDER BY record DESC LIMIT 1",
+            [kind, own],
+        ).fetchone()
+    if row is None:
+        raise ContentError("no such resource in the repository", field=kind)
+    return int(row[0])

@@ -8,11 +8,14 @@ import typer
 
 from exchange.app import content, find_partner
 from exchange.app.lineage import trace
+from exchange.cli import changing
 from exchange.cli.common import JsonOption, console, exchange, print_json, settings, table
 from exchange.content import read_samples
 from exchange.mapping.golden import golden_cases
 
-app = typer.Typer(help="Maps: run their samples, explain a record.")
+app = typer.Typer(
+    help="Maps: run their samples, explain a record, find what they lose, see what a change does, map codes."
+)
 
 
 @app.command()
@@ -37,12 +40,23 @@ def check(
 
 @app.command()
 def explain(
-    record: Annotated[int, typer.Argument(help="Record number, from `exchange runs` or the quarantine.")],
+    record: Annotated[str, typer.Argument(help="Record number, or Type/id of a published resource.")],
     json: JsonOption = False,
 ) -> None:
-    """For each FHIR element of a record: source position, map row, functions and code maps. No values."""
+    """For each FHIR element of a record: source position, map row, functions and code maps. No values.
+
+    Below it: what the record holds and no row read, and which of that is clinical content.
+    """
     found = trace(exchange(), record)
     if json:
         print_json(found)
         return
-    table("Lineage", ["element", "source", "map row", "functions"], [list(row) for row in found])
+    rows = [list(row) for row in found.values]
+    table(f"Lineage of record {found.record}", ["element", "source", "map row", "functions"], rows)
+    console.print(f"raw record sha256 {found.source}, mapping {found.mapping}", highlight=False)
+    if found.unread:
+        left = [[name, "lost" if name in found.lost else ""] for name in found.unread]
+        table("Not read", ["position", "clinical content"], left)
+
+
+app.registered_commands += changing.app.registered_commands

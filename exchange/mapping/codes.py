@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from exchange.model.errors import ContentError
@@ -28,6 +30,26 @@ EQUIVALENCES = frozenset(
 )
 
 
+# What a code looks like; text with spaces, dates, phone and social security numbers and addresses do not.
+_CODE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/+^*#-]{0,63}")
+_PERSONAL = re.compile(
+    r"\d{3}-?\d{2}-?\d{4}|\+?1?[.-]?\d{3}[.-]?\d{3}[.-]?\d{4}|(?:19|20)\d{2}[-/.]?\d{2}[-/.]?\d{2}"
+    r"|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{2}|\d{4})"
+)
+
+
+def shown_code(text: str, system: str = "") -> str:
+    """The text where it looks like a code; `` where it may say something of a person.
+
+    A bare number of nine or ten digits is a code only where its system is known.
+
+    >>> shown_code("F11.20"), shown_code("lives with aunt"), shown_code("555-12-3456")
+    ('F11.20', '', '')
+    """
+    personal = _PERSONAL.fullmatch(text) and not (system and text.isdecimal())
+    return text if _CODE.fullmatch(text) and not personal else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """One row's right side; an `unmatched` row has no code and says the gap is known."""
@@ -38,6 +60,7 @@ class Target:
     source_system: str
     begins: str
     ends: str
+    equivalence: str = "equivalent"
 
     def coding(self) -> dict[str, str]:
         """The target as a Coding."""
@@ -107,6 +130,7 @@ def _read(path: str, text: str) -> dict[str, tuple[Target, ...]]:
             source_system=cells["source_system"],
             begins=cells["from"],
             ends=cells["to"],
+            equivalence=cells["equivalence"],
         )
         rows[cells["source_code"]] = (*rows.get(cells["source_code"], ()), target)
     return rows
@@ -122,3 +146,15 @@ def _check(cells: Mapping[str, str], path: str, line: int) -> None:
         raise fail("equivalence", f"`{cells['equivalence']}` is no equivalence", EQUIVALENCES)
     if bool(cells["target_code"]) == (cells["equivalence"] in ("unmatched", "disjoint")):
         raise fail("target_code", "a target code is needed, except for unmatched and disjoint")
+    for field in ("from", "to"):
+        if cells[field] and not _is_day(cells[field]):
+            raise fail(field, "a day is written YYYY-MM-DD")
+    if cells["from"] and cells["to"] and cells["from"] > cells["to"]:
+        raise fail("to", "`to` lies before `from`")
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False

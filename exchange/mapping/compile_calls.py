@@ -8,11 +8,12 @@ from functools import partial
 from typing import Any
 
 from exchange.mapping import expression as ex
-from exchange.mapping.codes import CodeMap, Target
+from exchange.mapping.codes import CodeMap, Target, shown_code
 from exchange.mapping.functions import FUNCTIONS, OPTIONAL_ARGUMENTS, WHOLE
 from exchange.mapping.language import Language, Spot
 from exchange.mapping.paths.grammar import Reader
 from exchange.mapping.shapes import REMEMBERED
+from exchange.model.records import Unmapped
 
 CODE_FUNCTIONS = ("code", "coding", "concept")
 Compile = Callable[[ex.Expression], Reader]
@@ -145,6 +146,9 @@ def _translation(code_map: CodeMap, shape: Callable[..., Any], spot: Spot) -> Ca
         if not found:
             detail = f"a code is not in code map `{code_map.name}`"
             run.note("information", "code-invalid", detail, spot.element, spot.position)
+            own = shown_code(system or "")
+            shown = Unmapped(code_map.name, own, shown_code(str(code), own), spot.element, spot.position)
+            run.unmapped[shown] = None
         elif len(known) < REMEMBERED:
             known[key] = result
         return result

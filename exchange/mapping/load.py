@@ -19,6 +19,7 @@ from exchange.mapping.language import Language, Spot
 from exchange.mapping.paths.columns import columns_grammar
 from exchange.mapping.paths.grammar import Grammar, Reader
 from exchange.mapping.paths.json_path import json_grammar
+from exchange.mapping.paths.observed import observed_grammar
 from exchange.mapping.paths.places import GroupRule
 from exchange.mapping.paths.segments import segments_grammar
 from exchange.mapping.paths.xpath import xpath_grammar
@@ -124,7 +125,7 @@ def _compile(root: Node, feed: Feed, files: Files, partner: Partner, observed: b
         raise root.fail("a map needs `entries`", "entries")
     language = Language(
         format=feed.format,
-        grammar=_grammar(table, feed.format),
+        grammar=_observable(_grammar(table, feed.format), feed.format, observed),
         partner=partner,
         zone=ZoneInfo(partner.timezone),
         values=table["values"].table("values") if "values" in table else {},
@@ -162,6 +163,10 @@ def _grammar(table: Mapping[str, Node], kind: Format) -> Grammar:
     if kind == "ccda":
         return xpath_grammar()
     return columns_grammar() if kind == "delimited" else json_grammar()
+
+
+def _observable(grammar: Grammar, kind: Format, observed: bool) -> Grammar:
+    return observed_grammar(grammar, kind) if observed else grammar
 
 
 def _group(name: str, node: Node) -> GroupRule:

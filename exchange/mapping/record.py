@@ -37,11 +37,20 @@ def map_record(record: SourceRecord, maps: Maps) -> Mapped:
 
 def trace_record(record: SourceRecord, maps: Maps) -> list[tuple[str, str, str, str]]:
     """For each value given: FHIR element, source position, map row (file:line expression), functions used."""
-    observed = observed_maps(maps)
-    feed_map = _feed_map(record, observed)
+    return traced(record, observed_maps(maps))
+
+
+def traced(record: SourceRecord, observed: Maps) -> list[tuple[str, str, str, str]]:
+    """As trace_record, by maps that are compiled with an observer already."""
+    rows = _feed_map(record, observed).language.rows
+    return [_traced(rows[number], place, record) for number, place in observe(record, observed).traced]
+
+
+def observe(record: SourceRecord, observed: Maps) -> Run:
+    """What was traced and seen while maps compiled with an observer took the record."""
     run = Run(record, None, observed.namespace)
-    _map_open(feed_map, run)
-    return [_traced(feed_map.language.rows[number], place, record) for number, place in run.traced]
+    _map_open(_feed_map(record, observed), run)
+    return run
 
 
 def _traced(row: Row, place: str, record: SourceRecord) -> tuple[str, str, str, str]:
@@ -107,6 +116,8 @@ def _map_fhir(feed_map: FeedMap, run: Run) -> Mapped:
             run.note("error", "not-supported", f"no entry of the map takes a {kind}", kind, "")
             continue
         made = [item for entry in entries for item in make(entry, run)]
+        if not all(entry.key for entry in entries):
+            run.seen.add(f"{kind}/**")
         results.extend(_as_partial(made, run) if resource["id"] in found.partial else made)
         if kind == "Patient":
             merges.extend(_merges(feed_map.merges, resource, run))
@@ -158,6 +169,7 @@ def _mapped(results: list[Made], merges: Iterable[Merge], deleted: tuple[str, ..
         conditional=frozenset(kept.keys() - firm),
         merges=tuple(dict.fromkeys(merges)),
         issues=tuple(run.issues),
+        unmapped=tuple(run.unmapped),
     )
 
 

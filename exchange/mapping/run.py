@@ -6,13 +6,14 @@ from hashlib import sha1
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from exchange.model.records import Issue, SourceRecord
+from exchange.model.records import Issue, SourceRecord, Unmapped
 
 
 class Run:
     """Mutable within one call of map_record and never seen outside of it."""
 
     __slots__ = (
+        "addresses",
         "context",
         "day",
         "ids",
@@ -23,9 +24,12 @@ class Run:
         "places",
         "record",
         "root",
+        "roots",
+        "seen",
         "source",
         "source_id",
         "traced",
+        "unmapped",
     )
 
     def __init__(self, record: SourceRecord, root: Any, namespace: UUID) -> None:
@@ -39,10 +43,15 @@ class Run:
         self.issues: list[Issue] = []
         self.notes = 0
         self.traced: list[tuple[int, str]] = []
+        self.seen: set[str] = set()
+        self.addresses: Any = None
+        self.roots: list[Any] = []
+        self.unmapped: dict[Unmapped, None] = {}
 
     def turn_to(self, root: Any, source_id: str) -> None:
         """Another resource of the same record comes next."""
         self.root = self.context = root
+        self.roots.append(root)
         self.source_id, self.places = source_id, {}
 
     def resource_id(self, resource_type: str, key: str) -> str:

@@ -77,6 +77,17 @@ class Merge:
 
 
 @dataclass(frozen=True, slots=True)
+class Unmapped:
+    """A code that no row of a code map answers: never text a person typed, `` where it may be that."""
+
+    code_map: str
+    system: str
+    code: str
+    element: str
+    position: str
+
+
+@dataclass(frozen=True, slots=True)
 class Mapped:
     """What one SourceRecord became: resources with deterministic ids, `Type/id` of what it deletes.
 
@@ -90,6 +101,7 @@ class Mapped:
     conditional: frozenset[str] = frozenset()
     merges: tuple[Merge, ...] = ()
     issues: tuple[Issue, ...] = ()
+    unmapped: tuple[Unmapped, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

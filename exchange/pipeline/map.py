@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from exchange.landing import Landing
@@ -124,6 +124,7 @@ def _row(record: LedgerRecord, mapped: Mapped, invalid: list[str]) -> Row:
         "conditional": sorted(mapped.conditional),
         "merges": [[merge.survivor, merge.loser] for merge in mapped.merges],
         "issues": [wire.issue_to_json(issue) for issue in mapped.issues],
+        "unmapped": [asdict(found) for found in mapped.unmapped],
         "invalid": invalid,
         "ids": [reference_to(resource) for resource in mapped.resources],
     }

@@ -20,6 +20,7 @@ from exchange.pipeline import ledger, wire
 from exchange.pipeline.claims import Claims, read_claims, write_claims
 from exchange.pipeline.conditional import known_resources, without_known
 from exchange.pipeline.ledger import Connection
+from exchange.pipeline.worklist import write_unmapped
 from exchange.repository import ItemOutcome, PublishItem, publish
 
 Row = dict[str, Any]
@@ -45,6 +46,7 @@ def publish_chunk(
     outcomes = publish(connection, items, claims.released, context, origin.at).outcomes
     findings = _findings(rows, items, outcomes)
     ledger.write_issues(connection, findings)
+    write_unmapped(connection, run, rows)
     write_claims(connection, origin.partner.code, rows, claims)
     _write_outcomes(connection, rows, items, outcomes)
     _write_resource_balance(connection, run, chunk, _tally(rows, items, outcomes, claims))

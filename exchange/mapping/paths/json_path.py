@@ -72,6 +72,15 @@ def _steps(path: str) -> list[Callable[[Any], Any]]:
     return steps
 
 
+def plain_path(path: str) -> str:
+    """The member names of a path, joined by `/`.
+
+    >>> plain_path('identifier[system="urn:x.y"].type.text')
+    'identifier/type/text'
+    """
+    return "/".join(_PLAIN.findall(re.sub(r"\[[^\]]*\]", "", path)))
+
+
 def _protect(path: str) -> str:
     """Dots inside brackets are no steps."""
     return re.sub(r"\[[^\]]*\]", lambda found: found.group().replace(".", "\x00"), path)

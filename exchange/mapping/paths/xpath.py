@@ -52,12 +52,13 @@ def _match(text: str, at: int) -> int:
     return end
 
 
-def _compiled(path: str) -> etree.XPath:
+def compiled_xpath(path: str, *, smart: bool = False) -> etree.XPath:
+    """The XPath; `smart` strings know the element they come from. ValueError for what is no XPath."""
     qualified = "".join(
         part if part[:1] in ("'", '"') else _BARE_NAME.sub(_qualify, part) for part in _QUOTED.split(path)
     )
     try:
-        return etree.XPath(qualified, namespaces=ccda.NAMESPACES, smart_strings=False)
+        return etree.XPath(qualified, namespaces=ccda.NAMESPACES, smart_strings=smart)
     except etree.XPathSyntaxError as error:
         raise ValueError(f"`{path}` is no XPath: {error}") from None
 
@@ -72,7 +73,7 @@ def _value(path: str) -> Reader:
     if found := _CHILD_ATTRIBUTE.fullmatch(path):
         return _child_attribute(*found.groups())
     every = path.endswith("[*]")
-    select = _compiled(path.removesuffix("[*]"))
+    select = compiled_xpath(path.removesuffix("[*]"))
 
     def read(node: Any, _run: Any) -> Any:
         found = select(node)
@@ -111,11 +112,16 @@ def _folded(element: Any) -> str | None:
 
 
 def _referred(element: Any) -> str | None:
-    """The narrative that an element without text points to: `<reference value="#id"/>`."""
+    narrative = referred_narrative(element)
+    return None if narrative is None else _folded(narrative)
+
+
+def referred_narrative(element: Any) -> Any:
+    """The narrative element that `<reference value="#id"/>` below an element points to, or None."""
     reference = element.find(f"{{{ccda.NAMESPACES['cda']}}}reference")
     name = "" if reference is None else reference.get("value", "")
     found = _NARRATIVE(element, id=name[1:]) if name.startswith("#") else []
-    return _folded(found[0]) if isinstance(found, list) and found else None
+    return found[0] if isinstance(found, list) and found else None
 
 
 def _address(node: Any) -> str | None:
@@ -128,7 +134,7 @@ def _nodes(path: str) -> Reader:
     """Elements, in document order; `.` is the place itself."""
     if path == ".":
         return lambda node, _run: [node]
-    select = _compiled(path.removesuffix("[*]"))
+    select = compiled_xpath(path.removesuffix("[*]"))
     return lambda node, _run: select(node)
 
 

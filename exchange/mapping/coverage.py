@@ -1,0 +1,182 @@
+"""What a record holds and what of it the map read: the other half of its lineage.
+
+Positions name fields, columns, members, elements and sections, never a value: `PID-30`, `HouseholdID`,
+`phones.extension`, `section 47420-5`. A field counts as read when any part of it was.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+from lxml import etree
+
+from exchange.formats.ccda import NAMESPACES
+from exchange.mapping.load import Maps
+from exchange.mapping.paths.observed import SeenRow, element_address
+from exchange.mapping.record import observe
+from exchange.model.records import SourceRecord
+
+_HL7 = f"{{{NAMESPACES['cda']}}}"
+_NAME = re.compile(r"[A-Za-z_$][\w$-]{0,63}")
+_ENVELOPE = frozenset({"MSH", "FHS", "BHS", "BTS", "FTS"})
+_BOOKKEEPING = re.compile(
+    r"(?:date|time)?[ _]?(?:created|updated|deleted|modified)(?:[ _]?(?:at|on|by))?|(?:user|export)[ _]?id"
+    r"|\w*data[ _]?quality",
+    re.I,
+)
+"""Columns about the record and not about the person."""
+_CONTENT = {
+    "AL1": {2, 3, 4, 5}, "IAM": {2, 3, 4, 5}, "DG1": {3, 4}, "PR1": {3, 4}, "OBR": {4}, "OBX": {3, 5},
+    "NTE": {3}, "RXA": {5, 6}, "RXE": {2, 3}, "RXO": {1, 2}, "RXR": {1}, "SPM": {4}, "TXA": {2},
+}  # fmt: skip
+"""Fields without which a segment has lost what a clinician wrote."""
+_STRUCTURE = frozenset({
+    "classCode", "moodCode", "typeCode", "determinerCode", "contextControlCode", "contextConductionInd",
+    "inversionInd", "negationInd", "independentInd", "nullFlavor", "type", "root", "assigningAuthorityName",
+    "codeSystem", "codeSystemName", "codeSystemVersion", "mediaType", "representation", "ID", "styleCode",
+    "operator", "schemaLocation", "institutionSpecified", "integrityCheckAlgorithm", "unsorted",
+})  # fmt: skip
+_STATEMENTS = frozenset(
+    f"{_HL7}{name}"
+    for name in [
+        "act",
+        "encounter",
+        "observation",
+        "organizer",
+        "procedure",
+        "substanceAdministration",
+        "supply",
+    ]
+)
+_HEADINGS = ("templateId", "realmCode", "typeId", "setId", "versionNumber", "title", "languageCode")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A filled position of a record; `clinical`: a clinician, not a machine, wrote it."""
+
+    name: str
+    read: bool
+    clinical: bool
+
+
+def positions(record: SourceRecord, observed: Maps) -> list[Position]:
+    """Every filled position, in order; RecordRejected when the map takes nothing of the record.
+
+    `observed` are maps compiled with the observer (`observed_maps`).
+    """
+    run = observe(record, observed)
+    kind = observed.feeds[record.feed].language.format
+    if kind == "hl7v2":
+        return list(_segments(run.root.segments))
+    if kind == "delimited":
+        return list(_cells(run.root))
+    if kind == "ccda":
+        return list(_document(run.root, run.seen))
+    return list(_members(run.roots or [run.root], run.seen))
+
+
+def unread(found: Iterable[Position]) -> list[str]:
+    """Names of what no row of the map read, each once."""
+    return list(dict.fromkeys(position.name for position in found if not position.read))
+
+
+def lost(found: Iterable[Position]) -> list[str]:
+    """Names of clinical content that no row of the map read, each once."""
+    return list(dict.fromkeys(position.name for position in found if position.clinical and not position.read))
+
+
+def _segments(segments: Iterable[Any]) -> Iterator[Position]:
+    for segment in segments:
+        fields = list(segment)
+        name, seen = fields[0], segment.seen
+        for number, text in enumerate(fields[1:], start=1):
+            if text.strip() and text != '""' and name not in _ENVELOPE:
+                yield Position(f"{name}-{number}", number in seen, number in _CONTENT.get(name, ()))
+
+
+def _cells(row: SeenRow) -> Iterator[Position]:
+    for name, text in dict.items(row):
+        if text and str(text).strip():
+            yield Position(name, name in row.seen, not _BOOKKEEPING.fullmatch(name))
+
+
+def _members(roots: Iterable[Any], seen: set[str]) -> Iterator[Position]:
+    for root in roots:
+        kind = str(root.get("resourceType", "")) if isinstance(root, dict) else ""
+        for address in dict.fromkeys(_leaves(root, kind)):
+            steps = address.split("/")
+            read = address in seen or any("/".join([*steps[:n], "**"]) in seen for n in range(len(steps) + 1))
+            clinical = steps[-1] not in ("resourceType", "id") and "meta" not in steps
+            yield Position(".".join(steps), read, clinical)
+
+
+def _leaves(node: Any, at: str) -> Iterator[str]:
+    if isinstance(node, dict):
+        for name, value in node.items():
+            shown = name if _NAME.fullmatch(name) else "?"
+            yield from _leaves(value, f"{at}/{shown}".strip("/"))
+    elif isinstance(node, list):
+        for item in node:
+            yield from _leaves(item, at)
+    elif node not in (None, ""):
+        yield at
+
+
+# --- C-CDA ------------------------------------------------------------------------------------------
+
+
+def _document(root: Any, seen: set[str]) -> Iterator[Position]:
+    touched = {part for address in seen for part in accumulate(address.split("/"), "{}/{}".format)}
+    for section in root.iter(f"{_HL7}section"):
+        yield from _section(section, seen, touched)
+    yield from _elements(root, root, "", seen)
+
+
+def _section(section: Any, seen: set[str], touched: set[str]) -> Iterator[Position]:
+    """Whether the section, each statement directly in it, and its narrative were reached."""
+    name = _section_name(section)
+    narrative = section.find(f"{_HL7}text")
+    if narrative is not None and any(text.strip() for text in narrative.itertext()):
+        yield Position(f"{name}/text", _reached(narrative, seen, touched), True)
+    for entry in section.findall(f"{_HL7}entry"):
+        for statement in entry:
+            if statement.tag in _STATEMENTS and statement.get("nullFlavor") is None:
+                kind = etree.QName(statement).localname
+                yield Position(f"{name}/entry/{kind}", _reached(statement, seen, touched), True)
+
+
+def _reached(element: Any, seen: set[str], touched: set[str]) -> bool:
+    """Whether the element or anything below it was read, or it as a part of something."""
+    return element_address(element) in touched or _within_read(element, seen)
+
+
+def _within_read(element: Any, seen: set[str]) -> bool:
+    return any(f"{element_address(each)}/**" in seen for each in [element, *element.iterancestors()])
+
+
+def _section_name(section: Any) -> str:
+    code = section.find(f"{_HL7}code")
+    text = "" if code is None else code.get("code", "")
+    return f"section {text}" if re.fullmatch(r"\d{1,5}-\d", text) else "section"
+
+
+def _elements(node: Any, root: Any, at: str, seen: set[str]) -> Iterator[Position]:
+    """Attributes and texts of the tree; narrative is told with its section."""
+    for name, value in node.attrib.items():
+        local = etree.QName(name).localname
+        if local not in _STRUCTURE and value.strip():
+            read = f"{element_address(node)}/@{local}" in seen or _within_read(node, seen)
+            yield Position(f"{at}/@{local}".strip("/"), read, False)
+    if node.text and node.text.strip():
+        yield Position(at, _within_read(node, seen), False)
+    for child in node:
+        local = etree.QName(child).localname
+        if local in _HEADINGS or (local == "text" and node.tag == f"{_HL7}section"):
+            continue
+        below = _section_name(child) if local == "section" else f"{at}/{local}".strip("/")
+        yield from _elements(child, root, below, seen)

@@ -1,0 +1,150 @@
+"""Grammars that remember what was read of a source, for the map compiled with an observer.
+
+The fast path has none of this. Segments and rows remember it themselves; elements and JSON members are
+noted in the Run, as addresses: a trailing `/**` says that everything below was read as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from lxml import etree
+
+from exchange.mapping.paths.grammar import Grammar, Reader
+from exchange.mapping.paths.json_path import plain_path
+from exchange.mapping.paths.places import Place
+from exchange.mapping.paths.xpath import compiled_xpath, referred_narrative
+from exchange.model.records import Format
+
+
+class SeenSegment(list[str]):
+    """An HL7 v2 segment that remembers the numbers of the fields read."""
+
+    __slots__ = ("seen",)
+
+    def __init__(self, fields: list[str]) -> None:
+        super().__init__(fields)
+        self.seen: set[int] = set()
+
+    def __getitem__(self, index: Any) -> Any:
+        self.seen.add(index)
+        return super().__getitem__(index)
+
+
+class SeenRow(dict[str, str]):
+    """A row of a table that remembers the columns read."""
+
+    __slots__ = ("seen",)
+
+    def __init__(self, cells: dict[str, str]) -> None:
+        super().__init__(cells)
+        self.seen: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.seen.add(name)
+        return super().get(name, default)
+
+
+def observed_grammar(grammar: Grammar, kind: Format) -> Grammar:
+    """The grammar giving the same values and remembering what they were read from."""
+    if kind == "hl7v2":
+        return replace(grammar, open=lambda payload: _seen_message(grammar.open(payload)))
+    if kind == "delimited":
+        return replace(grammar, open=lambda payload: SeenRow(grammar.open(payload)))
+    value, nodes = (_observed_xpath if kind == "ccda" else _observed_json)(grammar)
+    return replace(grammar, value=value, nodes=nodes)
+
+
+def _seen_message(message: Place) -> Place:
+    return Place("message", [SeenSegment(each) for each in message.segments], None, message.delimiters)
+
+
+# --- C-CDA ------------------------------------------------------------------------------------------
+
+
+def _observed_xpath(grammar: Grammar) -> tuple[Any, Any]:
+    def value(path: str) -> Reader:
+        read, select = grammar.value(path), compiled_xpath(path.removesuffix("[*]"), smart=True)
+
+        def observed(node: Any, run: Any) -> Any:
+            found = select(node)
+            for item in found if isinstance(found, list) else [found]:
+                _note_value(item, run)
+            return read(node, run)
+
+        return observed
+
+    def nodes(path: str) -> Reader:
+        read = grammar.nodes(path)
+
+        def observed(node: Any, run: Any) -> Any:
+            found = read(node, run)
+            run.seen.update(element_address(item) for item in found)
+            return found
+
+        return observed
+
+    return value, nodes
+
+
+def element_address(element: Any) -> str:
+    """Where an element stands, unique within its document."""
+    return str(element.getroottree().getpath(element))
+
+
+def _note_value(item: Any, run: Any) -> None:
+    if isinstance(item, etree._Element):
+        run.seen.add(f"{element_address(item)}/**")
+        if (narrative := referred_narrative(item)) is not None:
+            run.seen.add(f"{element_address(narrative)}/**")
+    elif getattr(item, "is_attribute", False):
+        run.seen.add(f"{element_address(item.getparent())}/@{etree.QName(item.attrname).localname}")
+    elif getattr(item, "is_text", False):
+        run.seen.add(f"{element_address(item.getparent())}/**")
+
+
+# --- JSON -------------------------------------------------------------------------------------------
+
+
+def _observed_json(grammar: Grammar) -> tuple[Any, Any]:
+    def watched(read: Reader, path: str, below: str) -> Reader:
+        steps, absolute = plain_path(path), path.startswith("/")
+
+        def observed(node: Any, run: Any) -> Any:
+            base = "" if absolute else _address(node, run)
+            if base is not None:
+                run.seen.add("/".join(part for part in (_root_name(run), base, steps) if part) + below)
+            return read(node, run)
+
+        return observed
+
+    return (
+        lambda path: watched(grammar.value(path), path, "/**"),
+        lambda path: watched(grammar.nodes(path), path, ""),
+    )
+
+
+def _root_name(run: Any) -> str:
+    return str(run.root.get("resourceType", "")) if isinstance(run.root, dict) else ""
+
+
+def _address(node: Any, run: Any) -> str | None:
+    """Member names from the root to a place; None for a value that is no place."""
+    known: tuple[Any, dict[int, str]] | None = run.addresses
+    if known is None or known[0] is not run.root:
+        found: dict[int, str] = {}
+        _index(run.root, "", found)
+        known = run.addresses = (run.root, found)
+    return known[1].get(id(node))
+
+
+def _index(node: Any, at: str, found: dict[int, str]) -> None:
+    if isinstance(node, dict):
+        found[id(node)] = at
+        for name, value in node.items():
+            _index(value, f"{at}/{name}".strip("/"), found)
+    elif isinstance(node, list):
+        found[id(node)] = at
+        for item in node:
+            _index(item, at, found)

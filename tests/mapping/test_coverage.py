@@ -1,0 +1,125 @@
+"""What of a record was read: of all four kinds of source, field by field."""
+
+from __future__ import annotations
+
+import json
+
+from exchange.mapping import map_record
+from exchange.mapping.coverage import lost, positions, unread
+from exchange.mapping.load import observed_maps
+from tests.mapping.support import mapped, maps_of, record_of
+
+HL7_MAP = """\
+format: hl7v2
+messages: {ADT^A01: [patient]}
+entries:
+  patient:
+    resource: Patient
+    id: PID-3.1
+    set: {gender: 'PID-8 | code("gender")', birthDate: PID-7 | date}
+"""
+CODES = {
+    "_shared/codes/gender.csv": "source_system,source_code,target_system,target_code,target_display,"
+    "equivalence,from,to\n,F,http://hl7.org/fhir/administrative-gender,female,Female,equal,,\n"
+}
+MESSAGE = (
+    "MSH|^~\\&|A|B|C|D|20260101||ADT^A01|1|P|2.5\rPID|1||7||Doe^Ann||19800101|F\r"
+    "AL1|1|DA|1191^Aspirin\rNTE|1||text\r"
+)
+CDA_MAP = """\
+format: ccda
+entries:
+  patient:
+    resource: Patient
+    each: recordTarget/patientRole
+    id: id/@extension
+    set: {birthDate: patient/birthTime/@value | date}
+  problem:
+    resource: Condition
+    each: //section[code/@code='11450-4']/entry/act
+    id: id/@extension
+    set: {code: {text: code/@displayName}}
+"""
+DOCUMENT = """\
+<ClinicalDocument xmlns="urn:hl7-org:v3"><recordTarget><patientRole><id extension="7"/><patient>
+<birthTime value="19800101"/><maritalStatusCode code="M"/></patient></patientRole></recordTarget>
+<component><structuredBody>
+<component><section><code code="11450-4"/><text>Asthma</text>
+<entry><act><id extension="1"/><code displayName="Asthma"/></act></entry></section></component>
+<component><section><code code="10160-0"/><text>Aspirin</text>
+<entry><substanceAdministration><id extension="2"/></substanceAdministration></entry></section></component>
+</structuredBody></component></ClinicalDocument>
+"""
+COLUMNS_MAP = """\
+format: delimited
+entries:
+  patient: {resource: Patient, id: ClientID, set: {birthDate: Born | date}}
+"""
+JSON_MAP = """\
+format: hsds_json
+entries:
+  organization:
+    resource: Organization
+    id: id
+    set:
+      name: name
+      telecom: {$each: "phones", value: number}
+"""
+
+
+def found(kind, text, payload, files=None):
+    return positions(record_of(kind, payload), observed_maps(maps_of(kind, text, files)))
+
+
+def test_fields_of_a_message_that_no_row_reads_are_named_and_clinical_ones_are_lost():
+    held = found("hl7v2", HL7_MAP, MESSAGE, CODES)
+    assert unread(held) == ["PID-1", "PID-5", "AL1-1", "AL1-2", "AL1-3", "NTE-1", "NTE-3"]
+    assert lost(held) == ["AL1-2", "AL1-3", "NTE-3"]
+
+
+def test_of_two_segments_the_one_that_no_row_reached_is_lost():
+    text = HL7_MAP.replace("[patient]", "[patient, allergy]") + (
+        "  allergy:\n    resource: AllergyIntolerance\n    id: AL1-3.1\n    set: {code: {text: AL1-3.2}}\n"
+    )
+    held = found("hl7v2", text, MESSAGE + "AL1|2|DA|7980^Penicillin\r", CODES)
+    assert [position.read for position in held if position.name == "AL1-3"] == [True, False]
+
+
+def test_sections_statements_and_narrative_of_a_document_that_no_row_reached_are_lost():
+    held = found("ccda", CDA_MAP, DOCUMENT)
+    assert lost(held) == [
+        "section 11450-4/text",
+        "section 10160-0/text",
+        "section 10160-0/entry/substanceAdministration",
+    ]
+    assert "recordTarget/patientRole/patient/maritalStatusCode/@code" in unread(held)
+    assert "recordTarget/patientRole/patient/birthTime/@value" not in unread(held)
+
+
+def test_columns_that_no_row_reads_are_named_and_bookkeeping_is_not_lost():
+    row = {"ClientID": "7", "Born": "1980-01-01", "Notes": "x", "DateUpdated": "2026-01-01", "Empty": ""}
+    held = found("delimited", COLUMNS_MAP, json.dumps(row))
+    assert (unread(held), lost(held)) == (["Notes", "DateUpdated"], ["Notes"])
+
+
+def test_members_of_json_that_no_row_reads_are_named_by_their_path():
+    source = {"id": "1", "name": "N", "phones": [{"number": "1", "extension": "2"}], "url": "http://x"}
+    assert unread(found("hsds_json", JSON_MAP, json.dumps(source))) == ["phones.extension", "url"]
+
+
+def test_a_copied_resource_is_read_whole():
+    text = 'format: fhir_json\nentries:\n  all: {resource: "*", copy: true}\n'
+    source = {"resourceType": "Patient", "id": "1", "contact": [{"name": {"text": "Ann"}}]}
+    assert unread(found("fhir_json", text, json.dumps(source))) == []
+
+
+def test_observing_changes_nothing_of_what_is_made():
+    for kind, text, payload in (("hl7v2", HL7_MAP, MESSAGE), ("ccda", CDA_MAP, DOCUMENT)):
+        observed = observed_maps(maps_of(kind, text, CODES))
+        assert map_record(record_of(kind, payload), observed) == mapped(kind, text, payload, CODES)
+
+
+def test_no_position_holds_a_value():
+    names = " ".join(position.name for position in found("ccda", CDA_MAP, DOCUMENT))
+    assert "Asthma" not in names
+    assert "1980" not in names
