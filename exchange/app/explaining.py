@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,12 +13,15 @@ from exchange.consent import Context, decide
 from exchange.model.errors import ContentError
 from exchange.model.records import Decision, Viewer
 from exchange.pipeline.ledger import Connection
-from exchange.repository import load_classes
+from exchange.repository import consents_of, load_classes
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One disclosure class of a record, and what was decided about it."""
+    """One disclosure class of a record, and what was decided about it.
+
+    `consents`: by position in the person's profile, the `Consent/<id>/_history/<version>` that say it.
+    """
 
     source: str
     type: str
@@ -27,6 +30,7 @@ class Explained:
     rendition: int
     decision: Decision
     related: bool
+    consents: tuple[tuple[str, ...], ...] = ()
 
     @property
     def visible(self) -> bool:
@@ -51,7 +55,9 @@ def explain_resource(
     ).fetchall()
     if not rows:
         raise ContentError("no such record in the repository", field=reference)
-    return _explain(exchange.context, connection, rows, viewer, at)
+    consents = consents_of(connection, rows[0][1]) if rows[0][1] is not None else ()
+    found = _explain(exchange.context, connection, rows, viewer, at)
+    return [replace(item, consents=consents) for item in found]
 
 
 def explain_person(

@@ -13,7 +13,7 @@ from exchange.repository.page import Entry, Page, searchset
 from exchange.repository.parameters import parameters
 from exchange.repository.read import Found, read
 from exchange.repository.reader import Reader, reader
-from exchange.repository.reprofile import Reprofiled, reprofile
+from exchange.repository.reprofile import Reprofiled, consents_of, reprofile
 from exchange.repository.ruling import redecide_all, register_participants
 from exchange.repository.search import search
 from exchange.repository.store import remove as remove_rows
@@ -33,6 +33,7 @@ __all__ = [
     "PublishResult",
     "Reader",
     "Reprofiled",
+    "consents_of",
     "ensure_database",
     "ensure_running",
     "everything",

@@ -14,7 +14,16 @@ from typing import NamedTuple
 import orjson
 import psycopg
 
-from exchange.consent import Context, Directive, DisclosureClass, Profile, Surroundings, matched, profile
+from exchange.consent import (
+    Context,
+    Directive,
+    DisclosureClass,
+    Profile,
+    Surroundings,
+    matched,
+    origins,
+    profile,
+)
 from exchange.model.records import Resource
 from exchange.repository.disclosure import (
     NO_DIRECTIVES,
@@ -93,7 +102,21 @@ def lock_persons(conn: psycopg.Connection, patients: Iterable[int]) -> list[Memb
 
 
 def _profiles(conn: psycopg.Connection, patients: list[int]) -> dict[int, Profile]:
-    """The profile each patient should have, from the directives of the whole person."""
+    """The profile each patient should have."""
+    return {patient: profile(found) for patient, found in _given(conn, patients).items()}
+
+
+def consents_of(conn: psycopg.Connection, patient: int) -> tuple[tuple[str, ...], ...]:
+    """For each position of the patient's profile, the `Consent/<id>/_history/<version>` that say it."""
+    rows = conn.execute(
+        "SELECT patient FROM patient WHERE person = (SELECT person FROM patient WHERE patient = %s)",
+        (patient,),
+    ).fetchall()
+    return origins(_given(conn, [row[0] for row in rows]).get(patient, ()))
+
+
+def _given(conn: psycopg.Connection, patients: list[int]) -> dict[int, list[tuple[Directive, bool]]]:
+    """The directives of the whole person, with whether each was certainly given for that patient."""
     directives = conn.execute(
         "SELECT p.person, d.patient, d.body::text FROM directive d JOIN patient p USING (patient)"
         " WHERE patient = ANY(%s)",
@@ -109,11 +132,11 @@ def _profiles(conn: psycopg.Connection, patients: list[int]) -> dict[int, Profil
     )
     parsed = [(person, owner, Directive.from_json(orjson.loads(body))) for person, owner, body in directives]
     return {
-        patient: profile(
+        patient: [
             (directive, owner == patient or (patient, owner) in certain)
             for person, owner, directive in parsed
             if person == persons[patient]
-        )
+        ]
         for patient in patients
     }
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import psycopg
 import pytest
 from typer.testing import CliRunner
 
@@ -148,3 +149,35 @@ def test_the_same_rules_foretell_nothing(stored):
 
 def test_a_simulation_of_no_draft_is_refused(stored):
     assert isinstance(_run("simulate").exception, ContentError)
+
+
+def test_an_explanation_names_the_rule_with_its_source_and_the_consent_with_its_version(stored, database):
+    with psycopg.connect(database) as connection:
+        (fhir_id,) = connection.execute("SELECT fhir_id::text FROM patient").fetchone()
+    own = _run("explain", f"Patient/{fhir_id}", "--as", "prairie_clinic", "--for", "TREAT").stdout
+    assert "(own-records; 45 CFR 164.506(c)(1)" in own
+    refusal = {
+        "resourceType": "Consent",
+        "id": "5f2d3c1e-0000-4000-8000-000000000001",
+        "meta": {"versionId": "3"},
+        "status": "active",
+        "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope",
+                              "code": "patient-privacy"}]},
+        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+        "patient": {"reference": f"Patient/{fhir_id}"},
+        "dateTime": "2026-03-02",
+        "provision": {"type": "deny", "action": [{"coding": [
+            {"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": "access"}]}]},
+    }  # fmt: skip
+    opened = open_exchange(load_settings())
+    with opened.work.connect() as connection:
+        item = PublishItem(
+            resource=refusal, labels=Labels(), redacted=None, patient=fhir_id, partner="prairie_clinic",
+            record=2, event_time=opened.work.now(), cluster=None, trust=10,
+            mapping_digest="m", rules_digest="r",
+        )  # fmt: skip
+        publish(connection, [item], (), opened.context, opened.work.now())
+        connection.commit()
+    told = _run("explain", f"Patient/{fhir_id}", "--as", "lakeside_hospital", "--for", "TREAT").output
+    assert "whole record: not visible" in told
+    assert f"Because of: Consent/{refusal['id']}/_history/3 (Consent.provision)." in told

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from exchange.app import find_partner
-from exchange.app.explaining import explain_resource, rule_titles
+from exchange.app.explaining import explain_resource
 from exchange.cli.common import JsonOption, console, exchange, print_json
+from exchange.consent.proof_words import answer_words
 from exchange.model.records import Viewer
 
 app = typer.Typer()
@@ -35,17 +36,18 @@ def explain(
     if json:
         print_json([{"visible": item.visible, **asdict(item)} for item in found])
         return
-    titles = rule_titles(opened.context)
     for item in found:
         name = "whole record" if item.rendition == 0 else "redacted rendition"
         console.print(f"{name}: {'visible' if item.visible else 'not visible'}", style="bold")
-        console.print(
-            f"  from {item.source}, labels: {', '.join(item.labels) or 'none'} ({item.confidentiality})"
-        )
-        for cause in item.decision.because:
-            title, citation = titles.get(cause, ("", ""))
-            console.print(f"  {cause}: {title} [{citation}]" if title else f"  {cause}", markup=False)
+        labels = ", ".join(item.labels) or "none"
+        _say(f"  It comes from {item.source}; labels: {labels}; confidentiality {item.confidentiality}.")
+        named = tuple(", ".join(names) for names in item.consents)
+        for sentence in answer_words(item.decision, opened.context.rules, named):
+            _say(f"  {sentence}")
         if item.decision.needs_relationship:
-            console.print(
-                f"  needs a care relationship: {'there is one' if item.related else 'there is none'}"
-            )
+            there = "is one" if item.related else "is none"
+            _say(f"  It needs a care relationship with the person: there {there}.")
+
+
+def _say(text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
