@@ -21,6 +21,8 @@ VARIABLES: Mapping[str, str] = {
     "EXCHANGE_SIGNING_KEY": "file with the Ed25519 key that signs tokens and seals the audit log"
     " (default: keys/signing.pem in EXCHANGE_DATA)",
     "EXCHANGE_BASE_URL": "address partners reach the API under (default: http://127.0.0.1:8765)",
+    "EXCHANGE_ACTIVATION": "`officers`: the rules two privacy officers signed are in force (production);"
+    " `demo`: those of consent/ as they lie there (default: demo)",
     "EXCHANGE_ENVIRONMENT": "JSON file with values for ${NAME} in partner.yaml, beside the process"
     " environment (default: environment.json in EXCHANGE_DATA, if there)",
 }
@@ -40,6 +42,7 @@ class Settings:
     signing_key: Path
     base_url: str
     environment_file: Path
+    activation: str = "demo"
 
 
 def content_home(start: Path) -> Path:
@@ -72,4 +75,11 @@ def load_settings(environment: Mapping[str, str] = os.environ, start: Path | Non
         signing_key=path("EXCHANGE_SIGNING_KEY", "keys/signing.pem"),
         base_url=(environment.get("EXCHANGE_BASE_URL") or "http://127.0.0.1:8765").rstrip("/"),
         environment_file=path("EXCHANGE_ENVIRONMENT", "environment.json"),
+        activation=_activation(environment.get("EXCHANGE_ACTIVATION") or "demo"),
     )
+
+
+def _activation(named: str) -> str:
+    if named not in ("demo", "officers"):
+        raise ContentError("no such way", field="EXCHANGE_ACTIVATION", valid=("demo", "officers"))
+    return named

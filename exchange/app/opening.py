@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 import orjson
 import psycopg
 
+from exchange.app.activation import active_rules
 from exchange.app.secrets import load_keyring, load_signing_key
 from exchange.connectors import LocalPaths, open_connector
-from exchange.consent import Context, parse_rules, participant
+from exchange.consent import Context, Rules, parse_rules, participant
 from exchange.content import load_partners, read_tree
 from exchange.crypto import Keyring, keyed_hash
 from exchange.landing import Landing
@@ -62,29 +63,37 @@ def database_url(settings: Settings) -> str:
 
 
 def content(settings: Settings) -> tuple[Files, dict[str, Partner], Context]:
-    """mappings/ and consent/ as this deployment has them; raises ContentError naming file and line."""
+    """mappings/ and consent/ as they lie there; raises ContentError naming file and line."""
     mappings = read_tree(settings.home / "mappings")
     partners = load_partners(mappings)
-    rules = parse_rules(read_tree(settings.home / "consent"))
-    return (
-        mappings,
-        partners,
-        Context(rules, {code: participant(partner) for code, partner in partners.items()}),
-    )
+    return mappings, partners, _context(partners, parse_rules(read_tree(settings.home / "consent")))
+
+
+def _context(partners: Mapping[str, Partner], rules: Rules) -> Context:
+    return Context(rules, {code: participant(partner) for code, partner in partners.items()})
 
 
 def open_exchange(settings: Settings, now: Callable[[], datetime] | None = None) -> Exchange:
-    """The exchange ready for runs and requests; the database is brought up to this version."""
+    """The exchange ready for runs and requests; the database is brought up to this version.
+
+    Raises DecisionFailed when officers must put rules into force and have not, or their record was altered.
+    """
     # A batch is a hundred thousand long-lived dicts: at Python's own thresholds the collector walks them all
     # again and again and doubles the time of a step.
     gc.set_threshold(100_000, 50, 50)
-    mappings, partners, context = content(settings)
-    keyring = load_keyring(settings.keyring)
+    keyring, signing_key = load_keyring(settings.keyring), load_signing_key(settings.signing_key)
     clock = now or (lambda: datetime.now(UTC))
+    if settings.activation == "demo":
+        mappings, partners, context = content(settings)
+    else:
+        mappings = read_tree(settings.home / "mappings")
+        partners = load_partners(mappings)
     url = database_url(settings)
     migrate(url)
     connect = _connector(url)
     with connect() as connection:
+        if settings.activation != "demo":
+            context = _context(partners, active_rules(connection, signing_key))
         register_participants(connection, context, clock())
         connection.commit()
     work = Work(
@@ -102,7 +111,7 @@ def open_exchange(settings: Settings, now: Callable[[], datetime] | None = None)
         features=_features(mappings, keyring),
         now=clock,
     )
-    return Exchange(settings, partners, mappings, context, url, load_signing_key(settings.signing_key), work)
+    return Exchange(settings, partners, mappings, context, url, signing_key, work)
 
 
 def find_partner(partners: Mapping[str, Partner], code: str) -> Partner:

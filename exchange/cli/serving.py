@@ -28,7 +28,12 @@ def serve(
 
     Who asks needs a client first: [bold]exchange client add --help[/bold]
     """
-    with api_service(exchange()) as service:
+    opened = exchange()
+    if opened.settings.activation == "demo":
+        console.print(
+            "Rules:   consent/ as it lies, signed by nobody (EXCHANGE_ACTIVATION=demo)", highlight=False
+        )
+    with api_service(opened) as service:
         console.print(f"FHIR R4: {service.fhir_url}/metadata", highlight=False)
         console.print(f"Tokens:  {service.token_url}", highlight=False)
         serve_api(service, Address(host, port, certificate, private_key))

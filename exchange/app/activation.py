@@ -1,0 +1,103 @@
+"""The officers' record in the database, and the rules that are in force because of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from exchange.app.secrets import load_signing_key
+from exchange.consent import Rules, parse_rules
+from exchange.consent.activation import Act, Standing, fold, statement
+from exchange.crypto import public_key, sign, verify
+from exchange.model.errors import ContentError, DecisionFailed
+from exchange.model.records import Files
+from exchange.pipeline.ledger import Connection
+from exchange.repository import ensure_running, migrate
+from exchange.settings import Settings
+
+
+@contextmanager
+def officers_record(settings: Settings) -> Iterator[tuple[Connection, str]]:
+    """The database and the exchange's signing key, without any rules in force; commits at the end."""
+    url = settings.database_url or ensure_running(settings.data / "postgres")
+    migrate(url)
+    with psycopg.connect(url) as connection:
+        yield connection, load_signing_key(settings.signing_key)
+
+
+def standing(connection: Connection, signing_key: str) -> Standing:
+    """What the officers' acts add up to; raises DecisionFailed when they were altered."""
+    acts = _acts(connection, signing_key)
+    return fold(acts)
+
+
+def _acts(connection: Connection, signing_key: str) -> list[Act]:
+    rows = connection.execute(
+        "SELECT number, seal, kind, subject, key, officer, at, signature FROM officer_act ORDER BY number"
+    ).fetchall()
+    acts: list[Act] = []
+    for expected, (number, seal, *said) in enumerate(rows, 1):
+        act = Act(*said)
+        if number != expected:
+            raise DecisionFailed(f"act {expected} of the privacy officers is missing")
+        if not verify(_sealed(act), seal, public_key(signing_key)):
+            raise DecisionFailed(f"act {number} of the privacy officers was not written by this exchange")
+        acts.append(act)
+    return acts
+
+
+def _sealed(act: Act) -> bytes:
+    return statement(act, b"") + act.signature
+
+
+def append(connection: Connection, signing_key: str, act: Act, private_key: str) -> Standing:
+    """Signs and writes the act; returns what the record adds up to then.
+
+    Raises DecisionFailed, and writes nothing, when the act may not stand.
+    """
+    connection.execute("LOCK TABLE officer_act IN SHARE ROW EXCLUSIVE MODE")
+    acts = _acts(connection, signing_key)
+    signed = replace(act, signature=sign(statement(act, fold(acts).head), private_key))
+    after = fold([*acts, signed])
+    connection.execute(
+        "INSERT INTO officer_act VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        [
+            len(acts) + 1, signed.kind, signed.subject, signed.key, signed.officer, signed.at,
+            signed.signature, sign(_sealed(signed), signing_key),
+        ],
+    )  # fmt: skip
+    return after
+
+
+def store_ruleset(connection: Connection, files: Files, at: datetime) -> Rules:
+    """Keeps the files that decide, so that what was signed can be used whatever the folder says."""
+    rules = parse_rules(files)
+    connection.execute(
+        "INSERT INTO ruleset VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+        [rules.digest, Jsonb(dict(files)), at],
+    )
+    return rules
+
+
+def active_rules(connection: Connection, signing_key: str) -> Rules:
+    """The rules two officers signed; raises DecisionFailed when there are none, or they were altered."""
+    digest = standing(connection, signing_key).active
+    if digest is None:
+        raise DecisionFailed(
+            "no rules are in force: two privacy officers must sign them with `exchange consent activate`"
+        )
+    row = connection.execute("SELECT files FROM ruleset WHERE digest = %s", [digest]).fetchone()
+    if row is None:
+        raise DecisionFailed(f"the files of the ruleset in force ({digest[:12]}) are missing")
+    try:
+        rules = parse_rules(row[0])
+    except ContentError as error:
+        raise DecisionFailed(f"the ruleset in force ({digest[:12]}) cannot be read: {error}") from None
+    if rules.digest != digest:
+        raise DecisionFailed(f"the files of the ruleset in force ({digest[:12]}) were altered")
+    return rules
