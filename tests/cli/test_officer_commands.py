@@ -57,13 +57,15 @@ def _tamper(database, statement):
         connection.execute(statement)
 
 
-def test_only_what_two_officers_signed_is_in_force_whatever_the_folder_says_later(office):
+def test_only_what_two_officers_signed_is_in_force_whatever_the_folder_says_later(office, database):
     with pytest.raises(DecisionFailed, match="no rules are in force"):
         _opened()
     assert "needs the signature of a second officer" in _activate(office, "anna")
     with pytest.raises(DecisionFailed, match="no rules are in force"):
         _opened()
     assert "is in force" in _activate(office, "bohdan")
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT count(*) FROM ruling").fetchone() == (1,)
     signed = _opened()
     path = office / "home/consent/policies/10-exchange.yaml"
     path.write_text(path.read_text().replace("    effect: released", "    effect: prohibited", 1))

@@ -10,7 +10,7 @@ import typer
 
 from exchange.app.activation import append, officers_record, standing, store_ruleset
 from exchange.app.rulesets import read_rules
-from exchange.cli.common import JsonOption, console, print_json, settings, table
+from exchange.cli.common import JsonOption, console, exchange, print_json, settings, table
 from exchange.cli.consent.trying import RulesOption
 from exchange.consent.activation import Act, Kind, Standing
 from exchange.crypto import new_signing_key, public_key
@@ -93,10 +93,13 @@ def activate(signer: AsOption, key: KeyOption, rules: RulesOption = None) -> Non
         digest = store_ruleset(connection, files, datetime.now(UTC)).digest
         act = Act("ruleset-activated", digest, "", signer, datetime.now(UTC))
         after = append(connection, signing_key, act, _read(key))
-    told = "is in force from the next start of the exchange's processes" if after.active == digest else (
-        "needs the signature of a second officer"
-    )  # fmt: skip
-    _say(f"ruleset {digest} {told}")
+    if after.active != digest:
+        _say(f"ruleset {digest} needs the signature of a second officer")
+    elif found.activation == "demo":
+        _say(f"ruleset {digest} is signed, and in force where EXCHANGE_ACTIVATION=officers")
+    else:
+        exchange()  # decides everything again, in one transaction
+        _say(f"ruleset {digest} is in force")
 
 
 def _sign(kind: Kind, subject: str, subject_key: str, signer: str, key: Path) -> Standing:
