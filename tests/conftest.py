@@ -65,7 +65,7 @@ def database_template(database_server: str) -> str:
 
 
 @contextmanager
-def _copied(server: str, template: str) -> Iterator[str]:
+def copied_database(server: str, template: str) -> Iterator[str]:
     name = f"test_{uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as conn:
         conn.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
@@ -77,14 +77,14 @@ def _copied(server: str, template: str) -> Iterator[str]:
 @pytest.fixture
 def database(database_server: str, database_template: str) -> Iterator[str]:
     """URL of a migrated, empty database for this test alone."""
-    with _copied(database_server, database_template) as url:
+    with copied_database(database_server, database_template) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def module_database(database_server: str, database_template: str) -> Iterator[str]:
     """The same for all tests of a module, which must not write once it is prepared."""
-    with _copied(database_server, database_template) as url:
+    with copied_database(database_server, database_template) as url:
         yield url
 
 

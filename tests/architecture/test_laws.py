@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,7 @@ LAWS = {
     6: [
         "tests/mapping/test_load.py::test_the_digest_changes_with_every_file_a_map_is_made_of",
         "tests/consent/test_rules.py::test_the_digest_changes_with_a_rule_and_not_with_a_case",
+        "tests/architecture/test_content_is_data.py::test_what_is_published_names_the_maps_and_rules_that_made_it",
         "exchange/cli/demo/laws.py::_content_is_data",
     ],
     7: [
@@ -53,6 +55,7 @@ LAWS = {
         "tests/architecture/test_laws.py::test_imports_go_downward_and_the_core_is_pure",
     ],
 }
+DATA = {".yaml", ".csv", ".md", ".json", ".ndjson", ".xml", ".hl7", ".txt"}
 MODULES = sorted((ROOT / "exchange").rglob("*.py"))
 
 
@@ -69,21 +72,79 @@ def test_the_check_of_a_law_is_there(place):
     assert name in functions
 
 
+def makers_of_decisions(package: Path) -> set[str]:
+    """Modules that make a Decision, whatever name they imported it by."""
+    return {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        for tree in [ast.parse(path.read_text())]
+        for names in [{"Decision", *_renamed(tree, "Decision")}]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and _called(node) in names
+    }
+
+
+def _called(node: ast.Call) -> str:
+    function = node.func
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def _renamed(tree: ast.AST, name: str) -> set[str]:
+    imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    return {alias.asname or name for node in imports for alias in node.names if alias.name == name}
+
+
 def test_only_the_decision_makes_decisions():
-    makers = [
-        path.relative_to(ROOT / "exchange").as_posix()
-        for path in MODULES
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Decision"
-    ]
-    assert set(makers) == {"consent/decision.py"}
+    assert makers_of_decisions(ROOT / "exchange") == {"consent/decision.py"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from exchange.model.records import Decision\nyes = Decision('permit')",
+        "from exchange.model.records import Decision as Answer\nyes = Answer('permit')",
+        "from exchange.model import records\nyes = records.Decision('permit')",
+    ],
+    ids=["by name", "renamed", "by module"],
+)
+def test_a_decision_made_elsewhere_is_named(line, tmp_path):
+    (tmp_path / "api").mkdir()
+    (tmp_path / "api/shortcut.py").write_text(line)
+    assert makers_of_decisions(tmp_path) == {"api/shortcut.py"}
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    linter = Path(sys.executable).with_name("lint-imports")
+    return subprocess.run([linter, "--no-cache"], cwd=folder, capture_output=True, text=True, check=False)
 
 
 def test_imports_go_downward_and_the_core_is_pure():
-    linter = Path(sys.executable).with_name("lint-imports")
-    done = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = lint_imports(ROOT)
     assert done.returncode == 0, done.stdout[-2000:]
     assert "0 broken" in done.stdout
+
+
+def test_an_import_that_goes_upward_and_one_that_does_io_are_named(tmp_path):
+    shutil.copytree(ROOT / "exchange", tmp_path / "exchange", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for module, line in (
+        ("consent/dates.py", "import socket"),
+        ("linkage/names.py", "import requests"),
+        ("mapping/dates.py", "from exchange.consent import decide"),
+        ("repository/read.py", "import exchange.api.app"),
+    ):
+        text = (tmp_path / "exchange" / module).read_text()
+        head = "from __future__ import annotations\n"
+        (tmp_path / "exchange" / module).write_text(text.replace(head, f"{head}{line}\n", 1))
+    done = lint_imports(tmp_path)
+    assert done.returncode != 0
+    for told in (
+        "exchange.consent.dates -> socket",
+        "exchange.linkage.names -> requests",
+        "exchange.mapping.dates -> exchange.consent",
+        "exchange.repository.read -> exchange.api.app",
+    ):
+        assert told in done.stdout
 
 
 def test_nothing_is_imported_from_the_content():
@@ -104,7 +165,20 @@ def _imports(node: ast.AST) -> list[str]:
 
 @pytest.mark.parametrize("folder", ["mappings", "consent"])
 def test_content_folders_hold_no_code(folder):
-    assert list((ROOT / folder).rglob("*.py")) == []
+    assert executable_files(ROOT / folder) == []
+
+
+def executable_files(folder: Path) -> list[str]:
+    """Files that are something else than data: by ending, or by permission."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(p.name for p in files if p.suffix not in DATA or p.stat().st_mode & 0o111)
+
+
+@pytest.mark.parametrize("name", ["hook.py", "rule.so", "map.pyc", "run"])
+def test_code_among_the_content_is_named(name, tmp_path):
+    (tmp_path / "good.yaml").write_text("a: 1")
+    (tmp_path / name).write_text("")
+    assert executable_files(tmp_path) == [name]
 
 
 def test_content_is_found_by_its_variable_wherever_the_process_stands(tmp_path):
