@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 from exchange.consent import Rules
 from exchange.content import parse_partner
@@ -73,6 +74,9 @@ entries:
 """
 
 
+Named = tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """What a partner's samples become: records, resources by type, labels, issues, rejected records."""
@@ -83,10 +87,27 @@ class Checked:
     labels: dict[str, int]
     issues: tuple[Issue, ...]
 
-    @property
-    def errors(self) -> int:
-        """Issues that would keep something out."""
-        return sum(issue.severity in ("error", "fatal") for issue in self.issues)
+    def unexpected(self, expected: Counter[Named]) -> int:
+        """How many issues would keep something out and are not among those written down."""
+        errors = Counter(_named(asdict(i)) for i in self.issues if i.severity in ("error", "fatal"))
+        return (errors - expected).total()
+
+
+def expected_issues(samples: Files) -> Counter[Named]:
+    """The issues that a partner's expected/ writes down, rejected records among them."""
+    outputs = [
+        output
+        for path, text in samples.items()
+        if path.split("/")[1] == "expected"
+        for output in json.loads(text)
+    ]
+    issues = [issue for o in outputs for issue in (*o.get("issues", ()), o.get("rejected")) if issue]
+    return Counter(_named(issue) for issue in issues)
+
+
+def _named(issue: Mapping[str, Any]) -> Named:
+    parts = ("severity", "code", "detail", "expression", "position")
+    return tuple(str(issue.get(part) or "") for part in parts)
 
 
 def new_partner(

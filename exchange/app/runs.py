@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,46 +15,51 @@ from exchange.pipeline.replay import Again, open_replay, pulled_between, waiting
 from exchange.pipeline.steps import finish_run, pull_step, run_partner
 
 
+Choice = Callable[[ledger.Connection, str], Again]
+
+
 def begin_run(exchange: Exchange, partner: Partner, replay: Mapping[str, Any]) -> int:
     """The run to take through the steps: an unfinished one, a pull, or a replay as asked for."""
-    again = _what_again(exchange, partner, replay)
-    if again is None:
+    chosen = _chosen(exchange, replay)
+    if chosen is None:
         return pull_step(exchange.work, partner)
-    return open_replay(exchange.work, partner, again)
+    _finish_open(exchange, partner)
+    return _open_replay(exchange, partner, chosen)
 
 
 def replay_quarantine(exchange: Exchange, partner: Partner) -> list[int]:
     """Takes what waits in quarantine through all steps, finishing an interrupted run first; the runs."""
-    work, runs = exchange.work, []
-    with work.connect() as connection:
+    runs = _finish_open(exchange, partner)
+    run = _open_replay(exchange, partner, waiting)
+    return [*runs, finish_run(exchange.work, partner, run).run]
+
+
+def _finish_open(exchange: Exchange, partner: Partner) -> list[int]:
+    """What is asked for while a run is open is done after it: neither is dropped."""
+    with exchange.work.connect() as connection:
         interrupted = ledger.has_open_run(connection, partner.code)
-    if interrupted:
-        runs.append(run_partner(work, partner).run)
-    with work.connect() as connection:
-        again = waiting(connection, partner.code)
-    runs.append(finish_run(work, partner, open_replay(work, partner, again)).run)
-    return runs
+    return [run_partner(exchange.work, partner).run] if interrupted else []
 
 
-def _what_again(exchange: Exchange, partner: Partner, replay: Mapping[str, Any]) -> Again | None:
+def _open_replay(exchange: Exchange, partner: Partner, chosen: Choice) -> int:
+    with exchange.work.connect() as connection:
+        again = chosen(connection, partner.code)
+    return open_replay(exchange.work, partner, again)
+
+
+def _chosen(exchange: Exchange, replay: Mapping[str, Any]) -> Choice | None:
     start, end = replay.get("replay_from"), replay.get("replay_until")
     if end and not start:
         raise ContentError(
             "says when to stop, not where to begin; give replay_from too", field="replay_until"
         )
-    with exchange.work.connect() as connection:
-        if ledger.has_open_run(connection, partner.code):
-            return None
-        if replay.get("replay_quarantine"):
-            return waiting(connection, partner.code)
-        if not start:
-            return None
-        return pulled_between(
-            connection,
-            partner.code,
-            parse_time(str(start), "replay_from"),
-            parse_time(str(end), "replay_until") if end else exchange.work.now(),
-        )
+    if replay.get("replay_quarantine"):
+        return waiting
+    if not start:
+        return None
+    first = parse_time(str(start), "replay_from")
+    last = parse_time(str(end), "replay_until") if end else exchange.work.now()
+    return lambda connection, code: pulled_between(connection, code, first, last)
 
 
 def parse_time(text: str, field: str) -> datetime:

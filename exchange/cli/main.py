@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from exchange.cli import audit, clients, consent, database, demo, maps, partners, quarantine, runs, serving
 from exchange.cli.common import console
-from exchange.cli.exits import MEANINGS, exit_code
+from exchange.cli.exits import MEANINGS, exit_code, untold
 from exchange.model.errors import ExchangeError
 
 app = typer.Typer(
@@ -38,9 +38,12 @@ for name, group in (
 
 
 def main() -> None:
-    """Entry point; an error we named ourselves is one line and an exit code, never a traceback."""
+    """Entry point; an error is one line and an exit code, never a traceback with somebody's data."""
     try:
         app()
     except ExchangeError as error:
         console.print(f"[red]{type(error).__name__}[/red] {escape(str(error))}", highlight=False)
         sys.exit(exit_code(error))
+    except Exception as error:
+        console.print(f"[red]{type(error).__name__}[/red] {escape(untold(error))}", highlight=False)
+        sys.exit(1)

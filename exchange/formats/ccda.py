@@ -30,6 +30,9 @@ def parse(payload: bytes) -> etree._Element:
     except etree.XMLSyntaxError as error:
         line = error.lineno or 0
         raise RecordRejected("not well-formed XML", code="structure", position=f"line {line}") from None
+    declared = root.getroottree().docinfo.internalDTD
+    if declared is not None and next(declared.iterentities(), None) is not None:
+        raise RecordRejected("declares XML entities, which are not read; send their text", code="structure")
     if root.tag != _ROOT:
         raise RecordRejected("the root element is not ClinicalDocument of urn:hl7-org:v3", code="structure")
     return root

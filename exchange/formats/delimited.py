@@ -8,11 +8,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from exchange.model.errors import RecordRejected
+
+if TYPE_CHECKING:
+    from _csv import Reader as CsvReader
 
 Row = Mapping[str, str | list[str]]
 
@@ -31,21 +34,33 @@ def rows(
         quotechar=options.get("quote", '"'),
     )
     for _ in range(options.get("skip", 0)):
-        next(reader, None)
+        _next(reader)
     columns = options.get("columns") or _header(reader)
     width = len(columns)
     while True:
         line = reader.line_num + 1
-        try:
-            values = next(reader)
-        except StopIteration:
+        values = _next(reader)
+        if values is None:
             return
-        except csv.Error:
-            raise RecordRejected("broken quoting", code="structure", position=f"line {line}") from None
         if len(values) == width:
             yield line, dict(zip(columns, values, strict=True)), None
         elif values:
             yield line, {"values": values}, _wrong_width(len(values), width)
+
+
+def _next(reader: CsvReader) -> list[str] | None:
+    """The next row; None at the end."""
+    line = reader.line_num + 1
+    try:
+        return next(reader, None)
+    except csv.Error as error:
+        limit = csv.field_size_limit()
+        problem = (
+            f"a field longer than {limit:,} characters; is a quote not closed?"
+            if "field limit" in str(error)
+            else "broken quoting"
+        )
+        raise RecordRejected(problem, code="structure", position=f"line {line}") from None
 
 
 def _text(payload: bytes, encoding: str) -> str:
@@ -57,8 +72,8 @@ def _text(payload: bytes, encoding: str) -> str:
         ) from None
 
 
-def _header(reader: Iterator[list[str]]) -> list[str]:
-    columns = [name.strip() for name in next(reader, [])]
+def _header(reader: CsvReader) -> list[str]:
+    columns = [name.strip() for name in _next(reader) or []]
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if not columns or twice:
         what = f"column {twice[0]} stands twice in the header" if twice else "the file is empty"

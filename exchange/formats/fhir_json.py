@@ -15,6 +15,10 @@ import orjson
 from exchange.model.errors import RecordRejected
 
 
+# No FHIR or HSDS document comes near it; what is deeper is made to exhaust its reader.
+_DEEPEST = 100
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """One record's worth of a FHIR document; `key` is empty when the document's name must serve."""
@@ -30,11 +34,32 @@ class Piece:
 def load(payload: bytes) -> Any:
     """Parsed JSON; raises RecordRejected."""
     try:
-        return orjson.loads(payload.removeprefix(b"\xef\xbb\xbf"))
+        parsed = orjson.loads(payload.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:
         raise RecordRejected(
             "not well-formed JSON", code="structure", position=f"line {error.lineno}"
         ) from None
+    if _is_deeper(parsed, _DEEPEST):
+        raise RecordRejected(f"JSON nested deeper than {_DEEPEST} levels", code="too-costly")
+    return parsed
+
+
+def _is_deeper(parsed: Any, levels: int) -> bool:
+    level = [parsed]
+    for _ in range(levels):
+        level = (
+            [
+                child
+                for value in level
+                for child in (value.values() if isinstance(value, dict) else value)
+                if isinstance(child, dict | list)
+            ]
+            if isinstance(parsed, dict | list)
+            else []
+        )
+        if not level:
+            return False
+    return True
 
 
 def pieces(payload: bytes) -> Iterator[Piece]:

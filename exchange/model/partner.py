@@ -75,6 +75,15 @@ class Program(_Strict):
     reason: str = ""
 
 
+class DelimitedOptions(_Strict):
+    """Options of a delimited feed; without `columns` the first row after `skip` lines names them."""
+
+    delimiter: str = Field(default=",", pattern=r"^[^\r\n]$")
+    quote: str = Field(default='"', pattern=r"^[^\r\n]$")
+    columns: tuple[str, ...] | None = None
+    skip: int = Field(default=0, ge=0)
+
+
 class Feed(_Strict):
     """One kind of record: its format, the map that reads it, and what makes a record the same one."""
 
@@ -86,6 +95,21 @@ class Feed(_Strict):
     program: Program = Program()
     encoding: str = "utf-8"
     options: dict[str, Any] = {}
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str) -> str:
+        try:
+            "".encode(value)
+        except LookupError:
+            raise ValueError("no such encoding; utf-8, cp1252, latin-1, utf-16 are some") from None
+        return value
+
+    @model_validator(mode="after")
+    def _known_options(self) -> Feed:
+        if self.format == "delimited":
+            DelimitedOptions.model_validate(self.options)
+        return self
 
 
 class Connector(_Strict):

@@ -54,7 +54,7 @@ def partner_dag(partner: Partner) -> DAG:
         )
         mapped = tasks.map_records.partial(partner=partner.code).expand(batch=batches)
         safeguarded = tasks.safeguard.partial(partner=partner.code).expand(batch=mapped)
-        safeguarded >> tasks.link(partner.code) >> tasks.publish(partner.code)
+        safeguarded >> tasks.link(partner.code, batches["run"]) >> tasks.publish(partner.code, batches["run"])
     return dag
 
 

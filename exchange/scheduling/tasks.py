@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TypedDict
 from airflow.sdk import Asset, task
 
 if TYPE_CHECKING:
+    from airflow.sdk.types import RuntimeTaskInstanceProtocol
+
     from exchange.app import Exchange
     from exchange.model.partner import Partner
 
@@ -42,13 +44,18 @@ def _open(code: str) -> tuple[Exchange, Partner]:
 
 
 @task
-def pull(partner: str, replay: Replay) -> list[Batch]:
-    """Pulls (or takes again) a partner's records and returns references to its chunks."""
+def pull(partner: str, replay: Replay, ti: RuntimeTaskInstanceProtocol | None = None) -> list[Batch]:
+    """Pulls (or takes again) a partner's records and returns references to its chunks.
+
+    The run's number goes on under the key `run`: there is one also when there is no chunk.
+    """
     from exchange.app import begin_run
     from exchange.pipeline.steps import waiting_chunks
 
     exchange, found = _open(partner)
     run = begin_run(exchange, found, dict(replay))
+    if ti is not None:
+        ti.xcom_push(key="run", value=run)
     return [Batch(run=run, chunk=chunk) for chunk in waiting_chunks(exchange.work, run, "mapped")]
 
 
@@ -72,13 +79,11 @@ def safeguard(partner: str, batch: Batch) -> None:
 
 
 @task(trigger_rule="none_failed")
-def link(partner: str) -> int:
-    """Links the newest run's people; returns the number of chunks taken."""
-    from exchange.app import latest_run_of
+def link(partner: str, run: int) -> int:
+    """Links the run's people; returns the number of chunks taken."""
     from exchange.pipeline.steps import link_step, waiting_chunks
 
     exchange, found = _open(partner)
-    run = latest_run_of(exchange, found)
     chunks = waiting_chunks(exchange.work, run, "linked")
     for chunk in chunks:
         link_step(exchange.work, found, run, chunk)
@@ -86,13 +91,12 @@ def link(partner: str) -> int:
 
 
 @task(trigger_rule="none_failed", outlets=[REPOSITORY])
-def publish(partner: str) -> dict[str, int]:
-    """Publishes the newest run's chunks in order, closes the run and returns its balance."""
-    from exchange.app import balance, latest_run_of
+def publish(partner: str, run: int) -> dict[str, int]:
+    """Publishes the run's chunks in order, closes the run and returns its balance."""
+    from exchange.app import balance
     from exchange.pipeline.steps import close_step, publish_step, waiting_chunks
 
     exchange, found = _open(partner)
-    run = latest_run_of(exchange, found)
     for chunk in waiting_chunks(exchange.work, run, "published"):
         publish_step(exchange.work, found, run, chunk)
     close_step(exchange.work, run)
