@@ -9,7 +9,7 @@ from exchange.app.opening import (
     open_exchange,
     partner_environment,
 )
-from exchange.app.runs import balance, begin_run, latest_run_of, parse_time, replay_quarantine
+from exchange.app.runs import balance, begin_run, parse_time, replay_quarantine
 from exchange.app.withheld import Withheld, withheld_of
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "content",
     "database_url",
     "find_partner",
-    "latest_run_of",
     "local_paths",
     "open_exchange",
     "parse_time",

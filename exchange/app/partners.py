@@ -73,7 +73,6 @@ entries:
       identifier: {system: 'concat($namespace, "id")', value: id}
 """
 
-
 Named = tuple[str, ...]
 
 
@@ -99,10 +98,20 @@ def expected_issues(samples: Files) -> Counter[Named]:
         output
         for path, text in samples.items()
         if path.split("/")[1] == "expected"
-        for output in json.loads(text)
+        for output in _outputs(path, text)
     ]
     issues = [issue for o in outputs for issue in (*o.get("issues", ()), o.get("rejected")) if issue]
     return Counter(_named(issue) for issue in issues)
+
+
+def _outputs(path: str, text: str) -> list[dict[str, Any]]:
+    try:
+        found: list[dict[str, Any]] = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ContentError(
+            "not valid JSON; have it written anew", file=f"mappings/{path}", line=error.lineno
+        ) from None
+    return found
 
 
 def _named(issue: Mapping[str, Any]) -> Named:

@@ -14,7 +14,6 @@ from exchange.pipeline.balance import Balance, balance_of
 from exchange.pipeline.replay import Again, open_replay, pulled_between, waiting
 from exchange.pipeline.steps import finish_run, pull_step, run_partner
 
-
 Choice = Callable[[ledger.Connection, str], Again]
 
 
@@ -69,12 +68,6 @@ def parse_time(text: str, field: str) -> datetime:
     except ValueError:
         raise ContentError("not an ISO 8601 time such as 2026-11-01T00:00:00+00:00", field=field) from None
     return found if found.tzinfo else found.astimezone()
-
-
-def latest_run_of(exchange: Exchange, partner: Partner) -> int:
-    """Number of the partner's newest run; raises Conflict when there is none."""
-    with exchange.work.connect() as connection:
-        return ledger.latest_run(connection, partner.code).run
 
 
 def balance(exchange: Exchange, run: int) -> Balance:

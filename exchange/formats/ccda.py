@@ -28,14 +28,21 @@ def parse(payload: bytes) -> etree._Element:
     try:
         root = etree.fromstring(payload, parser)
     except etree.XMLSyntaxError as error:
-        line = error.lineno or 0
-        raise RecordRejected("not well-formed XML", code="structure", position=f"line {line}") from None
+        raise _rejected(error) from None
     declared = root.getroottree().docinfo.internalDTD
-    if declared is not None and next(declared.iterentities(), None) is not None:
+    if declared is not None and next(declared.iterentities(), None) is not None:  # type: ignore[union-attr]
         raise RecordRejected("declares XML entities, which are not read; send their text", code="structure")
     if root.tag != _ROOT:
         raise RecordRejected("the root element is not ClinicalDocument of urn:hl7-org:v3", code="structure")
     return root
+
+
+def _rejected(error: etree.XMLSyntaxError) -> RecordRejected:
+    place = f"line {error.lineno or 0}"
+    if error.code == etree.ErrorTypes.ERR_RESOURCE_LIMIT:  # type: ignore[attr-defined]
+        limits = "256 levels, 10,000,000 characters in one text, and entities that do not multiply"
+        return RecordRejected(f"more than the XML reader takes: {limits}", code="too-costly", position=place)
+    return RecordRejected("not well-formed XML", code="structure", position=place)
 
 
 def identity(root: etree._Element) -> tuple[str, datetime | None]:

@@ -66,7 +66,7 @@ def _next(reader: CsvReader) -> list[str] | None:
 def _text(payload: bytes, encoding: str) -> str:
     try:
         return payload.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise RecordRejected(
             f"the bytes are not {encoding}; `encoding` of the feed must name the one used", code="structure"
         ) from None

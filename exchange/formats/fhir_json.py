@@ -14,7 +14,6 @@ import orjson
 
 from exchange.model.errors import RecordRejected
 
-
 # No FHIR or HSDS document comes near it; what is deeper is made to exhaust its reader.
 _DEEPEST = 100
 

@@ -83,6 +83,14 @@ class DelimitedOptions(_Strict):
     columns: tuple[str, ...] | None = None
     skip: int = Field(default=0, ge=0)
 
+    @model_validator(mode="after")
+    def _unambiguous(self) -> DelimitedOptions:
+        if self.delimiter == self.quote:
+            raise ValueError("delimiter and quote are the same character")
+        if self.columns is not None and len(set(self.columns)) < len(self.columns):
+            raise ValueError("columns name one column twice")
+        return self
+
 
 class Feed(_Strict):
     """One kind of record: its format, the map that reads it, and what makes a record the same one."""

@@ -96,11 +96,6 @@ def has_open_run(connection: Connection, partner: str) -> bool:
     )
 
 
-def latest_run(connection: Connection, partner: str) -> Run:
-    """The partner's newest run, finished or not; raises Conflict when there is none."""
-    return _one_run(connection, "partner = %s ORDER BY run DESC LIMIT 1", [partner])
-
-
 def get_run(connection: Connection, run: int) -> Run:
     """One run by number."""
     return _one_run(connection, "run = %s", [run])

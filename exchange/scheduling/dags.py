@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Param, XComArg
 
 from exchange.content import load_partners, read_tree
 from exchange.model.partner import Partner
@@ -54,8 +55,14 @@ def partner_dag(partner: Partner) -> DAG:
         )
         mapped = tasks.map_records.partial(partner=partner.code).expand(batch=batches)
         safeguarded = tasks.safeguard.partial(partner=partner.code).expand(batch=mapped)
-        safeguarded >> tasks.link(partner.code, batches["run"]) >> tasks.publish(partner.code, batches["run"])
+        run = _number_of_run(batches)
+        safeguarded >> tasks.link(partner.code, run) >> tasks.publish(partner.code, run)
     return dag
+
+
+def _number_of_run(pulled: XComArg) -> Any:
+    """Resolves to an int when a task runs: the run that was pulled, whichever is the newest by then."""
+    return pulled["run"]  # type: ignore[index]
 
 
 def _time(description: str) -> Param:

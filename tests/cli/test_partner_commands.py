@@ -37,12 +37,34 @@ def test_the_list_tells_who_sends_and_who_only_asks(home):
     assert found["north_shelter"]["feeds"] == {}
 
 
-def test_a_check_tells_what_the_samples_become_and_ends_with_1_for_a_value_it_cannot_read(home):
+def test_a_check_tells_what_the_samples_become_and_ends_with_0_when_expected_names_their_errors(home):
     result = _run("partner", "check", "good_table", "--json")
     checked = json.loads(result.stdout)
     errors = [issue["expression"] for issue in checked["issues"] if issue["severity"] == "error"]
-    assert (result.exit_code, errors) == (1, ["Patient.birthDate"])
+    assert (result.exit_code, errors) == (0, ["Patient.birthDate"])
     assert checked["resources"]["Patient"] == 4
+
+
+def test_a_check_ends_with_1_for_an_error_that_expected_does_not_name(home):
+    path = home / "mappings/good_table/samples/people/people.csv"
+    path.write_text(path.read_text() + "GT-00046,Jo March\n")
+    assert _run("partner", "check", "good_table").exit_code == 1
+
+
+def test_a_check_ends_with_1_when_expected_names_no_error(home):
+    expected = home / "mappings/good_table/expected/people/people.json"
+    text = json.loads(expected.read_text())
+    for output in text:
+        output["issues"] = [i for i in output.get("issues", []) if i["severity"] != "error"]
+    expected.write_text(json.dumps(text))
+    assert _run("partner", "check", "good_table").exit_code == 1
+
+
+def test_a_check_of_other_files_ends_with_0_whatever_they_hold(home, tmp_path):
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "people.csv").write_text("no,such,columns\n1,2\n")
+    assert _run("partner", "check", "good_table", "--folder", files).exit_code == 0
 
 
 def test_a_check_of_samples_without_errors_ends_with_0(home):

@@ -150,3 +150,57 @@ def test_entities_of_a_document_are_not_resolved(tmp_path):
 def test_no_bytes_make_a_splitter_crash_or_vanish_unless_there_is_nothing(kind, payload):
     found = pieces(kind, payload)
     assert found or kind in ("delimited", "fhir_json", "hsds_json")
+
+
+DEEP = 150
+BOMB = (
+    b"<!DOCTYPE a ["
+    + b'<!ENTITY a0 "xxxxxxxxxx">'
+    + b"".join(b'<!ENTITY a%d "%s">' % (n, b"&a%d;" % (n - 1) * 10) for n in range(1, 10))
+    + b']><ClinicalDocument xmlns="urn:hl7-org:v3">&a9;</ClinicalDocument>'
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "code", "told"),
+    [
+        ("ccda", BOMB, "too-costly", "entities"),
+        (
+            "ccda",
+            b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]><a>&x;</a>',
+            "structure",
+            "entities",
+        ),
+        ("ccda", b'<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>', "structure", "entities"),
+        ("ccda", b"<a>" * 300 + b"</a>" * 300, "too-costly", "256 levels"),
+        ("ccda", b"<a>" + b"x" * 10_000_001 + b"</a>", "too-costly", "10,000,000"),
+        ("ccda", b"", "structure", "not well-formed"),
+        ("fhir_json", b'{"a":' * DEEP + b"1" + b"}" * DEEP, "too-costly", "100 levels"),
+        ("fhir_json", b"[" * DEEP + b"]" * DEEP, "too-costly", "100 levels"),
+        ("hsds_json", b"[" * 100_000, "structure", "not well-formed JSON"),
+        ("delimited", b'id,name\n1,"' + b"x" * 200_000 + b'"\n', "structure", "longer than 131,072"),
+        ("delimited", b'"' + b"x" * 200_000 + b'"\n', "structure", "longer than 131,072"),
+        ("delimited", b"id,name\n1,\xff\n", "structure", "not utf-8"),
+    ],
+)
+def test_what_is_made_to_exhaust_its_reader_is_rejected_whole(kind, payload, code, told):
+    found = pieces(kind, payload)
+    (refused,) = rejections(found)
+    assert (refused.issue.code, told in refused.issue.detail) == (code, True)
+    assert refused.record.payload == payload
+
+
+def test_rows_before_a_field_without_end_are_records():
+    found = pieces("delimited", b'id,name\n1,A\n2,"' + b"x" * 200_000)
+    assert [p.key for p in found if not isinstance(p, Rejected)] == ["file line 2"]
+    assert [p.issue.position for p in rejections(found)] == ["line 3"]
+
+
+def test_json_as_deep_as_a_document_may_be_is_read():
+    (record,) = pieces("fhir_json", b'{"resourceType":"Basic","id":"1","x":' + b"[" * 90 + b"]" * 90 + b"}")
+    assert record.key == "Basic/1"
+
+
+def test_a_doctype_without_entities_does_no_harm():
+    (record,) = pieces("ccda", b'<!DOCTYPE a><ClinicalDocument xmlns="urn:hl7-org:v3"/>')
+    assert not isinstance(record, Rejected)

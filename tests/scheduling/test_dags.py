@@ -71,3 +71,17 @@ def test_an_error_is_tried_again_only_when_that_can_help(error, action):
 def test_a_partner_that_is_away_is_given_time():
     decision = retry_policy().evaluate(PartnerUnavailable("away"), 1, 5)
     assert decision.retry_delay >= timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        (3600, timedelta(hours=1)),
+        (5, timedelta(minutes=2)),
+        (1_000_000, timedelta(hours=12)),
+        (None, timedelta(minutes=2)),
+    ],
+)
+def test_a_partner_that_says_when_to_come_back_is_left_alone_until_then(asked, given):
+    decision = retry_policy().evaluate(PartnerUnavailable("away", retry_after=asked), 1, 5)
+    assert (decision.action.value, decision.retry_delay) == ("retry", given)
