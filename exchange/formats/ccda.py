@@ -17,7 +17,31 @@ NAMESPACES = {
     "sdtc": "urn:hl7-org:sdtc",
     "xsi": "http://www.w3.org/2001/XMLSchema-instance",
 }
-_ROOT = f"{{{NAMESPACES['cda']}}}ClinicalDocument"
+_TEMPLATES = "2.16.840.1.113883.10.20.22."
+
+
+def qualified(name: str, *, attribute: bool = False) -> str:
+    """A name of a path as lxml has it: without a prefix it is of urn:hl7-org:v3, an attribute of nothing.
+
+    >>> qualified("code"), qualified("sdtc:raceCode"), qualified("value", attribute=True)
+    ('{urn:hl7-org:v3}code', '{urn:hl7-org:sdtc}raceCode', 'value')
+    """
+    prefix, _, local = name.rpartition(":")
+    if not prefix and attribute:
+        return local
+    return f"{{{NAMESPACES[prefix or 'cda']}}}{local}"
+
+
+def template_root(name: str) -> str:
+    """The root of a template; C-CDA's own are written without what all of them begin with.
+
+    >>> template_root("4.4"), template_root("2.16.840.1.113883.10.20.15.3.8")
+    ('2.16.840.1.113883.10.20.22.4.4', '2.16.840.1.113883.10.20.15.3.8')
+    """
+    return name if name.startswith(("2.16.", "1.3.6.")) else _TEMPLATES + name
+
+
+_ROOT = qualified("ClinicalDocument")
 
 
 def parse(payload: bytes) -> etree._Element:

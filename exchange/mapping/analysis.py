@@ -28,8 +28,8 @@ def _local(item: ex.Expression, language: Language) -> bool:
     match item:
         case ex.Path(text, _):
             return language.grammar.local(text)
-        case ex.Ref(_, key):
-            return bool(key)
+        case ex.Ref(target, key):
+            return bool(key) and target not in language.entries
         case ex.Context(name):
             return name in PARTNER_FACTS
         case ex.Call("code" | "coding" | "concept", (_, ex.Literal(name), *_)):

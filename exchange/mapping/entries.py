@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from exchange.model.errors import RecordRejected
 from exchange.model.records import Resource
 
 ANY = "*"
+_DIRECTORY = frozenset(("Practitioner", "PractitionerRole", "Organization", "Location"))
+"""What says who and where, and nothing about the patient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +81,38 @@ class Entry:
             known = memo[name] = None if key is None else run.resource_id(self.resource, key)
         return known
 
+    def ids(self, run: Run) -> frozenset[str | None]:
+        """The ids of all that the entry makes of the record."""
+        name = f"ids of {self.name}"
+        if name not in run.memo:
+            places = self.places(run.root, run)
+            run.memo[name] = frozenset(self.id_at(place, run) for place in places)
+        known: frozenset[str | None] = run.memo[name]
+        return known
+
     def reference(self, place: Any, run: Run) -> str | None:
         """`Type/id` of the resource made at a place."""
         if not self.key:
             return f"{run.root['resourceType']}/{run.root['id']}"
         own = self.id_at(place, run)
         return None if own is None else f"{self.resource}/{own}"
+
+
+def inside_of(
+    entries: Mapping[str, Entry], here: str, around: Callable[[Any], Iterable[Any]], run: Run
+) -> dict[Any, list[str]]:
+    """By place of the entry `here`: references to what is made inside of it and about the patient."""
+    holders = set(entries[here].places(run.root, run))
+    inside: dict[Any, list[str]] = {}
+    for entry in entries.values():
+        if entry.name == here or entry.resource in _DIRECTORY:
+            continue
+        for place in entry.places(run.root, run):
+            holder = next((outer for outer in around(place) if outer in holders), None)
+            reference = None if holder is None else entry.reference(place, run)
+            if reference is not None:
+                inside.setdefault(holder, []).append(reference)
+    return inside
 
 
 def _true(value: Any) -> bool:

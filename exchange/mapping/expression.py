@@ -6,7 +6,7 @@ both := negated (and negated)*
 negated := not negated | test
 test := pipe [= pipe | != pipe | in (literals) | matches "…"]
 pipe := primary (| name[(arguments)])*
-primary := literal | <system> | $name | -> target[(key)] | (choice) | name(arguments) | path [as fragment]
+primary := literal | <system> | $name | -> target[(key)] | -> * | (choice) | name(arguments) | path [as fragment]
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """`-> entry`, or `-> Type(key)` for a resource made elsewhere."""
+    """`-> entry`, `-> entry(key)`, `-> Type(key)` for a resource made elsewhere, `-> *` for all inside a place."""
 
     target: str
     key: tuple[Expression, ...] = ()
@@ -199,6 +199,8 @@ class _Parser:
 
     def primary(self) -> Expression:
         if self.mark("->"):
+            if self.mark("*"):
+                return Ref("*")
             target = self.name("an entry or a resource type")
             return Ref(target, self.arguments() if self.mark("(") else ())
         if self.mark("("):

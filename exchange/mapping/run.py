@@ -18,6 +18,7 @@ class Run:
         "day",
         "ids",
         "issues",
+        "memo",
         "namespace",
         "notes",
         "partner",
@@ -39,6 +40,7 @@ class Run:
         self.source = f"urn:mosaic:partner:{record.partner}"
         self.source_id = record.key
         self.places: dict[str, list[Any]] = {}
+        self.memo: dict[Any, Any] = {}
         self.ids: dict[tuple[str, str], str] = {}
         self.issues: list[Issue] = []
         self.notes = 0
@@ -52,7 +54,7 @@ class Run:
         """Another resource of the same record comes next."""
         self.root = self.context = root
         self.roots.append(root)
-        self.source_id, self.places = source_id, {}
+        self.source_id, self.places, self.memo = source_id, {}, {}
 
     def resource_id(self, resource_type: str, key: str) -> str:
         """The same id as exchange.model.ids.resource_id, computed once per record."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,8 @@ class Grammar:
     places a path selects, for `each` and `as`; `position` names a place without its content; `many` tells
     whether a path can give a list. `typed` sources have objects and numbers, others only text; places that
     `remember` have a dict `memo`. `address` is unique for each place of a record and always the same. Paths
-    that are `local` read nothing but the `content` of their place (None: its content is not known).
+    that are `local` read nothing but the `content` of their place (None: its content is not known). `around`
+    gives the places around a place, the nearest first, where the places of a grammar lie in one another.
     """
 
     match: Callable[[str, int], int]
@@ -42,3 +43,4 @@ class Grammar:
     address: Callable[[Any], str | None] = _nothing
     local: Callable[[str], bool] = _never
     content: Callable[[Any], str | None] = _nothing
+    around: Callable[[Any], Iterable[Any]] | None = None

@@ -11,10 +11,11 @@ from typing import Any
 
 from lxml import etree
 
+from exchange.formats.ccda_narrative import referred_narrative
 from exchange.mapping.paths.grammar import Grammar, Reader
 from exchange.mapping.paths.json_path import plain_path
 from exchange.mapping.paths.places import Place
-from exchange.mapping.paths.xpath import compiled_xpath, referred_narrative
+from exchange.mapping.paths.xpath import compiled_xpath
 from exchange.model.records import Format
 
 

@@ -1,4 +1,4 @@
-"""XPath 1.0 on C-CDA: `code/@code`, `/ClinicalDocument/id`, `observation[@classCode='OBS']/value`.
+"""XPath 1.0 on C-CDA: `code/@code`, `/ClinicalDocument/id`, `observation[template('4.4')]/value`.
 
 Names without a prefix are of urn:hl7-org:v3; an element's value is its text, spaces folded,
 or the narrative that it refers to.
@@ -13,23 +13,36 @@ from typing import Any
 from lxml import etree
 
 from exchange.formats import ccda
+from exchange.formats.ccda_narrative import folded, lines, referred
+from exchange.formats.ccda_templates import recognise
 from exchange.mapping.paths.grammar import Grammar, Reader
+from exchange.mapping.paths.steps import Nodes, compile_steps
 
 _STOP = re.compile(r"[\s|,()]")
 _QUOTED = re.compile(r"(\"[^\"]*\"|'[^']*')")
 _BARE_NAME = re.compile(r"(?<![\w@:.$-])([A-Za-z_][\w-]*)(?![\w-]*(?:\(|:))")
 _OPERATORS = frozenset({"and", "or", "div", "mod"})
 _START = re.compile(r"[A-Za-z_./@*]")
-_ATTRIBUTE = re.compile(r"(?:\./)?@([A-Za-z_]\w*)")
-_NARRATIVE = etree.XPath("//*[@ID=$id]")
-_CHILD_ATTRIBUTE = re.compile(r"([A-Za-z_]\w*)/@([A-Za-z_]\w*)")
+_TEMPLATE = re.compile(r"template\(([^)]*)\)")
+_EVERY, _LINES = "[*]", "[lines]"
 
 
 def xpath_grammar() -> Grammar:
-    """Compiled XPath; `path[*]` at the end gives every match instead of the first."""
+    """Compiled XPath; `path[*]` at the end gives every match instead of the first, `path[lines]` its lines."""
     return Grammar(
-        _match, _value, _nodes, ccda.parse, _position, lambda path: path.endswith("[*]"), address=_address
+        match=_match,
+        value=_value,
+        nodes=_nodes,
+        open=_open,
+        position=_position,
+        many=lambda path: path.endswith(_EVERY),
+        address=_address,
+        around=lambda node: node.iterancestors(),
     )
+
+
+def _open(payload: bytes) -> Any:
+    return recognise(ccda.parse(payload))
 
 
 def _match(text: str, at: int) -> int:
@@ -54,8 +67,9 @@ def _match(text: str, at: int) -> int:
 
 def compiled_xpath(path: str, *, smart: bool = False) -> etree.XPath:
     """The XPath; `smart` strings know the element they come from. ValueError for what is no XPath."""
+    plain = _TEMPLATE.sub(_template, path)
     qualified = "".join(
-        part if part[:1] in ("'", '"') else _BARE_NAME.sub(_qualify, part) for part in _QUOTED.split(path)
+        part if part[:1] in ("'", '"') else _BARE_NAME.sub(_qualify, part) for part in _QUOTED.split(plain)
     )
     try:
         return etree.XPath(qualified, namespaces=ccda.NAMESPACES, smart_strings=smart)
@@ -63,18 +77,43 @@ def compiled_xpath(path: str, *, smart: bool = False) -> etree.XPath:
         raise ValueError(f"`{path}` is no XPath: {error}") from None
 
 
+def _template(call: re.Match[str]) -> str:
+    """`template('4.4', '4.16')` in XPath's own words."""
+    roots = [ccda.template_root(name.strip().strip("'\"")) for name in call.group(1).split(",")]
+    return "({})".format(" or ".join(f"templateId/@root='{root}'" for root in roots))
+
+
 def _qualify(name: re.Match[str]) -> str:
     return name.group() if name.group() in _OPERATORS else f"cda:{name.group()}"
 
 
 def _value(path: str) -> Reader:
-    if found := _ATTRIBUTE.fullmatch(path):
-        return _attribute(found.group(1))
-    if found := _CHILD_ATTRIBUTE.fullmatch(path):
-        return _child_attribute(*found.groups())
-    every = path.endswith("[*]")
-    select = compiled_xpath(path.removesuffix("[*]"))
+    if path.endswith(_LINES):
+        return _first_value(_elements(path.removesuffix(_LINES)), "", lines)
+    every = path.endswith(_EVERY)
+    plain = path.removesuffix(_EVERY)
+    steps = compile_steps(plain)
+    if steps is None:
+        return _evaluated(compiled_xpath(plain), every)
+    nodes, attribute = steps
+    read = _every_value(nodes, attribute) if every else _first_value(nodes, attribute, _text)
+    return _once(plain + _EVERY if every else plain, read) if plain.startswith("/") else read
 
+
+def _once(path: str, read: Reader) -> Reader:
+    """The reader of a path from the document down, run once for a record."""
+
+    def once(node: Any, run: Any) -> Any:
+        if run is None:
+            return read(node, run)
+        if path not in run.memo:
+            run.memo[path] = read(node, run)
+        return run.memo[path]
+
+    return once
+
+
+def _evaluated(select: etree.XPath, every: bool) -> Reader:
     def read(node: Any, _run: Any) -> Any:
         found = select(node)
         if not isinstance(found, list):
@@ -86,16 +125,26 @@ def _value(path: str) -> Reader:
     return read
 
 
-def _attribute(name: str) -> Reader:
-    return lambda node, _run: (node.get(name) or "").strip() or None
+def _first_value(nodes: Nodes, attribute: str, text: Any) -> Reader:
+    def element(node: Any, run: Any) -> Any:
+        for item in nodes(node, run):
+            return text(item)
+        return None
+
+    def of_attribute(node: Any, run: Any) -> str | None:
+        for item in nodes(node, run):
+            value = item.get(attribute)
+            if value is not None:
+                return " ".join(value.split()) or None
+        return None
+
+    return of_attribute if attribute else element
 
 
-def _child_attribute(child: str, name: str) -> Reader:
-    tag = f"{{{ccda.NAMESPACES['cda']}}}{child}"
-
-    def read(node: Any, _run: Any) -> str | None:
-        found = node.find(tag)
-        return None if found is None else (found.get(name) or "").strip() or None
+def _every_value(nodes: Nodes, attribute: str) -> Reader:
+    def read(node: Any, run: Any) -> Any:
+        found = ((item.get(attribute) or None) if attribute else item for item in nodes(node, run))
+        return [text for text in map(_text, (item for item in found if item is not None)) if text] or None
 
     return read
 
@@ -103,25 +152,7 @@ def _child_attribute(child: str, name: str) -> Reader:
 def _text(found: Any) -> str | None:
     if isinstance(found, str):
         return " ".join(found.split()) or None
-    return _folded(found) or _referred(found)
-
-
-def _folded(element: Any) -> str | None:
-    """All text below an element."""
-    return " ".join(" ".join(map(str, element.itertext())).split()) or None
-
-
-def _referred(element: Any) -> str | None:
-    narrative = referred_narrative(element)
-    return None if narrative is None else _folded(narrative)
-
-
-def referred_narrative(element: Any) -> Any:
-    """The narrative element that `<reference value="#id"/>` below an element points to, or None."""
-    reference = element.find(f"{{{ccda.NAMESPACES['cda']}}}reference")
-    name = "" if reference is None else reference.get("value", "")
-    found = _NARRATIVE(element, id=name[1:]) if name.startswith("#") else []
-    return found[0] if isinstance(found, list) and found else None
+    return folded(found) or referred(found)
 
 
 def _address(node: Any) -> str | None:
@@ -134,7 +165,14 @@ def _nodes(path: str) -> Reader:
     """Elements, in document order; `.` is the place itself."""
     if path == ".":
         return lambda node, _run: [node]
-    select = compiled_xpath(path.removesuffix("[*]"))
+    return _elements(path.removesuffix(_EVERY))
+
+
+def _elements(path: str) -> Nodes:
+    steps = compile_steps(path)
+    if steps is not None and not steps[1]:
+        return steps[0]
+    select = compiled_xpath(path)
     return lambda node, _run: select(node)
 
 
