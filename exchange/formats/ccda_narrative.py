@@ -9,7 +9,9 @@ from lxml import etree
 
 from exchange.formats.ccda import qualified
 
-_ENDS_A_LINE = frozenset(map(qualified, ("paragraph", "item", "tr", "br", "caption", "title", "list", "table")))
+_ENDS_A_LINE = frozenset(
+    map(qualified, ("paragraph", "item", "tr", "br", "caption", "title", "list", "table"))
+)
 _CELLS = frozenset(map(qualified, ("td", "th")))
 _REFERENCE = qualified("reference")
 _BY_ID = etree.XPath("//*[@ID=$id]")

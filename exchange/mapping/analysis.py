@@ -72,7 +72,7 @@ def gives_raw_text(expression: ex.Expression) -> bool:
             return any(gives_raw_text(item) for item in items)
         case ex.Choice(_, then, otherwise):
             return gives_raw_text(then) or (otherwise is not None and gives_raw_text(otherwise))
-        case ex.Call(("first" | "last" | "unique"), arguments):
+        case ex.Call(("first" | "last" | "unique" | "least"), arguments):
             return gives_raw_text(arguments[0])
         case _:
             return False
@@ -88,7 +88,7 @@ def kind_of(expression: ex.Expression, language: Language) -> str:
         case ex.Path(_, fragment):
             return "object" if fragment else ("any" if language.grammar.typed else "text")
         case ex.Call(name, arguments):
-            if name in ("first", "last", "unique"):
+            if name in ("first", "last", "unique", "least"):
                 return kind_of(arguments[0], language)
             return "object" if name in ("coding", "concept") else "text"
         case ex.Either(items):

@@ -7,7 +7,7 @@ from typing import Any
 
 from exchange.mapping.compile_elements import compile_condition, compile_fields, compile_places
 from exchange.mapping.compile_expression import compile_expression, parse_expression
-from exchange.mapping.content import Node
+from exchange.mapping.content import Node, merge
 from exchange.mapping.entries import ANY, Entry, holds
 from exchange.mapping.language import Language, Spot
 from exchange.mapping.paths.grammar import Reader
@@ -22,6 +22,7 @@ ENTRY_FIELDS = (
     "each",
     "when",
     "id",
+    "like",
     "profile",
     "set",
     "copy",
@@ -32,6 +33,28 @@ ENTRY_FIELDS = (
     "apart",
     "note",
 )
+
+
+def with_likes(nodes: Mapping[str, Node]) -> dict[str, Node]:
+    """The entries, each with the `set` of the one it is `like` beneath its own."""
+    return {name: _like(name, nodes, ()) for name in nodes}
+
+
+def _like(name: str, nodes: Mapping[str, Node], above: tuple[str, ...]) -> Node:
+    node = nodes[name]
+    table = node.table(f"entries.{name}", ENTRY_FIELDS)
+    if "like" not in table:
+        return node
+    other = table["like"].text("like")
+    if other not in nodes:
+        raise table["like"].fail(f"`{other}` is no entry", f"entries.{name}.like.{other}", nodes)
+    if other in above:
+        raise table["like"].fail("`like` goes in a circle", f"entries.{name}.like")
+    base = _like(other, nodes, (*above, name)).table(f"entries.{other}")
+    if "set" not in base:
+        raise table["like"].fail(f"`{other}` has no `set`", f"entries.{name}.like.{other}")
+    rows = merge(base["set"], table["set"]) if "set" in table else base["set"]
+    return Node({**table, "set": rows}, node.file, node.line)
 
 
 def compile_entries(nodes: Mapping[str, Node], language: Language) -> dict[str, Entry]:

@@ -289,9 +289,7 @@ def _entry_references(
     return [{"reference": text} for text in dict.fromkeys(found) if text] or None
 
 
-def _keyed_entry(
-    node: Any, run: Any, targets: Any, target: str, key: list[Reader]
-) -> dict[str, str] | None:
+def _keyed_entry(node: Any, run: Any, targets: Any, target: str, key: list[Reader]) -> dict[str, str] | None:
     """`-> entry(key)`: what the entry makes of this record under that key; nothing where it makes none."""
     parts = [part(node, run) for part in key]
     if any(part is None for part in parts):

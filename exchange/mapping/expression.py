@@ -6,7 +6,8 @@ both := negated (and negated)*
 negated := not negated | test
 test := pipe [= pipe | != pipe | in (literals) | matches "…"]
 pipe := primary (| name[(arguments)])*
-primary := literal | <system> | $name | -> target[(key)] | -> * | (choice) | name(arguments) | path [as fragment]
+primary := literal | <system> | $name | reference | (choice) | name(arguments) | path [as fragment]
+reference := -> target[(key)] | -> *
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """`-> entry`, `-> entry(key)`, `-> Type(key)` for a resource made elsewhere, `-> *` for all inside a place."""
+    """`-> entry`, `-> entry(key)`, `-> Type(key)` made elsewhere, `-> *`: all made inside a place."""
 
     target: str
     key: tuple[Expression, ...] = ()

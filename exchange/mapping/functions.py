@@ -20,6 +20,7 @@ Function = Callable[..., Any]
 _OID = re.compile(r"(?:urn:oid:)?([0-2](?:\.(?:0|[1-9]\d*))+)")
 _UUID = re.compile(r"(?:urn:uuid:)?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
+_MINUTES = {"s": 1 / 60, "min": 1, "h": 60, "d": 1440, "wk": 10080}
 
 
 def upper(text: str) -> str:
@@ -104,6 +105,15 @@ def unique(values: Any) -> Any:
     return list(dict.fromkeys(values)) if isinstance(values, list) else values
 
 
+def least(values: Any) -> Any:
+    """The first in order of text; of moments written alike the earliest.
+
+    >>> least(["20240301", "20231105"])
+    '20231105'
+    """
+    return min(values) if isinstance(values, list) else values
+
+
 def words(*parts: Any) -> str | None:
     """What is there of the parts, with spaces between.
 
@@ -148,6 +158,26 @@ def number(text: str) -> float | int | None:
     (182, True)
     """
     return decimal(text) if _NUMBER.fullmatch(str(text).strip()) else None
+
+
+def minutes(amount: str, unit: str) -> int:
+    """An amount of a UCUM unit of time in minutes.
+
+    >>> minutes("1.5", "h"), minutes("30", "min")
+    (90, 30)
+    """
+    if unit not in _MINUTES:
+        raise ValueError("not a unit of time")
+    return round(float(amount) * _MINUTES[unit])
+
+
+def repeats(number: str) -> int:
+    """How often after the first time, from how often in all.
+
+    >>> repeats("3"), repeats("0")
+    (2, 0)
+    """
+    return max(0, int(number) - 1)
 
 
 def boolean(text: str, *true: str) -> bool:
@@ -201,11 +231,11 @@ def base64(text: str) -> str:
 FUNCTIONS: dict[str, Function] = {
     function.__name__: function
     for function in (
-        upper, lower, title, replace, match, split, join, first, last, unique, words, concat, integer,
+        upper, lower, title, replace, match, split, join, first, last, unique, least, words, concat, integer,
         decimal, number, boolean, uri, token, div, base64, date, datetime, instant, time,
-        later,
+        later, minutes, repeats,
     )
 }  # fmt: skip
-WHOLE = frozenset({"join", "first", "last", "unique", "words", "concat"})
+WHOLE = frozenset({"join", "first", "last", "unique", "least", "words", "concat"})
 """Functions that get a list as it is; `words` and `concat` are also called when an argument is missing."""
 OPTIONAL_ARGUMENTS = frozenset({"words", "concat"})

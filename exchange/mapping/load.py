@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from exchange.mapping.codes import load_code_maps
 from exchange.mapping.compile_elements import compile_places
-from exchange.mapping.compile_entries import compile_entries, resource_type
+from exchange.mapping.compile_entries import compile_entries, resource_type, with_likes
 from exchange.mapping.compile_expression import compile_expression, parse_expression
 from exchange.mapping.content import Node, merge, read_yaml
 from exchange.mapping.entries import Entry
@@ -120,7 +120,7 @@ def _read_map(
 def _compile(root: Node, feed: Feed, files: Files, partner: Partner, observed: bool) -> FeedMap:
     table = root.table("", MAP_FIELDS)
     _check_format(root, table, feed)
-    nodes = table["entries"].table("entries") if "entries" in table else {}
+    nodes = with_likes(table["entries"].table("entries")) if "entries" in table else {}
     if not nodes:
         raise root.fail("a map needs `entries`", "entries")
     language = Language(

@@ -24,6 +24,7 @@ from tests.content.ccda import (
 )
 from tests.content.mapping import codes, errors, id_in, mapped, of_type, the
 
+LOW, HIGH = '<low value="1" unit="mg"/>', '<high value="9" unit="mg" inclusive="false"/>'
 ENDED = '<effectiveTime><low value="2019"/><high value="202001"/></effectiveTime>'
 
 
@@ -34,7 +35,7 @@ def test_the_patient_is_known_by_the_first_id():
     systems = [identifier["system"] for identifier in patient["identifier"]]
     assert patient["id"] == id_in(NURSING, "Patient", "1.2.1|W1")
     assert systems == ["urn:oid:1.2.1", "http://hl7.org/fhir/sid/us-ssn"]
-    assert patient["name"] == [{"use": "official", "family": "Roe", "given": ["Anna", "M"]}]
+    assert patient["name"] == [{"use": "usual", "family": "Roe", "given": ["Anna", "M"]}]
     assert patient["deceasedBoolean"] is False
     assert errors(found) == []
 
@@ -190,7 +191,15 @@ def test_a_negated_immunization_was_not_done(attributes, status):
         ('<value xsi:type="PQ" value="7.2" unit="mmol/L"/>', "valueQuantity", "7.2"),
         ('<value xsi:type="ST">cloudy</value>', "valueString", "cloudy"),
         ('<value xsi:type="INT" value="4"/>', "valueInteger", "4"),
-        ('<value xsi:type="IVL_PQ"><low value="1" unit="mg"/></value>', "valueRange", "mg"),
+        (f'<value xsi:type="IVL_PQ">{LOW}{HIGH}</value>', "valueRange", "mg"),
+        (f'<value xsi:type="IVL_PQ">{LOW}</value>', "valueQuantity", "'>='"),
+        (f'<value xsi:type="IVL_PQ">{HIGH}</value>', "valueQuantity", "'<'"),
+        ('<value xsi:type="BL" value="true"/>', "valueBoolean", "True"),
+        ('<value xsi:type="TS" value="20240105"/>', "valueDateTime", "2024-01-05"),
+        ('<value xsi:type="IVL_TS"><low value="2024"/></value>', "valuePeriod", "2024"),
+        ('<value xsi:type="RTO"><numerator value="1"/><denominator value="64"/></value>', "valueRatio", "64"),
+        ('<value xsi:type="ED" mediaType="text/rtf" representation="B64">eA==</value>', "extension", "eA=="),
+        ('<value xsi:type="PQ" nullFlavor="MSK"/>', "dataAbsentReason", "masked"),
         ('<value xsi:type="PQ" nullFlavor="UNK"/>', "dataAbsentReason", "unknown"),
     ],
 )
@@ -215,7 +224,12 @@ def test_two_pressures_of_one_round_are_one_blood_pressure():
 
     found = document(section("2.4.1", statement("organizer", "4.26", "V1", COMPLETED + "".join(inner))))
 
-    pressure, weight = of_type(found, "Observation")
+    panel, pressure, weight = of_type(found, "Observation")
+    members = [member["reference"] for member in panel["hasMember"]]
+    assert (codes(panel["code"]), members) == (
+        ["85353-1"],
+        [f"Observation/{pressure['id']}", f"Observation/{weight['id']}"],
+    )
     assert [part["valueQuantity"]["value"] for part in pressure["component"]] == [120, 80]
     assert codes(weight["code"]) == ["29463-7"]
     assert weight["meta"]["profile"][1].endswith("us-core-body-weight")
@@ -262,12 +276,28 @@ def test_the_document_is_kept_by_reference_and_with_its_confidentiality():
 def test_a_section_without_a_map_is_kept_as_text_and_told():
     text = "<paragraph>Walks</paragraph><paragraph>alone</paragraph>"
 
-    found = document(section("2.14", "<act moodCode='EVN'/>", text=text))
+    found = document(section("2.99", "<act moodCode='EVN'/>", text=text))
 
     whole, kept = sorted(of_type(found, "DocumentReference"), key=lambda made: "relatesTo" in made)
-    assert base64.b64decode(kept["content"][0]["attachment"]["data"]) == b"Walks alone"
+    assert base64.b64decode(kept["content"][0]["attachment"]["data"]) == b"Walks\nalone"
     assert kept["relatesTo"][0]["target"] == {"reference": f"DocumentReference/{whole['id']}"}
     assert [(i.severity, i.code) for i in found.issues] == [("information", "informational")]
+    assert errors(found) == []
+
+
+def test_the_narrative_of_a_mapped_section_is_kept_beside_what_its_entries_make():
+    entry = statement("observation", "4.4", "p1", value("44054006"))
+    text = "<table><tr><td>Sugar</td><td>since 2019</td></tr></table>"
+
+    found = document(
+        section("2.5.1", entry.replace("<observation", "<observation classCode='OBS'"), text=text)
+    )
+
+    _, kept = sorted(of_type(found, "DocumentReference"), key=lambda made: "relatesTo" in made)
+    condition = the(found, "Condition")
+    assert base64.b64decode(kept["content"][0]["attachment"]["data"]) == b"Sugar | since 2019"
+    assert kept["context"]["related"] == [{"reference": f"Condition/{condition['id']}"}]
+    assert found.issues == ()
     assert errors(found) == []
 
 

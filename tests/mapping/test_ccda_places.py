@@ -1,3 +1,6 @@
+import pytest
+
+from exchange.model.errors import ContentError
 from tests.mapping.support import id_of, mapped
 
 MAP = """
@@ -62,3 +65,73 @@ def test_what_an_entry_tells_is_an_information_issue_with_its_line():
     assert (issue.severity, issue.code) == ("information", "informational")
     assert issue.detail == "an observation was read"
     assert issue.position.endswith("line 1")
+
+
+INSIDE = """
+format: ccda
+entries:
+  section:
+    resource: DocumentReference
+    each: //section
+    id: $place
+    set: {status: =current, context: {related: -> *}}
+  problem:
+    resource: Condition
+    each: //observation
+    id: id/@extension
+    set: {code: {text: value}, subject: -> Patient("p"), evidence: {detail: -> problem(code/@code)}}
+  kept:
+    resource: Condition
+    each: //act
+    id: id/@extension
+    like: problem
+    set: {code: {text: text}}
+"""
+ACT = '<section><act><id extension="a"/><text>t</text></act></section>'
+
+
+def in_sections(*sections):
+    return f'<ClinicalDocument xmlns="urn:hl7-org:v3">{"".join(sections)}</ClinicalDocument>'
+
+
+def observed(ident, pointing):
+    return f'<observation><id extension="{ident}"/><code code="{pointing}"/><value>v</value></observation>'
+
+
+def test_a_place_refers_to_all_that_is_made_inside_it():
+    one = f"<section>{observed('x', '')}<section>{observed('y', '')}</section></section>"
+
+    found = mapped("ccda", INSIDE, in_sections(one, ACT))
+
+    related = [
+        [reference["reference"] for reference in resource["context"]["related"]]
+        for resource in found.resources
+        if resource["resourceType"] == "DocumentReference"
+    ]
+    assert related == [[f"Condition/{id_of('Condition', name)}"] for name in "xya"]
+
+
+def test_a_reference_by_key_leads_only_to_what_the_record_makes():
+    found = mapped(
+        "ccda", INSIDE, in_sections(f"<section>{observed('x', 'y')}{observed('y', 'z')}</section>")
+    )
+
+    first, second = (made for made in found.resources if made["resourceType"] == "Condition")
+    assert first["evidence"] == [{"detail": [{"reference": f"Condition/{second['id']}"}]}]
+    assert "evidence" not in second
+
+
+def test_an_entry_like_another_has_its_rows_under_its_own():
+    found = mapped("ccda", INSIDE, in_sections(ACT))
+
+    made = next(each for each in found.resources if each["resourceType"] == "Condition")
+    assert (made["code"], made["subject"]) == (
+        {"text": "t"},
+        {"reference": f"Patient/{id_of('Patient', 'p')}"},
+    )
+
+
+@pytest.mark.parametrize(("like", "words"), [("nothing", "is no entry"), ("kept", "circle")])
+def test_like_needs_another_entry(like, words):
+    with pytest.raises(ContentError, match=words):
+        mapped("ccda", INSIDE.replace("like: problem", f"like: {like}"), in_sections(ACT))

@@ -66,7 +66,10 @@ def _seen_message(message: Place) -> Place:
 
 def _observed_xpath(grammar: Grammar) -> tuple[Any, Any]:
     def value(path: str) -> Reader:
-        read, select = grammar.value(path), compiled_xpath(path.removesuffix("[*]"), smart=True)
+        read, select = (
+            grammar.value(path),
+            compiled_xpath(path.removesuffix("[*]").removesuffix("[lines]"), smart=True),
+        )
 
         def observed(node: Any, run: Any) -> Any:
             found = select(node)
@@ -80,7 +83,7 @@ def _observed_xpath(grammar: Grammar) -> tuple[Any, Any]:
         read = grammar.nodes(path)
 
         def observed(node: Any, run: Any) -> Any:
-            found = read(node, run)
+            found = list(read(node, run))
             run.seen.update(element_address(item) for item in found)
             return found
 

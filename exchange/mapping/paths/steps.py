@@ -190,7 +190,7 @@ def _by_template(node: Any, run: Any, tags: frozenset[str], roots: tuple[str, ..
 
 def _index(node: Any, run: Any) -> dict[str, dict[Any, int]]:
     """Elements by the root of their templateIds, in document order; made once for a record."""
-    memo = {} if run is None else run.memo
+    memo: dict[Any, Any] = {} if run is None else run.memo
     index: dict[str, dict[Any, int]] | None = memo.get(_index)
     if index is None:
         index = memo[_index] = {}
@@ -222,9 +222,7 @@ def _children(node: Any, run: Any, before: Nodes, tag: str) -> Iterator[Any]:
         yield from item.iterchildren(tag)
 
 
-def _chosen_children(
-    node: Any, run: Any, before: Nodes, tag: str, tests: list[Test | int]
-) -> Iterator[Any]:
+def _chosen_children(node: Any, run: Any, before: Nodes, tag: str, tests: list[Test | int]) -> Iterator[Any]:
     for item in before(node, run):
         yield from _passing(item.iterchildren(tag), tests)
 
@@ -243,10 +241,7 @@ def _ancestor(tokens: _Tokens, before: Nodes) -> Nodes:
 
 def _passing(items: Iterable[Any], tests: list[Test | int]) -> Iterable[Any]:
     for test in tests:
-        if isinstance(test, int):
-            items = _nth(items, test)
-        else:
-            items = filter(test, items)
+        items = _nth(items, test) if isinstance(test, int) else filter(test, items)
     return items
 
 

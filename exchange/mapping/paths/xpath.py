@@ -20,7 +20,7 @@ from exchange.mapping.paths.steps import Nodes, compile_steps
 
 _STOP = re.compile(r"[\s|,()]")
 _QUOTED = re.compile(r"(\"[^\"]*\"|'[^']*')")
-_BARE_NAME = re.compile(r"(?<![\w@:.$-])([A-Za-z_][\w-]*)(?![\w-]*(?:\(|:))")
+_BARE_NAME = re.compile(r"(?<![\w@.$-])(?<![^:]:)([A-Za-z_][\w-]*)(?![\w-]*(?:\(|:))")
 _OPERATORS = frozenset({"and", "or", "div", "mod"})
 _START = re.compile(r"[A-Za-z_./@*]")
 _TEMPLATE = re.compile(r"template\(([^)]*)\)")
@@ -28,7 +28,7 @@ _EVERY, _LINES = "[*]", "[lines]"
 
 
 def xpath_grammar() -> Grammar:
-    """Compiled XPath; `path[*]` at the end gives every match instead of the first, `path[lines]` its lines."""
+    """Compiled XPath; `path[*]` gives every match instead of the first, `path[lines]` its lines."""
     return Grammar(
         match=_match,
         value=_value,
@@ -173,7 +173,11 @@ def _elements(path: str) -> Nodes:
     if steps is not None and not steps[1]:
         return steps[0]
     select = compiled_xpath(path)
-    return lambda node, _run: select(node)
+
+    def selected(node: Any, _run: Any) -> Any:
+        return select(node)
+
+    return selected
 
 
 def _position(node: Any) -> str:
