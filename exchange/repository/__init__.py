@@ -1,5 +1,6 @@
 """The shared repository on PostgreSQL: what is stored, who it is about, and what each viewer gets to see."""
 
+from exchange.repository.clock import ClockRunsBackwards, accept_clock, latest_instant
 from exchange.repository.conditions import BadSearch
 from exchange.repository.cursor import CursorRefused
 from exchange.repository.disclosure import load_classes, viewers
@@ -22,6 +23,7 @@ from exchange.repository.write import publish
 
 __all__ = [
     "BadSearch",
+    "ClockRunsBackwards",
     "CursorRefused",
     "Entry",
     "Found",
@@ -33,11 +35,13 @@ __all__ = [
     "PublishResult",
     "Reader",
     "Reprofiled",
+    "accept_clock",
     "consents_of",
     "ensure_database",
     "ensure_running",
     "everything",
     "known_labels",
+    "latest_instant",
     "link_patients",
     "load_classes",
     "migrate",

@@ -12,6 +12,7 @@ from uuid import UUID
 import psycopg
 
 from exchange.model.records import Viewer
+from exchange.repository.clock import forwards_only
 
 
 class Pool(Protocol):
@@ -64,14 +65,16 @@ BEST_OF_CLUSTER = """(r.cluster IS NULL OR NOT EXISTS (
 def reader(pool: Pool, viewer: Viewer, at: datetime | None = None) -> Iterator[Reader]:
     """Opens the view of `viewer` at `at` (by default the database's clock); an unknown viewer sees nothing.
 
-    Commits at the end, so that the record of the disclosure and the reading are one transaction.
+    Commits at the end, so that the record of the disclosure and the reading are one transaction. Raises
+    ClockRunsBackwards.
     """
     with pool.connection() as conn, conn.transaction():
         # Planning policies costs more than running them: each statement is planned once per connection.
         conn.execute("SET LOCAL ROLE exchange_api; SET LOCAL plan_cache_mode = force_generic_plan")
-        row = conn.execute(
-            "SELECT enter_view(%s, %s, %s, %s)", (viewer.participant, viewer.role, viewer.purpose, at)
-        ).fetchone()
+        with forwards_only():
+            row = conn.execute(
+                "SELECT enter_view(%s, %s, %s, %s)", (viewer.participant, viewer.role, viewer.purpose, at)
+            ).fetchone()
         if row is None:
             raise psycopg.InternalError("enter_view() returned nothing")
         yield Reader(conn, viewer, row[0])

@@ -60,7 +60,7 @@ def reprofile(conn: psycopg.Connection, patients: Set[int], context: Context, at
 
     Runs in the caller's transaction; raises Conflict when the rules in force are not those of `context`.
     """
-    hold_ruling(conn, context)
+    hold_ruling(conn, context, at)
     members = lock_persons(conn, patients)
     numbers = [member.patient for member in members]
     profiles = _profiles(conn, numbers)

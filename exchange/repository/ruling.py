@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from exchange.consent import Context, Participant
 from exchange.model.errors import Conflict
+from exchange.repository.clock import advance_clock
 from exchange.repository.disclosure import decide_classes, load_classes, viewers
 from exchange.repository.withdraw import forbidden_rows, withdraw
 
@@ -44,8 +45,9 @@ def register_participants(conn: psycopg.Connection, context: Context, at: dateti
 def redecide_all(conn: psycopg.Connection, context: Context, at: datetime) -> int:
     """Decides every class for every viewer again; what the repository may no longer hold is withdrawn.
 
-    Returns the number of classes.
+    Returns the number of classes; raises ClockRunsBackwards.
     """
+    advance_clock(conn, at)
     conn.execute("SELECT pg_advisory_xact_lock(%s)", (_RULING_LOCK,))
     classes = load_classes(conn)
     conn.execute("DELETE FROM disclosure")
@@ -59,8 +61,12 @@ def redecide_all(conn: psycopg.Connection, context: Context, at: datetime) -> in
     return len(classes)
 
 
-def hold_ruling(conn: psycopg.Connection, context: Context) -> None:
-    """Keeps the rules in force until the transaction ends; Conflict if they are not those of `context`."""
+def hold_ruling(conn: psycopg.Connection, context: Context, at: datetime) -> None:
+    """Keeps the rules in force until the transaction ends; Conflict if they are not those of `context`.
+
+    Raises ClockRunsBackwards when `at` is before what was decided already.
+    """
+    advance_clock(conn, at)
     conn.execute("SELECT pg_advisory_xact_lock_shared(%s)", (_RULING_LOCK,))
     found = conn.execute("SELECT digest FROM ruling").fetchone()
     if found is None or found[0] != _digest(context):

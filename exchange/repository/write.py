@@ -49,7 +49,7 @@ def publish(
     Same content again is unchanged; content older than what is stored goes to the history only. Raises
     Conflict when the rules in force are not those of `context`.
     """
-    hold_ruling(conn, context)
+    hold_ruling(conn, context, at)
     gone = _delete(conn, deleted, context, at)
     outcomes: dict[int, ItemOutcome] = {}
     batch = without_repeats(items)

@@ -131,6 +131,7 @@ def emptied_database(module_database):
         ).fetchone()[0]
         conn.execute("SET session_replication_role = replica")
         conn.execute(f"TRUNCATE {tables} CASCADE")
+        conn.execute("SELECT setval('latest_instant', 0)")
         conn.execute("UPDATE audit_head SET sequence = 0, hash = decode(repeat('00', 32), 'hex')")
     return module_database
 

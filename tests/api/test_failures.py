@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -33,6 +34,16 @@ def test_without_its_record_nothing_leaves(ask, hospital, database, person, path
     assert answer.status_code == 503
     assert answer.json()["issue"][0]["code"] == "transient"
     assert "Kowalska" not in answer.text
+
+
+def test_a_clock_set_back_gives_nothing_until_it_is_right_again(ask, hospital, person, clock, token_of):
+    token = token_of(hospital)
+    assert ask(hospital, "Observation", token=token).status_code == 200
+    clock.shift = -timedelta(minutes=2)
+    behind = ask(hospital, "Observation", token=token)
+    assert (behind.status_code, behind.headers["retry-after"]) == (503, "5")
+    clock.shift = timedelta(0)
+    assert ask(hospital, "Observation", token=token).status_code == 200
 
 
 def test_a_token_that_cannot_be_recorded_is_not_issued(api, database, hospital):
