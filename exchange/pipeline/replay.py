@@ -44,6 +44,22 @@ def waiting(connection: Connection, partner: str) -> Again:
     )
 
 
+def consents_that_bind(connection: Connection) -> dict[str, list[int]]:
+    """Records by partner that waited for a Patient who has come, so that their Consents bind already."""
+    rows = connection.execute(
+        "SELECT DISTINCT s.partner, q.record FROM quarantine q JOIN source_record s USING (record)"
+        " JOIN record_state t ON (t.partner, t.feed, t.key) = (s.partner, s.feed, s.key)"
+        f" WHERE {WAITING} AND (q.code, q.expression) = ('not-found', 'subject')"
+        " AND EXISTS (SELECT FROM directive d WHERE 'Consent/' || d.consent = ANY(t.resources)"
+        "  AND NOT EXISTS (SELECT FROM waiting_directive w WHERE w.consent = d.consent))"
+        " ORDER BY 1, 2"
+    ).fetchall()
+    found: dict[str, list[int]] = {}
+    for partner, record in rows:
+        found.setdefault(partner, []).append(record)
+    return found
+
+
 def pulled_between(connection: Connection, partner: str, start: datetime, end: datetime) -> Again:
     """What was pulled by runs that started in [start, end)."""
     rows = connection.execute(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from exchange.pipeline.replay import Again, left_of, open_replay
+from exchange.pipeline.replay import Again, consents_that_bind, left_of, open_replay
 from exchange.pipeline.steps import finish_run
 from exchange.pipeline.work import Work
 from exchange.repository import readmissible_records, redecide_all
@@ -19,12 +19,17 @@ def redecide(work: Work) -> int:
 
 
 def readmit(work: Work) -> dict[str, int]:
-    """Replays records that were withheld and would be let in now; records by partner."""
+    """Replays what was withheld and would be let in now, and Consents that came before their Patient.
+
+    Returns records by partner.
+    """
     with work.connect() as connection:
-        waiting = readmissible_records(connection, work.context, work.now())
+        withheld = readmissible_records(connection, work.context, work.now())
+        early = consents_that_bind(connection)
         connection.commit()
     taken: dict[str, int] = {}
-    for code, records in waiting.items():
+    for code in sorted(withheld.keys() | early.keys()):
+        records = sorted({*withheld.get(code, ()), *early.get(code, ())})
         taken[code] = replay_records(work, code, records)
     return taken
 

@@ -34,7 +34,7 @@ def to_suspension(conn: psycopg.Connection, consent: Resource, partner: str) -> 
 
     None when it would never have bound: not in force by its status, and not in force before.
     """
-    if consent.get("status") in _NOT_IN_FORCE and not _owners(conn, [consent["id"]]):
+    if consent.get("status") in _NOT_IN_FORCE and not owners_of(conn, [consent["id"]]):
         return None
     return suspension(consent, partner)
 
@@ -50,7 +50,7 @@ def store_directives(
     A directive that is older than the stored one of the same Consent changes nothing. A Consent corrected to
     be about somebody else changes both: the first must be rid of its effect in the same transaction.
     """
-    before = _owners(conn, [found.consent for found, *_ in directives])
+    before = owners_of(conn, [found.consent for found, *_ in directives])
     changed: set[int] = set()
     for found, patient, partner, event_time in directives:
         row = conn.execute(
@@ -67,7 +67,7 @@ def store_directives(
     return changed
 
 
-def _owners(conn: psycopg.Connection, consents: Sequence[object]) -> dict[str, int]:
+def owners_of(conn: psycopg.Connection, consents: Sequence[object]) -> dict[str, int]:
     """Whom the stored directives of these Consents are about."""
     return dict(
         conn.execute(
@@ -80,6 +80,7 @@ def _owners(conn: psycopg.Connection, consents: Sequence[object]) -> dict[str, i
 
 def drop_directives(conn: psycopg.Connection, consents: Sequence[UUID]) -> set[int]:
     """Forgets the directives of deleted Consents; returns the patients concerned."""
+    conn.execute("DELETE FROM waiting_directive WHERE consent = ANY(%s)", (list(consents),))
     rows = conn.execute("DELETE FROM directive WHERE consent = ANY(%s) RETURNING patient", (list(consents),))
     return {row[0] for row in rows.fetchall()}
 

@@ -18,6 +18,7 @@ from exchange.linkage import Features, Model, blocking_keys
 from exchange.linkage.blocking import blocking_key
 from exchange.model.ids import golden_id
 from exchange.model.records import Merge
+from exchange.repository.arriving import ARRIVALS_LOCK, bind_waiting
 from exchange.repository.identity_edges import (
     Verdict,
     add_edges,
@@ -28,7 +29,6 @@ from exchange.repository.identity_edges import (
 )
 from exchange.repository.identity_persons import regroup
 
-_LOCK = 0x6964656E74697479
 _CHUNK = 5000
 
 
@@ -44,7 +44,7 @@ class IncomingPatient:
 
 @dataclass(frozen=True, slots=True)
 class LinkResult:
-    """`changed`: patients who are new, or whose links or fellow records of one person changed."""
+    """`changed`: patients who are new, whose links or fellow records changed, whose waiting consents bind."""
 
     changed: frozenset[int]
     patients: dict[str, int]
@@ -64,10 +64,11 @@ def link_patients(
     """
     _lock(conn)
     numbers, new, changed = _enter(conn, {patient.fhir_id: patient for patient in patients})
+    bound = bind_waiting(conn, numbers)
     touched = reevaluate(conn, changed, model, at)
     touched |= _merge(conn, list(merges), at)
     regrouped = regroup(conn, touched | new, new, model, at)
-    return LinkResult(frozenset(new | touched | regrouped), numbers)
+    return LinkResult(frozenset(bound | new | touched | regrouped), numbers)
 
 
 def decide_review(
@@ -120,7 +121,7 @@ def relink(conn: psycopg.Connection, model: Model, at: datetime) -> frozenset[in
 
 def _lock(conn: psycopg.Connection) -> None:
     """One writer of identity at a time, so that two batches never miss each other's people."""
-    conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    conn.execute("SELECT pg_advisory_xact_lock(%s)", (ARRIVALS_LOCK,))
 
 
 def _enter(

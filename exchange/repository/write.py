@@ -13,17 +13,11 @@ from uuid import UUID
 
 import psycopg
 
-from exchange.consent import REPOSITORY, Context, Directive, DisclosureClass, Surroundings, decide
-from exchange.model.errors import RecordRejected
-from exchange.model.records import Issue, Labels, Resource
+from exchange.consent import REPOSITORY, Context, DisclosureClass, Surroundings, decide
+from exchange.model.records import Labels, Resource
 from exchange.repository import store
-from exchange.repository.directives import (
-    drop_directives,
-    resolver,
-    store_directives,
-    to_directive,
-    to_suspension,
-)
+from exchange.repository.arriving import UNKNOWN_PATIENT, hold_arrivals, take_consents
+from exchange.repository.directives import drop_directives
 from exchange.repository.disclosure import intern_classes, permitted_to_hold
 from exchange.repository.index import index_rows
 from exchange.repository.items import ItemOutcome, PublishItem, PublishResult
@@ -49,6 +43,7 @@ def publish(
     Same content again is unchanged; content older than what is stored goes to the history only. Raises
     Conflict when the rules in force are not those of `context`.
     """
+    hold_arrivals(conn, items)
     hold_ruling(conn, context, at)
     gone = _delete(conn, deleted, context, at)
     outcomes: dict[int, ItemOutcome] = {}
@@ -65,8 +60,8 @@ def _publish_wave(
     outcomes: dict[int, ItemOutcome] = {}
     numbers = _patients(conn, wave.values())
     placed = {p: item for p, item in wave.items() if item.patient is None or item.patient in numbers}
-    outcomes |= dict.fromkeys(wave.keys() - placed.keys(), _UNKNOWN_PATIENT)
-    outcomes |= _take_consents(conn, placed, numbers, context, at)
+    outcomes |= dict.fromkeys(wave.keys() - placed.keys(), UNKNOWN_PATIENT)
+    outcomes |= take_consents(conn, wave, numbers, context, at)
     accepted = {p: item for p, item in placed.items() if p not in outcomes}
     subjects = _subjects(conn, numbers)
     renditions = _classified(conn, accepted, subjects, context, at)
@@ -74,12 +69,6 @@ def _publish_wave(
     rematch(conn, _affected(accepted.values(), subjects), context, at)
     note_events(conn, [e for item in accepted.values() for e in _event(item, subjects)])
     return outcomes
-
-
-_UNKNOWN_PATIENT = ItemOutcome(
-    "quarantined",
-    issue=Issue("error", "not-found", "the Patient it is about was never sent", "subject"),
-)
 
 
 def _patients(conn: psycopg.Connection, items: Iterable[PublishItem]) -> dict[str, int]:
@@ -99,40 +88,6 @@ def _subjects(conn: psycopg.Connection, numbers: Mapping[str, int]) -> dict[str 
     profiles = profiles_of(conn, [number for _, number in rows])
     by_number = {patient: Subject(patient, profiles[number]) for patient, number in rows}
     return {None: Subject()} | {fhir_id: by_number[n] for fhir_id, n in numbers.items()}
-
-
-def _take_consents(
-    conn: psycopg.Connection,
-    items: Mapping[int, PublishItem],
-    patients: Mapping[str, int],
-    context: Context,
-    at: datetime,
-) -> dict[int, ItemOutcome]:
-    """Consents bind before anything else of their batch is decided; unreadable ones deny from quarantine."""
-    consents = {p: item for p, item in items.items() if item.resource["resourceType"] == "Consent"}
-    if not consents:
-        return {}
-    outcomes = {}
-    directives = []
-    batch = [item.resource for item in items.values()]
-    resolve = resolver(conn, [item.resource for item in consents.values()], batch, context)
-    for position, item in consents.items():
-        if item.patient is None:
-            outcomes[position] = _UNKNOWN_PATIENT
-            continue
-        found: Directive | None
-        try:
-            found = to_directive(item.resource, resolve, item.partner)
-        except RecordRejected as error:
-            issue = Issue("error", error.code, str(error), error.expression, error.position)
-            outcomes[position] = ItemOutcome("quarantined", issue=issue)
-            found = to_suspension(conn, item.resource, item.partner)
-        if found:
-            directives.append((found, patients[item.patient], item.partner, item.event_time))
-    changed = store_directives(conn, directives)
-    if changed:
-        reprofile(conn, changed, context, at)
-    return outcomes
 
 
 def _affected(items: Iterable[PublishItem], subjects: Mapping[str | None, Subject]) -> set[int]:
