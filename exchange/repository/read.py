@@ -62,7 +62,7 @@ def _patient(reader: Reader, fhir_id: UUID) -> Served | None:
         found = next(iter(golden_patients(reader, [person])), None)
         return found if found and found.id == str(fhir_id) else None
     own = _rows(reader, ["Patient"], fhir_id)
-    return contribution(own[0], person) if own else None
+    return contribution(reader, own[0], person) if own else None
 
 
 def _provenance(reader: Reader, fhir_id: UUID) -> Served | None:

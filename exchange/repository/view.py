@@ -14,6 +14,7 @@ import orjson
 from exchange.linkage import compose
 from exchange.model.fhir import patient_of
 from exchange.model.records import Resource
+from exchange.repository.hearsay import without_hearsay
 from exchange.repository.persons import Person, persons_of
 from exchange.repository.plan import instant
 from exchange.repository.reader import Reader, Shown, fetch
@@ -43,9 +44,12 @@ class Served:
 
 
 def serve(reader: Reader, rows: Sequence[Shown]) -> list[Served]:
-    """Rows as they are, their subject's reference leading to the golden Patient."""
+    """Rows as this viewer may read them, their subject's reference leading to the golden Patient."""
     persons = persons_of(reader, (row.patient for row in rows))
-    return [_served(row, persons.get(row.patient) if row.patient is not None else None) for row in rows]
+    return [
+        _served(row, persons.get(row.patient) if row.patient is not None else None)
+        for row in without_hearsay(reader, rows)
+    ]
 
 
 def _served(row: Shown, person: Person | None) -> Served:
@@ -73,10 +77,8 @@ def golden_patients(reader: Reader, persons: Iterable[Person]) -> list[Served]:
     """
     known = list(persons)
     ids = [c.fhir_id for person in known for c in person.contributions]
-    rows = {
-        row.fhir_id: row
-        for row in fetch(reader, "r.type = 'Patient' AND r.fhir_id = ANY(%(ids)s)", {"ids": ids})
-    }
+    found = fetch(reader, "r.type = 'Patient' AND r.fhir_id = ANY(%(ids)s)", {"ids": ids})
+    rows = {row.fhir_id: row for row in without_hearsay(reader, found)}
     return [_golden(person, rows) for person in still_shown(known, rows.keys())]
 
 
@@ -128,8 +130,9 @@ def _security(patients: Iterable[Resource]) -> dict[str, Any]:
     return {"security": [labels[key] for key in sorted(labels)]} if labels else {}
 
 
-def contribution(row: Shown, person: Person) -> Served:
+def contribution(reader: Reader, own: Shown, person: Person) -> Served:
     """A source's own Patient, pointing to the golden one."""
+    (row,) = without_hearsay(reader, [own])
     said: Resource = orjson.loads(row.body)
     refer = {"other": {"reference": f"Patient/{person.golden_id}"}, "type": "refer"}
     others = [link for link in said.get("link", ()) if link.get("type") != "refer"]
