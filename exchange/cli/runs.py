@@ -11,6 +11,7 @@ from exchange.cli.common import JsonOption, console, exchange, print_json, step_
 from exchange.pipeline import ledger, upkeep
 from exchange.pipeline.balance import OUTCOMES, Balance, balance_of
 from exchange.pipeline.steps import finish_run
+from exchange.pipeline.sweep import sweep
 
 app = typer.Typer()
 
@@ -99,11 +100,13 @@ def runs(
 
 @app.command(name="upkeep")
 def upkeep_command() -> None:
-    """Do what time alone makes due: consents that begin or end, re-admission, retention."""
+    """Do what is due: consents that begin or end, late labels, re-admission, retention."""
     opened = exchange()
     classes = upkeep.redecide(opened.work)
+    swept = sweep(opened.work)
     readmitted = upkeep.readmit(opened.work)
     expired = upkeep.expire(opened.work)
     console.print(f"decided {classes:,} disclosure classes again")
+    console.print(f"labelled {sum(done.relabelled for done in swept):,} rows again")
     console.print(f"readmitted {sum(readmitted.values()):,} records that were withheld")
     console.print(f"removed {sum(expired.values()):,} landing files past their retention")

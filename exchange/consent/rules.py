@@ -35,10 +35,12 @@ class Rule:
 class Rules:
     """Vocabulary, code lists and policies of one version of `consent/`, named by its digest.
 
-    `boundaries` are the moments a rule begins or ends; between two of them the same rules are in force.
+    `labelling` is the digest of what gives labels alone; `boundaries` are the moments a rule begins or ends;
+    between two of them the same rules are in force.
     """
 
     digest: str
+    labelling: str
     vocabulary: Vocabulary
     lists: CodeLists
     rules: tuple[Rule, ...]
@@ -76,6 +78,7 @@ def compile_rules(
     boundaries = sorted({moment for rule in rules for moment in (rule.starts, rule.ends) if moment})
     return Rules(
         digest=digest([dict(files), sorted(rule.policy.id for rule in rules)]),
+        labelling=digest({name: text for name, text in files.items() if not name.startswith("policies/")}),
         vocabulary=vocabulary,
         lists=lists,
         rules=rules,

@@ -20,6 +20,7 @@ from exchange.pipeline import ledger, wire
 from exchange.pipeline.claims import Claims, read_claims, write_claims
 from exchange.pipeline.conditional import known_resources, without_known
 from exchange.pipeline.ledger import Connection
+from exchange.pipeline.safeguard import labelling_digest
 from exchange.pipeline.worklist import write_unmapped
 from exchange.repository import ItemOutcome, PublishItem, publish
 
@@ -48,8 +49,15 @@ def publish_chunk(
     ledger.write_issues(connection, findings)
     write_unmapped(connection, run, rows)
     write_claims(connection, origin.partner.code, rows, claims)
+    _note_old_labels(connection, rows, origin.partner.code, labelling_digest(origin.partner, context.rules))
     _write_outcomes(connection, rows, items, outcomes)
     _write_resource_balance(connection, run, chunk, _tally(rows, items, outcomes, claims))
+
+
+def _note_old_labels(connection: Connection, rows: Sequence[Row], partner: str, digest: str) -> None:
+    """What was labelled before a list or program changed, and is published after, is for the next sweep."""
+    if any(row["labelling"] != digest for row in rows):
+        connection.execute("UPDATE labelling SET digest = '' WHERE partner = %s", [partner])
 
 
 def _items(row: Row, origin: Origin) -> Iterator[PublishItem]:

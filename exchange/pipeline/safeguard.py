@@ -6,9 +6,13 @@ Whether it may enter the repository is decided where it is written, in the same 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple
 from itertools import groupby
 from typing import Any
+
+import orjson
 
 from exchange.consent import Rules, Source, label_all, redact, with_security, without_free_text
 from exchange.model.fhir import reference_to, references
@@ -34,13 +38,14 @@ def safeguard_chunk(
     """The same rows with labelled resources; `known` holds labels of what was published before."""
     labels: dict[str, Labels] = dict(known)
     done: list[Row] = []
+    digest = labelling_digest(partner, rules)
     for feed, group in groupby(rows, key=lambda row: str(row["feed"])):
         members = [_told(row, partner, rules) for row in group]
         resources = [resource for row in members for resource in row["resources"]]
-        found = label_all(resources, _source(partner, feed), rules, labels) if resources else []
+        found = label_all(resources, source_of(partner, feed), rules, labels) if resources else []
         labels |= zip((reference_to(r) for r in resources), found, strict=True)
         each = iter(found)
-        done += [_labelled(row, each, rules) for row in members]
+        done += [_labelled(row, each, rules, digest) for row in members]
     return done
 
 
@@ -52,9 +57,10 @@ def _told(row: Row, partner: Partner, rules: Rules) -> Row:
     return {**row, "resources": told}
 
 
-def _labelled(row: Row, found: Iterable[Labels], rules: Rules) -> Row:
+def _labelled(row: Row, found: Iterable[Labels], rules: Rules, digest: str) -> Row:
     each = iter(found)
-    return {**row, "resources": [_item(r, next(each), rules) for r in row["resources"]]}
+    resources = [_item(r, next(each), rules) for r in row["resources"]]
+    return {**row, "resources": resources, "labelling": digest}
 
 
 def _item(resource: Resource, labels: Labels, rules: Rules) -> Row:
@@ -70,7 +76,8 @@ def _item(resource: Resource, labels: Labels, rules: Rules) -> Row:
     }
 
 
-def _source(partner: Partner, feed: str) -> Source:
+def source_of(partner: Partner, feed: str) -> Source:
+    """Where the records of a feed come from, as labelling looks at it."""
     organization = partner.organization
     if feed == SELF:
         return Source(partner.code, organization.type, False, feed, (), None)
@@ -83,3 +90,10 @@ def _source(partner: Partner, feed: str) -> Source:
         program_labels=program.labels,
         program_confidentiality=program.confidentiality,
     )
+
+
+def labelling_digest(partner: Partner, rules: Rules) -> str:
+    """Of everything the labels of the partner's records depend on but the records: lists, words, programs."""
+    sources = [astuple(source_of(partner, feed)) for feed in (SELF, *sorted(partner.feeds))]
+    spelled = orjson.dumps([rules.labelling, partner.agreement.narrative, sources])
+    return hashlib.sha256(spelled).hexdigest()

@@ -9,11 +9,13 @@ from exchange.repository.everything import everything
 from exchange.repository.identity import IncomingPatient, LinkResult, link_patients
 from exchange.repository.items import ItemOutcome, PublishItem, PublishResult
 from exchange.repository.known import known_labels
+from exchange.repository.late import Closing, LateDisclosure, close_late_disclosure, late_disclosures
 from exchange.repository.migrate import migrate
 from exchange.repository.page import Entry, Page, searchset
 from exchange.repository.parameters import parameters
 from exchange.repository.read import Found, read
 from exchange.repository.reader import Reader, reader
+from exchange.repository.relabel import Kept, Key, Relabelled, add_labels, kept_of
 from exchange.repository.reprofile import Reprofiled, consents_of, reprofile
 from exchange.repository.ruling import redecide_all, register_participants
 from exchange.repository.search import search
@@ -24,23 +26,32 @@ from exchange.repository.write import publish
 __all__ = [
     "BadSearch",
     "ClockRunsBackwards",
+    "Closing",
     "CursorRefused",
     "Entry",
     "Found",
     "IncomingPatient",
     "ItemOutcome",
+    "Kept",
+    "Key",
+    "LateDisclosure",
     "LinkResult",
     "Page",
     "PublishItem",
     "PublishResult",
     "Reader",
+    "Relabelled",
     "Reprofiled",
     "accept_clock",
+    "add_labels",
+    "close_late_disclosure",
     "consents_of",
     "ensure_database",
     "ensure_running",
     "everything",
+    "kept_of",
     "known_labels",
+    "late_disclosures",
     "latest_instant",
     "link_patients",
     "load_classes",

@@ -70,10 +70,10 @@ def _time(description: str) -> Param:
 
 
 def upkeep_dag() -> DAG:
-    """What time alone changes, every hour: consents that begin or end, re-admission, retention, seal."""
+    """Every hour: consents that begin or end, late labels, re-admission, retention, seal."""
     with DAG(
         dag_id="upkeep",
-        description="Consents that begin or end, withheld records, retention, the audit seal",
+        description="Consents that begin or end, late labels, withheld records, retention, the audit seal",
         schedule="@hourly",
         start_date=_START,
         catchup=False,
@@ -85,5 +85,5 @@ def upkeep_dag() -> DAG:
             "retry_policy": retry_policy(),
         },
     ) as dag:
-        tasks.redecide() >> tasks.readmit() >> tasks.expire() >> tasks.seal_audit()
+        tasks.redecide() >> tasks.sweep_labels() >> tasks.readmit() >> tasks.expire() >> tasks.seal_audit()
     return dag

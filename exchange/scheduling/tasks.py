@@ -114,6 +114,16 @@ def redecide() -> int:
 
 
 @task
+def sweep_labels() -> dict[str, int]:
+    """Labels history again where lists or programs changed; rows relabelled by partner."""
+    from exchange.app import open_exchange
+    from exchange.pipeline.sweep import sweep
+    from exchange.settings import load_settings
+
+    return {done.partner: done.relabelled for done in sweep(open_exchange(load_settings()).work)}
+
+
+@task
 def readmit() -> dict[str, int]:
     """Takes in what was withheld and may be held now; records by partner."""
     from exchange.app import open_exchange

@@ -49,7 +49,7 @@ def test_schedule_and_pool_are_those_of_the_partner(dags):
 
 def test_upkeep_decides_before_it_readmits():
     order = [task.task_id for task in upkeep_dag().topological_sort()]
-    assert order == ["redecide", "readmit", "expire", "seal_audit"]
+    assert order == ["redecide", "sweep_labels", "readmit", "expire", "seal_audit"]
 
 
 @pytest.mark.parametrize(
