@@ -12,20 +12,22 @@ from exchange.formats.ccda import qualified
 _ENDS_A_LINE = frozenset(
     map(qualified, ("paragraph", "item", "tr", "br", "caption", "title", "list", "table"))
 )
+_CELL = "|"
 _CELLS = frozenset(map(qualified, ("td", "th")))
 _REFERENCE = qualified("reference")
 _BY_ID = etree.XPath("//*[@ID=$id]")
 
 
 def folded(element: Any) -> str | None:
-    """All text below an element, spaces folded."""
-    return " ".join(" ".join(map(str, element.itertext())).split()) or None
+    """All text below an element, spaces folded, paragraphs, items and cells apart."""
+    text = "".join(_pieces(element)) if len(element) else element.text or ""
+    return " ".join(word for word in text.split() if word != _CELL) or None
 
 
 def lines(element: Any) -> str | None:
     """All text below an element with a line for each paragraph, list item and table row, cells apart."""
     text = "".join(_pieces(element))
-    kept = (" ".join(line.split()).strip(" |") for line in text.split("\n"))
+    kept = (" ".join(line.split()).strip(f" {_CELL}") for line in text.split("\n"))
     return "\n".join(line for line in kept if line) or None
 
 
@@ -37,7 +39,7 @@ def _pieces(element: Any) -> Iterator[str]:
         if item.tag in _ENDS_A_LINE:
             yield "\n"
         elif item.tag in _CELLS:
-            yield " | "
+            yield f" {_CELL} "
         if item is not element:
             yield " ".join((item.tail or "").split("\n"))
 

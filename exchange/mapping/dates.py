@@ -12,7 +12,7 @@ from datetime import datetime as _datetime
 _TIME = re.compile(
     r"(?P<year>\d{4})(?:-?(?P<month>\d{2})(?:-?(?P<day>\d{2})(?:[T ]?(?P<hour>\d{2})"
     r"(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?)?)?)?)?"
-    r"\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?"
+    r"\s*(?P<zone>Z|[+-]\d{1,2}:?\d{2})?"
 )
 
 
@@ -36,6 +36,8 @@ def datetime(text: str, *formats: str, zone: tzinfo) -> str:
     '2026-11-03T14:20:00-06:00'
     >>> datetime("2026", zone=ZoneInfo("America/Chicago"))
     '2026'
+    >>> datetime("202611031420-600", zone=ZoneInfo("America/Chicago"))
+    '2026-11-03T14:20:00-06:00'
     """
     if formats:
         moment = _read(text, formats)
@@ -81,6 +83,22 @@ def later(moment: str, amount: str, unit: str) -> str:
     return (_datetime.fromisoformat(moment) + timedelta(seconds=float(amount) * seconds)).isoformat()
 
 
+def until(end: str | None, start: str | None) -> str | None:
+    """The end of a FHIR Period; what lies before its start cannot be one.
+
+    >>> until("2024-02", "2024-02-10"), until("2024-03-01", None)
+    ('2024-02', '2024-03-01')
+    """
+    if end is None or start is None:
+        return end
+    exact = "T" in end and "T" in start
+    length = min(len(end), len(start), 10)
+    late = _datetime.fromisoformat(end) < _datetime.fromisoformat(start) if exact else False
+    if late or (not exact and end[:length] < start[:length]):
+        raise ValueError("lies before the start")
+    return end
+
+
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -123,6 +141,6 @@ def _zone(text: str | None, default: tzinfo) -> tzinfo:
         return default
     if text == "Z":
         return UTC
-    digits = text.replace(":", "")
+    digits = text[0] + text[1:].replace(":", "").zfill(4)
     minutes = int(digits[1:3]) * 60 + int(digits[3:5])
     return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))

@@ -131,7 +131,7 @@ class Made:
 def make(entry: Entry, run: Run) -> list[Made]:
     """The resources of an entry; raises RecordRejected when a required one is missing."""
     made: list[Made] = []
-    seen: dict[str, Resource] = {}
+    seen: dict[str, Resource] = run.memo.setdefault("apart", {})
     for place in entry.places(run.root, run):
         run.context = place
         resource = _begin(entry, place, run)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-from exchange.mapping.dates import date, datetime, instant, later, time
+from exchange.mapping.dates import date, datetime, instant, later, time, until
 
 Function = Callable[..., Any]
 
@@ -233,9 +233,9 @@ FUNCTIONS: dict[str, Function] = {
     for function in (
         upper, lower, title, replace, match, split, join, first, last, unique, least, words, concat, integer,
         decimal, number, boolean, uri, token, div, base64, date, datetime, instant, time,
-        later, minutes, repeats,
+        later, minutes, repeats, until,
     )
 }  # fmt: skip
 WHOLE = frozenset({"join", "first", "last", "unique", "least", "words", "concat"})
-"""Functions that get a list as it is; `words` and `concat` are also called when an argument is missing."""
-OPTIONAL_ARGUMENTS = frozenset({"words", "concat"})
+"""Functions that get a list as it is; `words`, `concat` and `until` also run when one is missing."""
+OPTIONAL_ARGUMENTS = frozenset({"words", "concat", "until"})
