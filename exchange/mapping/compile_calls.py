@@ -9,6 +9,7 @@ from typing import Any
 
 from exchange.mapping import expression as ex
 from exchange.mapping.codes import CodeMap, Target, shown_code
+from exchange.mapping.function_checks import argument_fault
 from exchange.mapping.functions import FUNCTIONS, OPTIONAL_ARGUMENTS, WHOLE
 from exchange.mapping.language import Language, Spot
 from exchange.mapping.paths.grammar import Reader
@@ -33,6 +34,9 @@ def compile_call(call: ex.Call, language: Language, spot: Spot, compiled: Compil
         inspect.signature(function).bind(*call.arguments)
     except TypeError as error:
         raise spot.node.fail(f"`{call.name}`: {error}", spot.element) from None
+    known = [item.value if isinstance(item, ex.Literal) else None for item in call.arguments[1:]]
+    if fault := argument_fault(call.name, known):
+        raise spot.node.fail(f"`{call.name}`: {fault}", spot.element)
     value, *rest = (compiled(argument) for argument in call.arguments)
     guarded = _guard(function, call.name, spot)
     if call.name in OPTIONAL_ARGUMENTS:
@@ -117,6 +121,12 @@ def _translate(call: ex.Call, language: Language, spot: Spot, compiled: Compile)
     name = str(arguments[1].value)
     if name not in language.codes:
         raise spot.node.fail(f"`{name}` is no code map", f"{spot.element}.{name}", language.codes)
+    if (
+        len(arguments) == 3
+        and isinstance(arguments[2], ex.Literal)
+        and not isinstance(arguments[2].value, str)
+    ):
+        raise spot.node.fail(f"the system of `{call.name}` is text or `<name>`", spot.element)
     value = compiled(arguments[0])
     system = compiled(arguments[2]) if len(arguments) == 3 else None
     one = _translation(language.codes[name], _SHAPES[call.name], spot)

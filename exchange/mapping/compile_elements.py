@@ -5,13 +5,15 @@ An object whose source rows are all empty is left out: a constant alone never ma
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from exchange.mapping import expression as ex
-from exchange.mapping.analysis import gives_raw_text, is_constant, is_local, kind_of, may_be_list, paths_of
-from exchange.mapping.compile_expression import compile_expression, parse_expression
+from exchange.mapping.analysis import is_constant, is_local, may_be_list, paths_of
+from exchange.mapping.compile_expression import compile_expression, parse_expression, wrong_path
 from exchange.mapping.content import Node, walk
 from exchange.mapping.language import Compiled, Language, Row, Spot
+from exchange.mapping.outcomes import check_condition, check_outcomes
 from exchange.mapping.paths.grammar import Reader
 from exchange.mapping.shapes import (
     Fields,
@@ -27,8 +29,6 @@ from exchange.mapping.shapes import (
 from exchange.model.fhir_types import Element, fhir_type, is_primitive
 
 EACH, WHEN, VALUE = "$each", "$when", "$value"
-_NUMBERS = ("integer", "decimal", "positiveInt", "unsignedInt")
-_CONVERTED = frozenset(("date", "dateTime", "instant", "time", "boolean", *_NUMBERS))
 
 
 def compile_fields(table: dict[str, Node], type_name: str, language: Language, spot: Spot) -> Fields:
@@ -38,17 +38,29 @@ def compile_fields(table: dict[str, Node], type_name: str, language: Language, s
         if name in (EACH, WHEN):
             continue
         element = element_of(type_name, name, node, spot)
-        inner = Spot(node, f"{spot.element}.{name}", spot.entry)
+        inner = spot.at(node, f"{spot.element}.{name}")
         compiled = compile_element(element, language, inner)
         fields.append((name, compiled.read, compiled.constant))
     return fields
+
+
+def check_complete(table: dict[str, Node], type_name: str, spot: Spot) -> None:
+    """ContentError when an element that every value of the type needs has no row."""
+    have = {name.partition(".")[0].removeprefix("_") for name in table}
+    needed: dict[str, set[str]] = {}
+    for element in fhir_type(type_name).elements.values():
+        if element.required:
+            needed.setdefault(element.choice or element.name, set()).add(element.name)
+    for forms in needed.values():
+        if not forms & have:
+            raise spot.node.fail(f"a {type_name} needs {' or '.join(sorted(forms))}", spot.element, forms)
 
 
 def element_of(type_name: str, name: str, node: Node, spot: Spot) -> Element:
     """The element of the table; ContentError listing what the type has."""
     head, _, rest = name.partition(".")
     elements = fhir_type(type_name).elements
-    if head.startswith("_") and head[1:] in elements:
+    if head.startswith("_") and head[1:] in elements and is_primitive(elements[head[1:]].type):
         of = elements[head[1:]]
         return Element(name=head, type="Element", list=of.list)
     if head not in elements:
@@ -61,8 +73,10 @@ def compile_element(element: Element, language: Language, spot: Spot) -> Compile
     """The reader of one element, shaped as the element is (a list or a single value)."""
     node = spot.node
     if isinstance(node.value, list):
-        items = [compile_item(element, language, Spot(item, spot.element, spot.entry)) for item in node.value]
+        items = [compile_item(element, language, spot.at(item)) for item in node.value]
         constant = all(item.constant for item in items)
+        if not element.list and any(item.constant for item in items[:-1]):
+            raise node.fail("what follows a constant is never reached: this element holds one", spot.element)
         compiled = Compiled(concatenate([item.read for item in items]), constant, many=True)
     else:
         compiled = compile_item(element, language, spot)
@@ -85,15 +99,15 @@ def _placed_value(element: Element, language: Language, spot: Spot) -> Compiled:
         raise spot.node.fail(
             f"a {element.type} is one value (or `$value` with `$each`, `$when`)", spot.element
         )
-    inner = _scalar(element, language, Spot(table[VALUE], spot.element, spot.entry))
+    inner = _scalar(element, language, _inside(table, language, spot).at(table[VALUE]))
     return _placed(table, inner, element, language, spot)
 
 
 def _scalar(element: Element, language: Language, spot: Spot) -> Compiled:
     expression = parse_expression(language, spot)
-    _check_kind(expression, element, language, spot)
+    check_outcomes(expression, element, language, spot)
     paths = paths_of(expression)
-    aimed = Spot(spot.node, spot.element, spot.entry, 0, paths)
+    aimed = replace(spot, depth=0, paths=paths)
     read = compile_expression(expression, language, aimed, _Fragments(element))
     calls = tuple(item.name for item in ex.walk(expression) if isinstance(item, ex.Call))
     place = f"{spot.node.file}:{spot.node.line}"
@@ -101,31 +115,6 @@ def _scalar(element: Element, language: Language, spot: Spot) -> Compiled:
     if language.observed:
         read = _observe(read, len(language.rows) - 1, language)
     return Compiled(read, is_constant(expression), may_be_list(expression, language))
-
-
-def _check_kind(expression: ex.Expression, element: Element, language: Language, spot: Spot) -> None:
-    """ContentError when the value cannot be of the element's type."""
-    kind, primitive = kind_of(expression, language), is_primitive(element.type)
-    if kind == "object" and primitive:
-        raise spot.node.fail(f"a {element.type} cannot hold an object", spot.element)
-    if kind == "text" and not primitive:
-        raise spot.node.fail(f"a {element.type} is an object: give its elements or `… as TYPE`", spot.element)
-    if isinstance(expression, ex.Literal) and not isinstance(expression.value, _python_type(element.type)):
-        raise spot.node.fail(
-            f"a {element.type} cannot be {expression.value!r}; text is `=text`", spot.element
-        )
-    if element.type in _CONVERTED and not language.grammar.typed and gives_raw_text(expression):
-        raise spot.node.fail(
-            f"source text is no {element.type} yet: `(a or b) | date`, `| integer` …", spot.element
-        )
-
-
-def _python_type(primitive: str) -> type | tuple[type, ...]:
-    if primitive == "boolean":
-        return bool
-    if primitive == "decimal":
-        return (int, float)
-    return int if primitive in ("integer", "positiveInt", "unsignedInt") else str
 
 
 def _observe(read: Reader, row: int, language: Language) -> Reader:
@@ -152,8 +141,8 @@ class _Fragments:
             raise spot.node.fail(f"`{name}` is no fragment", f"{spot.element}.{name}", language.types)
         if spot.element.count(f"({name})") > 2:
             raise spot.node.fail(f"fragment `{name}` contains itself", spot.element)
-        places = _nodes(path.text, language, spot)
-        fragment = Spot(language.types[name], f"{spot.element}({name})", spot.entry)
+        places, kind = _nodes(path.text, language, spot)
+        fragment = replace(spot, node=language.types[name], element=f"{spot.element}({name})", place=kind)
         built = _by_content(compile_item(self.element, language, fragment), language, fragment)
         return for_each(places, built) if self.element.list else for_first(places, built.read)
 
@@ -169,7 +158,7 @@ def _reads_only_its_place(node: Node, language: Language, spot: Spot) -> bool:
     for part in walk(node):
         if isinstance(part.value, (dict, list)):
             continue
-        expression = parse_expression(language, Spot(part, spot.element, spot.entry))
+        expression = parse_expression(language, spot.at(part))
         if not is_local(expression, language):
             return False
         for item in ex.walk(expression):
@@ -179,21 +168,30 @@ def _reads_only_its_place(node: Node, language: Language, spot: Spot) -> bool:
     return True
 
 
-def _nodes(path: str, language: Language, spot: Spot) -> Reader:
+def _nodes(path: str, language: Language, spot: Spot) -> tuple[Reader, str]:
+    """The reader of places and their kind."""
     try:
-        return language.grammar.nodes(path)
+        return language.grammar.nodes(path), language.grammar.below(path, spot.place)
     except ValueError as error:
-        raise spot.node.fail(str(error), spot.element) from None
+        raise wrong_path(error, spot) from None
 
 
 def _object(element: Element, language: Language, spot: Spot) -> Compiled:
     table = spot.node.table(spot.element)
     if dotted := [name for name in table if "." in name]:
         raise table[dotted[0]].fail("dotted names only stand directly below an entry", spot.element)
-    fields = compile_fields(table, element.type, language, spot)
+    if not set(table) - {EACH, WHEN}:
+        raise spot.node.fail(f"a {element.type} needs elements", spot.element)
+    check_complete(table, element.type, spot)
+    fields = compile_fields(table, element.type, language, _inside(table, language, spot))
     build = build_observed if language.observed else build_object
     inner = Compiled(build(fields), all(field[2] for field in fields), many=False)
     return _placed(table, inner, element, language, spot)
+
+
+def _inside(table: dict[str, Node], language: Language, spot: Spot) -> Spot:
+    """The spot seen from the places of the table's `$each`."""
+    return replace(spot, place=compile_places(table[EACH], language, spot)[1]) if EACH in table else spot
 
 
 def _placed(
@@ -201,12 +199,13 @@ def _placed(
 ) -> Compiled:
     """The reader under the table's `$when`, for each place of its `$each`."""
     if WHEN in table:
-        condition = compile_condition(table[WHEN], language, spot)
+        condition = compile_condition(table[WHEN], language, _inside(table, language, spot))
         inner = Compiled(guarded(condition, inner.read), False, inner.many)
     if EACH in table:
-        places = compile_places(table[EACH], language, spot)
+        places, kind = compile_places(table[EACH], language, spot)
         rest = {name: node for name, node in table.items() if name != EACH}
-        inner = _by_content(inner, language, Spot(Node(rest, spot.node.file, spot.node.line), spot.element))
+        inside = replace(spot, node=Node(rest, spot.node.file, spot.node.line), place=kind)
+        inner = _by_content(inner, language, inside)
         read = for_each(places, inner) if element.list else for_first(places, inner.read)
         inner = Compiled(read, False, element.list)
     return inner
@@ -214,16 +213,15 @@ def _placed(
 
 def compile_condition(node: Node, language: Language, spot: Spot) -> Reader:
     """A `when`: the reader of a truth value."""
-    aimed = Spot(node, f"{spot.element}.{WHEN}", spot.entry)
+    aimed = spot.at(node, f"{spot.element}.{WHEN}")
     expression = parse_expression(language, aimed)
-    if is_constant(expression):
-        raise node.fail("this condition never changes, so the row is always or never reached", aimed.element)
+    check_condition(expression, aimed)
     return compile_expression(expression, language, aimed, _Fragments(Element("", "Element")))
 
 
-def compile_places(node: Node, language: Language, spot: Spot) -> Reader:
-    """An `each`: the reader of places."""
-    aimed = Spot(node, f"{spot.element}.{EACH}", spot.entry)
+def compile_places(node: Node, language: Language, spot: Spot) -> tuple[Reader, str]:
+    """An `each`: the reader of places, and their kind."""
+    aimed = spot.at(node, f"{spot.element}.{EACH}")
     expression = parse_expression(language, aimed)
     if not isinstance(expression, ex.Path) or expression.fragment:
         raise node.fail("one path is needed here", aimed.element)

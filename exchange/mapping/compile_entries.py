@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from exchange.mapping.compile_elements import compile_condition, compile_fields, compile_places
+from exchange.mapping.compile_elements import (
+    check_complete,
+    compile_condition,
+    compile_fields,
+    compile_places,
+)
 from exchange.mapping.compile_expression import compile_expression, parse_expression
 from exchange.mapping.content import Node, merge
 from exchange.mapping.entries import ANY, Entry, holds
 from exchange.mapping.language import Language, Spot
 from exchange.mapping.paths.grammar import Reader
+from exchange.mapping.paths.places import SEGMENTS
 from exchange.mapping.run import Run
 from exchange.mapping.shapes import Fields
 from exchange.model.fhir_types import type_names
+from exchange.model.records import Format
 from exchange.model.terms import US_CORE_PROFILE, US_CORE_PROFILES
 
 ENTRY_FIELDS = (
@@ -72,31 +80,66 @@ def _compile_entry(name: str, nodes: Mapping[str, Node], language: Language, bel
         raise nodes[name].fail("`within` goes in a circle", f"entries.{name}.within")
     table = nodes[name].table(f"entries.{name}", ENTRY_FIELDS)
     resource = language.entries[name]
-    spot = Spot(nodes[name], f"entries.{name}" if resource == ANY else resource, name)
     parent = _parent(name, table, nodes, language, below)
-    fields = table["set"].table(f"entries.{name}.set") if "set" in table else {}
+    outer = Spot(
+        nodes[name],
+        f"entries.{name}" if resource == ANY else resource,
+        name,
+        place=_outer_place(resource, parent, language),
+    )
+    each, place = compile_places(table["each"], language, outer) if "each" in table else (None, outer.place)
+    spot = replace(outer, place=place)
+    language.places[name] = place
     entry = Entry(
         name=name,
         resource=resource,
         within=parent,
-        each=compile_places(table["each"], language, spot) if "each" in table else None,
+        each=each,
         when=compile_condition(table["when"], language, spot) if "when" in table else None,
         key=_key(table, language, spot),
-        fields=_paths(
-            compile_fields(fields, "DomainResource" if resource == ANY else resource, language, spot)
-        ),
+        fields=_paths(_fields(table, resource, language, spot)),
         profile=_profile(table, language, spot),
         deleted=compile_condition(table["deleted"], language, spot) if "deleted" in table else None,
         conditional=compile_condition(table["conditional"], language, spot)
         if "conditional" in table
         else None,
         tell=_tell(table, language, spot),
-        apart=_address_of(language) if "apart" in table and table["apart"].value is True else None,
-        required=str(table["required"].value) if "required" in table else "",
+        apart=_address_of(language) if _is_on("apart", table, language, "ccda") else None,
+        required=table["required"].text(f"entries.{name}.required") if "required" in table else "",
         everywhere=language.format == "hl7v2",
     )
     language.targets[name] = entry
     return entry
+
+
+def _outer_place(resource: str, parent: Entry | None, language: Language) -> str:
+    """The kind of place that an entry's `each` starts from."""
+    if parent is not None:
+        return language.places[parent.name]
+    if language.format == "hl7v2":
+        return SEGMENTS
+    return resource if language.format == "fhir_json" and resource != ANY else ""
+
+
+def _fields(table: dict[str, Node], resource: str, language: Language, spot: Spot) -> Fields:
+    """The rows of `set`; what every resource of the type needs must be there unless the source is copied."""
+    kind = "DomainResource" if resource == ANY else resource
+    rows = table["set"].table(f"entries.{spot.entry}.set") if "set" in table else {}
+    if "id" in rows:
+        raise rows["id"].fail("an id is made from the `id` of the entry", f"entries.{spot.entry}.set.id")
+    if "copy" not in table:
+        check_complete(rows, kind, spot)
+    return compile_fields(rows, kind, language, spot)
+
+
+def _is_on(name: str, table: dict[str, Node], language: Language, only: Format) -> bool:
+    if name not in table:
+        return False
+    if table[name].value is not True:
+        raise table[name].fail("write `true`, or leave it out", name)
+    if language.format != only:
+        raise table[name].fail(f"only a {only} map can have this", name)
+    return True
 
 
 def _address_of(language: Language) -> Reader:
@@ -140,18 +183,16 @@ def resource_type(name: str, node: Node) -> str:
 
 
 def _key(table: dict[str, Node], language: Language, spot: Spot) -> tuple[tuple[Reader, bool], ...]:
-    copies = "copy" in table and table["copy"].value is True
+    copies = _is_on("copy", table, language, "fhir_json")
     if copies == ("id" in table):
         raise spot.node.fail("an entry needs either `id` or `copy: true`", f"entries.{spot.entry}.id")
-    if copies and language.format != "fhir_json":
-        raise table["copy"].fail("only a fhir_json map can copy its source", f"entries.{spot.entry}.copy")
     return () if copies else tuple(_key_part(item, language, spot) for item in table["id"].items())
 
 
 def _key_part(node: Node, language: Language, spot: Spot) -> tuple[Reader, bool]:
     text = str(node.value)
     optional = text.endswith("??")
-    aimed = Spot(Node(text.removesuffix("??"), node.file, node.line), f"{spot.element}.id", spot.entry)
+    aimed = spot.at(Node(text.removesuffix("??"), node.file, node.line), f"{spot.element}.id")
     expression = parse_expression(language, aimed)
     return compile_expression(expression, language, aimed, _no_fragment), optional
 
@@ -179,13 +220,16 @@ def _profile(table: dict[str, Node], language: Language, spot: Spot) -> Reader |
 
 
 def _claim_of(node: Node, language: Language, spot: Spot) -> tuple[str, Reader | None]:
-    field = f"entries.{spot.entry}.profile"
+    field, resource = f"entries.{spot.entry}.profile", language.entries[spot.entry]
     if isinstance(node.value, dict):
         table = node.table(field, ("when", "claim"))
         if set(table) != {"when", "claim"}:
             raise node.fail("a conditional claim needs `when` and `claim`", field)
         return _claim_of(table["claim"], language, spot)[0], compile_condition(table["when"], language, spot)
     name = node.text(field)
+    if ":" not in name and US_CORE_PROFILES.get(name, resource) != resource:
+        words = f"`{name}` is a profile of {US_CORE_PROFILES[name]}"
+        raise node.fail(words, field, [own for own, kind in US_CORE_PROFILES.items() if kind == resource])
     if ":" not in name and name not in US_CORE_PROFILES:
         raise node.fail(f"`{name}` is no US Core profile", f"{field}.{name}", US_CORE_PROFILES)
     return (name if ":" in name else US_CORE_PROFILE + name), None

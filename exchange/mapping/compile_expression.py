@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,9 @@ from exchange.mapping import expression as ex
 from exchange.mapping.compile_calls import compile_call
 from exchange.mapping.entries import inside_of
 from exchange.mapping.language import Language, Spot
-from exchange.mapping.paths.grammar import Reader
+from exchange.mapping.outcomes import check_compared
+from exchange.mapping.paths.grammar import Reader, WrongPath
+from exchange.model.errors import ContentError
 from exchange.model.fhir_types import type_names
 from exchange.model.terms import SYSTEMS
 
@@ -58,7 +61,7 @@ def _named(name: str, language: Language, spot: Spot) -> ex.Expression:
         return ex.Context(name)
     if spot.depth > 20:
         raise spot.node.fail(f"`${name}` refers to itself", spot.element)
-    inner = Spot(language.values[name], f"values.{name}", spot.entry, spot.depth + 1)
+    inner = replace(spot, node=language.values[name], element=f"values.{name}", depth=spot.depth + 1)
     return ex.Value(name, parse_expression(language, inner))
 
 
@@ -95,6 +98,7 @@ def compile_expression(
             test = compiled(item)
             return lambda node, run: not _true(test(node, run))
         case ex.Compare():
+            check_compared(expression, language, spot)
             return _compare(expression, spot, compiled)
         case ex.Choice(condition, then, otherwise):
             test, yes = compiled(condition), compiled(then)
@@ -130,9 +134,16 @@ def _true(value: Any) -> bool:
 
 def _path(text: str, language: Language, spot: Spot) -> Reader:
     try:
+        language.grammar.below(text, spot.place)
         return language.grammar.value(text)
     except ValueError as error:
-        raise spot.node.fail(str(error), spot.element) from None
+        raise wrong_path(error, spot) from None
+
+
+def wrong_path(error: ValueError, spot: Spot) -> ContentError:
+    """The error to raise about a path that a grammar refused."""
+    name, valid = (error.name, error.valid) if isinstance(error, WrongPath) else ("", ())
+    return spot.node.fail(str(error), f"{spot.element}.{name}".rstrip("."), valid)
 
 
 _FACTS: dict[str, Reader] = {
@@ -153,13 +164,14 @@ def _context(name: str, language: Language, spot: Spot) -> Reader:
     }
     if name in constants:
         return lambda _node, _run: constants[name]
-    if name == "place":
+    if name == "place" and language.format == "ccda":
         address = language.grammar.address
         return lambda node, _run: address(node)
     if name in _FACTS:
         return _FACTS[name]
     if name not in language.groups:
-        valid = [*language.values, *_FACTS, "place", *constants, *language.groups]
+        place = ["place"] if language.format == "ccda" else []
+        valid = [*language.values, *_FACTS, *place, *constants, *language.groups]
         raise spot.node.fail(
             f"`${name}` is neither a value nor a fact nor a group", f"{spot.element}.{name}", valid
         )

@@ -22,6 +22,7 @@ _SPACE = re.compile(r"\s*")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _STRING = re.compile(r"\"([^\"]*)\"|'([^']*)'")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(?![\w.])")
+_BOOLEAN = re.compile(r"(true|false)(?![\w.:/@(\[*?-])")
 _CALL = re.compile(r"([a-z_]+)\(")
 _WORD = re.compile(r"(or|and|not|if|else|in|matches|as)\b")
 
@@ -222,6 +223,9 @@ class _Parser:
             self.at = found.end()
             text = found.group(1) if found.group(1) is not None else found.group(2)
             return Literal(text.replace("\\n", "\n"))
+        if found := _BOOLEAN.match(self.text, self.at):
+            self.at = found.end()
+            return Literal(found.group() == "true")
         if found := _NUMBER.match(self.text, self.at):
             self.at = found.end()
             return Literal(float(found.group()) if found.group(1) else int(found.group()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any
 
@@ -27,7 +27,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One map's names; `entries` maps an entry to its resource type."""
+    """One map's names; `entries` maps an entry to its resource type, `places` to the kind of its places."""
 
     format: Format
     grammar: Grammar
@@ -39,19 +39,25 @@ class Language:
     codes: Mapping[str, CodeMap]
     groups: frozenset[str] = frozenset()
     targets: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     observed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where in a map and in the target an expression stands."""
+    """Where in a map and in the target an expression stands; `place` is the kind of place around it."""
 
     node: Node
     element: str
     entry: str = ""
     depth: int = 0
     paths: tuple[str, ...] = ()
+    place: str = ""
+
+    def at(self, node: Node, element: str | None = None) -> Spot:
+        """Another value of the map in the same surroundings."""
+        return replace(self, node=node, element=self.element if element is None else element)
 
     @property
     def position(self) -> str:

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from exchange.mapping import expression as ex
 from exchange.mapping.codes import load_code_maps
-from exchange.mapping.compile_elements import compile_places
+from exchange.mapping.compile_elements import EACH, compile_places
 from exchange.mapping.compile_entries import compile_entries, resource_type, with_likes
 from exchange.mapping.compile_expression import compile_expression, parse_expression
 from exchange.mapping.content import Node, merge, read_yaml
 from exchange.mapping.entries import Entry
 from exchange.mapping.fhir_feed import FhirFeed, fhir_feed
+from exchange.mapping.groups import group_rule
 from exchange.mapping.language import Language, Spot
+from exchange.mapping.outcomes import check_outcomes
 from exchange.mapping.paths.columns import columns_grammar
 from exchange.mapping.paths.grammar import Grammar, Reader
-from exchange.mapping.paths.json_path import json_grammar
+from exchange.mapping.paths.json_path import fhir_grammar, json_grammar
 from exchange.mapping.paths.observed import observed_grammar
-from exchange.mapping.paths.places import GroupRule
+from exchange.mapping.paths.places import SEGMENTS
 from exchange.mapping.paths.segments import segments_grammar
 from exchange.mapping.paths.xpath import xpath_grammar
 from exchange.mapping.run import partner_namespace
 from exchange.model.errors import ContentError
+from exchange.model.fhir_types import Element
 from exchange.model.partner import Feed, Partner
 from exchange.model.records import Files, Format
 
 MAP_FIELDS = ("format", "use", "note", "groups", "values", "types", "messages", "entries", "merges")
-_GROUP_FIELDS = ("starts", "members", "same", "same_when", "distinct", "own")
+_MESSAGE_TYPE = re.compile(r"[A-Z]{3}\^[A-Z][A-Z0-9]{2}")
+_A_PATIENT = Element("", "Reference", targets=("Patient",))
 _FORMATS: tuple[Format, ...] = ("hl7v2", "ccda", "delimited", "fhir_json", "hsds_json")
 
 
@@ -125,7 +131,7 @@ def _compile(root: Node, feed: Feed, files: Files, partner: Partner, observed: b
         raise root.fail("a map needs `entries`", "entries")
     language = Language(
         format=feed.format,
-        grammar=_observable(_grammar(table, feed.format), feed.format, observed),
+        grammar=_observable(_grammar(table, feed), feed.format, observed),
         partner=partner,
         zone=ZoneInfo(partner.timezone),
         values=table["values"].table("values") if "values" in table else {},
@@ -136,6 +142,7 @@ def _compile(root: Node, feed: Feed, files: Files, partner: Partner, observed: b
         observed=observed,
     )
     entries = compile_entries(nodes, language)
+    _check_unused(language)
     return FeedMap(
         language=language,
         entries=entries,
@@ -148,6 +155,35 @@ def _compile(root: Node, feed: Feed, files: Files, partner: Partner, observed: b
     )
 
 
+def _check_unused(language: Language) -> None:
+    """Values and fragments that no entry of this map uses are read as well: another map may use them."""
+    for name, node in language.values.items():
+        _check_part(Spot(node, f"values.{name}"), language)
+    for name, node in language.types.items():
+        _check_part(Spot(node, f"types.{name}"), language)
+
+
+def _check_part(spot: Spot, language: Language) -> None:
+    content = spot.node.value
+    if isinstance(content, dict):
+        for name, node in content.items():
+            if name == EACH:
+                compile_places(node, language, spot)
+            else:
+                _check_part(spot.at(node, f"{spot.element}.{name}"), language)
+    elif isinstance(content, list):
+        for node in content:
+            _check_part(spot.at(node), language)
+    else:
+        compile_expression(parse_expression(language, spot), language, spot, _any_fragment)
+
+
+def _any_fragment(language: Language, path: ex.Path, spot: Spot) -> Reader:
+    if path.fragment not in language.types:
+        raise spot.node.fail(f"`{path.fragment}` is no fragment", spot.element, language.types)
+    return language.grammar.nodes(path.text)
+
+
 def _check_format(root: Node, table: Mapping[str, Node], feed: Feed) -> None:
     declared = table["format"].value if "format" in table else None
     if declared not in _FORMATS:
@@ -156,35 +192,23 @@ def _check_format(root: Node, table: Mapping[str, Node], feed: Feed) -> None:
         raise table["format"].fail(f"the feed is {feed.format}", "format", [feed.format])
 
 
-def _grammar(table: Mapping[str, Node], kind: Format) -> Grammar:
+def _grammar(table: Mapping[str, Node], feed: Feed) -> Grammar:
+    kind = feed.format
+    for name in ("groups", "messages"):
+        if name in table and kind != "hl7v2":
+            raise table[name].fail("only an hl7v2 map has this", name)
     if kind == "hl7v2":
         groups = table["groups"].table("groups") if "groups" in table else {}
-        return segments_grammar({name: _group(name, node) for name, node in groups.items()})
+        return segments_grammar({name: group_rule(name, node) for name, node in groups.items()})
     if kind == "ccda":
         return xpath_grammar()
-    return columns_grammar() if kind == "delimited" else json_grammar()
+    if kind == "delimited":
+        return columns_grammar(tuple(feed.options.get("columns") or ()))
+    return fhir_grammar() if kind == "fhir_json" else json_grammar()
 
 
 def _observable(grammar: Grammar, kind: Format, observed: bool) -> Grammar:
     return observed_grammar(grammar, kind) if observed else grammar
-
-
-def _group(name: str, node: Node) -> GroupRule:
-    table = node.table(f"groups.{name}", _GROUP_FIELDS)
-    if "starts" not in table:
-        raise node.fail("a group needs `starts`", f"groups.{name}.starts")
-    texts = {
-        key: tuple(item.text(f"groups.{name}.{key}") for item in value.items())
-        for key, value in table.items()
-    }
-    return GroupRule(
-        starts=texts["starts"],
-        members=frozenset(texts.get("members", ())),
-        same=texts.get("same", ()),
-        same_when=texts.get("same_when", ()),
-        distinct=texts.get("distinct", ()),
-        own=frozenset(texts.get("own", ())),
-    )
 
 
 def _messages(
@@ -196,6 +220,8 @@ def _messages(
         raise root.fail("an hl7v2 map needs `messages`: message type to entries", "messages")
     messages = {}
     for kind, node in table["messages"].table("messages").items():
+        if not _MESSAGE_TYPE.fullmatch(kind):
+            raise node.fail("a message type is written ADT^A01", f"messages.{kind}")
         names = [item.text(f"messages.{kind}") for item in node.items()]
         for name in names:
             if name not in entries:
@@ -223,16 +249,20 @@ def _merge_rule(node: Node, language: Language) -> MergeRule:
     for side in ("survivor", "loser"):
         if side not in table:
             raise node.fail(f"a merge needs `{side}`", f"merges.{side}")
-    spot = Spot(node, "merges")
+    spot = Spot(node, "merges", place={"hl7v2": SEGMENTS, "fhir_json": "Patient"}.get(language.format, ""))
+    each, place = compile_places(table["each"], language, spot) if "each" in table else (None, spot.place)
+    inner = replace(spot, place=place)
     return MergeRule(
-        each=compile_places(table["each"], language, spot) if "each" in table else None,
-        survivor=_side(replace(spot, node=table["survivor"]), language),
-        loser=_side(replace(spot, node=table["loser"]), language),
+        each=each,
+        survivor=_side(inner.at(table["survivor"], "merges.survivor"), language),
+        loser=_side(inner.at(table["loser"], "merges.loser"), language),
     )
 
 
 def _side(spot: Spot, language: Language) -> Reader:
-    return compile_expression(parse_expression(language, spot), language, spot, _no_fragment)
+    expression = parse_expression(language, spot)
+    check_outcomes(expression, _A_PATIENT, language, spot)
+    return compile_expression(expression, language, spot, _no_fragment)
 
 
 def _no_fragment(_language: Language, _path: object, spot: Spot) -> Reader:

@@ -78,16 +78,26 @@ SYSTEMS: Mapping[str, str] = MappingProxyType(
 
 DATA_ABSENT_REASON = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 US_CORE_PROFILE = _US_CORE + "StructureDefinition/"
-_PROFILE_NAMES = """
-    allergyintolerance blood-pressure bmi body-height body-temperature body-weight careplan careteam
-    condition-encounter-diagnosis condition-problems-health-concerns coverage diagnosticreport-lab
-    diagnosticreport-note documentreference encounter goal head-circumference heart-rate
-    immunization implantable-device location medication medicationdispense medicationrequest
-    observation-clinical-result observation-lab observation-occupation observation-pregnancyintent
-    observation-pregnancystatus observation-screening-assessment observation-sexual-orientation
-    organization patient practitioner practitionerrole procedure provenance pulse-oximetry
-    questionnaireresponse relatedperson respiratory-rate servicerequest simple-observation
-    smokingstatus specimen vital-signs
+_NAMED_AS_THEIR_TYPE = """
+    AllergyIntolerance CarePlan CareTeam Coverage DocumentReference Encounter Goal Immunization Location
+    Medication MedicationDispense MedicationRequest Organization Patient Practitioner PractitionerRole
+    Procedure Provenance QuestionnaireResponse RelatedPerson ServiceRequest Specimen
 """
-US_CORE_PROFILES = frozenset(f"us-core-{name}" for name in _PROFILE_NAMES.split())
-"""Profiles of US Core 6.1.0 that apply to whole resources (https://hl7.org/fhir/us/core/STU6.1/)."""
+_OF_TYPE = {
+    "Condition": "condition-encounter-diagnosis condition-problems-health-concerns",
+    "Device": "implantable-device",
+    "DiagnosticReport": "diagnosticreport-lab diagnosticreport-note",
+    "Observation": """
+        blood-pressure bmi body-height body-temperature body-weight head-circumference heart-rate
+        observation-clinical-result observation-lab observation-occupation observation-pregnancyintent
+        observation-pregnancystatus observation-screening-assessment observation-sexual-orientation
+        pulse-oximetry respiratory-rate simple-observation smokingstatus vital-signs
+    """,
+}
+US_CORE_PROFILES: Mapping[str, str] = MappingProxyType(
+    {
+        **{f"us-core-{kind.lower()}": kind for kind in _NAMED_AS_THEIR_TYPE.split()},
+        **{f"us-core-{name}": kind for kind, names in _OF_TYPE.items() for name in names.split()},
+    }
+)
+"""Profiles of US Core 6.1.0 and the resource types they constrain (https://hl7.org/fhir/us/core/STU6.1/)."""

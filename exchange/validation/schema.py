@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from exchange.model.fhir_types import Element, FhirType, fhir_type, is_primitive, value_set
-from exchange.validation.primitives import ANY_REFERENCE, PRIMITIVES, reference_pattern
+from exchange.model.primitives import ANY_REFERENCE, PRIMITIVES, reference_pattern
 
 Schema = dict[str, Any]
 

@@ -74,7 +74,7 @@ entries:
     resource: DocumentReference
     each: //section
     id: $place
-    set: {status: =current, context: {related: -> *}}
+    set: {status: =current, content: {attachment: {title: title}}, context: {related: -> *}}
   problem:
     resource: Condition
     each: //observation

@@ -38,7 +38,7 @@ entries:
     resource: Condition
     each: //section[code/@code='11450-4']/entry/act
     id: id/@extension
-    set: {code: {text: code/@displayName}}
+    set: {code: {text: code/@displayName}, subject: -> patient}
 """
 DOCUMENT = """\
 <ClinicalDocument xmlns="urn:hl7-org:v3"><recordTarget><patientRole><id extension="7"/><patient>
@@ -79,7 +79,8 @@ def test_fields_of_a_message_that_no_row_reads_are_named_and_clinical_ones_are_l
 
 def test_of_two_segments_the_one_that_no_row_reached_is_lost():
     text = HL7_MAP.replace("[patient]", "[patient, allergy]") + (
-        "  allergy:\n    resource: AllergyIntolerance\n    id: AL1-3.1\n    set: {code: {text: AL1-3.2}}\n"
+        "  allergy:\n    resource: AllergyIntolerance\n    id: AL1-3.1\n"
+        "    set: {code: {text: AL1-3.2}, patient: -> patient}\n"
     )
     held = found("hl7v2", text, MESSAGE + "AL1|2|DA|7980^Penicillin\r", CODES)
     assert [position.read for position in held if position.name == "AL1-3"] == [True, False]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
 from exchange.mapping import load_maps
+from exchange.mapping.function_checks import GIVES
+from exchange.mapping.functions import FUNCTIONS
 from exchange.model.errors import ContentError
-from tests.mapping.support import maps_of, partner_of
+from exchange.model.partner import Feed
+from tests.mapping.support import mapped, maps_of, partner_of
 
 HEAD = "format: delimited\nentries:\n  patient:\n    resource: Patient\n    id: key\n    set:\n"
 ENTRY = HEAD + "      active: true"
@@ -62,9 +67,137 @@ HL7_MISTAKES = [
 ]
 
 
-def _refusal(kind, text) -> ContentError:
+PERSON = "format: fhir_json\nentries:\n  patient:\n    resource: Patient\n    copy: true\n    set:\n"
+FILES = {
+    "_shared/codes/gender.csv": "source_system,source_code,target_system,target_code,target_display,"
+    "equivalence,from,to\n,F,http://hl7.org/fhir/administrative-gender,female,Female,equal,,\n",
+    "_shared/codes/fruit.csv": "source_system,source_code,target_system,target_code,target_display,"
+    "equivalence,from,to\n,F,urn:fruit,banana,Banana,equal,,\n",
+}
+# A row of `set`, the name in question, a valid name or word of the message: what could never work.
+NEVER = [
+    ("gender: =banana", "banana", "no code of administrative-gender"),
+    ('gender: sex | code("fruit")', "banana", "gives `banana`, no code of administrative-gender"),
+    ('gender: sex | code("gender") or "unknwon"', "unknwon", "`unknown`"),
+    ("gender: 'sex | code(\"gender\") or 5'", "gender", "cannot be 5"),
+    ("birthDate: =01/02/2024", "birthDate", "YYYY-MM-DD"),
+    ('birthDate: (born | date) or "soon"', "birthDate", "YYYY-MM-DD"),
+    ("birthDate: born | datetime", "birthDate", "cannot hold a dateTime"),
+    ("birthDate: born | upper", "birthDate", "cannot hold a text"),
+    ('birthDate: born | date("dd.mm.yyyy")', "birthDate", "no field such as %Y"),
+    ('birthDate: born | date("%d %q")', "birthDate", "strptime"),
+    ("active: open | integer", "active", "cannot hold a integer"),
+    ("active: open | boolean", "active", "which texts are true"),
+    ("multipleBirthInteger: order | decimal", "multipleBirthInteger", "cannot hold a decimal"),
+    ("language: order | integer", "language", "cannot hold a integer"),
+    ('language: sex = "F"', "language", "cannot hold a boolean"),
+    ("implicitRules: =two words", "implicitRules", "without spaces"),
+    ('maritalStatus: sex | coding("gender")', "maritalStatus", "cannot hold a Coding"),
+    ("managingOrganization: -> Patient(key)", "Patient", "Organization"),
+    ("managingOrganization: -> patient", "Patient", "Organization"),
+    ("name: -> patient", "name", "HumanName cannot hold a Reference"),
+    ("name: {$when: sex}", "name", "needs elements"),
+    ("_name: {extension: {url: =urn:x, valueString: sex}}", "_name", "no such element"),
+    ("extension: {valueString: sex}", "extension", "needs url"),
+    ("link: {other: -> Patient(key)}", "link", "needs type"),
+    ("id: key", "id", "made from the `id` of the entry"),
+    ("active: sex = 1", "active", 'write "1"'),
+    ("active: sex = true", "active", 'write "true"'),
+    ("active: sex in ()", "active", "needs what it may be"),
+    ('active: (sex | upper) = "male"', "active", "gives no such letters"),
+    ('active: (sex | code("gender")) = "femail"', "active", "the code map gives female"),
+    ('gender: \'"male" or sex | code("gender")\'', "gender", "never reached"),
+    ('gender: \'"male" if true else "female"\'', "gender", "never changes"),
+    ('gender: \'"male" if sex or true else "female"\'', "gender", "never changes"),
+    ("maritalStatus: [{text: =single}, {text: sex}]", "maritalStatus", "never reached"),
+    ('language: sex | match("(")', "match", "not a regular expression"),
+    ("language: sex | split(1)", "split", "text in quotes"),
+    ("language: $place", "place", "neither a value nor a fact"),
+]
+ELSEWHERE = [
+    ("hl7v2", HL7 + "      language: PDI-5", "PDI", "valid here: ABS"),
+    ("hl7v2", HL7 + "      language: PID-99", "PID-99", "fields 1 to 40"),
+    ("hl7v2", HL7 + "      language: PID-0", "PID-0", "fields 1 to 40"),
+    ("hl7v2", HL7 + "      language: PID-5.0", "PID-5.0", "counted from 1"),
+    ("hl7v2", HL7 + "      language: PID-5[0].1", "PID-5[0]", "counted from 1"),
+    ("hl7v2", HL7 + "      language: .1", "language", "needs a field around it"),
+    ("hl7v2", HL7 + "      language: PID-15\ngroups: {g: {starts: [obx]}}", "obx", "no segment"),
+    ("hl7v2", HL7 + "      language: PID-15\ngroups: {g: {starts: [OBX], same: [OBX3]}}", "OBX3", "no field"),
+    ("hl7v2", HL7 + "      language: PID-15\ngroups: {G: {starts: [OBX]}}", "G", "lower-case"),
+    ("hl7v2", HL7_ENTRY.replace("ADT^A01", "ADT_A01"), "ADT_A01", "ADT^A01"),
+    ("fhir_json", PERSON + "      language: langage", "langage", "did you mean `language`"),
+    ("fhir_json", PERSON + "      language: name.familly", "familly", "did you mean `family`"),
+    ("fhir_json", PERSON + "      language: 'identifier[sistem=\"urn:x\"].value'", "sistem", "system"),
+    ("fhir_json", PERSON + "      name: address", "name", "HumanName cannot hold a Address"),
+    ("delimited", ENTRY + "\nmessages: {ADT^A01: [patient]}", "messages", "only an hl7v2 map"),
+    ("delimited", ENTRY.replace("    id: key", "    id: key\n    apart: true"), "apart", "only a ccda map"),
+    ("delimited", ENTRY.replace("    id: key", "    id: key\n    profile: us-core-observation-lab"),
+     "observation-lab", "us-core-patient"),
+    ("delimited", ENTRY.replace("Patient", "Observation").replace("active: true", "status: =final"),
+     "Observation", "needs code"),
+    ("delimited", ENTRY + "\nvalues: {a: kode(x)}", "kode", "code"),
+    ("delimited", ENTRY + "\ntypes: {A: {family: a as B}}", "`B`", "no fragment"),
+    ("delimited", ENTRY + "\nmerges: [{survivor: -> Organization(a), loser: -> Patient(b)}]",
+     "Organization", "Patient"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "name", "hint"), NEVER, ids=[row for row, _, _ in NEVER])
+def test_a_row_that_could_never_work_is_refused_with_its_line(row, name, hint):
+    error = _refusal("delimited", f"{HEAD}      {row}", FILES)
+    assert (error.file, error.line) == ("example/feed.map.yaml", 7)
+    assert name in str(error)
+    assert hint in str(error)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "name", "hint"), ELSEWHERE, ids=[f"{m[2]} {m[3]}" for m in ELSEWHERE]
+)
+def test_what_a_source_or_an_entry_cannot_have_is_refused(kind, text, name, hint):
+    error = _refusal(kind, text, FILES)
+    assert error.line
+    assert name in str(error)
+    assert hint in str(error)
+
+
+def test_the_same_rows_written_rightly_load():
+    right = [
+        'gender: sex | code("gender") or "unknown"',
+        'birthDate: born | date("%d.%m.%Y")',
+        'active: \'true if open = "1" else false if open = "0"\'',
+        "multipleBirthInteger: order | integer",
+        "managingOrganization: -> Organization(key)",
+        'deceasedBoolean: (died | upper) in ("Y", "YES")',
+        "_birthDate: {extension: {url: =urn:x, valueString: sex}}",
+    ]
+    assert maps_of("delimited", HEAD + "".join(f"      {row}\n" for row in right), FILES)
+
+
+def test_true_and_false_are_literals_inside_an_expression():
+    text = HEAD + "      active: 'true if open = \"1\" else false'\n"
+    made = [mapped("delimited", text, f'{{"key": "7", "open": "{code}"}}').resources[0] for code in "10"]
+    assert [patient["active"] for patient in made] == [True, False]
+
+
+def test_what_each_function_gives_is_known():
+    annotated = {
+        name: str(inspect.signature(function).return_annotation) for name, function in FUNCTIONS.items()
+    }
+    others = {name for name, kind in annotated.items() if kind in ("int", "bool") or kind.startswith("float")}
+    assert others
+    assert others <= GIVES.keys()
+
+
+def test_a_column_that_partner_yaml_does_not_declare_is_refused():
+    feed = Feed(format="delimited", map="feed.map.yaml", options={"columns": ["key", "sex"]})
+    partner = partner_of("delimited").model_copy(update={"feeds": {"feed": feed}})
+    with pytest.raises(ContentError, match="did you mean `sex`"):
+        load_maps({"example/feed.map.yaml": HEAD + "      language: sexx"}, partner)
+
+
+def _refusal(kind, text, files=None) -> ContentError:
     with pytest.raises(ContentError) as error:
-        maps_of(kind, text)
+        maps_of(kind, text, files)
     return error.value
 
 

@@ -8,15 +8,22 @@ from typing import Any
 
 import orjson
 
-from exchange.mapping.paths.grammar import Grammar, Reader
+from exchange.mapping.paths.grammar import Grammar, Reader, WrongPath
 from exchange.model.errors import RecordRejected
 
 _COLUMN = re.compile(r"(?:\[([^\]]+)\]|([A-Za-z_][\w.]*))(\?)?")
 
 
-def columns_grammar() -> Grammar:
-    """Cells are trimmed and an empty cell is no value."""
-    return Grammar(_match, _value, _nodes, _open, _position, lambda _path: False)
+def columns_grammar(columns: tuple[str, ...] = ()) -> Grammar:
+    """Cells are trimmed and an empty cell is no value; `columns` are the names where they are declared."""
+
+    def below(path: str, _place: str) -> str:
+        name = column_name(path)
+        if columns and name not in columns:
+            raise WrongPath(f"partner.yaml declares no column `{name}`", name, columns)
+        return ""
+
+    return Grammar(_match, _value, _nodes, _open, _position, lambda _path: False, below=below)
 
 
 def column_name(path: str) -> str:

@@ -15,6 +15,19 @@ def _nothing(_place: Any) -> str | None:
     return None
 
 
+class WrongPath(ValueError):
+    """A path that can select nothing; `name` is what is wrong in it and `valid` what could stand there."""
+
+    def __init__(self, message: str, name: str = "", valid: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.name, self.valid = name, tuple(valid)
+
+
+def _anywhere(_path: str, _place: str) -> str:
+    """Paths of this kind of source may stand anywhere."""
+    return ""
+
+
 def _never(_path: str) -> bool:
     """Paths of this kind of source may read anything."""
     return False
@@ -30,6 +43,8 @@ class Grammar:
     `remember` have a dict `memo`. `address` is unique for each place of a record and always the same. Paths
     that are `local` read nothing but the `content` of their place (None: its content is not known). `around`
     gives the places around a place, the nearest first, where the places of a grammar lie in one another.
+    `below` gives the kind of the places that a path selects, seen from a place of a kind (`` when unknown),
+    and raises ValueError for a path that can select nothing there.
     """
 
     match: Callable[[str, int], int]
@@ -44,3 +59,4 @@ class Grammar:
     local: Callable[[str], bool] = _never
     content: Callable[[Any], str | None] = _nothing
     around: Callable[[Any], Iterable[Any]] | None = None
+    below: Callable[[str, str], str] = _anywhere

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
-from exchange.mapping.paths.grammar import Grammar, Reader
+from exchange.mapping.paths.grammar import Grammar, Reader, WrongPath
+from exchange.model.fhir_types import fhir_type
 
 _STEP = r"[A-Za-z_$][\w$-]*(?:\[(?:\d+|\*|[A-Za-z_][\w.]*=\"[^\"]*\")\])*"
 _PATH = re.compile(rf"/?{_STEP}(?:\.{_STEP})*|\.(?![\w])")
@@ -22,6 +24,34 @@ _PLAIN = re.compile(r"[A-Za-z_$][\w$-]*")
 def json_grammar() -> Grammar:
     """Values are as in the JSON; objects and lists may be copied whole."""
     return Grammar(_match, _value, _nodes, orjson.loads, lambda _node: "", lambda _path: True, typed=True)
+
+
+def fhir_grammar() -> Grammar:
+    """The same over FHIR R4 resources: a path names elements of the type it starts from."""
+    return replace(json_grammar(), below=_type_below)
+
+
+def _type_below(path: str, place: str) -> str:
+    """The FHIR type a path leads to from a type (`` for either: unknown); WrongPath for no element of it."""
+    type_name = "" if path.startswith("/") else place
+    for name, filters in _named_steps(path.removeprefix("/")):
+        type_name = _element_type(type_name, name)
+        for _, _, key, _ in _FILTER.findall(filters):
+            if key:
+                _type_below(key, type_name)
+    return type_name
+
+
+def _element_type(type_name: str, name: str) -> str:
+    if not type_name or name == "resourceType":
+        return ""
+    elements = fhir_type(type_name).elements
+    if name.startswith("_") and name[1:] in elements:
+        return "Element"
+    if name not in elements:
+        raise WrongPath(f"{type_name} has no element `{name}`", name, elements)
+    found = elements[name].type
+    return "" if found in ("Resource", "DomainResource") else found
 
 
 def _match(text: str, at: int) -> int:
@@ -65,11 +95,17 @@ def _present(value: Any) -> Any:
 
 def _steps(path: str) -> list[Callable[[Any], Any]]:
     steps: list[Callable[[Any], Any]] = []
-    for name, filters in re.findall(r"([A-Za-z_$][\w$-]*)((?:\[[^\]]*\])*)", _protect(path)):
+    for name, filters in _named_steps(path):
         steps.append(_member(name))
-        for index, star, key, wanted in _FILTER.findall(filters.replace("\x00", ".")):
+        for index, star, key, wanted in _FILTER.findall(filters):
             steps.append(_index(int(index)) if index else _all() if star else _where(key, wanted))
     return steps
+
+
+def _named_steps(path: str) -> list[tuple[str, str]]:
+    """Member names and the brackets behind each."""
+    found = re.findall(r"([A-Za-z_$][\w$-]*)((?:\[[^\]]*\])*)", _protect(path))
+    return [(name, filters.replace("\x00", ".")) for name, filters in found]
 
 
 def plain_path(path: str) -> str:

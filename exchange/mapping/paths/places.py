@@ -9,6 +9,9 @@ from typing import Any
 from exchange.formats import hl7v2
 from exchange.mapping.paths.grammar import Reader
 
+SEGMENTS, FIELD = "segments", "field"
+"""Kinds of places: segments seen together, a repetition or component of a field."""
+
 
 @dataclass(frozen=True, slots=True)
 class GroupRule:

@@ -13,13 +13,10 @@ from typing import Any
 
 from exchange.formats import hl7v2
 from exchange.mapping.paths.grammar import Grammar, Reader
+from exchange.mapping.paths.names import GROUP_NAME, PARTS, SEGMENT_PATH, place_below, split_path
 from exchange.mapping.paths.places import Field, Group, GroupRule, Place, instances, single_segments
 
-_SELECT = r"\[(?:\*|\d+|\d+(?:\.\d+)?=[\w|-]+)\]"
-_PARTS = r"(?:\.\d+){0,2}(?:\.\*)?"
-_PATH = re.compile(rf"([A-Z][A-Z0-9]{{2}})(\[\*\])?(?:-(\d+)({_SELECT})?({_PARTS}))?(?![\w\[])")
-_RELATIVE = re.compile(rf"({_PARTS})(?![\w\[])")
-_GROUP = re.compile(r"[a-z_][a-z_0-9]*")
+_RELATIVE = re.compile(rf"({PARTS})(?![\w\[])")
 _FILTER = re.compile(r"\[(\d+)(?:\.(\d+))?=([\w|-]+)\]")
 
 
@@ -27,7 +24,7 @@ def segments_grammar(groups: Mapping[str, GroupRule]) -> Grammar:
     """Paths over a message cut into `groups`."""
 
     def nodes(path: str) -> Reader:
-        if _GROUP.fullmatch(path):
+        if GROUP_NAME.fullmatch(path):
             if path not in groups:
                 raise ValueError(f"`{path}` is no group of this map; groups: {', '.join(sorted(groups))}")
             return _group_reader(path, groups[path])
@@ -43,6 +40,7 @@ def segments_grammar(groups: Mapping[str, GroupRule]) -> Grammar:
         remembers=True,
         local=lambda path: path.startswith("."),
         content=_content,
+        below=place_below,
     )
 
 
@@ -57,7 +55,7 @@ def _open(payload: bytes) -> Place:
 
 
 def _match(text: str, at: int) -> int:
-    for pattern in (_PATH, _GROUP):
+    for pattern in (SEGMENT_PATH, GROUP_NAME):
         if found := pattern.match(text, at):
             return found.end()
     found = _RELATIVE.match(text, at)
@@ -81,7 +79,7 @@ def _value(path: str) -> Reader:
         return _relative_value(0, 0)
     if found := _RELATIVE.fullmatch(path):
         return _relative_value(*_parts(found.group(1)))
-    segment, all_segments, number, select, parts = _split_path(path)
+    segment, all_segments, number, select, parts = split_path(path)
     component, subcomponent = _parts(parts)
     if not all_segments and not select:
         return _first_value(segment, number, component, subcomponent)
@@ -105,14 +103,6 @@ def _every_part(fields: Reader, component: int, subcomponent: int) -> Reader:
         return [text for text in texts if text is not None] or None
 
     return read
-
-
-def _split_path(path: str) -> tuple[str, bool, int, str, str]:
-    found = _PATH.fullmatch(path)
-    if found is None or found.group(3) is None:
-        raise ValueError(f"`{path}` is no field: write `PID-5.1`, `PID-3[5=MR].1`, `OBX[*]-5` or `.1`")
-    segment, star, number, select, parts = found.groups()
-    return segment, bool(star), int(number), select or "", parts or ""
 
 
 def _parts(text: str) -> tuple[int, int]:
@@ -202,12 +192,12 @@ def _nodes(path: str) -> Reader:
         return lambda node, _run: [node]
     if found := _RELATIVE.fullmatch(path):
         return _component_nodes(*_parts(found.group(1)))
-    found = _PATH.fullmatch(path)
+    found = SEGMENT_PATH.fullmatch(path)
     if found is None:
         raise ValueError(f"`{path}` is no segment, field or group")
     if found.group(3) is None:
         return _segment_reader(found.group(1))
-    segment, all_segments, number, select, parts = _split_path(path)
+    segment, all_segments, number, select, parts = split_path(path)
     fields = _field_reader(segment, all_segments, number, select)
     if not parts:
         return fields

@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/datatypes.html#primitive
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from exchange.model.fhir_types import type_names
@@ -76,3 +77,31 @@ PRIMITIVES: dict[str, Schema] = {
 }
 
 ANY_REFERENCE = reference_pattern(tuple(sorted(type_names("resource"))))
+
+
+def misfit(type_name: str, value: Any) -> str:
+    """What a value of a primitive type must be, where this one is not; `` where it fits.
+
+    >>> misfit("date", "02/01/2024"), misfit("date", "2024-01-02"), misfit("positiveInt", 0)
+    ('must be a date of the calendar: YYYY, YYYY-MM or YYYY-MM-DD', '', 'must be a whole number above 0')
+    """
+    rule = PRIMITIVES[type_name]
+    return "" if _fits(value, rule) else str(rule["$comment"])
+
+
+def _fits(value: Any, rule: Schema) -> bool:
+    if not isinstance(value, _PYTHON[rule["type"]]) or (
+        isinstance(value, bool) != (rule["type"] == "boolean")
+    ):
+        return False
+    if isinstance(value, str):
+        return re.search(rule["pattern"], value) is not None
+    return bool(rule.get("minimum", value) <= value <= rule.get("maximum", value))
+
+
+_PYTHON: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "boolean": (bool,),
+    "integer": (int,),
+    "number": (int, float),
+}
