@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 SIZE ?= 2000
 SEED ?= 1
+DAY ?= 1
 BIN := .venv/bin
 READY := .venv/.ready
 # Every Airflow task is a process of its own: without cached bytecode each would compile what it imports.
@@ -28,7 +29,7 @@ $(READY): requirements/lock.txt requirements/bootstrap.txt pyproject.toml
 	@touch $@
 
 demo: $(READY) ## Run the whole exchange: partner systems, Airflow, repository; print what came of it
-	@$(BIN)/exchange demo --size $(SIZE) --seed $(SEED)
+	@$(BIN)/exchange demo --size $(SIZE) --seed $(SEED) --day $(DAY)
 
 serve: $(READY) ## Serve the FHIR API on the data that is there
 	@$(BIN)/exchange serve
@@ -42,8 +43,8 @@ check: $(READY) ## Formatting, lint, types, import rules
 format: $(READY) ## Format the code
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
 
-external: $(READY) ## Tests on other people's data and against other people's validators
-	@$(BIN)/pytest -q -m external
+external: $(READY) ## Tests on other people's data and against other people's validators, and those that take minutes
+	@$(BIN)/pytest -q -m 'external or slow'
 
 bench: $(READY) ## Measure; prints ratios against a named baseline
 	@for bench in benchmarks/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
@@ -57,7 +58,7 @@ lock: ## Resolve the dependencies again
 	@$(BIN)/$(RESOLVE) -o requirements/bootstrap.txt requirements/bootstrap.in
 
 reset: ## Stop the embedded PostgreSQL and delete all state
-	@if [ -x $(BIN)/exchange ]; then $(BIN)/exchange database stop || true; fi; rm -rf .data
+	@if [ -x $(BIN)/exchange ]; then $(BIN)/exchange database stop || true; fi; rm -rf "$${EXCHANGE_DATA:-.data}"
 
 clean: reset ## Delete the virtual environment too
 	@rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
+from exchange.mapping.golden import Golden
 from exchange.model.errors import ContentError
 from exchange.model.partner import Partner
 from exchange.model.records import Files
@@ -27,26 +30,79 @@ def parse_partner(code: str, text: str, file: str) -> Partner:
     """A Partner from partner.yaml; raises ContentError naming the file, the field and what is valid."""
     try:
         data = yaml.load(text, Loader=yaml.CSafeLoader) or {}
+        if not isinstance(data, dict):
+            raise ContentError("must hold fields and their values, such as `namespace: …`", file=file)
+        if data.get("code", code) != code:
+            message = f"must be the name of the folder, `{code}`"
+            raise ContentError(message, file=file, line=_line_of(text, ("code",)), field="code")
         return Partner.model_validate({**data, "code": code})
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise ContentError("not valid YAML", file=file, line=mark.line + 1 if mark else None) from None
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
+        # A misspelt field is also a missing one: the misspelling is the better thing to say.
+        first, *_ = sorted(
+            error.errors(include_input=False, include_url=False), key=lambda e: e["type"] != "extra_forbidden"
+        )
+        valid = _fields_beside(first["loc"], data) if first["type"] == "extra_forbidden" else ()
         raise ContentError(
-            str(first["msg"]), file=file, line=_line_of(text, first["loc"]), field=field
+            "no such field" if valid else str(first["msg"]).removeprefix("Value error, "),
+            file=file,
+            line=_line_of(text, first["loc"]),
+            field=".".join(str(part) for part in first["loc"]),
+            valid=valid,
         ) from None
+
+
+def _fields_beside(location: tuple[int | str, ...], data: Any) -> tuple[str, ...]:
+    """The fields of the model that the last name of `location` is none of; none for a feed's own options."""
+    schema = Partner.model_json_schema()
+    node = schema
+    for part in location[:-1]:
+        data = data[part]
+        node = node.get("properties", {}).get(part) or node.get("additionalProperties", {})
+        for variant in (node, *node.get("anyOf", ())):
+            if "$ref" in variant:
+                node = schema["$defs"][variant["$ref"].rsplit("/", 1)[1]]
+    return tuple(node.get("properties", {})) if location[-1] in data else ()
 
 
 def load_partners(mappings: Files) -> dict[str, Partner]:
     """All participants by code: one per folder of `mappings/` with a partner.yaml."""
-    return {
+    partners = {
         code: parse_partner(code, mappings[path], f"mappings/{path}")
         for path in sorted(mappings)
         if path.count("/") == 1 and path.endswith("/partner.yaml")
         for code in [path.split("/")[0]]
     }
+    _told_apart(partners, mappings)
+    return partners
+
+
+def _told_apart(partners: Mapping[str, Partner], mappings: Files) -> None:
+    """Raises ContentError where two participants share what one is known by, or one belongs to nobody."""
+    owners: dict[tuple[str, str], str] = {}
+    for code, partner in partners.items():
+        place = f"{code}/partner.yaml"
+        for path, value in (
+            (("namespace",), partner.namespace),
+            (("organization", "npi"), partner.organization.npi),
+        ):
+            owner = owners.setdefault((path[-1], value), code) if value else code
+            if owner != code:
+                raise ContentError(
+                    f"is `{owner}`'s already; each participant has its own",
+                    file=f"mappings/{place}",
+                    line=_line_of(mappings[place], path),
+                    field=".".join(path),
+                )
+        whole = partner.organization.part_of
+        if whole is not None and whole not in partners:
+            line = _line_of(mappings[place], ("organization", "part_of"))
+            raise ContentError(
+                f"there is no participant `{whole}`",
+                file=f"mappings/{place}", line=line, field="organization.part_of", valid=partners,
+            )  # fmt: skip
 
 
 def _line_of(text: str, location: tuple[int | str, ...]) -> int | None:
@@ -71,3 +127,10 @@ def read_samples(mappings: Path, code: str) -> Files:
         for path in sorted((mappings / code / folder).rglob("*"))
         if path.is_file()
     }
+
+
+def write_expected(mappings: Path, case: Golden) -> None:
+    """Writes what a sample becomes now as what it must become."""
+    path = mappings / case.expected_path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(case.actual, encoding="utf-8")

@@ -167,6 +167,17 @@ def _write(path: Path, text: str) -> Path:
     return path
 
 
+def check_purposes(partner: Partner, rules: Rules) -> None:
+    """Raises ContentError for a purpose of use that the vocabulary lacks: it would always be denied."""
+    known = rules.vocabulary.file.purposes
+    for purpose in partner.requests.purposes:
+        if purpose not in known:
+            raise ContentError(
+                f"`{purpose}` is no purpose of use",
+                file=f"mappings/{partner.code}/partner.yaml", field="requests.purposes", valid=known,
+            )  # fmt: skip
+
+
 def check_partner(mappings: Files, partner: Partner, rules: Rules, documents: Sequence[Document]) -> Checked:
     """Maps and labels `documents` as a run would, without touching any store."""
     maps = load_maps(mappings, partner)

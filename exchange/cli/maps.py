@@ -10,7 +10,7 @@ from exchange.app import content, find_partner
 from exchange.app.lineage import trace
 from exchange.cli import changing
 from exchange.cli.common import JsonOption, console, exchange, print_json, settings, table
-from exchange.content import read_samples
+from exchange.content import read_samples, write_expected
 from exchange.mapping.golden import golden_cases
 
 app = typer.Typer(
@@ -21,6 +21,9 @@ app = typer.Typer(
 @app.command()
 def check(
     partner: Annotated[str | None, typer.Argument(help="Only this partner's.")] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write what differs to expected/; read it before you commit it.")
+    ] = False,
 ) -> None:
     """Run every partner's samples and compare with expected/; exit 1 on a difference."""
     found = settings()
@@ -30,11 +33,14 @@ def check(
     for one in chosen:
         files = {**mappings, **read_samples(found.home / "mappings", one.code)}
         cases = golden_cases(files, one)
-        differing = [case.expected_path for case in cases if not case.holds]
-        wrong += len(differing)
-        console.print(f"{one.code}: {len(cases)} samples, {len(differing)} differ", highlight=False)
-        for path in differing:
-            console.print(f"  mappings/{path}", highlight=False, markup=False)
+        differing = [case for case in cases if not case.holds]
+        wrong += 0 if write else len(differing)
+        done = "written" if write else "differ"
+        console.print(f"{one.code}: {len(cases)} samples, {len(differing)} {done}", highlight=False)
+        for case in differing:
+            if write:
+                write_expected(found.home / "mappings", case)
+            console.print(f"  mappings/{case.expected_path}", highlight=False, markup=False)
     raise typer.Exit(1 if wrong else 0)
 
 

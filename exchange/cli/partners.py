@@ -10,10 +10,17 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from exchange.app import content, find_partner
-from exchange.app.partners import check_partner, expected_issues, new_partner, sample_documents
+from exchange.app import content, find_partner, partner_environment
+from exchange.app.partners import (
+    check_partner,
+    check_purposes,
+    expected_issues,
+    new_partner,
+    sample_documents,
+)
 from exchange.app.proposing import propose
 from exchange.cli.common import JsonOption, PartnerArgument, console, print_json, settings, table
+from exchange.connectors import unset_names
 from exchange.content import read_samples
 from exchange.formats.profile import profile_table
 from exchange.model.errors import ContentError
@@ -65,11 +72,17 @@ def check(
     found = find_partner(partners, partner)
     samples = folder or found_settings.home / "mappings" / partner / "samples"
     documents = sample_documents(found, samples) if samples.is_dir() else []
+    unset = unset_names(found, partner_environment(found_settings))
+    check_purposes(found, context.rules)
     checked = check_partner(mappings, found, context.rules, documents)
     if json:
         print_json(checked)
     else:
         console.print(f"{partner}: partner.yaml and {len(found.feeds)} feed(s) are right")
+        if unset:
+            console.print(
+                f"not set in this environment, needed by a run: {', '.join(unset)}", highlight=False
+            )
         console.print(f"{checked.records} records from {len(documents)} file(s)")
         table("Resources", ["type", "count"], list(checked.resources.items()))
         table("Labels", ["label", "resources"], list(checked.labels.items()))

@@ -6,6 +6,6 @@ yields again all that came after that one.
 """
 
 from exchange.connectors.opening import Connector, LocalPaths, open_connector
-from exchange.connectors.options import read_options
+from exchange.connectors.options import read_options, unset_names
 
-__all__ = ["Connector", "LocalPaths", "open_connector", "read_options"]
+__all__ = ["Connector", "LocalPaths", "open_connector", "read_options", "unset_names"]

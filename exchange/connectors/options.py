@@ -157,6 +157,21 @@ def read_options(partner: Partner, environment: Mapping[str, str]) -> Options:
         raise _content_error(problem, kind, file) from None
 
 
+def unset_names(partner: Partner, environment: Mapping[str, str]) -> list[str]:
+    """The `${NAME}` of the connector that `environment` lacks; raises ContentError for an unknown option."""
+    if partner.connector is None:
+        return []
+    known = OPTIONS[partner.connector.type].model_fields
+    for name in partner.connector.options:
+        if name not in known:
+            file, field = f"mappings/{partner.code}/partner.yaml", f"connector.options.{name}"
+            raise ContentError("no such option", file=file, field=field, valid=known)
+    missing = sorted(set(_NAME.findall(repr(partner.connector.options))) - set(environment))
+    if not missing:
+        read_options(partner, environment)
+    return missing
+
+
 def _resolve(value: Any, environment: Mapping[str, str], file: str, field: str) -> Any:
     if isinstance(value, dict):
         return {name: _resolve(item, environment, file, f"{field}.{name}") for name, item in value.items()}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -29,6 +30,9 @@ OrganizationType = Literal[
 
 
 DEFAULT_TIMEZONE = "America/Chicago"
+
+_PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+_CRON = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 
 
 class _Strict(BaseModel):
@@ -146,7 +150,30 @@ class Partner(_Strict):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        ZoneInfo(value)
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("no such time zone; valid are names like America/Chicago") from None
+        return value
+
+    @field_validator("namespace")
+    @classmethod
+    def _is_uri(cls, value: str) -> str:
+        if not re.fullmatch(r"[a-z][a-z0-9+.-]*:\S+", value):
+            raise ValueError("a namespace is a URI of the partner's own, such as https://maple.example/")
+        return value
+
+    @field_validator("schedule")
+    @classmethod
+    def _is_cron(cls, value: str | None) -> str | None:
+        fields = (value or "").split()
+        if value is None or value in _PRESETS:
+            return value
+        if len(fields) != 5 or not all(map(_cron_field, fields, _CRON)):
+            raise ValueError(
+                'five cron fields in numbers (minute hour day month weekday), such as "30 2 * * *",'
+                f" or one of {', '.join(_PRESETS)}"
+            )
         return value
 
     @model_validator(mode="after")
@@ -159,3 +186,16 @@ class Partner(_Strict):
                 " (34 USC 12291(b)(2)); remove feeds and connector"
             )
         return self
+
+
+def _cron_field(field: str, limits: tuple[int, int]) -> bool:
+    """Is each item `*`, a number or a range, with an optional step, and within the limits?
+
+    >>> _cron_field("*/15,50-59", (0, 59)), _cron_field("60", (0, 59)), _cron_field("mon", (0, 7))
+    (True, False, False)
+    """
+    for item in field.split(","):
+        found = re.fullmatch(r"(?:\*|(\d+)(?:-(\d+))?)(?:/[1-9]\d*)?", item)
+        if not found or not all(limits[0] <= int(n) <= limits[1] for n in found.groups() if n):
+            return False
+    return True

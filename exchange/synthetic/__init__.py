@@ -4,6 +4,7 @@ It stands alone: it shares with the exchange only the rule by which ids are made
 """
 
 from exchange.synthetic.coalition import Coalition, generate
+from exchange.synthetic.draw import AHEAD as DAYS
 from exchange.synthetic.feeds.hl7 import ZONE
 
-__all__ = ["ZONE", "Coalition", "generate"]
+__all__ = ["DAYS", "ZONE", "Coalition", "generate"]

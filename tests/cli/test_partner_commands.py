@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -140,3 +141,51 @@ def test_what_withheld_a_run_is_told_with_its_rule_and_citation(home, tmp_path):
     declared.write_text(declared.read_text().replace("signed: 21", "signed: 20"))
     _run("upkeep")
     assert "withheld by" not in _run("run", "maple_clinic").stdout
+
+
+@pytest.mark.parametrize(
+    "old, new, told",
+    [
+        ('host: "${', 'hots: "${', "connector.options.hots.*did you mean `host`"),
+        ("[COC]", "[SELLING]", "requests.purposes.*`SELLING` is no purpose of use"),
+    ],
+)
+def test_a_check_refuses_what_would_fail_the_first_run_or_every_request(home, old, new, told):
+    path = home / "mappings/good_table/partner.yaml"
+    path.write_text(path.read_text().replace(old, new))
+    error = _run("partner", "check", "good_table").exception
+    assert isinstance(error, ContentError)
+    assert re.search(told, str(error))
+
+
+def test_a_check_names_what_the_environment_of_a_run_must_hold(home):
+    told = _run("partner", "check", "good_table").stdout
+    assert "TABLE_SFTP_HOST" in told
+    assert "TABLE_SFTP_PASSWORD" in told
+
+
+def test_a_copied_partner_becomes_a_new_one_by_its_folder_alone(home, tmp_path):
+    """Another code, namespace, transport and one row of a map; the expected outputs are written anew."""
+    copy = home / "mappings/bread_basket"
+    shutil.copytree(home / "mappings/good_table", copy)
+    files = tmp_path / "drop"
+    files.mkdir()
+    declared = (copy / "partner.yaml").read_text()
+    for old, new in (
+        ("good_table", "bread_basket"), ("good-table", "bread-basket"), ("1999999968", "1999999893"),
+    ):  # fmt: skip
+        declared = declared.replace(old, new)
+    head, _, feeds = declared.partition("connector:")
+    folder = f"connector: {{type: folder, options: {{path: {files}}}}}\nfeeds:"
+    (copy / "partner.yaml").write_text(head + folder + feeds.partition("feeds:")[2])
+    rows = copy / "people.map.yaml"
+    rows.write_text(rows.read_text().replace("text: =Household size", "text: =People at home"))
+    assert _run("map", "check", "bread_basket").exit_code == 1
+    _run("map", "check", "bread_basket", "--write")
+    assert _run("map", "check", "bread_basket").exit_code == 0
+    assert "People at home" in (copy / "expected/people/people.json").read_text()
+    shutil.copy(copy / "samples/people/people.csv", files / "people_1.csv")
+    result = _run("run", "bread_basket", "--json")
+    balance = json.loads(result.stdout)[0]
+    found = {outcome: count for outcome, count in balance["records"].items() if count}
+    assert found == {"published": 5}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exchange.content import parse_partner
+from exchange.content import load_partners, parse_partner
 from exchange.model.errors import ContentError
 
 PARTNER = """\
@@ -47,3 +47,59 @@ def test_options_and_encodings_that_work_are_taken():
     feed = read("options: {delimiter: ';', quote: \"'\", columns: [id, name], skip: 1}")
     assert feed.options == {"delimiter": ";", "quote": "'", "columns": ["id", "name"], "skip": 1}
     assert read("encoding: utf-16").encoding == "utf-16"
+
+
+WHOLE = PARTNER.format(line="match: '*.csv'")
+
+
+@pytest.mark.parametrize(
+    "old, new, field, told",
+    [
+        ("agreement:", "timezone: America/Springfield\nagreement:", "timezone", "no such time zone"),
+        ("agreement:", "schedule: every day\nagreement:", "schedule", "five cron fields"),
+        ("agreement:", "schedule: 61 * * * *\nagreement:", "schedule", "five cron fields"),
+        ("agreement:", "code: oak\nagreement:", "code", "must be the name of the folder, `maple`"),
+        ("agreement:", "shedule: '@daily'\nagreement:", "shedule", "did you mean `schedule`"),
+        ("name: Maple", "name: Maple, nip: '1'", "organization.nip", "did you mean `npi`"),
+        ("map: people", "mapp: people", "feeds.people.mapp", "did you mean `map`"),
+        ("https://maple.example/", "maple clinic", "namespace", "a namespace is a URI"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_line_and_what_would_be_right(old, new, field, told):
+    text = WHOLE.replace(old, new, 1)
+    with pytest.raises(ContentError, match=told) as wrong:
+        parse_partner("maple", text, "mappings/maple/partner.yaml")
+    assert wrong.value.field == field
+    assert wrong.value.line == next(n for n, line in enumerate(text.splitlines(), 1) if new[:6] in line)
+
+
+@pytest.mark.parametrize("text", ["- a\n", "maple\n"])
+def test_a_file_that_holds_no_fields_is_refused(text):
+    with pytest.raises(ContentError, match="must hold fields"):
+        parse_partner("maple", text, "mappings/maple/partner.yaml")
+
+
+@pytest.mark.parametrize("schedule", ["@daily", "*/5 0-6,12 1 * 0"])
+def test_a_schedule_of_cron_is_taken(schedule):
+    text = WHOLE + f"schedule: '{schedule}'\n"
+    assert parse_partner("maple", text, "mappings/maple/partner.yaml").schedule == schedule
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        (lambda text: text, r"oak/partner.yaml:1: `namespace`: is `maple`'s already"),
+        (
+            lambda text: text.replace("maple.", "oak."),
+            r"oak/partner.yaml:2: `organization.npi`: is `maple`'s",
+        ),
+        (
+            lambda text: text.replace("maple.", "oak.").replace("npi: '1'", "part_of: elm"),
+            r"oak/partner.yaml:2: `organization.part_of`: there is no participant `elm`",
+        ),
+    ],
+)
+def test_a_copied_partner_that_cannot_be_told_from_its_model_is_refused(change, told):
+    text = WHOLE.replace("name: Maple", "name: Maple, npi: '1'")
+    with pytest.raises(ContentError, match=told):
+        load_partners({"maple/partner.yaml": text, "oak/partner.yaml": change(text)})

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, TypeVar
@@ -21,6 +20,7 @@ from exchange.cli.demo import report
 from exchange.cli.demo.laws import check_laws
 from exchange.cli.demo.processes import free_port, log_says, port_answers, process
 from exchange.cli.demo.truth import identity_quality
+from exchange.cli.demo.wanted import Wanted, wanted
 from exchange.cli.demo.watch import run_dags
 from exchange.cli.runs import print_balances
 from exchange.cli.service import api_service
@@ -29,7 +29,7 @@ from exchange.pipeline.balance import Balance
 from exchange.pipeline.steps import run_partner
 from exchange.scheduling.local import local_airflow
 from exchange.settings import Settings
-from exchange.synthetic import ZONE
+from exchange.synthetic import DAYS
 
 app = typer.Typer()
 T = TypeVar("T")
@@ -39,20 +39,23 @@ T = TypeVar("T")
 def demo(
     size: Annotated[int, typer.Option(min=50, help="People in the synthetic coalition.")] = 2000,
     seed: Annotated[int, typer.Option(help="Another seed, another community.")] = 1,
+    day: Annotated[int, typer.Option(min=1, max=DAYS, help="Days of the coalition to have lived.")] = 1,
 ) -> None:
     """Run the whole exchange on a synthetic coalition and print what came of it.
 
     Starts PostgreSQL, the partners' systems, the hospital's listener and Airflow, runs every partner's DAG,
     asks the same questions as three organizations, and checks the laws of the house. Exit 10 when a run does
-    not balance, a DAG failed or a law is broken.
+    not balance, a DAG failed or a law is broken. After a demo, `--day 2` brings the next day: merged charts,
+    corrections, deletions, revoked consents.
     """
     started = perf_counter()
     found = settings()
     coalition = found.data / "coalition"
+    target = wanted(coalition, size, seed, day, datetime.now(UTC))
     found = replace(found, environment_file=coalition / "environment.json")
     with ExitStack() as stack:
         opened = _started(stack, "PostgreSQL", nullcontext(open_exchange(found)))
-        _started(stack, "the partners' systems", _partner_systems(found, coalition, size, seed))
+        _started(stack, "the partners' systems", _partner_systems(found, coalition, target))
         airflow = _started(stack, "Airflow", local_airflow(found, opened.database_url))
         for partner in opened.partners.values():
             if not partner.feeds:
@@ -60,6 +63,7 @@ def demo(
         began = perf_counter()
         states = run_dags(airflow, [p.code for p in opened.partners.values() if p.feeds])
         console.print(f"  Airflow ran {len(states)} DAGs in {perf_counter() - began:.0f} s")
+    console.print(f"  it is day {target.day} of the coalition, {target.date:%Y-%m-%d}", highlight=False)
     good = _tell(opened, coalition, states)
     console.print(f"\n[bold]The demo took {perf_counter() - started:.0f} s.[/] Where to go next:")
     console.print(report.NEXT, highlight=False)
@@ -76,17 +80,16 @@ def _started(stack: ExitStack, what: str, starting: AbstractContextManager[T]) -
 
 
 @contextmanager
-def _partner_systems(found: Settings, coalition: Path, size: int, seed: int) -> Iterator[None]:
+def _partner_systems(found: Settings, coalition: Path, target: Wanted) -> Iterator[None]:
     """The hospital's listener, then the partners' systems; the hospital sends before READY is said."""
     port = free_port()
     coalition.mkdir(parents=True, exist_ok=True)
     os.environ["LAKESIDE_MLLP_HOST"], os.environ["LAKESIDE_MLLP_PORT"] = "127.0.0.1", str(port)
     listen = ("exchange", "listen", "lakeside_hospital")
-    today = first_day(coalition, datetime.now(UTC))
     serve = (
-        "exchange.synthetic", "serve", "--folder", str(coalition), "--size", str(size),
-        "--seed", str(seed), "--today", today.isoformat(), "--mllp-host", "127.0.0.1",
-        "--mllp-port", str(port),
+        "exchange.synthetic", "serve", "--folder", str(coalition), "--size", str(target.size),
+        "--seed", str(target.seed), "--today", target.today.isoformat(), "--day", str(target.day),
+        "--mllp-host", "127.0.0.1", "--mllp-port", str(port),
     )  # fmt: skip
     ready = log_says(found.data / "logs" / "partners.log", "READY")
     with (
@@ -94,18 +97,6 @@ def _partner_systems(found: Settings, coalition: Path, size: int, seed: int) -> 
         process("partners", serve, found, ready),
     ):
         yield
-
-
-def first_day(coalition: Path, now: datetime) -> date:
-    """The coalition's first day: yesterday, so that its consents are in force; of one that is there, its own.
-
-    >>> first_day(Path("nowhere"), datetime(2026, 3, 2, 3, 0, tzinfo=UTC))
-    datetime.date(2026, 2, 28)
-    """
-    state = coalition / "state.json"
-    if state.exists():
-        return date.fromisoformat(json.loads(state.read_text("utf-8"))["today"])
-    return now.astimezone(ZONE).date() - timedelta(days=1)
 
 
 def _tell(opened: Exchange, coalition: Path, states: dict[str, str]) -> bool:

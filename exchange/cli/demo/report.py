@@ -30,6 +30,7 @@ NEXT = """  make serve                                       the FHIR API on thi
   .venv/bin/exchange quarantine list               what could not be used, and why
   .venv/bin/exchange partner new --help            bring another partner on
   .venv/bin/exchange consent explain --help        why somebody sees a record, or not
+  make demo DAY=2                                  the next day: merges, corrections, deletions, revocations
   make demo SIZE=5000 SEED=7                       another community (make reset first)"""
 
 

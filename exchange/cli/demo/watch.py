@@ -28,15 +28,18 @@ def run_dags(airflow: LocalAirflow, dags: Sequence[str]) -> dict[str, str]:
     """The state each DAG's run ended in: success or failed."""
     runs = {dag: _trigger(airflow, dag) for dag in dags}
     states: dict[str, str] = dict.fromkeys(dags, "queued")
-    until = time.monotonic() + _PATIENCE
+    changed, seen = time.monotonic(), None
     with Live(console=console, refresh_per_second=2, transient=True) as live:
         while set(states.values()) - _ENDED:
-            if time.monotonic() > until:
-                raise ExchangeError(f"Airflow did not finish within {_PATIENCE:.0f} s")
+            if time.monotonic() - changed > _PATIENCE:
+                raise ExchangeError(f"no task of Airflow began or ended for {_PATIENCE:.0f} s")
             time.sleep(1.0)
             tasks = {dag: _tasks(airflow, dag, run) for dag, run in runs.items()}
             for dag, run in runs.items():
                 states[dag] = airflow.call("GET", f"/dags/{dag}/dagRuns/{run}")["state"]
+            now = [(t["task_id"], t["map_index"], t["state"]) for found in tasks.values() for t in found]
+            if now != seen:
+                changed, seen = time.monotonic(), now
             live.update(_table(states, tasks))
     return states
 
