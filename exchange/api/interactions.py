@@ -193,15 +193,15 @@ def _readable(held: Access, page: Page) -> Page:
 
 
 def _disclosed(page: Page) -> list[Disclosed]:
-    """Each person's share of a page: which types of resources were about him."""
-    types: dict[str, set[str]] = {patient: set() for patient in page.patients}
+    """Each person's share of a page: which resources were about him."""
+    records: dict[str, set[str]] = {patient: set() for patient in page.patients}
     for entry in page.entries:
-        key = entry.full_url.rpartition("/")[2]
-        about = {found.decode() for found in _ABOUT.findall(entry.body)} | {key}
-        for patient in about & types.keys():
-            types[patient].add(_type_of(entry.full_url))
+        kind, key = entry.full_url.split("/")[-2:]
+        about = {found.decode() for found in _ABOUT.findall(entry.body)} | {key, entry.about or ""}
+        for patient in about & records.keys():
+            records[patient].add(f"{kind}/{key}")
     return [
-        Disclosed(patient, tuple(sorted(found)), page.because) for patient, found in sorted(types.items())
+        Disclosed(patient, tuple(sorted(found)), page.because) for patient, found in sorted(records.items())
     ]
 
 

@@ -5,14 +5,12 @@ The hidden rows are really removed, in a transaction that the caller rolls back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 from exchange.model.records import Viewer
 from exchange.pipeline.ledger import Connection
-from exchange.repository import everything, read, reader, remove_rows, search
+from exchange.repository import Lent, everything, read, reader, remove_rows, search
 
 _BASE = "https://exchange.example/fhir"
 _KEY = b"interference"
@@ -26,18 +24,6 @@ class Question:
     type: str
     what: str = ""
     parameters: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Lent:
-    """A connection in an open transaction, lent as a pool would."""
-
-    held: Connection
-
-    @contextmanager
-    def connection(self) -> Iterator[Connection]:
-        yield self.held
-        self.held.execute("RESET ROLE")
 
 
 def sample_questions(connection: Connection, people: int = 6) -> list[Question]:
@@ -68,7 +54,7 @@ def sample_questions(connection: Connection, people: int = 6) -> list[Question]:
 
 def answer(connection: Connection, viewer: Viewer, question: Question) -> bytes:
     """The whole answer as bytes, in the transaction that is open."""
-    with reader(_Lent(connection), viewer) as view:
+    with reader(Lent(connection), viewer) as view:
         if question.way == "read":
             found = read(view, question.type, question.what)
             return b"nothing" if found is None else found.body + found.etag.encode()
@@ -85,7 +71,7 @@ def answer(connection: Connection, viewer: Viewer, question: Question) -> bytes:
 
 def remove_hidden(connection: Connection, viewer: Viewer) -> int:
     """Removes every row of `resource` the viewer may not see; returns how many."""
-    with reader(_Lent(connection), viewer) as view:
+    with reader(Lent(connection), viewer) as view:
         seen = {row[0] for row in view.conn.execute("SELECT rid FROM resource")}
     every = {row[0] for row in connection.execute("SELECT rid FROM resource")}
     remove_rows(connection, sorted(every - seen))

@@ -39,6 +39,7 @@ class Disclosure:
     kind: str
     participant: str
     recipient: str
+    role: str
     purpose: str
     resources: tuple[str, ...]
     because: tuple[str, ...]
@@ -61,6 +62,7 @@ def _disclosure(sequence: int, kind: str, participant: str, event: Mapping[str, 
         kind=kind,
         participant=participant,
         recipient=recipient["who"]["display"],
+        role=recipient.get("role", [{"text": ""}])[0]["text"],
         purpose=event["purposeOfEvent"][0]["coding"][0]["code"],
         resources=tuple(_resources(event)),
         because=tuple(p.removeprefix(_RULE) for p in policies if p.startswith(_RULE)),
@@ -69,13 +71,17 @@ def _disclosure(sequence: int, kind: str, participant: str, event: Mapping[str, 
 
 
 def _resources(event: Mapping[str, Any]) -> list[str]:
-    """`Type/id` that was read, or the types that were among the results."""
+    """`Type/id` of what was in the answer; only the type where nothing more was recorded."""
     found = []
     for entity in event["entity"]:
         if entity.get("role", {}).get("code") != _OBJECT_ROLE_RESOURCE:
             continue
         kind = entity["type"]
-        found.append(kind["code"] if kind["system"] == _RESOURCE_TYPES else entity["what"]["reference"])
+        if kind["system"] != _RESOURCE_TYPES:
+            found.append(entity["what"]["reference"])
+            continue
+        ids = [key for detail in entity.get("detail", ()) for key in detail["valueString"].split()]
+        found += [f"{kind['code']}/{key}" for key in ids] or [kind["code"]]
     return found
 
 

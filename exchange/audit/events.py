@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -62,10 +63,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Disclosed:
-    """What one Patient's share of an answer was: resource types, and the rules that let them out."""
+    """What one Patient's share of an answer was: `Type/id` of each, and the rules that let them out."""
 
     patient: str | None
-    types: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
     because: tuple[str, ...] = ()
 
 
@@ -87,7 +88,7 @@ def query_entries(
     def entry(part: Disclosed) -> Entry:
         event = _event("PatientQuery" if part.patient else "Query", "E", code, who, how)
         agents = _agents(who, how, client="110153", server="110152", because=part.because)
-        entities = [_query(request), *_about(part.patient), *map(_of_type, part.types), _request(how)]
+        entities = [_query(request), *_about(part.patient), *_records(part.records), _request(how)]
         return Entry(kind, who.participant, part.patient, {**event, "agent": agents, "entity": entities})
 
     return [entry(part) for part in shown or [Disclosed(None)]]
@@ -230,11 +231,17 @@ def _entity(reference: str, kind: str, role: str) -> Mapping[str, Any]:
     }
 
 
-def _of_type(resource_type: str) -> Mapping[str, Any]:
-    return {
-        "type": {"system": "http://hl7.org/fhir/resource-types", "code": resource_type},
-        "role": {"system": _OBJECT_ROLE, "code": "4"},
-    }
+def _records(names: Sequence[str]) -> list[Mapping[str, Any]]:
+    """One entity for each type, with the ids that were in the answer."""
+    pairs = sorted(tuple(name.split("/")) for name in names)
+    return [
+        {
+            "type": {"system": "http://hl7.org/fhir/resource-types", "code": kind},
+            "role": {"system": _OBJECT_ROLE, "code": "4"},
+            "detail": [{"type": "ids", "valueString": " ".join(key for _, key in of_type)}],
+        }
+        for kind, of_type in groupby(pairs, key=lambda pair: pair[0])
+    ]
 
 
 def _request(how: Circumstances) -> Mapping[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -44,9 +46,16 @@ def accounting(
         ["when", "recipient", "purpose", "how", "what", "because"],
         [
             [
-                f"{d.at:%Y-%m-%d %H:%M}", d.recipient, d.purpose, d.kind, ", ".join(d.resources),
+                f"{d.at:%Y-%m-%d %H:%M}", d.recipient, d.purpose, d.kind, _counted(d.resources),
                 ", ".join(d.because),
             ]
             for d in found
         ],
     )  # fmt: skip
+
+
+def _counted(resources: Sequence[str]) -> str:
+    """The one resource, or how many there were of each type."""
+    types = Counter(name.partition("/")[0] for name in resources)
+    many = ", ".join(f"{kind} {number}" for kind, number in sorted(types.items()))
+    return resources[0] if len(resources) == 1 else many

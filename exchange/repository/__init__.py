@@ -14,7 +14,7 @@ from exchange.repository.migrate import migrate
 from exchange.repository.page import Entry, Page, searchset
 from exchange.repository.parameters import parameters
 from exchange.repository.read import Found, read
-from exchange.repository.reader import Reader, reader
+from exchange.repository.reader import Lent, Reader, reader
 from exchange.repository.relabel import Kept, Key, Relabelled, add_labels, kept_of
 from exchange.repository.reprofile import Reprofiled, consents_of, reprofile
 from exchange.repository.ruling import redecide_all, register_participants
@@ -35,6 +35,7 @@ __all__ = [
     "Kept",
     "Key",
     "LateDisclosure",
+    "Lent",
     "LinkResult",
     "Page",
     "PublishItem",

@@ -53,12 +53,12 @@ class LateDisclosure:
     decided: datetime | None
 
 
-# A read names its resource; a search and $everything name the types that were among the results. A requester
-# knows a person under any id of the person's records.
+# Every answer names its resources; a requester knows a person under any id of the person's records, and a
+# golden Patient does not say from which of them it was composed.
 _WENT_OUT = """
 SELECT e.sequence, m.type, m.fhir_id, m.partner, m.old, m.new, e.participant,
        e.body #>> '{purposeOfEvent,0,coding,0,code}', coalesce(recipient.value #>> '{role,0,text}', ''),
-       named.reference IS NOT NULL
+       coalesce(named.there, false)
 FROM unnest(%(types)s::text[], %(ids)s::uuid[], %(partners)s::text[], %(patients)s::int[], %(old)s::int[],
             %(new)s::int[]) AS m (type, fhir_id, partner, patient, old, new)
 JOIN audit_event e ON e.kind IN ('read', 'query', 'everything') AND (
@@ -70,15 +70,18 @@ CROSS JOIN LATERAL (
     SELECT value FROM json_array_elements(e.body -> 'agent') AS a (value)
     WHERE a.value ->> 'requestor' = 'true') AS recipient
 LEFT JOIN LATERAL (
-    SELECT n.entity #>> '{what,reference}' AS reference
+    SELECT true AS there
     FROM json_array_elements(e.body -> 'entity') AS n (entity)
-    WHERE e.kind = 'read' AND n.entity #>> '{role,code}' = '4'   -- what was read, not whom it is about
+    WHERE n.entity #>> '{role,code}' = '4'                       -- what went out, not whom it is about
       AND (n.entity #>> '{what,reference}' = m.type || '/' || m.fhir_id
-        OR m.type = 'Patient' AND n.entity #>> '{what,reference}' LIKE 'Patient/%%')
+        OR m.type = 'Patient' AND n.entity #>> '{what,reference}' LIKE 'Patient/%%'
+        OR n.entity #>> '{type,code}' = m.type
+          AND m.fhir_id::text = ANY (string_to_array(n.entity #>> '{detail,0,valueString}', ' ')))
     LIMIT 1) AS named ON true
-WHERE named.reference IS NOT NULL OR EXISTS (
+WHERE named.there OR EXISTS (
     SELECT FROM json_array_elements(e.body -> 'entity') AS n (entity)
-    WHERE n.entity #>> '{type,code}' = m.type)
+    WHERE n.entity #>> '{type,code}' = m.type
+      AND (m.type = 'Patient' OR n.entity #> '{detail}' IS NULL))
 ORDER BY e.sequence
 """
 
@@ -88,7 +91,8 @@ def note_late_disclosures(
 ) -> int:
     """Writes what each recipient of a moved resource got and would be denied now; returns how many are new.
 
-    What a search found is not told record by record: it counts where the class of before was permitted.
+    A golden Patient, and an answer of which only types were recorded, count where the class of before was
+    permitted.
     """
     each = list(moved)
     columns = ("types", "ids", "partners", "patients", "old", "new")

@@ -20,11 +20,12 @@ _SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationVal
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`full_url` is absolute; `body` is the resource's JSON."""
+    """`full_url` is absolute; `body` is the resource's JSON; `about`: to whom it is accounted."""
 
     mode: Mode
     full_url: str
     body: bytes
+    about: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def make_page(
     why = terms(reader, {c for _, resource in served for c in resource.classes})
     return Page(
         entries=tuple(
-            Entry(mode, f"{base_url}/{r.type}/{r.id}", _trimmed(r.body, query) if query else r.body)
+            Entry(mode, f"{base_url}/{r.type}/{r.id}", _trimmed(r.body, query) if query else r.body, r.about)
             for mode, r in served
         ),
         total=around.total,

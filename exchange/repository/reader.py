@@ -22,6 +22,18 @@ class Pool(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Lent:
+    """A connection of the owner's, lent as a pool would lend one; the role ends with the view."""
+
+    held: psycopg.Connection
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection]:
+        yield self.held
+        self.held.execute("RESET ROLE")
+
+
+@dataclass(frozen=True, slots=True)
 class Reader:
     """An open view; `conn` is in its transaction, which also takes the record of what was disclosed."""
 

@@ -111,6 +111,6 @@ class Records:
             mapping_digest="m1",
             rules_digest="r1",
         )
-        publish(self.conn, [item], (), self.context, _AT)
+        publish(self.conn, [item], (), self.context, datetime.now(UTC))
         self.conn.commit()
         return str(resource["id"])

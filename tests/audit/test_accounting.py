@@ -23,16 +23,20 @@ def people(connection):
 
 
 def test_disclosures_under_every_id_of_the_person_are_found(people, requester, circumstances):
-    shown = [Disclosed(golden_id(ONE), ("Condition",)), Disclosed(golden_id(OTHER), ("Condition",))]
+    shown = [
+        Disclosed(golden_id(ONE), ("Condition/2", "Condition/1")),
+        Disclosed(golden_id(OTHER), ("Condition/3",)),
+    ]
     append(people, query_entries(requester, circumstances, "Condition?code=x", shown))
     append(
         people, [read_entry(requester, circumstances, "Patient/2", Disclosed(golden_id(TWO), (), ("tpo",)))]
     )
     query, read = accounting(people, TWO)
-    assert (query.kind, query.resources, query.request) == ("query", ("Condition",), "Condition?code=x")
+    assert (query.kind, query.request) == ("query", "Condition?code=x")
+    assert query.resources == ("Condition/1", "Condition/2")
     assert (read.kind, read.resources, read.because) == ("read", ("Patient/2",), ("tpo",))
     assert read.recipient == "Lakeside Hospital, 1 Shore Rd, Springfield IL"
-    assert (read.at, read.purpose) == (circumstances.at, "TREAT")
+    assert (read.at, read.role, read.purpose) == (circumstances.at, "organization", "TREAT")
 
 
 def test_what_was_refused_is_no_disclosure(people, requester, circumstances):

@@ -22,7 +22,7 @@ def entity(event, code):
 
 @pytest.fixture
 def every_kind(requester, circumstances):
-    shown = Disclosed(PATIENT, ("Condition",), ("own-contributions",))
+    shown = Disclosed(PATIENT, ("Condition/1",), ("own-contributions",))
     return [
         read_entry(requester, circumstances, "Condition/7", shown),
         read_entry(requester, circumstances, "Organization/7", Disclosed(None)),
@@ -58,7 +58,7 @@ def test_a_read_about_nobody_names_no_patient(requester, circumstances):
 
 
 def test_a_query_is_recorded_once_for_each_patient_as_it_was_asked(requester, circumstances):
-    shown = [Disclosed(PATIENT, ("Condition",)), Disclosed(PATIENT[:-1] + "2", ("Observation",))]
+    shown = [Disclosed(PATIENT, ("Condition/1",)), Disclosed(PATIENT[:-1] + "2", ("Observation/2",))]
     entries = query_entries(requester, circumstances, "Condition?code=a%7Cb", shown)
     assert [entry.patient for entry in entries] == [PATIENT, PATIENT[:-1] + "2"]
     assert codes(entries[0].event) == ["110153", "110152", "IRCP"]

@@ -81,10 +81,12 @@ def disclose(exchange: Exchange, purpose: str = "TREAT") -> None:
     how = Circumstances(datetime.now(UTC), "https://hie.example", "192.0.2.7", "r")
     person = golden_id(ids(exchange, "Patient")[0])
     first = ids(exchange, "Observation")[0]
+    observations = tuple(f"Observation/{key}" for key in ids(exchange, "Observation"))
+    other = ("Condition/00000000-0000-4000-8000-000000000001",)
     with exchange.work.connect() as connection:
         append(connection, [read_entry(who, how, f"Observation/{first}", Disclosed(person))])
-        append(connection, query_entries(who, how, "Observation", [Disclosed(person, ("Observation",))]))
-        append(connection, query_entries(who, how, "Condition", [Disclosed(person, ("Condition",))]))
+        append(connection, query_entries(who, how, "Observation", [Disclosed(person, observations)]))
+        append(connection, query_entries(who, how, "Condition", [Disclosed(person, other)]))
         connection.commit()
 
 
