@@ -13,6 +13,7 @@ from exchange.audit.events import (
     token_entry,
 )
 from exchange.audit.proof import Finding, verify
+from exchange.audit.stewardship import steward_entries
 
 __all__ = [
     "AuditFailed",
@@ -29,6 +30,7 @@ __all__ = [
     "query_entries",
     "read_entry",
     "seal",
+    "steward_entries",
     "token_entry",
     "verify",
 ]

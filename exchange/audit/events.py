@@ -15,7 +15,17 @@ from urllib.parse import urlsplit
 
 from exchange.model.records import Resource
 
-Kind = Literal["read", "query", "everything", "denied", "token.issued", "token.refused", "token.revoked"]
+Kind = Literal[
+    "read",
+    "query",
+    "everything",
+    "denied",
+    "token.issued",
+    "token.refused",
+    "token.revoked",
+    "match.viewed",
+    "match.decided",
+]
 
 _BALP = "https://profiles.ihe.net/ITI/BALP"
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"

@@ -7,7 +7,19 @@ import sys
 import typer
 from rich.markup import escape
 
-from exchange.cli import audit, clients, consent, database, demo, maps, partners, quarantine, runs, serving
+from exchange.cli import (
+    audit,
+    clients,
+    consent,
+    database,
+    demo,
+    maps,
+    matching,
+    partners,
+    quarantine,
+    runs,
+    serving,
+)
 from exchange.cli.common import console
 from exchange.cli.exits import MEANINGS, exit_code, untold
 from exchange.model.errors import ExchangeError
@@ -30,6 +42,7 @@ for name, group in (
     ("quarantine", quarantine.app),
     ("map", maps.app),
     ("consent", consent.app),
+    ("match", matching.app),
     ("audit", audit.app),
     ("client", clients.app),
     ("database", database.app),

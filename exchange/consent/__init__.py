@@ -16,7 +16,7 @@ from exchange.consent.reading import directive
 from exchange.consent.rendering import redact, with_security
 from exchange.consent.rules import Rules, parse_rules
 from exchange.consent.standing import REPOSITORY
-from exchange.consent.suspension import suspension
+from exchange.consent.suspension import identity_hold, suspension
 
 __all__ = [
     "REPOSITORY",
@@ -31,6 +31,7 @@ __all__ = [
     "boundaries",
     "decide",
     "directive",
+    "identity_hold",
     "intervals",
     "label",
     "label_all",

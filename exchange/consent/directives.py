@@ -13,6 +13,9 @@ from exchange.consent.dates import Span
 
 Verdict = Literal["permit", "deny"]
 
+IDENTITY_HOLD = "identity-under-review"
+"""In place of a Consent's id: nobody signed it, the exchange holds back what may be two people's."""
+
 UNRESOLVED = "?"
 """Stands for an actor, code or reference that could not be read: no permit matches it, every deny does."""
 

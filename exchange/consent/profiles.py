@@ -8,7 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from exchange.consent.canonical import canonical, digest
-from exchange.consent.directives import Directive, Provision, provision_from_json, provision_to_json
+from exchange.consent.directives import (
+    IDENTITY_HOLD,
+    Directive,
+    Provision,
+    provision_from_json,
+    provision_to_json,
+)
 
 _UNDATED = datetime.min.replace(tzinfo=UTC)
 
@@ -115,10 +121,18 @@ def _groups(directives: Iterable[tuple[Directive, bool]]) -> Iterator[list[tuple
             newest[key] = (signed, {})
         if signed == newest[key][0]:
             body = statement_to_json(_statement(directive, directive.root, certain))
-            origin = f"Consent/{directive.consent}/_history/{directive.version}"
+            origin = _origin(directive)
             newest[key][1].setdefault(canonical(body), (body, set()))[1].add(origin)
     for _, statements in newest.values():
         yield [statements[spelling] for spelling in sorted(statements)]
+
+
+def _origin(directive: Directive) -> str:
+    """What binds without having been signed has no version; a doubt about identity is no Consent."""
+    if directive.consent == IDENTITY_HOLD:
+        return "The review of this person's identity"
+    version = f"/_history/{directive.version}" if directive.version else ""
+    return f"Consent/{directive.consent}{version}"
 
 
 def _statement(directive: Directive, root: Provision, certain: bool) -> Statement:

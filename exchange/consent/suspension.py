@@ -1,4 +1,4 @@
-"""What binds in place of a Consent that could not be read, until a person has looked at it."""
+"""What binds until a person has looked: at a Consent that could not be read, at an identity in doubt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from exchange.consent.dates import EXCHANGE_ZONE
-from exchange.consent.directives import Directive, Provision
+from exchange.consent.directives import IDENTITY_HOLD, Directive, Provision
 from exchange.consent.reading import domain_of, is_about_disclosure, signature_of
 from exchange.model.errors import RecordRejected
 from exchange.model.fhir import patient_of
@@ -41,6 +41,24 @@ def suspension(consent: Resource, recorded_by: str) -> Directive | None:
         zone=str(EXCHANGE_ZONE),
         root=Provision("deny", actions=_ACTIONS),
         rules=rules,
+    )
+
+
+def identity_hold() -> Directive:
+    """A denial of every disclosure of a person whose records may be two people's, until that is settled."""
+    return Directive(
+        consent=IDENTITY_HOLD,
+        version="",
+        patient="",
+        status="active",
+        scope="patient-privacy",
+        categories=(),
+        policies=(),
+        organizations=(),
+        signed=None,
+        written=True,
+        zone=str(EXCHANGE_ZONE),
+        root=Provision("deny", actions=_ACTIONS),
     )
 
 

@@ -2,7 +2,7 @@
 
 from exchange.linkage.blocking import blocking_keys
 from exchange.linkage.cluster import Authority, Edge, authority_of, partition
-from exchange.linkage.compare import FieldEvidence, Match, compare, contradiction
+from exchange.linkage.compare import FieldEvidence, Match, compare, contradiction, overlay_of
 from exchange.linkage.duplicates import DuplicateRules, duplicate_key, parse_duplicates, trust_rank
 from exchange.linkage.evaluate import Quality, evaluate, wrong_pairs
 from exchange.linkage.features import Features, features
@@ -28,6 +28,7 @@ __all__ = [
     "duplicate_key",
     "evaluate",
     "features",
+    "overlay_of",
     "parse_duplicates",
     "parse_model",
     "parse_vocabulary",

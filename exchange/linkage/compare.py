@@ -61,6 +61,17 @@ def compare(a: Features, b: Features, model: Model) -> Match:
     return Match(grade, probability, basis, rule, evidence)
 
 
+def overlay_of(before: Features, now: Features, model: Model) -> Match | None:
+    """What speaks against it that one record is still about the same person; None when nothing does."""
+    if not before.names or not now.names:
+        return None
+    agreement = agree(before, now, model.known)
+    if not _contradicts(agreement):
+        return None
+    match = compare(before, now, model)
+    return Match("possible", match.probability, "same-record", "overlay", match.evidence)
+
+
 def contradiction(a: Features, b: Features, model: Model) -> str:
     """The constraint that forbids the two to be one person, whatever links them in between; or nothing."""
     return apart(a, b, agree(a, b, model.known).levels)
@@ -81,7 +92,11 @@ def _grade(probability: float, model: Model) -> Grade:
 
 def _same_record(agreement: Agreement, probability: float, evidence: tuple[FieldEvidence, ...]) -> Match:
     """One number of one assigner is one person, unless everything else says that two were mixed up."""
-    levels = agreement.levels
-    if levels.get("birth_date") in _CONTRADICTS and levels.get("given") in _CONTRADICTS:
+    if _contradicts(agreement):
         return Match("possible", probability, "same-mrn", "overlay", evidence)
     return Match("certain", 1.0, "same-mrn", "", evidence)
+
+
+def _contradicts(agreement: Agreement) -> bool:
+    levels = agreement.levels
+    return levels.get("birth_date") in _CONTRADICTS and levels.get("given") in _CONTRADICTS

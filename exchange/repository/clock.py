@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 
 from exchange.model.errors import DecisionFailed
 
+_LONGEST_WORK = timedelta(hours=1)
 _RUNS_BACKWARDS = "MX001"  # raised by advance_clock()
 
 
@@ -39,6 +40,15 @@ def advance_clock(conn: psycopg.Connection, at: datetime) -> None:
     """Takes note of `at`, also if the transaction fails later; raises ClockRunsBackwards."""
     with forwards_only():
         conn.execute("SELECT advance_clock(%s)", (at,))
+
+
+def not_long_before(conn: psycopg.Connection, at: datetime) -> None:
+    """The same for work that takes its time: other work, begun later, may have gone on meanwhile.
+
+    What is stored is decided for the time from `at` on, so an instant of a while ago opens nothing.
+    """
+    latest = latest_instant(conn)
+    advance_clock(conn, max(at, latest) if latest - at < _LONGEST_WORK else at)
 
 
 def latest_instant(conn: psycopg.Connection) -> datetime:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import psycopg
 
@@ -28,6 +28,7 @@ from exchange.repository.identity_edges import (
     write_events,
 )
 from exchange.repository.identity_persons import regroup
+from exchange.repository.overlay import watch
 
 _CHUNK = 5000
 
@@ -50,6 +51,15 @@ class LinkResult:
     patients: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a steward decided about two patients, and why."""
+
+    decision: Literal["link", "keep-apart"]
+    steward: str
+    reason: str
+
+
 def link_patients(
     conn: psycopg.Connection,
     patients: Sequence[IncomingPatient],
@@ -63,9 +73,10 @@ def link_patients(
     itself says so again in `Patient.link` once it arrives.
     """
     _lock(conn)
-    numbers, new, changed = _enter(conn, {patient.fhir_id: patient for patient in patients})
+    entered = _enter(conn, {patient.fhir_id: patient for patient in patients})
+    numbers, new, changed = entered.numbers, entered.new, entered.changed
     bound = bind_waiting(conn, numbers)
-    touched = reevaluate(conn, changed, model, at)
+    touched = reevaluate(conn, changed, model, at) | watch(conn, entered.other, model, at)
     touched |= _merge(conn, list(merges), at)
     regrouped = regroup(conn, touched | new, new, model, at)
     return LinkResult(frozenset(bound | new | touched | regrouped), numbers)
@@ -74,7 +85,7 @@ def link_patients(
 def decide_review(
     conn: psycopg.Connection,
     pair: tuple[int, int],
-    decision: Literal["link", "keep-apart"],
+    word: Word,
     model: Model,
     at: datetime,
 ) -> frozenset[int]:
@@ -85,28 +96,27 @@ def decide_review(
     _lock(conn)
     a, b = pair_of(*pair)
     conn.execute(
-        "INSERT INTO match_review (a, b, probability, evidence, decision) VALUES (%s, %s, 0, '{}', %s)"
-        " ON CONFLICT (a, b) DO UPDATE SET decision = excluded.decision",
-        (a, b, decision),
+        "INSERT INTO match_review (a, b, probability, evidence, decision, steward, reason, opened, decided)"
+        " VALUES (%s, %s, 0, '{}', %s, %s, %s, %s, %s)"
+        " ON CONFLICT (a, b) DO UPDATE SET decision = excluded.decision, steward = excluded.steward,"
+        "  reason = excluded.reason, decided = excluded.decided",
+        (a, b, word.decision, word.steward, word.reason, at, at),
     )
     remove_edges(conn, [(a, b)])
-    if decision == "link":
+    said = {"steward": word.steward, "reason": word.reason}
+    verdict = Verdict("certain", 1.0, "steward", said)
+    if word.decision == "link":
         conn.execute("DELETE FROM patient_apart WHERE (a, b) = (%s, %s)", (a, b))
-        add_edges(conn, {(a, b): Verdict("certain", 1.0, "steward", {})})
+        add_edges(conn, {(a, b): verdict})
     else:
         conn.execute(
             "INSERT INTO patient_apart (a, b, authority) VALUES (%s, %s, 'steward')"
             " ON CONFLICT (a, b) DO UPDATE SET authority = 'steward'",
             (a, b),
         )
-    kind = "linked" if decision == "link" else "kept-apart"
-    write_events(conn, [(kind, a, b, Verdict("certain", 1.0, "steward", {}))], at)
+    kind = "linked" if word.decision == "link" else "kept-apart"
+    write_events(conn, [(kind, a, b, verdict)], at)
     return frozenset({a, b} | regroup(conn, {a, b}, set(), model, at))
-
-
-def unlink(conn: psycopg.Connection, pair: tuple[int, int], model: Model, at: datetime) -> frozenset[int]:
-    """Takes two patients apart, whoever linked them, and keeps them so."""
-    return decide_review(conn, pair, "keep-apart", model, at)
 
 
 def relink(conn: psycopg.Connection, model: Model, at: datetime) -> frozenset[int]:
@@ -124,10 +134,20 @@ def _lock(conn: psycopg.Connection) -> None:
     conn.execute("SELECT pg_advisory_xact_lock(%s)", (ARRIVALS_LOCK,))
 
 
-def _enter(
-    conn: psycopg.Connection, incoming: dict[str, IncomingPatient]
-) -> tuple[dict[str, int], set[int], set[int]]:
-    """Numbers by FHIR id, the new ones, and those whose features are new or other than before."""
+@dataclass(frozen=True, slots=True)
+class _Entered:
+    """Numbers by FHIR id, the new ones, and of those that say something else than before: before and now."""
+
+    numbers: dict[str, int]
+    new: set[int]
+    other: dict[int, tuple[dict[str, Any], Features]]
+
+    @property
+    def changed(self) -> set[int]:
+        return self.new | self.other.keys()
+
+
+def _enter(conn: psycopg.Connection, incoming: dict[str, IncomingPatient]) -> _Entered:
     known = {
         str(fhir_id): (number, stored, active)
         for number, fhir_id, stored, active in conn.execute(
@@ -143,9 +163,10 @@ def _enter(
     }
     _update(conn, other)
     numbers = {fhir_id: number for fhir_id, (number, _, _) in known.items()} | new
-    keyed = other | {number: incoming[fhir_id] for fhir_id, number in new.items()}
-    _write_keys(conn, keyed)
-    return numbers, set(new.values()), set(keyed)
+    _write_keys(conn, other | {number: incoming[fhir_id] for fhir_id, number in new.items()})
+    before = {number: stored for number, stored, _ in known.values()}
+    turned = {number: (before[number], patient.features) for number, patient in other.items()}
+    return _Entered(numbers, set(new.values()), turned)
 
 
 def _insert(conn: psycopg.Connection, patients: list[IncomingPatient]) -> dict[str, int]:

@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 import psycopg
 
-from exchange.linkage import Features, Match, Model, compare
+from exchange.linkage import Features, Model, compare
+from exchange.repository.overlay import evidence_of
 
 Pair = tuple[int, int]
 _STAYS = ("merge", "steward")
@@ -45,7 +46,7 @@ def pair_of(a: int, b: int) -> Pair:
 
 
 def reevaluate(conn: psycopg.Connection, changed: set[int], model: Model, at: datetime) -> set[int]:
-    """Judges these patients against all who share a blocking key; returns the ends of links that changed."""
+    """Judges these patients against all who share a blocking key; returns the ends of what changed."""
     if not changed:
         return set()
     verdicts = _judge(conn, changed, model)
@@ -60,8 +61,8 @@ def reevaluate(conn: psycopg.Connection, changed: set[int], model: Model, at: da
     write_events(conn, [("unlinked", *pair, before[pair]) for pair in gone], at)
     write_events(conn, [("linked", *pair, verdict) for pair, verdict in fresh.items()], at)
     possible = {pair: v for pair, v in verdicts.items() if v.grade == "possible" and pair not in stays}
-    _write_reviews(conn, changed, possible, at)
-    return {number for pair in (*gone, *fresh) for number in pair}
+    suspected = _write_reviews(conn, changed, possible, at)
+    return suspected | {number for pair in (*gone, *fresh) for number in pair}
 
 
 def _judge(conn: psycopg.Connection, changed: set[int], model: Model) -> dict[Pair, Verdict]:
@@ -97,12 +98,7 @@ def _verdict(a: _Record, b: _Record, model: Model) -> Verdict:
     if a.fhir_id in b.features.links or b.fhir_id in a.features.links:
         return Verdict("certain", 1.0, "link", {})
     match = compare(a.features, b.features, model)
-    return Verdict(match.grade, match.probability, match.basis, _evidence(match))
-
-
-def _evidence(match: Match) -> dict[str, Any]:
-    fields = {part.field: [part.level, part.weight] for part in match.evidence}
-    return {"fields": fields, "rule": match.rule} if match.rule else {"fields": fields}
+    return Verdict(match.grade, match.probability, match.basis, evidence_of(match))
 
 
 def _decided(conn: psycopg.Connection, changed: set[int]) -> set[Pair]:
@@ -139,18 +135,16 @@ def add_edges(conn: psycopg.Connection, verdicts: Mapping[Pair, Verdict]) -> Non
 
 def _write_reviews(
     conn: psycopg.Connection, changed: set[int], possible: Mapping[Pair, Verdict], at: datetime
-) -> None:
-    """The open reviews of these patients become exactly these; decided ones stay as they are."""
-    rows = conn.execute(
-        "SELECT a, b, probability FROM match_review WHERE decision IS NULL"
-        " AND (a = ANY(%(of)s) OR b = ANY(%(of)s))",
-        {"of": list(changed)},
-    )
-    before = {(a, b): probability for a, b, probability in rows}
+) -> set[int]:
+    """The open reviews of these patients become exactly these; decided ones stay as they are.
+
+    Returns the patients of whom an overlay is suspected anew, or no longer.
+    """
+    before = _open_reviews(conn, changed)
     fresh = {
         pair: verdict
         for pair, verdict in possible.items()
-        if abs(before.get(pair, -1.0) - verdict.probability) >= 1e-6
+        if pair not in before or abs(before[pair].probability - verdict.probability) >= 1e-6
     }
     stale = [pair for pair in before if pair not in possible or pair in fresh]
     if stale:
@@ -159,10 +153,37 @@ def _write_reviews(
             " WHERE (m.a, m.b) = (n.a, n.b)",
             _columns(stale),
         )
-    with conn.cursor().copy("COPY match_review (a, b, probability, evidence) FROM STDIN") as copy:
+    with conn.cursor().copy(
+        "COPY match_review (a, b, probability, evidence, opened, asked) FROM STDIN"
+    ) as copy:
         for (a, b), verdict in fresh.items():
-            copy.write_row((a, b, verdict.probability, orjson.dumps(dict(verdict.evidence)).decode()))
+            known = before.get((a, b), _Review(0.0, "", at, None))
+            evidence = orjson.dumps(dict(verdict.evidence)).decode()
+            copy.write_row((a, b, verdict.probability, evidence, known.opened, known.asked))
     write_events(conn, [("possible", *pair, fresh[pair]) for pair in fresh if pair not in before], at)
+    overlays = {pair for pair, review in before.items() if review.rule == "overlay"}
+    now = {pair for pair, verdict in possible.items() if verdict.evidence.get("rule") == "overlay"}
+    return {number for pair in overlays ^ now for number in pair}
+
+
+@dataclass(frozen=True, slots=True)
+class _Review:
+    probability: float
+    rule: str
+    opened: datetime
+    asked: datetime | None
+
+
+def _open_reviews(conn: psycopg.Connection, of: set[int]) -> dict[Pair, _Review]:
+    rows = conn.execute(
+        "SELECT a, b, probability, evidence ->> 'rule', opened, asked FROM match_review"
+        " WHERE decision IS NULL AND (a = ANY(%(of)s) OR b = ANY(%(of)s))",
+        {"of": list(of)},
+    )
+    return {
+        (a, b): _Review(probability, rule or "", opened, asked)
+        for a, b, probability, rule, opened, asked in rows
+    }
 
 
 def _columns(pairs: Sequence[Pair]) -> tuple[list[int], list[int]]:

@@ -20,6 +20,7 @@ from exchange.consent import (
     DisclosureClass,
     Profile,
     Surroundings,
+    identity_hold,
     matched,
     origins,
     profile,
@@ -32,6 +33,7 @@ from exchange.repository.disclosure import (
     load_classes,
     load_profiles,
 )
+from exchange.repository.overlay import held
 from exchange.repository.relationships import derive_relationships
 from exchange.repository.ruling import hold_ruling
 from exchange.repository.store import move
@@ -131,11 +133,15 @@ def _given(conn: psycopg.Connection, patients: list[int]) -> dict[int, list[tupl
         ).fetchall()
     )
     parsed = [(person, owner, Directive.from_json(orjson.loads(body))) for person, owner, body in directives]
+    unsettled = {persons[patient] for patient in held(conn, patients)}
     return {
         patient: [
-            (directive, owner == patient or (patient, owner) in certain)
-            for person, owner, directive in parsed
-            if person == persons[patient]
+            *[
+                (directive, owner == patient or (patient, owner) in certain)
+                for person, owner, directive in parsed
+                if person == persons[patient]
+            ],
+            *([(identity_hold(), True)] if persons[patient] in unsettled else []),
         ]
         for patient in patients
     }

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from exchange.consent import Context, Participant
 from exchange.model.errors import Conflict
-from exchange.repository.clock import advance_clock
+from exchange.repository.clock import not_long_before
 from exchange.repository.disclosure import decide_classes, load_classes, viewers
 from exchange.repository.withdraw import forbidden_rows, withdraw
 
@@ -47,7 +47,7 @@ def redecide_all(conn: psycopg.Connection, context: Context, at: datetime) -> in
 
     Returns the number of classes; raises ClockRunsBackwards.
     """
-    advance_clock(conn, at)
+    not_long_before(conn, at)
     conn.execute("SELECT pg_advisory_xact_lock(%s)", (_RULING_LOCK,))
     classes = load_classes(conn)
     conn.execute("DELETE FROM disclosure")
@@ -66,7 +66,7 @@ def hold_ruling(conn: psycopg.Connection, context: Context, at: datetime) -> Non
 
     Raises ClockRunsBackwards when `at` is before what was decided already.
     """
-    advance_clock(conn, at)
+    not_long_before(conn, at)
     conn.execute("SELECT pg_advisory_xact_lock_shared(%s)", (_RULING_LOCK,))
     found = conn.execute("SELECT digest FROM ruling").fetchone()
     if found is None or found[0] != _digest(context):

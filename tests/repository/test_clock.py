@@ -79,6 +79,14 @@ def test_clocks_of_two_machines_that_differ_a_little_give_the_later_time(world):
             assert view.at == AT + ONE_DAY
 
 
+def test_work_that_began_before_other_work_is_stored(world, measured):
+    _sees(world, measured, AT + timedelta(minutes=30))
+    world.conn.commit()
+    again = world.item("hospital", measured.resource | {"status": "amended"})
+    world.publish(again)
+    assert latest_instant(world.conn) == AT + timedelta(minutes=30)
+
+
 def test_an_instant_counts_also_when_the_transaction_that_used_it_failed(world):
     with pytest.raises(ZeroDivisionError), world.as_viewer(SHELTER, AT + ONE_DAY):
         raise ZeroDivisionError

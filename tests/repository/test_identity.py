@@ -12,8 +12,9 @@ import pytest
 
 from exchange.linkage import features, parse_model
 from exchange.model.records import Merge
-from exchange.repository.identity import IncomingPatient, decide_review, link_patients, relink, unlink
+from exchange.repository.identity import IncomingPatient, Word, decide_review, link_patients, relink
 
+LINK, APART = (Word(word, "R. Vega", "asked both") for word in ("link", "keep-apart"))
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ROOT = Path(__file__).parents[2] / "mappings"
 HOME = {"phone": "217-555-0147", "line": "12 Oak Street"}
@@ -166,7 +167,7 @@ def test_a_steward_takes_apart_and_the_model_does_not_join_again(connection, inc
     records = [incoming(key, "Ruth", "Harding", "1984-02-09", **HOME) for key in "abc"]
     link_patients(connection, records, [], model, AT)
     a, b = numbers(connection, "a", "b")
-    changed = unlink(connection, (a, b), model, AT)
+    changed = decide_review(connection, (a, b), APART, model, AT)
     link_patients(
         connection, [incoming("b", "Ruth", "Harding", "1984-02-09", gender="female", **HOME)], [], model, AT
     )
@@ -182,8 +183,8 @@ def test_a_steward_may_change_his_mind(connection, incoming, model):
     records = [incoming(key, "Ruth", "Harding", "1984-02-09", **HOME) for key in "abc"]
     link_patients(connection, records, [], model, AT)
     pair = numbers(connection, "a", "b")
-    unlink(connection, pair, model, AT)
-    decide_review(connection, pair, "link", model, AT)
+    decide_review(connection, pair, APART, model, AT)
+    decide_review(connection, pair, LINK, model, AT)
 
     assert persons(connection) == {frozenset("abc")}
     assert connection.execute("SELECT count(*) FROM patient_apart").fetchone() == (0,)
@@ -192,7 +193,7 @@ def test_a_steward_may_change_his_mind(connection, incoming, model):
 def test_a_steward_links_what_the_model_would_not(connection, family, model):
     link_patients(connection, family, [], model, AT)
     pair = numbers(connection, "lodger-1", "mother-1")
-    decide_review(connection, pair, "link", model, AT)
+    decide_review(connection, pair, LINK, model, AT)
     link_patients(connection, family, [], model, AT)
 
     assert frozenset({"lodger-1", "mother-1", "mother-2"}) in persons(connection)

@@ -1,0 +1,171 @@
+"""A match steward's work: what waits, two records side by side, a decision and what follows from it.
+
+A decision, the consents that follow the persons it makes, and its audit records are one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import log2
+from typing import Literal
+
+from exchange.app.opening import Exchange
+from exchange.audit import Disclosure, accounting, append, steward_entries
+from exchange.model.errors import ContentError
+from exchange.model.records import Resource
+from exchange.pipeline.ledger import Connection
+from exchange.repository import (
+    Change,
+    Doubt,
+    Event,
+    Overlay,
+    Word,
+    ask_partners,
+    changes_of_persons,
+    decide_review,
+    doubts,
+    events_of,
+    joined_since,
+    overlays,
+    patients_of,
+    reprofile,
+    settle_overlay,
+)
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """Two patients as their partners sent them, the evidence in bits by field, and what was said before.
+
+    `prior`: bits before any field is looked at, so that prior and evidence sum up to the probability.
+    """
+
+    doubt: Doubt | None
+    ids: tuple[str, ...]
+    records: tuple[Resource | None, Resource | None]
+    prior: float
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """What a decision did: patients with other consents, rows decided anew, rows taken out.
+
+    `disclosed`: what went out while the two were shown as one person, to be told to those who received it.
+    """
+
+    patients: int
+    moved: int
+    withdrawn: int
+    disclosed: tuple[Disclosure, ...]
+
+
+def waiting_for_steward(exchange: Exchange, limit: int) -> tuple[list[Overlay], list[Doubt]]:
+    """Overlays, and possible matches by harm: worst first."""
+    with exchange.work.connect() as connection:
+        return overlays(connection), doubts(connection, limit=limit)
+
+
+def side_by_side(exchange: Exchange, pair: Pair, steward: str) -> SideBySide:
+    """Two records for a steward's eyes; that they were looked at is recorded."""
+    with exchange.work.connect() as connection:
+        ids = _ids(connection, pair)
+        known = patients_of(connection, pair)
+        found = doubts(connection, pair)
+        between = [e for e in events_of(connection, pair[0]) if {e.a, e.b} == set(pair)]
+        entries = steward_entries("access", steward, "", ids, exchange.work.now())
+        append(connection, entries)
+        connection.commit()
+    prior = exchange.work.model.prior
+    return SideBySide(
+        doubt=found[0] if found else None,
+        ids=ids,
+        records=(known[pair[0]][1], known[pair[1]][1]),
+        prior=log2(prior / (1 - prior)),
+        events=tuple(between),
+    )
+
+
+def decide_pair(exchange: Exchange, pair: Pair, word: Word) -> Consequence:
+    """Links two patients, or takes them apart whoever linked them; it sticks."""
+    _said(word.steward, word.reason)
+    at = exchange.work.now()
+    with exchange.work.connect() as connection:
+        ids = _ids(connection, pair)
+        since = joined_since(connection, pair) if word.decision == "keep-apart" else None
+        disclosed = [d for d in accounting(connection, ids[0]) if d.at >= since] if since else []
+        touched = decide_review(connection, pair, word, exchange.work.model, at)
+        done = reprofile(connection, touched, exchange.context, at)
+        act: Literal["link", "unlink"] = "link" if word.decision == "link" else "unlink"
+        append(connection, steward_entries(act, word.steward, word.reason, ids, at))
+        connection.commit()
+    return Consequence(done.patients, done.moved, done.withdrawn, tuple(disclosed))
+
+
+def ask_about(exchange: Exchange, pair: Pair) -> tuple[str, str]:
+    """Notes the question to the partners of both records; returns their codes."""
+    with exchange.work.connect() as connection:
+        found = doubts(connection, pair)
+        if not found or not ask_partners(connection, pair, exchange.work.now()):
+            raise ContentError("no open question about these two", field=f"{pair[0]}-{pair[1]}")
+        connection.commit()
+    return found[0].partners
+
+
+def settle(
+    exchange: Exchange, patient: int, outcome: Literal["one-person", "two-people"], steward: str, reason: str
+) -> Consequence:
+    """A steward's word on a record that turned into another person's; `two-people` keeps it held back."""
+    _said(steward, reason)
+    at = exchange.work.now()
+    with exchange.work.connect() as connection:
+        ids = _ids(connection, (patient,))
+        if not settle_overlay(connection, patient, outcome, steward, reason, at):
+            raise ContentError("nothing to settle about this patient", field=str(patient))
+        done = reprofile(connection, {patient}, exchange.context, at)
+        act: Literal["unhold", "hold"] = "unhold" if outcome == "one-person" else "hold"
+        append(connection, steward_entries(act, steward, reason, ids, at))
+        connection.commit()
+    return Consequence(done.patients, done.moved, done.withdrawn, ())
+
+
+def history_of(exchange: Exchange, patient: int) -> list[Event]:
+    """What was said about a patient's identity, oldest first."""
+    with exchange.work.connect() as connection:
+        _ids(connection, (patient,))
+        return events_of(connection, patient)
+
+
+def person_changes(exchange: Exchange, after: int, limit: int) -> list[Change]:
+    """The feed of merged and split persons after an event."""
+    with exchange.work.connect() as connection:
+        return changes_of_persons(connection, after, limit)
+
+
+def waterfall(doubt: Doubt, prior: float) -> list[tuple[str, str, float, float]]:
+    """(field, level, bits, sum of bits so far), from the prior on; strongest evidence first."""
+    fields: Mapping[str, tuple[str, float]] = doubt.evidence.get("fields", {})
+    rows = [("prior", "", prior, prior)]
+    for name, (level, bits) in sorted(fields.items(), key=lambda item: -abs(item[1][1])):
+        rows.append((name, level, bits, rows[-1][3] + bits))
+    return rows
+
+
+def _ids(connection: Connection, numbers: tuple[int, ...]) -> tuple[str, ...]:
+    """FHIR ids of patients; raises ContentError for a number nobody has."""
+    known = patients_of(connection, numbers)
+    for number in numbers:
+        if number not in known:
+            raise ContentError("no such patient in the identity index", field=str(number))
+    if len(set(numbers)) < len(numbers):
+        raise ContentError("the same patient twice", field=f"{numbers[0]}-{numbers[1]}")
+    return tuple(known[number][0] for number in numbers)
+
+
+def _said(steward: str, reason: str) -> None:
+    for name, value in (("steward", steward), ("reason", reason)):
+        if not value.strip():
+            raise ContentError("a decision about identity needs who made it and why", field=name)
