@@ -84,7 +84,8 @@ def _ruling(cls: DisclosureClass, facts: Facts, request: Request, context: Conte
     emergency = facts.purpose in vocabulary.file.emergency_purposes
     if cls.profile is None or not cls.profile.groups:
         return _decided(opened, emergency)
-    heard = heard_by(cls.profile, request, _subject(cls, facts.atom, vocabulary), vocabulary)
+    subject = _subject(cls, facts.atom, vocabulary)
+    heard = heard_by(cls.profile, request, subject, cls.source, vocabulary)
     return _decided(opened, emergency, heard, cls.source, request.collecting, vocabulary)
 
 

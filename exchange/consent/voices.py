@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from exchange.consent.directives import UNRESOLVED
 from exchange.consent.profiles import Profile, Statement
 from exchange.consent.trees import Answer, Node, Request, Subject, evaluate, trees
 from exchange.consent.vocabulary import Vocabulary
@@ -28,11 +29,11 @@ class Voice:
 
 @lru_cache(maxsize=1 << 17)
 def heard_by(
-    profile: Profile, request: Request, subject: Subject, vocabulary: Vocabulary
+    profile: Profile, request: Request, subject: Subject, source: str, vocabulary: Vocabulary
 ) -> tuple[Voice, ...]:
-    """One for each group: among statements signed at the same moment the most restrictive."""
+    """One for each group about a record of `source`: of those signed together the most restrictive."""
     return tuple(
-        min((_voice(entry, request, subject, vocabulary) for entry in group), key=_openness)
+        min((_voice(entry, request, subject, source, vocabulary) for entry in group), key=_openness)
         for group in trees(profile)
     )
 
@@ -43,13 +44,32 @@ def _openness(voice: Voice) -> tuple[int, int, bool, bool]:
 
 
 def _voice(
-    entry: tuple[int, Statement, Node], request: Request, subject: Subject, vocabulary: Vocabulary
+    entry: tuple[int, Statement, Node],
+    request: Request,
+    subject: Subject,
+    source: str,
+    vocabulary: Vocabulary,
 ) -> Voice:
     position, statement, root = entry
+    domains = vocabulary.domains_of(statement.categories, (*statement.policies, *statement.rules))
     elsewhere = statement.scope == "research" and request.purpose not in vocabulary.granted["HRESCH"]
-    answer = Answer("silent", root.path) if elsewhere else evaluate(root, request, subject, vocabulary)
-    policies = (*statement.policies, *statement.rules)
-    return Voice(position, statement, vocabulary.domains_of(statement.categories, policies), answer)
+    silent = elsewhere or _of_others(statement, domains, source, vocabulary)
+    answer = Answer("silent", root.path) if silent else evaluate(root, request, subject, vocabulary)
+    return Voice(position, statement, domains, answer)
+
+
+def _of_others(statement: Statement, domains: tuple[str, ...], source: str, vocabulary: Vocabulary) -> bool:
+    """A permit for the records of certain organizations says nothing of others', its exceptions included.
+
+    A refusal is heard everywhere, and so is a permit of which it cannot be told whose records it is about.
+    """
+    return (
+        statement.root.type == "permit"
+        and all(vocabulary.file.domains[name].only_source for name in domains)
+        and bool(statement.organizations)
+        and not any(name.startswith(UNRESOLVED) for name in statement.organizations)
+        and source not in statement.organizations
+    )
 
 
 def may_open(voice: Voice, source: str, vocabulary: Vocabulary) -> bool:

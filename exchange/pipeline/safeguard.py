@@ -35,17 +35,20 @@ def outside_references(rows: Sequence[Row]) -> set[str]:
 def safeguard_chunk(
     rows: Sequence[Row], partner: Partner, rules: Rules, known: Mapping[str, Labels]
 ) -> list[Row]:
-    """The same rows with labelled resources; `known` holds labels of what was published before."""
+    """The same rows with labelled resources; `known` holds labels of what was published before.
+
+    Words the agreement keeps out label their record all the same; the redacted rendition goes without them.
+    """
     labels: dict[str, Labels] = dict(known)
     done: list[Row] = []
     digest = labelling_digest(partner, rules)
     for feed, group in groupby(rows, key=lambda row: str(row["feed"])):
-        members = [_told(row, partner, rules) for row in group]
+        members = list(group)
         resources = [resource for row in members for resource in row["resources"]]
         found = label_all(resources, source_of(partner, feed), rules, labels) if resources else []
         labels |= zip((reference_to(r) for r in resources), found, strict=True)
         each = iter(found)
-        done += [_labelled(row, each, rules, digest) for row in members]
+        done += [_labelled(_told(row, partner, rules), each, rules, digest) for row in members]
     return done
 
 

@@ -280,6 +280,15 @@ def newest(consents):
         yield [one for one in members if day_span(one["dateTime"])[0] == last]
 
 
+def of_others(consent, resource):
+    """A permit for one program's records is silent about others', with all its exceptions."""
+    named = [o["reference"] for o in consent.get("organization", [])]
+    own = domains(consent) <= {"part2", "hmis", "victim-services"}
+    elsewhere = bool(named) and f"Organization/{resource['source']}" not in named
+    base = consent.get("provision", {}).get("type") or base_of(consent.get("policyRule"))
+    return own and base == "permit" and elsewhere
+
+
 SEVERITY = ["DENY", "UNCOVERED", "NA", "PERMIT"]
 
 
@@ -296,7 +305,9 @@ def _one(consents, request, resource, atom, law):
     heard = []
     active = [one for one in consents if one["status"] == "active"]
     for group in newest(active):
-        answers = [(says(one, request, resource, atom), one) for one in group]
+        answers = [
+            ("NA" if of_others(one, resource) else says(one, request, resource, atom), one) for one in group
+        ]
         answer, one = min(answers, key=lambda pair: SEVERITY.index(pair[0]))
         heard.append((answer, domains(one), one))
     lifts = law["lifts"]
