@@ -39,9 +39,8 @@ _HEADERS = {
 }
 
 
-def create_app(service: Service) -> ASGIApp:
-    """The FHIR API, the token endpoints, health and metrics of one service."""
-    metrics = Metrics()
+def create_app(service: Service, metrics: Metrics) -> ASGIApp:
+    """The FHIR API, the token endpoints and health of one service; counts go to `metrics`."""
     participants, addresses = service.buckets()
 
     def route(path: str, name: str, methods: tuple[str, ...], work: Work) -> Route:
@@ -63,7 +62,6 @@ def create_app(service: Service) -> ASGIApp:
         route("/.well-known/smart-configuration", "discovery", ("GET", "HEAD"), configuration),
         route("/fhir/.well-known/smart-configuration", "discovery", ("GET", "HEAD"), configuration),
         route("/health", "health", ("GET", "HEAD"), _health),
-        route("/metrics", "metrics", ("GET", "HEAD"), lambda *_: metrics.answer()),
         route("/fhir", "fhir", (), answer_fhir),
         route("/fhir/{path:path}", "fhir", (), answer_fhir),
         route("/{path:path}", "nowhere", (), _nowhere),

@@ -1,11 +1,14 @@
-"""Counters for Prometheus: interactions, outcomes and times, never who or what."""
+"""Counters for Prometheus: endpoints, statuses and times, never who or what.
+
+They have a door of their own, for the operator: how long answers took is nothing for requesters.
+"""
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from exchange.api.messages import Answer
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, start_http_server
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -30,6 +33,17 @@ class Metrics:
         self._requests.labels(endpoint, str(status)).inc()
         self._seconds.labels(endpoint).observe(seconds)
 
-    def answer(self) -> Answer:
+    def text(self) -> str:
         """The text exposition format."""
-        return Answer(200, generate_latest(self._registry), CONTENT_TYPE_LATEST)
+        return generate_latest(self._registry).decode()
+
+    @contextmanager
+    def served(self, host: str, port: int) -> Iterator[int]:
+        """Answers scrapes at `http://host:port/metrics` while the block runs; gives the port."""
+        server, thread = start_http_server(port, host, self._registry)
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()

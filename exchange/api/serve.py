@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -13,6 +13,7 @@ from time import monotonic, sleep
 import uvicorn
 
 from exchange.api.app import create_app
+from exchange.api.metrics import Metrics
 from exchange.api.service import Service
 from exchange.model.errors import ExchangeError
 
@@ -21,23 +22,26 @@ _START_SECONDS = 15
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen; port 0: any free one."""
+    """Where to listen; port 0: any free one. `metrics` is the door of Prometheus, None: it has none."""
 
     host: str = "127.0.0.1"
     port: int = 8765
     certificate: Path | None = None
     private_key: Path | None = None
+    metrics: tuple[str, int] | None = None
 
 
 def serve(service: Service, address: Address) -> None:
     """Serves until SIGINT or SIGTERM."""
-    uvicorn.Server(_config(service, address)).run()
+    metrics = Metrics()
+    with metrics.served(*address.metrics) if address.metrics else nullcontext():
+        uvicorn.Server(_config(service, address, metrics)).run()
 
 
 @contextmanager
 def serving(service: Service, address: Address) -> Iterator[int]:
     """Serves in a thread while the block runs; gives the port."""
-    server = uvicorn.Server(_config(service, address))
+    server = uvicorn.Server(_config(service, address, Metrics()))
     thread = Thread(target=server.run, name="exchange-api", daemon=True)
     thread.start()
     try:
@@ -47,11 +51,11 @@ def serving(service: Service, address: Address) -> Iterator[int]:
         thread.join()
 
 
-def _config(service: Service, address: Address) -> uvicorn.Config:
+def _config(service: Service, address: Address, metrics: Metrics) -> uvicorn.Config:
     # URLs of searches hold patient data, and the audit log is the record of them: no handler may get them.
     logging.getLogger("uvicorn.access").disabled = True
     return uvicorn.Config(
-        create_app(service),
+        create_app(service, metrics),
         host=address.host,
         port=address.port,
         ssl_certfile=address.certificate,

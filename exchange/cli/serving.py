@@ -23,11 +23,15 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8765,
     certificate: Annotated[Path | None, typer.Option(help="PEM file, to end TLS here.")] = None,
     private_key: Annotated[Path | None, typer.Option(help="PEM file of the certificate's key.")] = None,
+    metrics: Annotated[
+        str | None, typer.Option(help="host:port where Prometheus scrapes /metrics; without it nobody does.")
+    ] = None,
 ) -> None:
     """Serve the FHIR API on the data that is there, until interrupted.
 
     Who asks needs a client first: [bold]exchange client add --help[/bold]
     """
+    door = _host_and_port(metrics) if metrics else None
     opened = exchange()
     if opened.settings.activation == "demo":
         console.print(
@@ -36,7 +40,14 @@ def serve(
     with api_service(opened) as service:
         console.print(f"FHIR R4: {service.fhir_url}/metadata", highlight=False)
         console.print(f"Tokens:  {service.token_url}", highlight=False)
-        serve_api(service, Address(host, port, certificate, private_key))
+        serve_api(service, Address(host, port, certificate, private_key, door))
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        raise typer.BadParameter("host:port, such as 127.0.0.1:9464", param_hint="--metrics")
+    return host.strip("[]"), int(port)
 
 
 @app.command()

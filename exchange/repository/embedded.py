@@ -47,7 +47,9 @@ _SETTINGS: Mapping[str, str] = {
     "autovacuum_analyze_scale_factor": "0.05",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    # Statements, parameters and error details quote rows, so none of them may reach the log.
+    # Statements, parameters, error details and some messages quote values, so none of them may reach the log:
+    # whoever caused an error is told it, and tells its SQLSTATE.
+    "log_min_messages": "log",
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
     "log_parameter_max_length": "0",

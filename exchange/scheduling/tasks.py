@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypedDict
 
 from airflow.sdk import Asset, task
 
+from exchange.scheduling.discreet import discreetly
+
 if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
@@ -44,6 +46,7 @@ def _open(code: str) -> tuple[Exchange, Partner]:
 
 
 @task
+@discreetly
 def pull(partner: str, replay: Replay, ti: RuntimeTaskInstanceProtocol | None = None) -> list[Batch]:
     """Pulls (or takes again) a partner's records and returns references to its chunks.
 
@@ -60,6 +63,7 @@ def pull(partner: str, replay: Replay, ti: RuntimeTaskInstanceProtocol | None = 
 
 
 @task(map_index_template="chunk {{ task.op_kwargs['batch']['chunk'] }}")
+@discreetly
 def map_records(partner: str, batch: Batch) -> Batch:
     """Maps one chunk to FHIR."""
     from exchange.pipeline.steps import map_step
@@ -70,6 +74,7 @@ def map_records(partner: str, batch: Batch) -> Batch:
 
 
 @task(map_index_template="chunk {{ task.op_kwargs['batch']['chunk'] }}")
+@discreetly
 def safeguard(partner: str, batch: Batch) -> None:
     """Labels one chunk."""
     from exchange.pipeline.steps import safeguard_step
@@ -79,6 +84,7 @@ def safeguard(partner: str, batch: Batch) -> None:
 
 
 @task(trigger_rule="none_failed")
+@discreetly
 def link(partner: str, run: int) -> int:
     """Links the run's people; returns the number of chunks taken."""
     from exchange.pipeline.steps import link_step, waiting_chunks
@@ -91,6 +97,7 @@ def link(partner: str, run: int) -> int:
 
 
 @task(trigger_rule="none_failed", outlets=[REPOSITORY])
+@discreetly
 def publish(partner: str, run: int) -> dict[str, int]:
     """Publishes the run's chunks in order, closes the run and returns its balance."""
     from exchange.app import balance
@@ -104,6 +111,7 @@ def publish(partner: str, run: int) -> dict[str, int]:
 
 
 @task
+@discreetly
 def redecide() -> int:
     """Consents and rules that begin or end now take effect; returns the classes decided."""
     from exchange.app import open_exchange
@@ -114,6 +122,7 @@ def redecide() -> int:
 
 
 @task
+@discreetly
 def sweep_labels() -> dict[str, int]:
     """Labels history again where lists or programs changed; rows relabelled by partner."""
     from exchange.app import open_exchange
@@ -124,6 +133,7 @@ def sweep_labels() -> dict[str, int]:
 
 
 @task
+@discreetly
 def readmit() -> dict[str, int]:
     """Takes in what was withheld and may be held now; records by partner."""
     from exchange.app import open_exchange
@@ -134,6 +144,7 @@ def readmit() -> dict[str, int]:
 
 
 @task
+@discreetly
 def expire() -> dict[str, int]:
     """Forgets raw payloads past their partner's retention; files by partner."""
     from exchange.app import open_exchange
@@ -144,6 +155,7 @@ def expire() -> dict[str, int]:
 
 
 @task
+@discreetly
 def seal_audit() -> int:
     """Signs the head of the audit chain; returns the number of events under it."""
     from exchange.app import open_exchange

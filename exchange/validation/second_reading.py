@@ -6,6 +6,7 @@ and lets illegal codes pass, so it never decides. Its words may quote values; ou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -32,6 +33,18 @@ def second_reading(resource: Resource, where: str, known: Collection[str]) -> li
     return list(issues.values())
 
 
+def spoken(name: str) -> str:
+    """The name of an unknown property if it may be repeated in a message: it could be somebody's data.
+
+    >>> spoken("colour"), spoken("Rivera, Ana")
+    ('colour', '(unnamed)')
+    """
+    return name if _SPEAKABLE.match(name) else "(unnamed)"
+
+
+_SPEAKABLE = re.compile(r"^_?[a-z][A-Za-z0-9]{0,60}$")
+
+
 def accepts(resource: Resource) -> bool:
     """Whether fhir.resources finds nothing; True for a type that it does not model."""
     return not _findings(resource, "")
@@ -52,7 +65,10 @@ def _findings(resource: Resource, where: str) -> list[tuple[str, str, str]]:
 
 
 def _finding(error: Any, where: str) -> tuple[str, str, str]:
-    steps = (f"[{s}]" if isinstance(s, int) else f".{str(s).removeprefix('_')}" for s in error["loc"])
+    names = [step if isinstance(step, int) else str(step).removeprefix("_") for step in error["loc"]]
+    if names and "extra" in error["type"]:
+        names[-1] = spoken(str(names[-1]))
+    steps = (f"[{name}]" if isinstance(name, int) else f".{name}" for name in names)
     place = where + "".join(step for step in steps if step not in (".root", ".__root__"))
     code, words = _WORDS.get(error["type"], ("value", f"is not of the right type or form ({error['type']})"))
     return place, code, words

@@ -12,13 +12,11 @@ import jsonschema_rs
 from exchange.model.fhir_types import type_names
 from exchange.model.records import Issue, Resource
 from exchange.validation.schema import Schema, schema_of
-from exchange.validation.second_reading import second_reading
+from exchange.validation.second_reading import second_reading, spoken
 
 _ISSUE_CODES = {"enum": "code-invalid", "pattern": "value", "type": "value", "minLength": "value"}
 _STRUCTURE = frozenset({"additionalProperties", "minItems", "minProperties"})
 _INVARIANT = re.compile(r"[a-z]+-[0-9]+: ")
-_SPEAKABLE = re.compile(r"^_?[a-z][A-Za-z0-9]{0,60}$")
-"""Property names that may be repeated in a message; others could be somebody's data."""
 
 
 @cache
@@ -96,8 +94,7 @@ def _issues_of(error: jsonschema_rs.ValidationError, schema: Schema, where: str)
     keyword = str(error.schema_path[-1])
     if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
         for name in error.kind.unexpected:
-            shown = name if _SPEAKABLE.match(name) else "(unnamed)"
-            yield Issue("error", "structure", f"is not an element of {type_name}", f"{place}.{shown}")
+            yield Issue("error", "structure", f"is not an element of {type_name}", f"{place}.{spoken(name)}")
     elif comment.endswith(" is required"):
         name = comment.removesuffix(" is required")
         yield Issue("error", "required", "is required", f"{place}.{name}")

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 from exchange.api import Service, create_app
 from exchange.api.clients import Client, register_client
+from exchange.api.metrics import Metrics
 from exchange.crypto import new_jwk_pair, new_signing_key, sign_jwt
 from exchange.model.partner import Agreement, Organization, Partner, Requests
 from exchange.repository import embedded
@@ -166,9 +167,14 @@ def service(pool, signing_key, clock):
 
 
 @pytest.fixture
-def api(service):
+def metrics():
+    return Metrics()
+
+
+@pytest.fixture
+def api(service, metrics):
     """A client of the application in this process."""
-    with TestClient(create_app(service), base_url=BASE_URL) as client:
+    with TestClient(create_app(service, metrics), base_url=BASE_URL) as client:
         yield client
 
 
@@ -236,6 +242,7 @@ def context():
 @pytest.fixture
 def records(connection, context):
     """Publishes into the repository the API serves."""
+    connection.execute("SELECT setval('latest_instant', 0)")  # a test before may have asked later than it
     found = Records(connection, context)
     found.register()
     return found

@@ -228,9 +228,9 @@ def test_health_says_so_when_the_database_is_gone(api, pool):
     assert api.get("/health").status_code == 503
 
 
-def test_metrics_count_without_saying_who(api, ask, software, forge):
+def test_metrics_count_without_saying_who(ask, software, forge, metrics):
     ask(software, "Patient?family=Kowalska", token=forge())
-    text = api.get("/metrics").text
+    text = metrics.text()
     assert 'exchange_api_requests_total{endpoint="fhir",status="200"} 1.0' in text
     assert "Kowalska" not in text
     assert "lakeside" not in text

@@ -11,6 +11,8 @@ import jsonschema_rs
 import pytest
 import yaml
 
+from exchange.repository import embedded
+
 ROOT = Path(__file__).parents[2]
 TEXT = "\n".join(
     line
@@ -32,6 +34,12 @@ EXPECTED = {
     "api",
     "mllp-listener",
 }
+
+
+def test_the_database_in_production_logs_no_more_than_the_embedded_one():
+    given = dict(option.removeprefix("-c").split("=") for option in SERVICES["postgres"]["command"][1:])
+    assert given == {name: value for name, value in embedded._SETTINGS.items() if name in given}
+    assert {name for name in embedded._SETTINGS if name.startswith("log_")} - {"log_timezone"} == given.keys()
 
 
 def _one_shot() -> set[str]:

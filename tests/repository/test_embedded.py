@@ -79,4 +79,6 @@ def test_the_server_log_never_quotes_a_row(folder):
             conn.execute("INSERT INTO person VALUES (%s)", ("Marisol",))
         with pytest.raises(psycopg.errors.UndefinedColumn):
             conn.execute("SELECT nothing FROM person WHERE name = 'Marisol'")
+        with pytest.raises(psycopg.errors.InvalidTextRepresentation):
+            conn.execute("SELECT 'Marisol'::int")
     assert "Marisol" not in (folder / "log").read_text()
