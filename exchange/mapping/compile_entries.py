@@ -107,6 +107,7 @@ def _compile_entry(name: str, nodes: Mapping[str, Node], language: Language, bel
         apart=_address_of(language) if _is_on("apart", table, language, "ccda") else None,
         required=table["required"].text(f"entries.{name}.required") if "required" in table else "",
         everywhere=language.format == "hl7v2",
+        elements=language.format == "ccda",
     )
     language.targets[name] = entry
     return entry

@@ -297,7 +297,17 @@ def _entry_references(
 ) -> list[dict[str, str]] | None:
     """References to what the target entry makes in this place (the entries are compiled by then)."""
     entry = targets[target]
-    found = [entry.reference(place, run) for place in entry.places_from(here, node, run)]
+    if not entry.same_from(here):
+        return _references(entry, entry.places_from(here, node, run), run)
+    name = f"-> {target} of the record"
+    if name not in run.memo:
+        run.memo[name] = _references(entry, entry.places_from(here, node, run), run)
+    known: list[dict[str, str]] | None = run.memo[name]
+    return known
+
+
+def _references(entry: Any, places: Any, run: Any) -> list[dict[str, str]] | None:
+    found = [entry.reference(place, run) for place in places]
     return [{"reference": text} for text in dict.fromkeys(found) if text] or None
 
 

@@ -18,7 +18,10 @@ _DIRECTORY = frozenset(("Practitioner", "PractitionerRole", "Organization", "Loc
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A compiled entry; `key` parts are (reader, may it be missing), none for a copy of the source."""
+    """A compiled entry; `key` parts are (reader, may it be missing), none for a copy of the source.
+
+    Places of HL7 v2 are looked for `everywhere` outward; those of C-CDA are `elements`.
+    """
 
     name: str
     resource: str
@@ -34,6 +37,7 @@ class Entry:
     apart: Reader | None
     required: str
     everywhere: bool
+    elements: bool = False
 
     def places(self, node: Any, run: Run) -> list[Any]:
         """Where this entry makes a resource, seen from `node`."""
@@ -58,6 +62,11 @@ class Entry:
             return found if self.when is None else [place for place in found if _true(self.when(place, run))]
         return self.places(node if self.everywhere else run.root, run)
 
+    def same_from(self, here: str) -> bool:
+        """Whether a reference in entry `here` means the same wherever in the record it stands."""
+        inside = self.within is not None and self.within.name == here and self.each is not None
+        return not (self.everywhere or self.name == here or inside)
+
     def key_of(self, place: Any, run: Run) -> str | None:
         """The partner's own key of the resource; None when a needed part is missing."""
         parts = []
@@ -71,10 +80,10 @@ class Entry:
 
     def id_at(self, place: Any, run: Run) -> str | None:
         """Id of the resource made at a place; None when a needed part of its key is missing."""
-        if not self.everywhere:
+        if not (self.everywhere or self.elements):
             key = self.key_of(place, run)
             return None if key is None else run.resource_id(self.resource, key)
-        memo, name = place.memo, f"-> {self.name}"
+        memo, name = (place.memo, f"-> {self.name}") if self.everywhere else (run.memo, (self.name, place))
         known: str | None = memo.get(name, "")
         if known == "":
             key = self.key_of(place, run)

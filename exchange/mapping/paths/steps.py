@@ -7,17 +7,32 @@ Steps of names, `..`, `.`, `*` and `ancestor::name[1]`, predicates of paths, com
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 from exchange.formats import ccda
+from exchange.mapping.paths.axes import (
+    AttributeIs,
+    Nodes,
+    Test,
+    below,
+    by_template,
+    children,
+    chosen_children,
+    compares,
+    document,
+    each_of,
+    everywhere,
+    fit_children,
+    has_template,
+    is_there,
+    itself,
+    one_of,
+    parents,
+    passing,
+)
 
-Nodes = Callable[[Any, Any], Iterable[Any]]
-"""(element, the Run or None) to elements in document order."""
-Test = Callable[[Any], bool]
-
-_TEMPLATE_ID = ccda.qualified("templateId")
 _TOKEN = re.compile(
     r"""\s*(?:(?P<text>'[^']*'|"[^"]*")|(?P<name>@?[\w-]+(?::[\w-]+)?(?:::[\w-]+(?::[\w-]+)?)?)
     |(?P<mark>//|\.\.|!=|[./\[\]()=*,|]))""",
@@ -96,42 +111,29 @@ def _attribute_name(token: str) -> str:
 def _start(tokens: _Tokens) -> tuple[Nodes, bool]:
     """Where the path begins, and whether steps follow."""
     if tokens.take("//"):
-        return _descendants(tokens, everywhere=True)
+        return _descendants(tokens, whole=True)
     if tokens.peek() == "." and tokens.peek(1) == "//":
         tokens.at += 2
-        return _descendants(tokens, everywhere=False)
+        return _descendants(tokens, whole=False)
     if tokens.take("/"):
         tokens.need("ClinicalDocument")
-        return (lambda node, _run: (_root(node),)), tokens.take("/")
-    return (lambda node, _run: (node,)), True
+        return (lambda node, _run: (document(node),)), tokens.take("/")
+    return itself, True
 
 
-def _root(node: Any) -> Any:
-    return node.getroottree().getroot()
-
-
-def _descendants(tokens: _Tokens, *, everywhere: bool) -> tuple[Nodes, bool]:
+def _descendants(tokens: _Tokens, *, whole: bool) -> tuple[Nodes, bool]:
     """`//name[…]`, `//*[self::a or self::b]`."""
     tags = _tags(tokens)
-    indexed = _indexed(tokens) if everywhere else ()
+    indexed = _indexed(tokens) if whole else ()
     tests = _predicates(tokens)
     if any(isinstance(test, int) for test in tests):
         raise _Outside
     if indexed:
-        found: Nodes = partial(_by_template, tags=frozenset(tags), roots=indexed)
+        found: Nodes = partial(by_template, tags=frozenset(tags), roots=indexed)
     else:
-        found = partial(_everywhere if everywhere else _below, tags=tags)
-    nodes = (lambda node, run: _passing(found(node, run), tests)) if tests else found
+        found = partial(everywhere if whole else below, tags=tags)
+    nodes = (lambda node, run: passing(found(node, run), tests)) if tests else found
     return nodes, tokens.take("/")
-
-
-def _everywhere(node: Any, _run: Any, tags: tuple[str, ...]) -> Iterable[Any]:
-    found: Iterable[Any] = _root(node).iter(*tags)
-    return found
-
-
-def _below(node: Any, _run: Any, tags: tuple[str, ...]) -> Iterable[Any]:
-    return (item for item in node.iter(*tags) if item is not node)
 
 
 def _tags(tokens: _Tokens) -> tuple[str, ...]:
@@ -178,53 +180,23 @@ def _template_roots(tokens: _Tokens) -> tuple[str, ...]:
     return tuple(roots)
 
 
-def _by_template(node: Any, run: Any, tags: frozenset[str], roots: tuple[str, ...]) -> list[Any]:
-    index = _index(node, run)
-    if len(roots) == 1:
-        found: Iterable[Any] = index.get(roots[0], {})
-    else:
-        places = {item: at for root in roots for item, at in index.get(root, {}).items()}
-        found = sorted(places, key=places.__getitem__)
-    return [item for item in found if "*" in tags or item.tag in tags]
-
-
-def _index(node: Any, run: Any) -> dict[str, dict[Any, int]]:
-    """Elements by the root of their templateIds, in document order; made once for a record."""
-    memo: dict[Any, Any] = {} if run is None else run.memo
-    index: dict[str, dict[Any, int]] | None = memo.get(_index)
-    if index is None:
-        index = memo[_index] = {}
-        for at, item in enumerate(node.getroottree().getroot().iter(_TEMPLATE_ID)):
-            index.setdefault(item.get("root", ""), {}).setdefault(item.getparent(), at)
-    return index
-
-
 def _step(tokens: _Tokens, before: Nodes) -> Nodes:
     if tokens.take(".."):
-        return partial(_parents, before=before)
+        return partial(parents, before=before)
     if tokens.take("."):
         return before
     if tokens.peek().startswith("ancestor::"):
         return _ancestor(tokens, before)
     tag = "*" if tokens.take("*") else _tag(tokens.next("name"))
     tests = _predicates(tokens)
+    if not tests and before is itself:
+        return lambda node, _run: node.iterchildren(tag)
     if not tests:
-        return partial(_children, before=before, tag=tag)
-    return partial(_chosen_children, before=before, tag=tag, tests=tests)
-
-
-def _parents(node: Any, run: Any, before: Nodes) -> list[Any]:
-    return [up for up in (item.getparent() for item in before(node, run)) if up is not None]
-
-
-def _children(node: Any, run: Any, before: Nodes, tag: str) -> Iterator[Any]:
-    for item in before(node, run):
-        yield from item.iterchildren(tag)
-
-
-def _chosen_children(node: Any, run: Any, before: Nodes, tag: str, tests: list[Test | int]) -> Iterator[Any]:
-    for item in before(node, run):
-        yield from _passing(item.iterchildren(tag), tests)
+        return partial(children, before=before, tag=tag)
+    conditions = [test for test in tests if not isinstance(test, int)]
+    if len(conditions) < len(tests):
+        return partial(chosen_children, before=before, tag=tag, tests=tests)
+    return partial(fit_children, before=before, tag=tag, tests=conditions)
 
 
 def _ancestor(tokens: _Tokens, before: Nodes) -> Nodes:
@@ -234,22 +206,9 @@ def _ancestor(tokens: _Tokens, before: Nodes) -> Nodes:
 
     def above(node: Any, run: Any) -> Iterator[Any]:
         for item in before(node, run):
-            yield from _passing(item.iterancestors(tag), tests)
+            yield from passing(item.iterancestors(tag), tests)
 
     return above
-
-
-def _passing(items: Iterable[Any], tests: list[Test | int]) -> Iterable[Any]:
-    for test in tests:
-        items = _nth(items, test) if isinstance(test, int) else filter(test, items)
-    return items
-
-
-def _nth(items: Iterable[Any], number: int) -> list[Any]:
-    for at, item in enumerate(items, start=1):
-        if at == number:
-            return [item]
-    return []
 
 
 # --- predicates -------------------------------------------------------------------------------------
@@ -270,14 +229,14 @@ def _any(tokens: _Tokens) -> Test:
     tests = [_all(tokens)]
     while tokens.take("or"):
         tests.append(_all(tokens))
-    return tests[0] if len(tests) == 1 else (lambda node: any(test(node) for test in tests))
+    return tests[0] if len(tests) == 1 else one_of(tests)
 
 
 def _all(tokens: _Tokens) -> Test:
     tests = [_single(tokens)]
     while tokens.take("and"):
         tests.append(_single(tokens))
-    return tests[0] if len(tests) == 1 else (lambda node: all(test(node) for test in tests))
+    return tests[0] if len(tests) == 1 else partial(each_of, tests=tests)
 
 
 def _single(tokens: _Tokens) -> Test:
@@ -296,31 +255,17 @@ def _single(tokens: _Tokens) -> Test:
     return _comparison(tokens)
 
 
-def has_template(node: Any, roots: frozenset[str]) -> bool:
-    """Whether an element has a templateId with one of the roots, whatever its extension."""
-    return any(item.get("root") in roots for item in node.iterchildren(_TEMPLATE_ID))
-
-
 def _comparison(tokens: _Tokens) -> Test:
     if tokens.peek() in ("/", "//", ""):
         raise _Outside
     nodes, attribute = _path(tokens)
+    own = attribute if nodes is itself else ""
     equal = tokens.take("=")
     if not equal and not tokens.take("!="):
-        return partial(_is_there, nodes=nodes, attribute=attribute)
+        if own:
+            return lambda node: node.get(own) is not None
+        return partial(is_there, nodes=nodes, attribute=attribute)
     wanted = tokens.next("text")[1:-1]
-    return partial(_compares, nodes=nodes, attribute=attribute, wanted=wanted, equal=equal)
-
-
-def _is_there(node: Any, nodes: Nodes, attribute: str) -> bool:
-    if attribute:
-        return any(item.get(attribute) is not None for item in nodes(node, None))
-    return any(True for _ in nodes(node, None))
-
-
-def _compares(node: Any, nodes: Nodes, attribute: str, wanted: str, equal: bool) -> bool:
-    for item in nodes(node, None):
-        value = item.get(attribute) if attribute else "".join(item.itertext())
-        if value is not None and (value == wanted) is equal:
-            return True
-    return False
+    if own and equal:
+        return AttributeIs(own, frozenset((wanted,)))
+    return partial(compares, nodes=nodes, attribute=attribute, wanted=wanted, equal=equal)

@@ -15,8 +15,9 @@ from lxml import etree
 from exchange.formats import ccda
 from exchange.formats.ccda_narrative import folded, lines, referred
 from exchange.formats.ccda_templates import recognise
+from exchange.mapping.paths.axes import Nodes, itself
 from exchange.mapping.paths.grammar import Grammar, Reader
-from exchange.mapping.paths.steps import Nodes, compile_steps
+from exchange.mapping.paths.steps import compile_steps
 
 _STOP = re.compile(r"[\s|,()]")
 _QUOTED = re.compile(r"(\"[^\"]*\"|'[^']*')")
@@ -131,6 +132,10 @@ def _first_value(nodes: Nodes, attribute: str, text: Any) -> Reader:
             return text(item)
         return None
 
+    def own(node: Any, _run: Any) -> str | None:
+        value = node.get(attribute)
+        return (" ".join(value.split()) or None) if value else None
+
     def of_attribute(node: Any, run: Any) -> str | None:
         for item in nodes(node, run):
             value = item.get(attribute)
@@ -138,7 +143,9 @@ def _first_value(nodes: Nodes, attribute: str, text: Any) -> Reader:
                 return " ".join(value.split()) or None
         return None
 
-    return of_attribute if attribute else element
+    if attribute:
+        return own if nodes is itself else of_attribute
+    return element
 
 
 def _every_value(nodes: Nodes, attribute: str) -> Reader:
