@@ -37,9 +37,10 @@ class Batches:
         plain = unseal(files.cat_file(path), self.keyring, name.encode())
         return [orjson.loads(line) for line in plain.splitlines()]
 
-    def drop(self, run: int, chunk: int) -> None:
-        """Forgets a published chunk's batches: the landing store keeps the truth."""
-        files, path = fsspec.core.url_to_fs(f"{self.root}/{run}/{chunk}")
+    def drop(self, run: int, chunk: int | None = None) -> None:
+        """Forgets a published chunk's batches, or a run's: the landing store keeps the truth."""
+        name = str(run) if chunk is None else f"{run}/{chunk}"
+        files, path = fsspec.core.url_to_fs(f"{self.root}/{name}")
         if files.exists(path):
             files.rm(path, recursive=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -61,10 +61,19 @@ class Arrival:
     document: Document | None = None  # where it stood; known of what was rejected
 
 
+def partner_lock(connection: Connection, partner: str) -> AbstractContextManager[None]:
+    """One step at a time that writes a partner's records; raises Conflict when taken."""
+    return _lock(connection, f"exchange.partner.{partner}", partner)
+
+
+def run_lock(connection: Connection, partner: str) -> AbstractContextManager[None]:
+    """One process at a time that takes a partner's run through all steps; raises Conflict when taken."""
+    return _lock(connection, f"exchange.run.{partner}", partner)
+
+
 @contextmanager
-def partner_lock(connection: Connection, partner: str) -> Iterator[None]:
-    """One process at a time per partner; a killed process frees it. Raises Conflict when taken."""
-    key = f"exchange.partner.{partner}"
+def _lock(connection: Connection, key: str, partner: str) -> Iterator[None]:
+    """Held by the connection, so that a killed process frees it."""
     with connection.cursor() as cursor:
         taken = cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone()
         connection.commit()
@@ -90,10 +99,8 @@ def open_run(connection: Connection, partner: str, kind: str, at: datetime) -> R
 
 def has_open_run(connection: Connection, partner: str) -> bool:
     """Is a run of the partner unfinished?"""
-    return bool(
-        connection.execute("SELECT FROM run WHERE partner = %s AND status = 'open'", [partner]).fetchone()
-        is not None
-    )
+    found = connection.execute("SELECT FROM run WHERE partner = %s AND status = 'open'", [partner])
+    return found.fetchone() is not None
 
 
 def get_run(connection: Connection, run: int) -> Run:
@@ -250,8 +257,11 @@ def chunk_step(connection: Connection, run: int, chunk: int) -> Step:
 
 
 def set_chunk_step(connection: Connection, run: int, chunk: int, step: Step) -> None:
-    """Says that the chunk went through `step`."""
-    connection.execute("UPDATE chunk SET step = %s WHERE run = %s AND chunk = %s", [step, run, chunk])
+    """Says that the chunk went through `step`; one that another process took further stays there."""
+    connection.execute(
+        "UPDATE chunk SET step = %s WHERE run = %s AND chunk = %s AND step = ANY(%s)",
+        [step, run, chunk, list(STEPS[: STEPS.index(step)])],
+    )
 
 
 def chunk_records(connection: Connection, run: int, chunk: int) -> list[LedgerRecord]:

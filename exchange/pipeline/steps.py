@@ -35,7 +35,16 @@ def run_partner(work: Work, partner: Partner, progress: Progress = no_progress) 
 
 
 def finish_run(work: Work, partner: Partner, run: int, progress: Progress = no_progress) -> Run:
-    """Takes a run that has pulled all its records through the other four steps."""
+    """Takes a run that has pulled all its records through the other four steps.
+
+    Raises Conflict while another process does.
+    """
+    with work.connect() as guard, ledger.run_lock(guard, partner.code):
+        _take_steps(work, partner, run, progress)
+        return close_step(work, run)
+
+
+def _take_steps(work: Work, partner: Partner, run: int, progress: Progress) -> None:
     steps: tuple[tuple[Step, Callable[[Work, Partner, int, int], None]], ...] = (
         ("mapped", map_step),
         ("safeguarded", safeguard_step),
@@ -48,7 +57,6 @@ def finish_run(work: Work, partner: Partner, run: int, progress: Progress = no_p
             progress(step, done, len(chunks))
             take(work, partner, run, chunk)
         progress(step, len(chunks), len(chunks))
-    return close_step(work, run)
 
 
 def waiting_chunks(work: Work, run: int, step: Step) -> list[int]:
@@ -100,7 +108,8 @@ def link_step(work: Work, partner: Partner, run: int, chunk: int) -> None:
         connection.commit()
         work.batches.write(run, chunk, "linked", with_clusters(rows, partner, work.duplicates))
 
-    _take(work, run, chunk, "linked", take)
+    with work.connect() as guard, ledger.partner_lock(guard, partner.code):
+        _take(work, run, chunk, "linked", take)
 
 
 def publish_step(work: Work, partner: Partner, run: int, chunk: int) -> None:
@@ -109,12 +118,12 @@ def publish_step(work: Work, partner: Partner, run: int, chunk: int) -> None:
     def take(connection: Connection) -> None:
         rows = work.batches.read(run, chunk, "linked")
         origin = Origin(partner, work.maps(partner).digest, work.context.rules.digest, work.now())
+        # Committed by `_take` together with the step: never published and not marked, nor the reverse.
         publish_chunk(connection, run, chunk, rows, origin, work.context)
-        connection.commit()
-        work.batches.drop(run, chunk)
 
     with work.connect() as guard, ledger.partner_lock(guard, partner.code):
         _take(work, run, chunk, "published", take)
+    work.batches.drop(run, chunk)
 
 
 def close_step(work: Work, run: int) -> Run:
@@ -122,6 +131,8 @@ def close_step(work: Work, run: int) -> Run:
     with work.connect() as connection:
         close_run(connection, run, work.now())
         connection.commit()
+        # What a process killed between publishing a chunk and dropping its batches left.
+        work.batches.drop(run)
         return ledger.get_run(connection, run)
 
 

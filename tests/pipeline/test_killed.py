@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,6 +13,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from exchange.app import Exchange, balance, find_partner, open_exchange
+from exchange.pipeline import ledger
+from exchange.pipeline.batches import Batches
+from exchange.pipeline.steps import run_partner
+from exchange.settings import load_settings
 from tests.pipeline.coalition import make_home, observation, patient, write_ndjson
 
 STEPS = ("pulled", "mapped", "safeguarded", "linked", "published")
@@ -77,6 +83,12 @@ def kill_when(process: subprocess.Popen[bytes], database: str, step: str) -> boo
     return False
 
 
+def wait_for(process: subprocess.Popen[bytes], database: str, query: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        while connection.execute(query).fetchone() is None and process.poll() is None:
+            time.sleep(0.002)
+
+
 @pytest.fixture(scope="module")
 def undisturbed(
     home: Path, module_database: str, tmp_path_factory: pytest.TempPathFactory
@@ -103,3 +115,111 @@ def test_the_undisturbed_run_accounts_for_every_record(
     assert outcomes.count("published") == 1 + 120 + 240
     assert outcomes.count("quarantined") == 5
     assert undisturbed["runs"] == [("elm_clinic", "balanced")]
+
+
+AT_WORK = (
+    "SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()"
+    " WHERE locktype = 'advisory'"
+)
+
+
+def finish_through_kills(home: Path, database: str, data: Path, most: int, chance: random.Random) -> int:
+    """Kills run after run at any instant of its work, then lets one finish; how many were killed."""
+    killed = 0
+    while True:
+        process = start(home, database, data)
+        if killed < most:
+            wait_for(process, database, AT_WORK)
+            time.sleep(chance.uniform(0, 2))
+            process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=120)
+        if process.returncode == 0:
+            return killed
+        # 6: the database has not yet noticed that the killed one has gone.
+        assert process.returncode in (-signal.SIGKILL, 6)
+        killed += process.returncode != 6
+
+
+def killed_at_random(
+    home: Path, database: str, data: Path, most: int, expected: dict[str, list[tuple[object, ...]]]
+) -> None:
+    seed = random.randrange(1 << 32)
+    killed = finish_through_kills(home, database, data, most, random.Random(seed))
+    assert state(database) == expected, f"seed {seed}, {killed} kills"
+    assert not [path for path in (data / "batches").rglob("*") if path.is_file()]
+
+
+def test_runs_killed_at_any_instant_end_like_one_that_was_not(
+    home: Path, database: str, tmp_path: Path, undisturbed: dict[str, list[tuple[object, ...]]]
+) -> None:
+    killed_at_random(home, database, tmp_path, 4, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("turn", range(12))
+def test_runs_killed_many_times_end_like_one_that_was_not(
+    turn: int, home: Path, database: str, tmp_path: Path, undisturbed: dict[str, list[tuple[object, ...]]]
+) -> None:
+    killed_at_random(home, database, tmp_path, 12, undisturbed)
+
+
+@pytest.mark.parametrize(
+    "moment", ["SELECT FROM run WHERE NOT pulled_all", "SELECT FROM chunk WHERE step = 'mapped'"]
+)
+def test_of_two_runs_of_a_partner_at_once_one_is_told_that_somebody_else_is_at_it(
+    moment: str, home: Path, database: str, tmp_path: Path, undisturbed: dict[str, list[tuple[object, ...]]]
+) -> None:
+    first = start(home, database, tmp_path)
+    wait_for(first, database, moment)
+    first.send_signal(signal.SIGSTOP)
+    try:
+        second = start(home, database, tmp_path)
+        told, _ = second.communicate(timeout=120)
+    finally:
+        first.send_signal(signal.SIGCONT)
+    assert second.returncode == 6, told.decode()
+    finish(first)
+    assert state(database) == undisturbed
+
+
+@pytest.fixture
+def exchange(home: Path, database: str, tmp_path: Path) -> Exchange:
+    environment = {
+        "EXCHANGE_HOME": str(home),
+        "EXCHANGE_DATA": str(tmp_path),
+        "EXCHANGE_DATABASE_URL": database,
+    }
+    return open_exchange(load_settings(environment))
+
+
+@pytest.mark.parametrize("place", [(ledger, "set_chunk_step"), (Batches, "drop")])
+def test_a_chunk_broken_off_at_the_end_of_publishing_is_published_once(
+    place: tuple[object, str],
+    exchange: Exchange,
+    database: str,
+    undisturbed: dict[str, list[tuple[object, ...]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = getattr(*place)
+
+    def broken(*arguments: object) -> None:
+        if place[1] == "drop" or arguments[-1] == "published":
+            raise OSError("broken off")
+        real(*arguments)
+
+    partner = find_partner(exchange.partners, "elm_clinic")
+    with monkeypatch.context() as breaking:
+        breaking.setattr(*place, broken)
+        with pytest.raises(OSError, match="broken off"):
+            run_partner(exchange.work, partner)
+    done = run_partner(exchange.work, partner)
+    assert balance(exchange, done.run).balanced
+    assert state(database) == undisturbed
+    assert not [path for path in (exchange.settings.data / "batches").rglob("*") if path.is_file()]
+
+
+def test_what_a_straggler_says_of_a_chunk_never_sets_it_back(exchange: Exchange) -> None:
+    run = run_partner(exchange.work, find_partner(exchange.partners, "elm_clinic")).run
+    with exchange.work.connect() as connection:
+        ledger.set_chunk_step(connection, run, 0, "mapped")
+        assert ledger.chunk_step(connection, run, 0) == "published"
