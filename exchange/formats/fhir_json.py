@@ -16,6 +16,7 @@ from exchange.model.errors import RecordRejected
 
 # No FHIR or HSDS document comes near it; what is deeper is made to exhaust its reader.
 _DEEPEST = 100
+_MARK = b"\xef\xbb\xbf"  # a byte order mark, which JSON has not
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Piece:
 def load(payload: bytes) -> Any:
     """Parsed JSON; raises RecordRejected."""
     try:
-        parsed = orjson.loads(payload.removeprefix(b"\xef\xbb\xbf"))
+        parsed = orjson.loads(payload.removeprefix(_MARK))
     except orjson.JSONDecodeError as error:
         raise RecordRejected(
             "not well-formed JSON", code="structure", position=f"line {error.lineno}"
@@ -63,6 +64,7 @@ def _is_deeper(parsed: Any, levels: int) -> bool:
 
 def pieces(payload: bytes) -> Iterator[Piece]:
     """Resources one by one; a transaction, or a Bundle whose entries refer by urn:uuid, stays whole."""
+    payload = payload.removeprefix(_MARK)
     try:
         parsed = load(payload)
     except RecordRejected:

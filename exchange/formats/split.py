@@ -12,14 +12,32 @@ from exchange.model.partner import Feed, Partner
 from exchange.model.records import Document, Format, SourceRecord
 
 Split = Iterator[SourceRecord | Rejected]
+# A row of PostgreSQL's indexes holds 2,700 bytes, in which the key has up to four for a character.
+_LONGEST_KEY = 500
 
 
 def split(document: Document, feed: Feed, partner: Partner) -> Split:
     """Every record of a document in the order sent; a document that cannot be read is one Rejected."""
     try:
-        yield from _SPLITTERS[feed.format](document, feed, partner)
+        for item in _SPLITTERS[feed.format](document, feed, partner):
+            yield _with_usable_key(item)
     except RecordRejected as error:
         yield rejected(whole_document(document, partner.code, feed.format), error)
+
+
+def _with_usable_key(item: SourceRecord | Rejected) -> SourceRecord | Rejected:
+    """A key that no index can hold is no key: the record is rejected and known by its place instead."""
+    record = item.record if isinstance(item, Rejected) else item
+    if "\0" in record.key:
+        problem = "the record's key holds a NUL character"
+    elif len(record.key) > _LONGEST_KEY:
+        problem = f"the record's key is longer than {_LONGEST_KEY} characters"
+    else:
+        return item
+    placed = replace(record, key=record.position)
+    if isinstance(item, Rejected):
+        return replace(item, record=placed)
+    return rejected(placed, RecordRejected(problem, code="structure"))
 
 
 def _split_hl7v2(document: Document, feed: Feed, partner: Partner) -> Split:

@@ -92,6 +92,10 @@ def map_source(record: SourceRecord, maps: Maps) -> tuple[Mapped, list[str]]:
     except RecordRejected as error:
         issue = Issue("error", error.code, str(error), error.expression, error.position or record.position)
         return Mapped(issues=(issue,)), []
+    except Exception as error:
+        # A record that no map foresaw must not keep its partner's other records waiting for ever.
+        detail = f"unexpected while mapping ({type(error).__name__}); please report it"
+        return Mapped(issues=(Issue("fatal", "exception", detail, "", record.position),)), []
     checked = _checked(mapped, record.position)
     invalid = Counter(r["resourceType"] for r in mapped.resources)
     invalid.subtract(r["resourceType"] for r in checked.resources)

@@ -18,6 +18,8 @@ _ACTIVE = re.compile(
     r"<\s*(?:script|iframe|object|embed|form|link|meta|base|input)\b|\son\w+\s*=|javascript:", re.I
 )
 _OLDEST = "1850"
+# https://hl7.org/fhir/R4/datatypes.html#string
+_NUL = "holds a NUL character, which text may not"
 
 
 def sanity_issues(resource: Resource) -> Iterator[Issue]:
@@ -42,9 +44,16 @@ def _walk(node: dict[str, Any], where: str, inner: frozenset[str]) -> Iterator[I
     elif "reference" in node and _dangles(node["reference"], inner):
         yield Issue("error", "invariant", "ref-1: no contained resource has this id", f"{where}.reference")
     for name, value in node.items():
-        if isinstance(value, dict):
+        if isinstance(value, str):
+            if "\0" in value:
+                yield Issue("error", "invalid", _NUL, f"{where}.{name}")
+        elif isinstance(value, dict):
             yield from _walk(value, f"{where}.{name}", inner)
-        elif isinstance(value, list) and isinstance(value[0], dict):
+        elif not isinstance(value, list):
+            continue
+        elif any(isinstance(item, str) and "\0" in item for item in value):
+            yield Issue("error", "invalid", _NUL, f"{where}.{name}")
+        elif isinstance(value[0], dict):
             for index, item in enumerate(value):
                 if isinstance(item, dict):
                     yield from _walk(item, f"{where}.{name}[{index}]", inner)

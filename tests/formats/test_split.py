@@ -204,3 +204,15 @@ def test_json_as_deep_as_a_document_may_be_is_read():
 def test_a_doctype_without_entities_does_no_harm():
     (record,) = pieces("ccda", b'<!DOCTYPE a><ClinicalDocument xmlns="urn:hl7-org:v3"/>')
     assert not isinstance(record, Rejected)
+
+
+@pytest.mark.parametrize("key", ["a\0b", "a" * 501])
+def test_a_key_no_index_can_hold_is_no_key(key):
+    (refused,) = rejections(pieces("hl7v2", f"MSH|^~\\&|A|B|||||ADT^A01|{key}\rPID|1".encode()))
+    assert (refused.record.key, refused.issue.code) == ("file", "structure")
+    assert key in refused.record.payload.decode()
+
+
+def test_a_byte_order_mark_is_no_part_of_the_resource():
+    (record,) = pieces("fhir_json", b'\xef\xbb\xbf{"resourceType":"Basic","id":"1"}')
+    assert record.payload == b'{"resourceType":"Basic","id":"1"}'

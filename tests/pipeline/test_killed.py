@@ -86,7 +86,7 @@ def kill_when(process: subprocess.Popen[bytes], database: str, step: str) -> boo
 def wait_for(process: subprocess.Popen[bytes], database: str, query: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         while connection.execute(query).fetchone() is None and process.poll() is None:
-            time.sleep(0.002)
+            time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def killed_at_random(
 def test_runs_killed_at_any_instant_end_like_one_that_was_not(
     home: Path, database: str, tmp_path: Path, undisturbed: dict[str, list[tuple[object, ...]]]
 ) -> None:
-    killed_at_random(home, database, tmp_path, 4, undisturbed)
+    killed_at_random(home, database, tmp_path, 3, undisturbed)
 
 
 @pytest.mark.slow
