@@ -55,6 +55,7 @@ lock: ## Resolve the dependencies again
 	@$(BIN)/$(RESOLVE) --extra airflow --extra train --extra demo --extra dev \
 	  -o requirements/lock.txt pyproject.toml requirements/build.in
 	@$(BIN)/$(RESOLVE) --extra airflow --extra celery -o requirements/production.txt pyproject.toml requirements/build.in
+	@$(BIN)/$(RESOLVE) -o requirements/server.txt pyproject.toml requirements/build.in
 	@$(BIN)/$(RESOLVE) -o requirements/bootstrap.txt requirements/bootstrap.in
 
 reset: ## Stop the embedded PostgreSQL and delete all state

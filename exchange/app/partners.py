@@ -127,6 +127,7 @@ def new_partner(
     today: str,
     match: str | None = None,
     proposal: tuple[str, list[str]] | None = None,
+    delimiter: str = ",",
 ) -> list[Path]:
     """Writes `mappings/<code>/` to start from and returns the files; raises ContentError if it is there."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{1,40}", code):
@@ -145,7 +146,7 @@ def new_partner(
         format=format_,
         map="records.map.yaml" if delimited else _SHARED_MAPS[format_],
         match=match or _PATTERNS[format_],
-        key=_key(proposal) if delimited else "",
+        key=_key(proposal) + _options(delimiter) if delimited else "",
     )
     parse_partner(code, text, f"mappings/{code}/partner.yaml")
     for name in ("samples", "expected", "codes"):
@@ -160,6 +161,10 @@ def _key(proposal: tuple[str, list[str]] | None) -> str:
     if proposal is None:
         return _KEY
     return f"\n    key: {json.dumps(proposal[1], ensure_ascii=False)}" if proposal[1] else ""
+
+
+def _options(delimiter: str) -> str:
+    return "" if delimiter == "," else f"\n    options: {{delimiter: {json.dumps(delimiter)}}}"
 
 
 def _write(path: Path, text: str) -> Path:

@@ -22,7 +22,7 @@ from exchange.app.proposing import propose
 from exchange.cli.common import JsonOption, PartnerArgument, console, print_json, settings, table
 from exchange.connectors import unset_names
 from exchange.content import read_samples
-from exchange.formats.profile import profile_table
+from exchange.formats.profile import guess_delimiter, profile_table
 from exchange.model.errors import ContentError
 from exchange.model.partner import DEFAULT_TIMEZONE
 from exchange.model.records import Format
@@ -117,12 +117,16 @@ def new(
     if folder is None and from_ is None:
         raise ContentError("say where the files are", field="folder")
     folder = folder or str((from_ or Path()).parent)
-    proposal = propose(profile_table(from_.read_bytes()), from_.name) if from_ else None
+    proposal, delimiter = None, ","
+    if from_:
+        payload = from_.read_bytes()
+        delimiter = guess_delimiter(payload)
+        proposal = propose(profile_table(payload, delimiter), from_.name)
     home = settings().home / "mappings"
     path = folder if "://" in folder else str(Path(folder).resolve())
     # In the zone in which partner.yaml is read: in UTC it may be tomorrow there, and nothing would enter.
     today = datetime.now(ZoneInfo(DEFAULT_TIMEZONE)).date().isoformat()
-    for written in new_partner(home, code, format, path, today, match, proposal):  # type: ignore[arg-type]
+    for written in new_partner(home, code, format, path, today, match, proposal, delimiter):  # type: ignore[arg-type]
         console.print(f"wrote {written.relative_to(home.parent)}", highlight=False)
     console.print(f"next: exchange partner check {code} --folder {folder}", highlight=False)
 
@@ -130,12 +134,15 @@ def new(
 @app.command()
 def profile(
     file: Annotated[Path, typer.Argument(help="A delimited file.", exists=True, dir_okay=False)],
-    delimiter: Annotated[str, typer.Option(help="What stands between two columns.")] = ",",
+    delimiter: Annotated[
+        str | None, typer.Option(help="What stands between two columns (default: as the header looks).")
+    ] = None,
     encoding: Annotated[str, typer.Option(help="Encoding of the file.")] = "utf-8",
     json: JsonOption = False,
 ) -> None:
     """Say what the columns of a spreadsheet look like, to write its map; shows no value of it."""
-    columns = profile_table(file.read_bytes(), delimiter, encoding)
+    payload = file.read_bytes()
+    columns = profile_table(payload, delimiter or guess_delimiter(payload, encoding), encoding)
     if json:
         print_json(columns)
         return

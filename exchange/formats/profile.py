@@ -29,6 +29,7 @@ _KINDS = {
     "ZIP code": r"\d{5}(?:-\d{4})?",
     "number": r"-?\d+(?:\.\d+)?",
 }
+DELIMITERS = (",", ";", "\t", "|")
 _NEARLY_ALL = 0.95
 _FEW = 12
 
@@ -43,6 +44,16 @@ class Column:
     longest: int
     unique: bool
     looks_like: str
+
+
+def guess_delimiter(payload: bytes, encoding: str = "utf-8") -> str:
+    """What stands between the columns: of comma, semicolon, tab and bar the one that the header has most of.
+
+    >>> guess_delimiter(b"id;name, first;born\\n1;Roe, Ann;1980\\n")
+    ';'
+    """
+    header = payload.decode(encoding, "replace").partition("\n")[0]
+    return max(DELIMITERS, key=header.count)
 
 
 def profile_table(payload: bytes, delimiter: str = ",", encoding: str = "utf-8") -> list[Column]:

@@ -189,3 +189,16 @@ def test_a_copied_partner_becomes_a_new_one_by_its_folder_alone(home, tmp_path):
     balance = json.loads(result.stdout)[0]
     found = {outcome: count for outcome, count in balance["records"].items() if count}
     assert found == {"published": 5}
+
+
+def test_a_spreadsheet_with_semicolons_and_odd_headings_is_read_as_it_is(home, tmp_path):
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "Client List (Nov).csv").write_text(
+        "Client ID;Surname, First;D.O.B.;M/F/X;Straße / Street;PLZ\n"
+        "0001;Quill, Robin;04/02/1980;M;12 Star Way;62701\n0002;Ünal, Ay;13/11/1975;F;;62702\n"
+    )
+    made = _run("partner", "new", "oddly", "--from", files / "Client List (Nov).csv")
+    checked = json.loads(_run("partner", "check", "oddly", "--folder", files, "--json").stdout)
+    assert made.exit_code == 0
+    assert (checked["resources"], checked["issues"]) == ({"Patient": 2}, [])

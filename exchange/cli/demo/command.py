@@ -9,9 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, TypeVar
-
-import typer
+from typing import TypeVar
 
 from exchange.api.serve import Address, serving
 from exchange.app import Exchange, balance, open_exchange
@@ -29,25 +27,12 @@ from exchange.pipeline.balance import Balance
 from exchange.pipeline.steps import run_partner
 from exchange.scheduling.local import local_airflow
 from exchange.settings import Settings
-from exchange.synthetic import DAYS
 
-app = typer.Typer()
 T = TypeVar("T")
 
 
-@app.command()
-def demo(
-    size: Annotated[int, typer.Option(min=50, help="People in the synthetic coalition.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Another seed, another community.")] = 1,
-    day: Annotated[int, typer.Option(min=1, max=DAYS, help="Days of the coalition to have lived.")] = 1,
-) -> None:
-    """Run the whole exchange on a synthetic coalition and print what came of it.
-
-    Starts PostgreSQL, the partners' systems, the hospital's listener and Airflow, runs every partner's DAG,
-    asks the same questions as three organizations, and checks the laws of the house. Exit 10 when a run does
-    not balance, a DAG failed or a law is broken. After a demo, `--day 2` brings the next day: merged charts,
-    corrections, deletions, revoked consents.
-    """
+def run_demo(size: int, seed: int, day: int) -> bool:
+    """Starts everything, lets Airflow run, tells what came of it; False when something is wrong."""
     started = perf_counter()
     found = settings()
     coalition = found.data / "coalition"
@@ -67,7 +52,7 @@ def demo(
     good = _tell(opened, coalition, states)
     console.print(f"\n[bold]The demo took {perf_counter() - started:.0f} s.[/] Where to go next:")
     console.print(report.NEXT, highlight=False)
-    raise typer.Exit(0 if good else 10)
+    return good
 
 
 def _started(stack: ExitStack, what: str, starting: AbstractContextManager[T]) -> T:

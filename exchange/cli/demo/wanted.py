@@ -9,7 +9,7 @@ from pathlib import Path
 
 from typer import BadParameter
 
-from exchange.synthetic import ZONE
+from exchange.synthetic import DAYS, ZONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ def wanted(coalition: Path, size: int, seed: int, day: int, now: datetime) -> Wa
     >>> wanted(Path("nowhere"), 300, 7, 4, datetime(2026, 3, 2, 3, 0, tzinfo=UTC)).date
     datetime.date(2026, 3, 1)
     """
+    if day > DAYS:
+        raise BadParameter(f"the coalition lives {DAYS} days; there is no day {day}")
     now_there = now.astimezone(ZONE).date()
     path = coalition / "state.json"
     if not path.exists():
