@@ -20,7 +20,7 @@ VARIABLES: Mapping[str, str] = {
     "EXCHANGE_KEYRING": "file with the sealing keys (default: keys/keyring.json in EXCHANGE_DATA)",
     "EXCHANGE_SIGNING_KEY": "file with the Ed25519 key that signs tokens and seals the audit log"
     " (default: keys/signing.pem in EXCHANGE_DATA)",
-    "EXCHANGE_BASE_URL": "address partners reach the API under (default: http://127.0.0.1:8765)",
+    "EXCHANGE_BASE_URL": "address partners reach the API under (default: where `exchange serve` listens)",
     "EXCHANGE_ACTIVATION": "`officers`: the rules two privacy officers signed are in force (production);"
     " `demo`: those of consent/ as they lie there (default: demo)",
     "EXCHANGE_ENVIRONMENT": "JSON file with values for ${NAME} in partner.yaml, beside the process"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -37,10 +38,12 @@ def serve(
         console.print(
             "Rules:   consent/ as it lies, signed by nobody (EXCHANGE_ACTIVATION=demo)", highlight=False
         )
-    with api_service(opened) as service:
+    address = Address(host, port, certificate, private_key, door)
+    base_url = None if os.environ.get("EXCHANGE_BASE_URL") else own_url(address)
+    with api_service(opened, base_url) as service:
         console.print(f"FHIR R4: {service.fhir_url}/metadata", highlight=False)
         console.print(f"Tokens:  {service.token_url}", highlight=False)
-        serve_api(service, Address(host, port, certificate, private_key, door))
+        serve_api(service, address)
 
 
 def _host_and_port(text: str) -> tuple[str, int]:
@@ -48,6 +51,16 @@ def _host_and_port(text: str) -> tuple[str, int]:
     if not host or not port.isdigit():
         raise typer.BadParameter("host:port, such as 127.0.0.1:9464", param_hint="--metrics")
     return host.strip("[]"), int(port)
+
+
+def own_url(address: Address) -> str:
+    """What clients on this machine reach the API under, and sign their assertions for.
+
+    >>> own_url(Address("0.0.0.0", 8901)), own_url(Address("localhost", 443, Path("server.pem")))
+    ('http://127.0.0.1:8901', 'https://localhost:443')
+    """
+    host = "127.0.0.1" if address.host in ("0.0.0.0", "::") else address.host  # noqa: S104 - read, not bound
+    return f"{'https' if address.certificate else 'http'}://{host}:{address.port}"
 
 
 @app.command()
