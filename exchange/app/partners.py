@@ -14,6 +14,7 @@ from typing import Any
 from exchange.consent import Rules
 from exchange.content import parse_partner
 from exchange.formats import Rejected, split
+from exchange.formats.kind import kind_of
 from exchange.mapping import load_maps
 from exchange.model.errors import ContentError
 from exchange.model.fhir import reference_to
@@ -27,12 +28,14 @@ _SHARED_MAPS: dict[Format, str] = {
     "hl7v2": "_shared/maps/hl7v2.map.yaml",
     "ccda": "_shared/maps/ccda.map.yaml",
     "hsds_json": "_shared/maps/hsds.map.yaml",
+    "x12": "_shared/maps/x12.map.yaml",
 }
 _PATTERNS: dict[Format, str] = {
     "fhir_json": "*.json*",
     "hl7v2": "*.hl7",
     "ccda": "*.xml",
     "hsds_json": "*.json",
+    "x12": "*.*",
     "delimited": "*.csv",
 }
 
@@ -181,6 +184,19 @@ def check_purposes(partner: Partner, rules: Rules) -> None:
                 f"`{purpose}` is no purpose of use",
                 file=f"mappings/{partner.code}/partner.yaml", field="requests.purposes", valid=known,
             )  # fmt: skip
+
+
+def format_of_folder(folder: Path) -> tuple[Format, str | None]:
+    """What the first file of a folder is, and a pattern for its like; a table where there is none."""
+    first = (
+        next((path for path in sorted(folder.rglob("*")) if path.is_file()), None)
+        if folder.is_dir()
+        else None
+    )
+    if first is None:
+        return "delimited", None
+    with first.open("rb") as content:
+        return kind_of(content.read(4000)), f"*{first.suffix}" if first.suffix else "*"
 
 
 def check_partner(mappings: Files, partner: Partner, rules: Rules, documents: Sequence[Document]) -> Checked:

@@ -15,6 +15,7 @@ from exchange.app.partners import (
     check_partner,
     check_purposes,
     expected_issues,
+    format_of_folder,
     new_partner,
     sample_documents,
 )
@@ -98,7 +99,12 @@ def check(
 @app.command()
 def new(
     code: Annotated[str, typer.Argument(help="Folder name for the partner, e.g. maple_clinic.")],
-    format: Annotated[str, typer.Option(help=f"What it sends: {', '.join(get_args(Format))}.")] = "delimited",
+    format: Annotated[
+        str | None,
+        typer.Option(
+            help=f"What it sends: {', '.join(get_args(Format))}; left out, told by the files of the folder."
+        ),
+    ] = None,
     folder: Annotated[
         str | None, typer.Option(help="Where its files are; edit partner.yaml for other transports.")
     ] = None,
@@ -112,7 +118,7 @@ def new(
 
     Then: [bold]exchange partner check CODE --folder FILES[/bold] and [bold]exchange run CODE[/bold]
     """
-    if format not in get_args(Format):
+    if format is not None and format not in get_args(Format):
         raise ContentError("no such format", field=format, valid=get_args(Format))
     if folder is None and from_ is None:
         raise ContentError("say where the files are", field="folder")
@@ -126,7 +132,9 @@ def new(
     path = folder if "://" in folder else str(Path(folder).resolve())
     # In the zone in which partner.yaml is read: in UTC it may be tomorrow there, and nothing would enter.
     today = datetime.now(ZoneInfo(DEFAULT_TIMEZONE)).date().isoformat()
-    for written in new_partner(home, code, format, path, today, match, proposal, delimiter):  # type: ignore[arg-type]
+    found_kind, pattern = ("delimited", None) if from_ else format_of_folder(Path(path))
+    kind = format or found_kind
+    for written in new_partner(home, code, kind, path, today, match or pattern, proposal, delimiter):  # type: ignore[arg-type]
         console.print(f"wrote {written.relative_to(home.parent)}", highlight=False)
     console.print(f"next: exchange partner check {code} --folder {folder}", highlight=False)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
-from exchange.formats import ccda, delimited, fhir_json, hl7v2, hsds_json
+import orjson
+
+from exchange.formats import ccda, delimited, fhir_json, hl7v2, hsds_json, x12, x12_claims, x12_records
 from exchange.formats.records import Rejected, rejected, whole_document
 from exchange.model.errors import RecordRejected
 from exchange.model.partner import Feed, Partner
@@ -116,10 +120,30 @@ def _split_hsds(document: Document, feed: Feed, partner: Partner) -> Split:
             yield rejected(record, RecordRejected("the object has no id", code="required", expression="id"))
 
 
+def _split_x12(document: Document, feed: Feed, partner: Partner) -> Split:
+    base = whole_document(document, partner.code, feed.format)
+    seen: Counter[str] = Counter()
+    for transaction in x12.transactions(document.payload, feed.encoding):
+        for claim in x12_claims.claims(transaction):
+            position = f"{document.name} segment {claim.number}"
+            record = replace(base, position=position, key=position)
+            if claim.problem:
+                error = RecordRejected(claim.problem, code="structure", expression=claim.expression)
+                yield rejected(replace(record, payload="\n".join(claim.text).encode()), error)
+                continue
+            key = x12_records.key(claim.body)
+            seen[key] += 1
+            payload = orjson.dumps(x12_records.number_parts(claim.body))
+            sent = hl7v2.timestamp(x12_records.sent(claim.body), ZoneInfo(partner.timezone))
+            own = key if seen[key] == 1 else f"{key}|{seen[key]}"
+            yield replace(record, payload=payload, key=own, event_time=sent or document.modified)
+
+
 _SPLITTERS: Mapping[Format, Callable[[Document, Feed, Partner], Split]] = {
     "hl7v2": _split_hl7v2,
     "ccda": _split_ccda,
     "delimited": _split_delimited,
     "fhir_json": _split_fhir,
     "hsds_json": _split_hsds,
+    "x12": _split_x12,
 }

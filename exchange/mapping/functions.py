@@ -114,6 +114,25 @@ def least(values: Any) -> Any:
     return min(values) if isinstance(values, list) else values
 
 
+def greatest(values: Any) -> Any:
+    """The last in order of text.
+
+    >>> greatest(["2026-03-02", "2026-01-15"])
+    '2026-03-02'
+    """
+    return max(values) if isinstance(values, list) else values
+
+
+def dotted(text: str, after: str) -> str:
+    """A code with its dot, where claims leave it out (ICD, after so many characters).
+
+    >>> dotted("F1120", "3"), dotted("I10", "3"), dotted("F11.20", "3")
+    ('F11.20', 'I10', 'F11.20')
+    """
+    at = int(after)
+    return text if "." in text or len(text) <= at else f"{text[:at]}.{text[at:]}"
+
+
 def words(*parts: Any) -> str | None:
     """What is there of the parts, with spaces between.
 
@@ -233,9 +252,9 @@ FUNCTIONS: dict[str, Function] = {
     for function in (
         upper, lower, title, replace, match, split, join, first, last, unique, least, words, concat, integer,
         decimal, number, boolean, uri, token, div, base64, date, datetime, instant, time,
-        later, minutes, repeats, until,
+        later, minutes, repeats, until, greatest, dotted,
     )
 }  # fmt: skip
-WHOLE = frozenset({"join", "first", "last", "unique", "least", "words", "concat"})
+WHOLE = frozenset({"join", "first", "last", "unique", "least", "greatest", "words", "concat"})
 """Functions that get a list as it is; `words`, `concat` and `until` also run when one is missing."""
 OPTIONAL_ARGUMENTS = frozenset({"words", "concat", "until"})

@@ -36,7 +36,7 @@ from exchange.model.records import Files, Format
 MAP_FIELDS = ("format", "use", "note", "groups", "values", "types", "messages", "entries", "merges")
 _MESSAGE_TYPE = re.compile(r"[A-Z]{3}\^[A-Z][A-Z0-9]{2}")
 _A_PATIENT = Element("", "Reference", targets=("Patient",))
-_FORMATS: tuple[Format, ...] = ("hl7v2", "ccda", "delimited", "fhir_json", "hsds_json")
+_FORMATS: tuple[Format, ...] = ("hl7v2", "ccda", "delimited", "fhir_json", "hsds_json", "x12")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from exchange.mapping.language import Language, Spot
 from exchange.model.fhir_types import Element, is_primitive, type_names, value_set
 from exchange.model.primitives import misfit
 
-_PASSING = ("first", "last", "unique", "least")
+_PASSING = ("first", "last", "unique", "least", "greatest")
 _WORDS = frozenset({"raw", "text", "code", "uri"})
 _MOMENTS = frozenset({"date", "dateTime", "instant", "time"})
 _NUMBERS = frozenset({"integer", "decimal"})

@@ -13,7 +13,7 @@ Resource = dict[str, Any]
 Files = Mapping[str, str]
 """Content by path relative to the content root: how `mappings/` and `consent/` reach the pure core."""
 
-Format = Literal["hl7v2", "ccda", "delimited", "fhir_json", "hsds_json"]
+Format = Literal["hl7v2", "ccda", "delimited", "fhir_json", "hsds_json", "x12"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,23 @@ SYSTEMS: Mapping[str, str] = MappingProxyType(
         "hcpcs": "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
         "unii": "http://fdasis.nlm.nih.gov",
         "ncit": "http://ncicb.nci.nih.gov/xml/owl/EVS/owl/evs.owl",
+        "cdt": "http://www.ada.org/cdt",
+        "revenue": "https://www.nubc.org/CodeSystem/RevenueCodes",
+        "bill_type": "https://www.nubc.org/CodeSystem/TypeOfBill",
+        "discharge_status": "https://www.nubc.org/CodeSystem/PatDischargeStatus",
+        "ms_drg": (
+            "http://www.cms.gov/Medicare/Medicare-Fee-for-Service-Payment/AcuteInpatientPPS/"
+            "MS-DRG-Classifications-and-Software"
+        ),
+        "place_of_service": (
+            "https://www.cms.gov/Medicare/Coding/place-of-service-codes/Place_of_Service_Code_Set"
+        ),
+        "hipps": (
+            "https://www.cms.gov/Medicare/Medicare-Fee-for-Service-Payment/"
+            "ProspMedicareFeeSvcPmtGen/HIPPSCodes"
+        ),
+        "adjustment_reason": "https://x12.org/codes/claim-adjustment-reason-codes",
+        "remark": "https://x12.org/codes/remittance-advice-remark-codes",
         "nucc": "http://nucc.org/provider-taxonomy",
         "bcp47": "urn:ietf:bcp:47",
         "race": "urn:oid:2.16.840.1.113883.6.238",

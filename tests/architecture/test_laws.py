@@ -58,7 +58,7 @@ LAWS = {
         "tests/architecture/test_laws.py::test_imports_go_downward_and_the_core_is_pure",
     ],
 }
-DATA = {".yaml", ".csv", ".md", ".json", ".ndjson", ".xml", ".hl7", ".txt"}
+DATA = {".yaml", ".csv", ".md", ".json", ".ndjson", ".xml", ".hl7", ".x12", ".txt"}
 MODULES = sorted((ROOT / "exchange").rglob("*.py"))
 
 

@@ -99,6 +99,24 @@ def test_a_new_spreadsheet_gets_a_map_that_works_at_once(home, tmp_path):
     assert "Roe" not in written + made.stdout
 
 
+def test_a_folder_of_claims_is_recognised_and_goes_through_a_whole_run(home, tmp_path):
+    files = tmp_path / "files"
+    files.mkdir()
+    for sample in sorted((ROOT / "mappings/county_health/samples/claims").iterdir()):
+        shutil.copy(sample, files / f"{sample.stem}.837")
+    assert _run("partner", "new", "maple_clinic", "--folder", files).exit_code == 0
+    declared = (home / "mappings/maple_clinic/partner.yaml").read_text()
+    assert ("format: x12" in declared, 'match: "*.837"' in declared) == (True, True)
+    (told,) = json.loads(_run("run", "maple_clinic", "--json").stdout)
+    assert (told["status"], told["records"]["published"], told["records"]["quarantined"]) == (
+        "balanced",
+        6,
+        3,
+    )
+    waiting = json.loads(_run("quarantine", "list", "--json").stdout)
+    assert "a claim needs a number" in {finding["detail"] for finding in waiting}
+
+
 def test_a_partner_that_is_there_is_not_written_over(home):
     before = (home / "mappings/good_table/partner.yaml").read_text()
     result = _run("partner", "new", "good_table", "--format", "delimited", "--folder", "x")

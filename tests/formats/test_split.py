@@ -145,7 +145,7 @@ def test_entities_of_a_document_are_not_resolved(tmp_path):
     assert "leaked" not in str(pieces("ccda", text.encode()))
 
 
-@pytest.mark.parametrize("kind", ["hl7v2", "ccda", "delimited", "fhir_json", "hsds_json"])
+@pytest.mark.parametrize("kind", ["hl7v2", "ccda", "delimited", "fhir_json", "hsds_json", "x12"])
 @given(payload=st.binary(max_size=300))
 def test_no_bytes_make_a_splitter_crash_or_vanish_unless_there_is_nothing(kind, payload):
     found = pieces(kind, payload)

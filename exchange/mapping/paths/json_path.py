@@ -15,9 +15,9 @@ import orjson
 from exchange.mapping.paths.grammar import Grammar, Reader, WrongPath
 from exchange.model.fhir_types import fhir_type
 
-_STEP = r"[A-Za-z_$][\w$-]*(?:\[(?:\d+|\*|[A-Za-z_][\w.]*=\"[^\"]*\")\])*"
+_STEP = r"[A-Za-z_$][\w$-]*(?:\[(?:\d+|\*|[A-Za-z_][\w.-]*=\"[^\"]*\")\])*"
 _PATH = re.compile(rf"/?{_STEP}(?:\.{_STEP})*|\.(?![\w])")
-_FILTER = re.compile(r"\[(?:(\d+)|(\*)|([A-Za-z_][\w.]*)=\"([^\"]*)\")\]")
+_FILTER = re.compile(r"\[(?:(\d+)|(\*)|([A-Za-z_][\w.-]*)=\"([^\"]*)\")\]")
 _PLAIN = re.compile(r"[A-Za-z_$][\w$-]*")
 
 

@@ -1,0 +1,178 @@
+"""X12 interchanges cut into transaction sets and segments, with what is wrong with their envelopes.
+
+The only user of pyx12. https://x12.org/codes, https://pyx12.readthedocs.io/
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from pyx12.errors import X12Error
+from pyx12.segment import Segment as _Parsed
+from pyx12.x12file import X12Reader
+
+from exchange.model.errors import RecordRejected
+
+Elements = dict[str, str]
+"""What is filled, by reference designator: `NM103`, `CLM05-1`; components of a composite each by itself."""
+
+_INTERCHANGE = re.compile(r"(?<![A-Za-z0-9])ISA(?P<separator>[^A-Za-z0-9\s])\d\d(?P=separator)")
+_NAME = re.compile(r"[A-Z][A-Z0-9]{1,2}")
+_COMPOSITES = frozenset(
+    [
+        *("CLM05", "CLM11", "SV101", "SV107", "SV202", "SV301", "SVC01", "SVC06", "SVD03", "CTP05"),
+        *("REF04", "DMG05", "TOO03", *(f"HI{number:02}" for number in range(1, 13))),
+    ]
+)
+"""Elements with components even where only the first is filled."""
+_SECRETS = frozenset(["ISA01", "ISA02", "ISA03", "ISA04"])
+"""Authorization and security information of the sender: nothing to keep with a claim."""
+_ENVELOPE = frozenset(["ISA", "GS", "GE", "IEA", "TA1"])
+_FATAL = {"2": "the transaction set has no SE: it was cut off", "3": "SE02 is not ST02"}
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A segment and its number in the document, from 1."""
+
+    name: str
+    elements: Elements
+    number: int
+    text: str
+
+
+@dataclass(slots=True)
+class Transaction:
+    """ISA, GS and ST, what follows up to SE, and why nothing of it may be used (`` where it may)."""
+
+    envelope: list[Segment]
+    segments: list[Segment] = field(default_factory=list)
+    problem: str = ""
+
+
+def transactions(payload: bytes, encoding: str) -> Iterator[Transaction]:
+    """Every transaction set of every interchange; raises RecordRejected when there is no interchange.
+
+    >>> isa = "ISA*00*          *00*          *ZZ*A              *ZZ*B              "
+    >>> text = isa + "*260101*0800*^*00501*000000001*0*P*:~GS*HC*A*B*20260101*0800*1*X*005010X222A1~"
+    >>> (found,) = transactions((text + "ST*837*1~CLM*7*10~SE*3*1~GE*1*1~IEA*1*000000001~").encode(), "utf-8")
+    >>> found.segments[0].elements, found.problem
+    ({'CLM01': '7', 'CLM02': '10'}, '')
+    """
+    text = _text(payload, encoding)
+    starts = [match.start() for match in _INTERCHANGE.finditer(text)]
+    if not starts or text[: starts[0]].strip("\ufeff \t\r\n"):
+        raise RecordRejected(
+            "an X12 document starts with an ISA segment", code="structure", position="segment 1"
+        )
+    number = 0
+    for start, end in pairwise([*starts, len(text)]):
+        number = yield from _interchange(text[start:end], number)
+
+
+def _text(payload: bytes, encoding: str) -> str:
+    try:
+        return payload.decode(encoding)
+    except (UnicodeDecodeError, LookupError):
+        raise RecordRejected(
+            f"the bytes are not {encoding}; `encoding` of the feed must name the one used", code="structure"
+        ) from None
+
+
+def _interchange(text: str, before: int) -> Generator[Transaction, None, int]:
+    """The transaction sets of one interchange, and what of it cannot be read as one of its own.
+
+    `before` segments went before it; gives the number with its own.
+    """
+    stream = io.StringIO(text, newline="")
+    try:
+        reader = X12Reader(stream)
+    except X12Error:
+        detail = "ISA is not one of its fixed 106 characters and of version 00401 or 00501"
+        yield _unreadable([], text, before + 1, detail)
+        return before
+    envelope: list[Segment] = []
+    current: Transaction | None = None
+    number = before
+    for segment, codes, number in _segments(reader, before):
+        if segment is None:
+            break
+        if segment.name == "ST":
+            if current is not None:
+                yield _closed(current, ["2"])
+            current = Transaction([*envelope, segment])
+        elif current is None and segment.name in _ENVELOPE:
+            envelope = _enveloped(envelope, segment)
+        elif current is None:
+            yield _unreadable(envelope, segment.text, number, "a segment outside of any transaction set")
+        elif segment.name == "SE":
+            yield _closed(current, codes)
+            current = None
+        else:
+            current.segments.append(segment)
+    if current is not None:
+        yield _closed(current, ["2"])
+    if rest := (reader.raw.buffer + stream.read()).strip():
+        yield _unreadable(envelope, rest, number + 1, "here the interchange cannot be read any further")
+    return number
+
+
+def _segments(reader: X12Reader, before: int) -> Iterator[tuple[Segment | None, list[str], int]]:
+    """Each segment with its transaction set's error codes (X12 element 718); None where it breaks."""
+    parsed = iter(reader)
+    number = before
+    while True:
+        number += 1
+        try:
+            found = next(parsed)
+        except StopIteration:
+            return
+        except (X12Error, IndexError, ValueError, TypeError, AttributeError):
+            # What pyx12 says of a broken envelope holds text of the document, so it goes no further.
+            yield None, [], number - 1
+            return
+        codes = [code for kind, code, *_ in reader.pop_errors() if kind == "st"]
+        yield _segment(found, number), codes, number
+
+
+def _segment(parsed: _Parsed, number: int) -> Segment:
+    name = parsed.get_seg_id() or ""
+    elements: Elements = {}
+    for index, composite in enumerate(parsed.elements, start=1):
+        designator = f"{name}{index:02}"
+        parts = [part.value.strip() for part in composite.elements]
+        if designator in _SECRETS:
+            continue
+        if len(parts) == 1 and designator not in _COMPOSITES:
+            if parts[0]:
+                elements[designator] = parts[0]
+        else:
+            elements.update({f"{designator}-{n}": part for n, part in enumerate(parts, start=1) if part})
+    return Segment(name, elements, number, parsed.format())
+
+
+def _enveloped(envelope: list[Segment], segment: Segment) -> list[Segment]:
+    if segment.name == "ISA":
+        return [segment]
+    return [*envelope[:1], segment] if segment.name == "GS" else envelope
+
+
+def _closed(transaction: Transaction, codes: list[str]) -> Transaction:
+    """The transaction set as it ends: one that is not whole is not used."""
+    if wrong := next((code for code in codes if code in ("2", "3", "4")), None):
+        counted = f"SE01 does not say {len(transaction.segments) + 2}, the number of segments"
+        transaction.problem = _FATAL.get(wrong, counted)
+    return transaction
+
+
+def _unreadable(envelope: list[Segment], text: str, number: int, detail: str) -> Transaction:
+    return Transaction(envelope, [Segment("", {}, number, text)], detail)
+
+
+def is_name(name: str) -> bool:
+    """Whether a segment can be called so."""
+    return _NAME.fullmatch(name) is not None

@@ -1,0 +1,161 @@
+"""Claims and remittances become FHIR, with the labels their codes and their program give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from exchange.app import content
+from exchange.consent.labelling import Source, label_all
+from exchange.formats import split
+from exchange.mapping import map_record
+from exchange.model.records import Document, Mapped
+from exchange.settings import load_settings
+from tests.content.mapping import codes, errors, maps_of, of_type, the
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "mappings/county_health/samples/claims"
+
+
+def claims(name: str, *changes: tuple[str, str]) -> list[Mapped]:
+    """What each record of a sample becomes, after changes of its text."""
+    text = (SAMPLES / name).read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    maps = maps_of("county_health")
+    found = split(Document("claims", name, text.encode()), maps.partner.feeds["claims"], maps.partner)
+    return [map_record(piece, maps) for piece in found if not hasattr(piece, "issue")]
+
+
+@pytest.fixture(scope="module")
+def rules():
+    return content(load_settings({"EXCHANGE_HOME": str(ROOT)}))[2].rules
+
+
+def labels(found: Mapped, rules, **program) -> dict[str, set[str]]:
+    """Labels by resource type; of several of a type, of all of them together."""
+    source = Source("county_health", "public-health", program.get("part2", False), "claims")
+    together: dict[str, set[str]] = {}
+    for resource, given in zip(found.resources, label_all(found.resources, source, rules, {}), strict=True):
+        together.setdefault(resource["resourceType"], set()).update(given.codes)
+    return together
+
+
+def test_a_professional_claim_is_an_encounter_with_diagnoses_procedures_coverage_and_the_claim():
+    found = claims("professional.x12")[0]
+    claim = the(found, "Claim")
+    assert sorted(codes(c["code"])[0] for c in of_type(found, "Condition")) == ["F11.20", "Z59.0"]
+    assert codes(the(found, "Encounter")["type"][0]) == ["99213"]
+    assert [codes(p["code"]) for p in of_type(found, "Procedure")] == [["H0020"], ["G0480"]]
+    assert [line["diagnosisSequence"] for line in claim["item"]] == [[1, 2], [1], [1]]
+    assert claim["total"] == {"value": 235, "currency": "USD"}
+    assert codes(the(found, "Coverage")["type"]) == ["2", "MC"]
+    assert errors(found) == []
+
+
+def test_the_patient_of_a_claim_is_the_dependent_where_there_is_one():
+    found = claims("professional.x12")[1]
+    assert the(found, "Patient")["name"][0]["given"] == ["Eli"]
+    assert codes(of_type(found, "Coverage")[0]["relationship"]) == ["child"]
+    assert the(found, "Claim")["related"][0]["reference"]["value"] == "GL-88110"
+    assert errors(found) == []
+
+
+def test_two_of_a_family_under_one_member_number_are_two_patients():
+    one = the(claims("professional.x12")[0], "Patient")
+    other = the(claims("professional.x12", ("DELGADO*ROSA", "DELGADO*JUAN"))[0], "Patient")
+    assert one["id"] != other["id"]
+
+
+def test_a_claim_taken_back_is_cancelled_and_tells_of_no_care():
+    found = claims("professional.x12", ("235***11:B:1", "235***11:B:8"))[0]
+    assert the(found, "Claim")["status"] == "cancelled"
+    assert of_type(found, "Encounter") + of_type(found, "Condition") + of_type(found, "Procedure") == []
+
+
+def test_an_institutional_claim_tells_the_stay_and_what_was_only_suspected():
+    (found,) = claims("institutional.x12")
+    encounter = the(found, "Encounter")
+    assert (encounter["class"]["code"], encounter["period"]) == (
+        "IMP",
+        {"start": "2026-10-20", "end": "2026-10-24"},
+    )
+    suspected = [c for c in of_type(found, "Condition") if "verificationStatus" in c]
+    assert [codes(c["code"]) for c in suspected] == [["R06.02"]]
+    assert [codes(p["code"]) for p in of_type(found, "Procedure")] == [["0BH17EZ"]]
+    assert the(found, "Claim")["item"][2]["revenue"]["coding"][0]["code"] == "0250"
+    assert errors(found) == []
+
+
+def test_a_remittance_is_an_explanation_of_benefit_whose_lines_add_up():
+    found, reversal = claims("remittance.x12")
+    benefit = the(found, "ExplanationOfBenefit")
+    for line in benefit["item"]:
+        amounts = {}
+        for each in line["adjudication"]:
+            amounts.setdefault(each["category"]["coding"][0]["code"], []).append(
+                each.get("amount", {}).get("value", 0)
+            )
+        assert amounts["submitted"][0] == pytest.approx(
+            amounts["benefit"][0] + sum(amounts.get("CO", [])) + sum(amounts.get("PR", []))
+        )
+    assert benefit["payment"]["amount"]["value"] == 152.4
+    assert found.conditional == {
+        f"{r['resourceType']}/{r['id']}"
+        for r in found.resources
+        if r["resourceType"] in ("Patient", "Coverage")
+    }
+    assert the(reversal, "ExplanationOfBenefit")["status"] == "cancelled"
+    assert errors(found) == []
+
+
+def test_the_patient_of_a_remittance_is_the_patient_of_its_claim():
+    assert (
+        the(claims("remittance.x12")[0], "Patient")["id"]
+        == the(claims("professional.x12")[0], "Patient")["id"]
+    )
+
+
+def test_codes_of_a_claim_label_everything_that_tells_them(rules):
+    given = labels(claims("professional.x12")[0], rules)
+    assert {"SUD", "OPIOIDUD"} <= given["Claim"]
+    assert all("OPIOIDUD" in given[kind] for kind in ("Encounter", "Condition", "Procedure"))
+    assert given["Coverage"] == given["Patient"] == set()
+    paid = labels(claims("remittance.x12")[0], rules)
+    assert {"SUD", "OPIOIDUD"} <= paid["ExplanationOfBenefit"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "label"),
+    [
+        ("ABF:F329", "ABF:I251", None),
+        ("*65~", "*01~", "MH"),
+        ("HC:85025", "HC:86703", "HIV"),
+        ("SV2*0120", "SV2*0126", "SUD"),
+        ("ABK:J189", "ABK:B20", "HIV"),
+    ],
+)
+def test_each_kind_of_code_of_an_institutional_claim_counts(old, new, label, rules):
+    plain = [("ABF:F329", "ABF:I251"), ("*65~", "*01~")]
+    changes = [(a, b) for a, b in plain if a != old] if label != "MH" else []
+    given = labels(claims("institutional.x12", *changes, (old, new))[0], rules)["Claim"]
+    assert given == ({label} if label else set())
+
+
+def test_the_modifier_of_a_program_alone_tells_the_program(rules):
+    changes = [("ABK:F1120*ABF:Z590", "ABK:Z0000"), ("HC:H0020:HG", "HC:99214:HF"), ("HC:G0480", "HC:36415")]
+    taxonomy = ("207QA0401X", "207Q00000X")
+    assert labels(claims("professional.x12", *changes, taxonomy)[0], rules)["Claim"] == {"SUD"}
+    unmarked = labels(claims("professional.x12", *changes, taxonomy, (":HF", ""))[0], rules)
+    assert unmarked["Claim"] == set()
+
+
+def test_every_claim_of_a_substance_use_program_follows_the_program(rules):
+    changes = [("ABK:F1120*ABF:Z590", "ABK:Z0000"), ("HC:H0020:HG", "HC:99214"), ("HC:G0480", "HC:36415")]
+    found = claims("professional.x12", *changes, ("207QA0401X", "207Q00000X"))[0]
+    given = labels(found, rules, part2=True)
+    assert all(
+        "42CFRPart2" in given[kind] for kind in ("Patient", "Claim", "Coverage", "Encounter", "Condition")
+    )
