@@ -62,7 +62,7 @@ def _extractor(parameter: Parameter, place: Place) -> Callable[[Resource, IndexR
         found = resource.get(first)
         if found is None:
             return
-        for value in _values(found, rest):
+        for value in values_at(found, rest):
             if wanted_system is None or value.get("system") == wanted_system:
                 add(rows, key, datatype, value)
 
@@ -73,14 +73,15 @@ def _extractor(parameter: Parameter, place: Place) -> Callable[[Resource, IndexR
     return extract_existence if place.where == "exists" else extract
 
 
-def _values(found: Any, path: tuple[str, ...]) -> Iterator[Any]:
+def values_at(found: Any, path: tuple[str, ...]) -> Iterator[Any]:
+    """What stands at a path of element names, through every list on the way."""
     if isinstance(found, list):
         for item in found:
-            yield from _values(item, path)
+            yield from values_at(item, path)
     elif not path:
         yield found
     elif isinstance(found, dict) and path[0] in found:
-        yield from _values(found[path[0]], path[1:])
+        yield from values_at(found[path[0]], path[1:])
 
 
 def _add_token(rows: IndexRows, key: int, datatype: str, value: Any) -> None:
@@ -129,9 +130,9 @@ def _spans(datatype: str, value: Any) -> Iterator[Span]:
 
 def _add_string(rows: IndexRows, key: int, datatype: str, value: Any) -> None:
     if datatype == "HumanName":
-        parts = [part for name in _NAME_PARTS for part in _values(value.get(name, []), ())]
+        parts = [part for name in _NAME_PARTS for part in values_at(value.get(name, []), ())]
     elif datatype == "Address":
-        parts = [part for name in _ADDRESS_PARTS for part in _values(value.get(name, []), ())]
+        parts = [part for name in _ADDRESS_PARTS for part in values_at(value.get(name, []), ())]
     else:
         parts = [value]
     for part in parts:

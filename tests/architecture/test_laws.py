@@ -30,6 +30,7 @@ LAWS = {
         "::test_hidden_records_that_come_change_and_go_leave_every_answer_as_it_was",
         "tests/api/test_interactions.py::test_what_is_hidden_changes_no_byte_of_a_search",
         "tests/api/test_noninterference.py::test_hidden_records_change_no_byte_and_no_header",
+        "tests/api/test_proving.py::test_it_holds_here_and_leaves_nothing_behind",
     ],
     4: [
         "tests/repository/test_identity.py::test_a_steward_takes_apart_and_the_model_does_not_join_again",

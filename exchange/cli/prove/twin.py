@@ -1,0 +1,119 @@
+"""This exchange twice: as it is, and without what a requester may not see. Nothing of it stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import cast
+from uuid import uuid4
+
+import psycopg
+from psycopg.types.json import Jsonb
+from psycopg_pool import ConnectionPool
+
+from exchange.api import Service
+from exchange.api.access import issue
+from exchange.api.clients import Client
+from exchange.api.limits import Rate
+from exchange.api.scopes import parse_scopes
+from exchange.api.serve import Address, serving
+from exchange.api.service import Limits
+from exchange.app.asking import Material, Request
+from exchange.app.comparing import differences
+from exchange.app.interference import remove_hidden, sample_material
+from exchange.cli.prove.side import Side, opened
+from exchange.model.records import Viewer
+from exchange.pipeline.ledger import Connection
+
+Connect = Callable[[], AbstractContextManager[Connection]]
+
+_SCOPE = "system/*.rs"
+_UNLIMITED = Limits(participant=Rate(1e9, 1_000_000_000), address=Rate(1e9, 1_000_000_000))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rehearsal:
+    """A connection lent as a pool lends one; whatever is done with it is undone, its locks too.
+
+    The record of a disclosure that nobody got would be false, and its lock would stop the API that runs.
+    """
+
+    held: Connection
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        self.held.execute("SAVEPOINT rehearsal")
+        try:
+            yield self.held
+        finally:
+            self.held.execute("ROLLBACK TO SAVEPOINT rehearsal; RELEASE SAVEPOINT rehearsal")
+
+
+@dataclass(slots=True)
+class _Clock:
+    """Stands still while both sides answer, and is put on before each question."""
+
+    at: datetime
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """What is asked of both sides; `hidden` rows are missing on the second."""
+
+    material: Material
+    hidden: int
+    compare: Callable[[Request], tuple[str, ...]]
+
+
+@contextmanager
+def twin(connect: Connect, service: Service, viewer: Viewer, seed: int) -> Iterator[Twin]:
+    """Both sides while the block runs, each behind its own door and in a transaction that is rolled back."""
+    clock = _Clock(datetime.now(UTC))
+    with ExitStack() as stack:
+        whole, bare = (stack.enter_context(_undone(connect)) for _ in range(2))
+        material = sample_material(whole, viewer, seed)
+        hidden = remove_hidden(bare, viewer)
+        sides = [stack.enter_context(_side(service, held, viewer, clock)) for held in (whole, bare)]
+
+        def compare(request: Request) -> tuple[str, ...]:
+            clock.at = datetime.now(UTC)
+            return differences(*(side.ask(request) for side in sides))
+
+        yield Twin(material, hidden, compare)
+
+
+@contextmanager
+def _undone(connect: Connect) -> Iterator[Connection]:
+    with connect() as connection:
+        try:
+            yield connection
+        finally:
+            connection.rollback()
+
+
+@contextmanager
+def _side(service: Service, held: Connection, viewer: Viewer, clock: _Clock) -> Iterator[Side]:
+    """The real API on this connection; its client is known to this transaction alone."""
+    client = Client(f"prove-{uuid4()}", viewer.participant, {"keys": []}, [_SCOPE], [], [])
+    held.execute(
+        "INSERT INTO client (client_id, participant, jwks, scopes, roles, purposes, registered)"
+        " VALUES (%s, %s, %s, %s, '{}', '{}', %s)",
+        (client.client_id, client.participant, Jsonb(dict(client.jwks)), client.scopes, clock.at),
+    )
+    pool = cast("ConnectionPool[psycopg.Connection]", _Rehearsal(held))
+    lent = replace(service, pool=pool, clock=clock, limits=_UNLIMITED)
+
+    def token() -> str:
+        """A fresh one each time: a proof lasts longer than one is good for."""
+        return issue(service, viewer, client, parse_scopes(_SCOPE), datetime.now(UTC))[0]
+
+    with (
+        serving(lent, Address(port=0)) as port,
+        opened(f"http://127.0.0.1:{port}/fhir", token, service.fhir_url) as side,
+    ):
+        yield side
