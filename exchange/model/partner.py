@@ -29,6 +29,9 @@ OrganizationType = Literal[
 ]
 
 
+FindingCode = Literal["required", "value", "code-invalid", "invariant", "duplicate", "incomplete"]
+"""Issue codes of findings that may travel with a resource (https://hl7.org/fhir/R4/codesystem-issue-type.html)."""
+
 DEFAULT_TIMEZONE = "America/Chicago"
 
 _PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
@@ -132,7 +135,10 @@ class Connector(_Strict):
 
 
 class Partner(_Strict):
-    """A participant of the exchange; with feeds it sends, with purposes it asks."""
+    """A participant of the exchange; with feeds it sends, with purposes it asks.
+
+    `quarantine` names the findings that keep a resource out where others only tell them.
+    """
 
     code: str
     namespace: str
@@ -146,6 +152,7 @@ class Partner(_Strict):
     timezone: str = DEFAULT_TIMEZONE
     retention_days: int = Field(default=365, ge=1)
     chunk_records: int = Field(default=2000, ge=1)
+    quarantine: frozenset[FindingCode] = frozenset()
 
     @field_validator("timezone")
     @classmethod

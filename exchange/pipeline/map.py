@@ -96,23 +96,35 @@ def map_source(record: SourceRecord, maps: Maps) -> tuple[Mapped, list[str]]:
         # A record that no map foresaw must not keep its partner's other records waiting for ever.
         detail = f"unexpected while mapping ({type(error).__name__}); please report it"
         return Mapped(issues=(Issue("fatal", "exception", detail, "", record.position),)), []
-    checked = _checked(mapped, record.position)
+    checked = _checked(
+        mapped, record.position, frozenset() if record.feed == SELF else maps.partner.quarantine
+    )
     invalid = Counter(r["resourceType"] for r in mapped.resources)
     invalid.subtract(r["resourceType"] for r in checked.resources)
     return checked, sorted(invalid.elements())
 
 
-def _checked(mapped: Mapped, position: str) -> Mapped:
-    issues = list(mapped.issues)
+def _checked(mapped: Mapped, position: str, held: frozenset[str]) -> Mapped:
+    """What may go on: nothing invalid, and nothing with a finding whose code the partner holds back."""
+    issues = [_weighed(issue, held) for issue in mapped.issues]
+    spoilt = {issue.expression.partition(".")[0] for issue in issues if _is_held(issue, held)}
     good: list[Resource] = []
     for resource in mapped.resources:
-        found = validate(resource)
-        issues += [Issue(i.severity, i.code, i.detail, i.expression, i.position or position) for i in found]
-        if not any(wire.is_error(issue) for issue in found):
+        found = [_weighed(issue, held) for issue in validate(resource)]
+        issues += [replace(issue, position=issue.position or position) for issue in found]
+        if resource["resourceType"] not in spoilt and not any(wire.is_error(issue) for issue in found):
             good.append(resource)
     if not (mapped.resources or mapped.deleted or mapped.merges or issues):
         issues.append(Issue("error", "not-supported", "the map made nothing of this record", "", position))
     return replace(mapped, resources=tuple(good), issues=tuple(issues))
+
+
+def _is_held(issue: Issue, held: frozenset[str]) -> bool:
+    return issue.code in held and issue.severity != "information"
+
+
+def _weighed(issue: Issue, held: frozenset[str]) -> Issue:
+    return replace(issue, severity="error") if _is_held(issue, held) else issue
 
 
 def _row(record: LedgerRecord, mapped: Mapped, invalid: list[str]) -> Row:

@@ -1,6 +1,9 @@
 """Provenance of a visible resource, derived when it is read: who sent it, under which mapping and rules.
 
-Its id is that of its target: ids are unique across types. https://hl7.org/fhir/R4/provenance.html
+The partner asserted it (author); the exchange made FHIR of it (assembler) and hands it on (transmitter). The
+raw record's hash is told by `exchange map explain` alone: it changes with what the record holds besides, which
+a requester may not see. Its id is that of its target: ids are unique across types.
+https://hl7.org/fhir/R4/provenance.html
 """
 
 from __future__ import annotations
@@ -55,7 +58,7 @@ def _provenance(target: Served, origins: Sequence[Sequence[str]]) -> Served:
         "target": [{"reference": f"{target.type}/{target.id}"}],
         "recorded": instant(target.updated),
         "policy": policies,
-        "agent": [*(_author(partner) for partner in partners), _TRANSMITTER],
+        "agent": [*(_author(partner) for partner in partners), _ASSEMBLER, _TRANSMITTER],
     }
     return Served(
         type="Provenance",
@@ -77,10 +80,9 @@ def _author(partner: str) -> dict[str, Any]:
     }
 
 
-_TRANSMITTER = {
-    "type": {"coding": [{"system": _US_CORE_AGENTS, "code": "transmitter"}]},
-    "who": {
-        "identifier": {"system": "urn:mosaic:partner", "value": "exchange"},
-        "display": "Mosaic Exchange",
-    },
+_EXCHANGE = {
+    "identifier": {"system": "urn:mosaic:partner", "value": "exchange"},
+    "display": "Mosaic Exchange",
 }
+_ASSEMBLER = {"type": {"coding": [{"system": _AGENTS, "code": "assembler"}]}, "who": _EXCHANGE}
+_TRANSMITTER = {"type": {"coding": [{"system": _US_CORE_AGENTS, "code": "transmitter"}]}, "who": _EXCHANGE}
