@@ -11,7 +11,7 @@ from exchange.app.lineage import trace
 from exchange.cli import changing
 from exchange.cli.common import JsonOption, console, exchange, print_json, settings, table
 from exchange.content import read_samples, write_expected
-from exchange.mapping.golden import golden_cases
+from exchange.mapping.golden import SHARED, golden_cases, shared_maps
 
 app = typer.Typer(
     help="Maps: run their samples, explain a record, find what they lose, see what a change does, map codes."
@@ -25,9 +25,13 @@ def check(
         bool, typer.Option("--write", help="Write what differs to expected/; read it before you commit it.")
     ] = False,
 ) -> None:
-    """Run every partner's samples and compare with expected/; exit 1 on a difference."""
+    """Run the samples of every partner and of the shared maps (`_shared`), compare with expected/.
+
+    Exit 1 on a difference.
+    """
     found = settings()
     mappings, partners, _ = content(found)
+    partners = {**partners, SHARED: shared_maps(mappings)}
     chosen = [find_partner(partners, partner)] if partner else [p for p in partners.values() if p.feeds]
     wrong = 0
     for one in chosen:

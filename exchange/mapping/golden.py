@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any
 
 from exchange.formats import Rejected, split
+from exchange.mapping.content import read_yaml
 from exchange.mapping.load import Maps, load_maps
 from exchange.mapping.record import map_record
 from exchange.model.errors import ContentError, RecordRejected
-from exchange.model.partner import Partner
+from exchange.model.partner import Agreement, Connector, Feed, Organization, Partner
 from exchange.model.records import Document, Files, Issue, Mapped, SourceRecord
 
 
@@ -28,6 +30,27 @@ class Golden:
     def holds(self) -> bool:
         """Whether the sample becomes what it must, layout apart."""
         return self.expected is not None and json.loads(self.expected) == json.loads(self.actual)
+
+
+SHARED = "_shared"
+
+
+def shared_maps(files: Files) -> Partner:
+    """One feed for each map of `_shared/maps`, as a partner that sends their samples."""
+    feeds = {}
+    for path in sorted(files):
+        name = path.removeprefix(f"{SHARED}/maps/").removesuffix(".map.yaml")
+        if path == f"{SHARED}/maps/{name}.map.yaml" and "/" not in name:
+            kind = read_yaml(files[path], path).table("")["format"].text("format")
+            feeds[name] = Feed.model_validate({"format": kind, "map": path})
+    return Partner(
+        code=SHARED,
+        namespace="https://shared.example/",
+        organization=Organization(name="Shared maps", type="clinic"),
+        agreement=Agreement(type="participation", signed=date(2020, 1, 1)),
+        connector=Connector(type="folder"),
+        feeds=feeds,
+    )
 
 
 def golden_cases(files: Files, partner: Partner) -> list[Golden]:

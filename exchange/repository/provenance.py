@@ -1,7 +1,7 @@
 """Provenance of a visible resource, derived when it is read: who sent it, under which mapping and rules.
 
 The partner asserted it (author); the exchange made FHIR of it (assembler) and hands it on (transmitter). The
-raw record's hash is told by `exchange map explain` alone: it changes with what the record holds besides, which
+raw record's hash is told by `exchange map explain` alone: it changes with what else the record holds, which
 a requester may not see. Its id is that of its target: ids are unique across types.
 https://hl7.org/fhir/R4/provenance.html
 """

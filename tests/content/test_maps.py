@@ -10,7 +10,7 @@ import pytest
 
 from exchange.content import load_partners, read_tree
 from exchange.mapping import load_maps
-from exchange.mapping.golden import Golden, golden_cases
+from exchange.mapping.golden import SHARED, Golden, golden_cases, shared_maps
 from exchange.model.errors import ContentError
 from exchange.model.partner import Feed
 from exchange.model.records import Files
@@ -25,7 +25,7 @@ def _goldens_on_disk() -> Files:
 
 
 FILES: Files = {**read_tree(ROOT), **_goldens_on_disk()}
-PARTNERS = load_partners(FILES)
+PARTNERS = {**load_partners(FILES), SHARED: shared_maps(FILES)}
 SENDERS = sorted(code for code, partner in PARTNERS.items() if partner.feeds)
 SAMPLES = sorted(path for path in FILES if "/samples/" in path)
 
