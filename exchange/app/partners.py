@@ -14,7 +14,6 @@ from typing import Any
 from exchange.consent import Rules
 from exchange.content import parse_partner
 from exchange.formats import Rejected, split
-from exchange.formats.kind import kind_of
 from exchange.mapping import load_maps
 from exchange.model.errors import ContentError
 from exchange.model.fhir import reference_to
@@ -184,19 +183,6 @@ def check_purposes(partner: Partner, rules: Rules) -> None:
                 f"`{purpose}` is no purpose of use",
                 file=f"mappings/{partner.code}/partner.yaml", field="requests.purposes", valid=known,
             )  # fmt: skip
-
-
-def format_of_folder(folder: Path) -> tuple[Format, str | None]:
-    """What the first file of a folder is, and a pattern for its like; a table where there is none."""
-    first = (
-        next((path for path in sorted(folder.rglob("*")) if path.is_file()), None)
-        if folder.is_dir()
-        else None
-    )
-    if first is None:
-        return "delimited", None
-    with first.open("rb") as content:
-        return kind_of(content.read(4000)), f"*{first.suffix}" if first.suffix else "*"
 
 
 def check_partner(mappings: Files, partner: Partner, rules: Rules, documents: Sequence[Document]) -> Checked:

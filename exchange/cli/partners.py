@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 import typer
 
 from exchange.app import content, find_partner, partner_environment
+from exchange.app.folders import Surveyed, survey
 from exchange.app.partners import (
     check_partner,
     check_purposes,
     expected_issues,
-    format_of_folder,
     new_partner,
     sample_documents,
 )
@@ -27,6 +27,9 @@ from exchange.formats.profile import guess_delimiter, profile_table
 from exchange.model.errors import ContentError
 from exchange.model.partner import DEFAULT_TIMEZONE
 from exchange.model.records import Format
+
+_NAMED = 20
+"""Files told by name; of more only the number."""
 
 app = typer.Typer(help="The participants: list them, check a folder, start a new one.")
 
@@ -129,14 +132,36 @@ def new(
         delimiter = guess_delimiter(payload)
         proposal = propose(profile_table(payload, delimiter), from_.name)
     home = settings().home / "mappings"
-    path = folder if "://" in folder else str(Path(folder).resolve())
+    local = Path(folder).resolve()
+    path = folder if "://" in folder else str(local)
     # In the zone in which partner.yaml is read: in UTC it may be tomorrow there, and nothing would enter.
     today = datetime.now(ZoneInfo(DEFAULT_TIMEZONE)).date().isoformat()
-    found_kind, pattern = ("delimited", None) if from_ else format_of_folder(Path(path))
-    kind = format or found_kind
-    for written in new_partner(home, code, kind, path, today, match or pattern, proposal, delimiter):  # type: ignore[arg-type]
+    told: Format | None = "delimited" if from_ else format  # type: ignore[assignment]
+    seen = survey(local, told) if match is None and local.is_dir() else None
+    kind = told or (seen.format if seen else "delimited")
+    pattern = match or (seen.match if seen else None)
+    for written in new_partner(home, code, kind, path, today, pattern, proposal, delimiter):
         console.print(f"wrote {written.relative_to(home.parent)}", highlight=False)
+    if seen is not None:
+        _tell(seen)
+    elif match is None and local.is_dir():
+        console.print(f"no file there looks like {kind} yet; see `match` in partner.yaml", highlight=False)
     console.print(f"next: exchange partner check {code} --folder {folder}", highlight=False)
+
+
+def _tell(seen: Surveyed) -> None:
+    """What a run will take from the folder, and what not."""
+    console.print(
+        f'{seen.files:,} files of format {seen.format}; match "{seen.match}" takes them', highlight=False
+    )
+    for names, what in (
+        (seen.others, "is not taken"),
+        (seen.strange, f"looks like something else than {seen.format}, and would wait in quarantine"),
+    ):
+        for name in names[:_NAMED]:
+            console.print(f"{name}: {what}", highlight=False, markup=False)
+        if len(names) > _NAMED:
+            console.print(f"… and {len(names) - _NAMED:,} more: {what}", highlight=False)
 
 
 @app.command()

@@ -95,10 +95,11 @@ def _two_looks(
 
 
 def _listing(store: Store, feed: Feed) -> set[FileEntry]:
-    return {entry for entry in store.matching(feed.match) if not _is_temporary(entry.path)}
+    return {entry for entry in store.matching(feed.match) if not is_temporary(entry.path)}
 
 
-def _is_temporary(path: str) -> bool:
+def is_temporary(path: str) -> bool:
+    """A file that is still being written, or that its system hides."""
     name = PurePosixPath(path).name
     return name.startswith((".", "~")) or name.lower().endswith(_UNFINISHED)
 
@@ -140,10 +141,10 @@ def _document(
     if len(payload) != entry.size or store.look(entry.path) != entry:
         return None
     modified = datetime.fromtimestamp(entry.modified, UTC)
-    return Document(feed, entry.path, _unpacked(entry.path, payload, limit), modified=modified)
+    return Document(feed, entry.path, unpacked(entry.path, payload, limit), modified=modified)
 
 
-def _unpacked(path: str, payload: bytes, limit: int) -> bytes:
+def unpacked(path: str, payload: bytes, limit: int) -> bytes:
     """The content of a compressed file; a damaged one stays as it is, to be quarantined whole."""
     opener = _OPENERS.get(PurePosixPath(path).suffix.lower())
     if opener is None:

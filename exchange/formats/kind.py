@@ -6,6 +6,10 @@ import re
 
 from exchange.model.records import Format
 
+BEGINNING = 4000
+"""Bytes of a file that are enough to tell."""
+
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a]")
 _BEGINNINGS: tuple[tuple[Format, re.Pattern[bytes]], ...] = (
     ("x12", re.compile(rb"ISA[^A-Za-z0-9\s]\d\d")),
     ("hl7v2", re.compile(rb"(?:MSH|FHS|BHS)[^A-Za-z0-9\s]")),
@@ -18,11 +22,22 @@ _BEGINNINGS: tuple[tuple[Format, re.Pattern[bytes]], ...] = (
 )
 
 
-def kind_of(payload: bytes) -> Format:
-    """The format; a table where nothing else is known.
+def kind_of(payload: bytes) -> Format | None:
+    """The format; None for what is in no format that is read, an empty file among them.
 
-    >>> kind_of(b"ISA*00*  "), kind_of(b'{"resourceType": "Patient"}'), kind_of(b"id,name")
+    >>> kind_of(b"ISA*00*  "), kind_of(b'{"resourceType": "Patient"}'), kind_of(b"id,name\\n1,Ana")
     ('x12', 'fhir_json', 'delimited')
+    >>> kind_of(b"%PDF-1.7"), kind_of(b"Read me first.\\nAll is well.")
+    (None, None)
     """
-    head = payload[:4000].lstrip(b"\xef\xbb\xbf\x0b \t\r\n")
-    return next((kind for kind, begins in _BEGINNINGS if begins.match(head)), "delimited")
+    head = payload[:BEGINNING].lstrip(b"\xef\xbb\xbf\x0b \t\r\n")
+    told = next((kind for kind, begins in _BEGINNINGS if begins.match(head)), None)
+    return told or ("delimited" if _is_table(head) else None)
+
+
+def _is_table(head: bytes) -> bool:
+    first, line_end, _ = head.partition(b"\n")
+    separated = any(mark in first for mark in (b",", b";", b"\t", b"|"))
+    return (
+        separated and bool(line_end) and not head.startswith((b"<", b"{", b"[")) and not _BINARY.search(head)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shutil
@@ -106,7 +107,7 @@ def test_a_folder_of_claims_is_recognised_and_goes_through_a_whole_run(home, tmp
         shutil.copy(sample, files / f"{sample.stem}.837")
     assert _run("partner", "new", "maple_clinic", "--folder", files).exit_code == 0
     declared = (home / "mappings/maple_clinic/partner.yaml").read_text()
-    assert ("format: x12" in declared, 'match: "*.837"' in declared) == (True, True)
+    assert ("format: x12" in declared, 'match: "**/*.837"' in declared) == (True, True)
     (told,) = json.loads(_run("run", "maple_clinic", "--json").stdout)
     assert (told["status"], told["records"]["published"], told["records"]["quarantined"]) == (
         "balanced",
@@ -220,3 +221,51 @@ def test_a_spreadsheet_with_semicolons_and_odd_headings_is_read_as_it_is(home, t
     checked = json.loads(_run("partner", "check", "oddly", "--folder", files, "--json").stdout)
     assert made.exit_code == 0
     assert (checked["resources"], checked["issues"]) == ({"Patient": 2}, [])
+
+
+MESSAGE = (
+    "MSH|^~\\&|LAB|{site}|||20260301080000||ADT^A08|{control}|P|2.5.1\r"
+    "EVN|A08|20260301080000\r"
+    "PID|1||{control}^^^{site}&1.2.3.4&ISO^MR||Sample^Robin||19800102|F\rPV1|1|O\r"
+)
+
+
+def _drop(folder):
+    """Messages under every kind of name and depth, and what is no message."""
+    (folder / "2026" / "march").mkdir(parents=True)
+    for number, name in enumerate(("a.hl7", "b.HL7", "c.txt", "2026/d.hl7", "2026/march/e"), 1):
+        (folder / name).write_bytes(MESSAGE.format(site="ELM", control=number).encode())
+    (folder / "f.hl7.gz").write_bytes(gzip.compress(MESSAGE.format(site="ELM", control=6).encode()))
+    (folder / "README.md").write_text("How to read these files.\n")
+    (folder / "scan.pdf").write_bytes(b"%PDF-1.7\n\x00\x01")
+
+
+def test_a_new_partner_takes_every_file_of_its_format_and_names_the_others(
+    home, tmp_path, database, monkeypatch
+):
+    _drop(tmp_path / "drop")
+    done = _run("partner", "new", "elm", "--format", "hl7v2", "--folder", tmp_path / "drop")
+    assert "6 files of format hl7v2" in done.stdout
+    assert "README.md: looks like something else than hl7v2" in done.stdout
+    assert "scan.pdf: looks like something else" in done.stdout
+    monkeypatch.setenv("EXCHANGE_DATABASE_URL", database)
+    counted = json.loads(_run("run", "elm", "--json").stdout)
+    assert counted[0]["resources"]["published"] == len(("the partner itself", *range(6)))
+    assert counted[0]["records"]["quarantined"] == len(("README.md", "scan.pdf"))
+
+
+def test_names_of_one_kind_leave_others_out_and_say_so(home, tmp_path):
+    folder = tmp_path / "drop" / "deep"
+    folder.mkdir(parents=True)
+    (folder / "a.hl7").write_bytes(MESSAGE.format(site="ELM", control=1).encode())
+    (tmp_path / "drop" / "b.hl7").write_bytes(MESSAGE.format(site="ELM", control=2).encode())
+    (tmp_path / "drop" / "README.md").write_text("How to read these files.\n")
+    done = _run("partner", "new", "elm", "--format", "hl7v2", "--folder", tmp_path / "drop")
+    assert '2 files of format hl7v2; match "**/*.hl7" takes them' in done.stdout
+    assert "README.md: is not taken" in done.stdout
+
+
+def test_an_empty_folder_is_told(home, tmp_path):
+    (tmp_path / "drop").mkdir()
+    done = _run("partner", "new", "elm", "--format", "ccda", "--folder", tmp_path / "drop")
+    assert "no file there looks like ccda yet" in done.stdout
