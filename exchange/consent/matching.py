@@ -57,6 +57,11 @@ def matched(profile: Profile, resource: Resource, around: Surroundings = ALONE) 
     )
 
 
+def by_content(profile: Profile) -> bool:
+    """Whether any provision has to be held against what a record says."""
+    return bool(content_nodes(profile))
+
+
 def meant(profile: Profile) -> frozenset[str]:
     """The `Type/id` whose own references decide a match: `data` with meaning `related`."""
     return frozenset(

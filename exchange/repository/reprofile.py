@@ -25,6 +25,7 @@ from exchange.consent import (
     origins,
     profile,
 )
+from exchange.consent.matching import by_content
 from exchange.model.records import Resource
 from exchange.repository.disclosure import (
     NO_DIRECTIVES,
@@ -48,6 +49,10 @@ class Reprofiled:
     patients: int
     moved: int
     withdrawn: int
+
+
+_Wanted = tuple[int, int, tuple[int, ...]]
+"""A class as it was, the number of the profile it is to have, and the provisions that match."""
 
 
 class Member(NamedTuple):
@@ -165,7 +170,7 @@ def _reclass(conn: psycopg.Connection, profiles: Mapping[int, int], context: Con
     if not profiles:
         return 0
     known = load_profiles(conn, profiles.values())
-    content = [patient for patient, number in profiles.items() if known[number].groups]
+    content = [patient for patient, number in profiles.items() if by_content(known[number])]
     moved = 0
     for table, identity in _KEPT.items():
         rows = conn.execute(
@@ -179,13 +184,14 @@ def _reclass(conn: psycopg.Connection, profiles: Mapping[int, int], context: Con
         reading = context.rules.vocabulary.file.data_period
         around = surroundings(conn, known.values(), names, {}, reading)
         wanted = {
-            row[0]: _with_profile(old[row[1]], known[profiles[row[2]]], bodies.get(row[0]), around)
+            row[0]: (row[1], profiles[row[2]], _found(known[profiles[row[2]]], bodies.get(row[0]), around))
             for row in rows
         }
-        numbers = intern_classes(conn, wanted.values(), context, at)
-        changes = {
-            row[0]: numbers[wanted[row[0]].digest] for row in rows if numbers[wanted[row[0]].digest] != row[1]
+        classes = {
+            one: replace(old[one[0]], profile=known[one[1]], matched=one[2]) for one in set(wanted.values())
         }
+        numbers = _interned(conn, classes, context, at)
+        changes = {row: numbers[one] for row, one in wanted.items() if numbers[one] != one[0]}
         _move(conn, table, changes)
         moved += len(changes) if table == "resource" else 0
     return moved
@@ -200,11 +206,17 @@ def _body(table: str) -> str:
     return "NULL::bytea" if table == "withheld" else "body"
 
 
-def _with_profile(
-    old: DisclosureClass, directives: Profile, body: Resource | None, around: Surroundings
-) -> DisclosureClass:
-    found = matches(directives, body, around) if body else ()
-    return replace(old, profile=directives, matched=found)
+def _found(directives: Profile, body: Resource | None, around: Surroundings) -> tuple[int, ...]:
+    return matches(directives, body, around) if body else ()
+
+
+def _interned(
+    conn: psycopg.Connection, classes: Mapping[_Wanted, DisclosureClass], context: Context, at: datetime
+) -> dict[_Wanted, int]:
+    """Hundreds of records share few classes: each is named and looked up once."""
+    digests = {one: found.digest for one, found in classes.items()}
+    numbers = intern_classes(conn, classes.values(), context, at)
+    return {one: numbers[digest] for one, digest in digests.items()}
 
 
 def _move(conn: psycopg.Connection, table: str, classes: Mapping[int, int]) -> None:
