@@ -5,72 +5,14 @@ The hidden rows are really removed, in a transaction that the caller rolls back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from random import Random
-from typing import Literal
 
 import orjson
 
 from exchange.app.asking import Material, material_of
 from exchange.model.records import Viewer
 from exchange.pipeline.ledger import Connection
-from exchange.repository import Lent, everything, read, reader, remove_rows, search
-
-_BASE = "https://exchange.example/fhir"
-_KEY = b"interference"
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One request: `what` is an id for read and everything, empty for a search."""
-
-    way: Literal["read", "search", "everything"]
-    type: str
-    what: str = ""
-    parameters: tuple[tuple[str, str], ...] = ()
-
-
-def sample_questions(connection: Connection, people: int = 6) -> list[Question]:
-    """Requests about some people, seen or not, and about nobody in particular."""
-    rows = connection.execute(
-        "SELECT fhir_id::text, golden_id::text FROM patient ORDER BY md5(fhir_id::text) LIMIT %s", [people]
-    ).fetchall()
-    about = [
-        question
-        for source, golden in rows
-        for question in (
-            Question("read", "Patient", source),
-            Question("read", "Patient", golden),
-            Question("everything", "Patient", golden),
-            Question("search", "Condition", "", (("patient", golden), ("_total", "accurate"))),
-            Question("search", "Observation", "", (("patient", golden), ("_sort", "-date"), ("_count", "5"))),
-        )
-    ]
-    at_large = [
-        Question("search", kind, "", (("_summary", "count"),))
-        for kind in ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest", "Consent")
-    ]
-    pages = [
-        Question("search", kind, "", (("_count", "20"),)) for kind in ("Patient", "Encounter", "Observation")
-    ]
-    return [*about, *at_large, *pages]
-
-
-def answer(connection: Connection, viewer: Viewer, question: Question) -> bytes:
-    """The whole answer as bytes, in the transaction that is open."""
-    with reader(Lent(connection), viewer) as view:
-        if question.way == "read":
-            found = read(view, question.type, question.what)
-            return b"nothing" if found is None else found.body + found.etag.encode()
-        page = (
-            everything(view, question.what, list(question.parameters), _BASE, _KEY)
-            if question.way == "everything"
-            else search(view, question.type, list(question.parameters), _BASE, _KEY)
-        )
-    if page is None:
-        return b"nothing"
-    head = f"{page.total} {page.next is None}".encode()
-    return b"\n".join([head, *(e.mode.encode() + e.full_url.encode() + e.body for e in page.entries)])
+from exchange.repository import Lent, reader, remove_rows
 
 
 def remove_hidden(connection: Connection, viewer: Viewer) -> int:

@@ -17,7 +17,7 @@ from exchange.cli.common import JsonOption, console, print_json, step_progress, 
 from exchange.cli.common import exchange as open_exchange
 from exchange.cli.prove.servers import compare_servers, material_of_server
 from exchange.cli.prove.side import opened
-from exchange.cli.prove.twin import Twin, twin
+from exchange.cli.prove.twin import Twin, requesters, twin
 from exchange.cli.service import api_service
 from exchange.model.errors import ContentError
 from exchange.model.records import Viewer
@@ -33,10 +33,11 @@ _SEEING = "EXCHANGE_PROVE_TOKEN_ALL"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of asking as one requester; `hidden` is None where nobody knows."""
+    """What came of asking as one requester; rows `seen` and `hidden` are None where nobody knows."""
 
     requester: str
     requests: int
+    seen: int | None
     hidden: int | None
     leak: Leak | None
 
@@ -99,21 +100,15 @@ def _requesters(participant: str | None, seed: int, requests: int) -> Iterator[O
 def _asked(sides: Twin, viewer: Viewer, effort: Effort, report: Report) -> Outcome:
     name = f"{viewer.participant}/{viewer.role}/{viewer.purpose}"
     leak = first_leak(sides.compare, sides.material, effort, lambda done: report(name, done, effort.requests))
-    return Outcome(name, leak.number if leak else effort.requests, sides.hidden, leak)
+    return Outcome(name, leak.number if leak else effort.requests, sides.seen, sides.hidden, leak)
 
 
 def _viewers(exchange: Exchange, participant: str | None) -> list[Viewer]:
-    """Who may ask, by the partners' own files; raises ContentError when that is nobody."""
-    found = [
-        Viewer(partner.code, role, purpose)
-        for partner in exchange.partners.values()
-        if participant in (None, partner.code)
-        for role in partner.requests.roles
-        for purpose in partner.requests.purposes
-    ]
+    """Who may ask; raises ContentError when that is nobody."""
+    found = [one for one in requesters(exchange.partners) if participant in (None, one.participant)]
     if not found:
-        askers = [code for code, partner in exchange.partners.items() if partner.requests.purposes]
-        raise ContentError("nobody asks under this name", field="--as", valid=askers)
+        askers = {one.participant for one in requesters(exchange.partners)}
+        raise ContentError("nobody asks under this name", field="--as", valid=sorted(askers))
     return found
 
 
@@ -134,7 +129,7 @@ def _servers(urls: tuple[str, str], seed: int, requests: int) -> Outcome:
             Effort(seed, requests),
             lambda done: report("requests", done, requests),
         )
-    return Outcome("two servers", leak.number if leak else requests, None, leak)
+    return Outcome("two servers", leak.number if leak else requests, None, None, leak)
 
 
 def _token(name: str) -> str:
@@ -156,12 +151,12 @@ def _plain(outcome: Outcome, values: bool) -> dict[str, object]:
 def _print(found: list[Outcome], values: bool) -> None:
     table(
         "What is hidden changes no byte",
-        ["requester", "requests", "rows hidden", "verdict"],
+        ["requester", "requests", "rows seen", "rows hidden", "verdict"],
         [
             [
                 o.requester,
                 o.requests,
-                "?" if o.hidden is None else f"{o.hidden:,}",
+                *("?" if rows is None else f"{rows:,}" for rows in (o.seen, o.hidden)),
                 "LEAKS" if o.leak else "holds",
             ]
             for o in found

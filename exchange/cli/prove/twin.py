@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from exchange.app.asking import Material, Request
 from exchange.app.comparing import differences
 from exchange.app.interference import remove_hidden, sample_material
 from exchange.cli.prove.side import Side, opened
+from exchange.model.partner import Partner
 from exchange.model.records import Viewer
 from exchange.pipeline.ledger import Connection
 
@@ -63,11 +64,22 @@ class _Clock:
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """What is asked of both sides; `hidden` rows are missing on the second."""
+    """What is asked of both sides; the requester sees `seen` rows, and `hidden` are missing on the second."""
 
     material: Material
+    seen: int
     hidden: int
     compare: Callable[[Request], tuple[str, ...]]
+
+
+def requesters(partners: Mapping[str, Partner]) -> list[Viewer]:
+    """Who may ask for what, by the participants' own files."""
+    return [
+        Viewer(partner.code, role, purpose)
+        for partner in partners.values()
+        for role in partner.requests.roles
+        for purpose in partner.requests.purposes
+    ]
 
 
 @contextmanager
@@ -78,13 +90,14 @@ def twin(connect: Connect, service: Service, viewer: Viewer, seed: int) -> Itera
         whole, bare = (stack.enter_context(_undone(connect)) for _ in range(2))
         material = sample_material(whole, viewer, seed)
         hidden = remove_hidden(bare, viewer)
+        (seen,) = bare.execute("SELECT count(*) FROM resource").fetchone() or (0,)
         sides = [stack.enter_context(_side(service, held, viewer, clock)) for held in (whole, bare)]
 
         def compare(request: Request) -> tuple[str, ...]:
             clock.at = datetime.now(UTC)
             return differences(*(side.ask(request) for side in sides))
 
-        yield Twin(material, hidden, compare)
+        yield Twin(material, seen, hidden, compare)
 
 
 @contextmanager
