@@ -25,9 +25,9 @@ from test_reprofile import consent, deny_to
 
 from exchange.model.ids import golden_id
 from exchange.repository import Page, Reader, embedded, search
-from exchange.repository.migrate import migrate
-from exchange.repository.ruling import register_participants
-from exchange.repository.store import move
+from exchange.repository.database.migrate import migrate
+from exchange.repository.disclosure.ruling import register_participants
+from exchange.repository.storage.store import move
 
 RECORDS = 500
 

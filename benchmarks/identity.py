@@ -33,7 +33,7 @@ from exchange.linkage import (
 from exchange.linkage.thresholds import judge, quality_of
 from exchange.model.records import Files
 from exchange.repository import ensure_running, migrate, stop
-from exchange.repository.identity import IncomingPatient, link_patients
+from exchange.repository.identity.links import IncomingPatient, link_patients
 from tests.linkage.coalition import Coalition
 from tests.linkage.population import records, town
 

@@ -24,10 +24,11 @@ from repository_world import AT, BASE, HOSPITAL, KEY, World, coalition, observat
 
 from exchange.model.ids import golden_id, resource_id
 from exchange.model.records import Labels
-from exchange.repository import embedded, everything, search
-from exchange.repository.items import PublishItem
-from exchange.repository.migrate import migrate
-from exchange.repository.ruling import redecide_all, register_participants
+from exchange.repository import everything, search
+from exchange.repository.database import embedded
+from exchange.repository.database.migrate import migrate
+from exchange.repository.disclosure.ruling import redecide_all, register_participants
+from exchange.repository.storage.items import PublishItem
 from exchange.repository.write import publish
 
 PARTNERS = ("hospital", "clinic", "shelter")

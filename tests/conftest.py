@@ -13,8 +13,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from exchange.repository import embedded
-from exchange.repository.migrate import migrate
+from exchange.repository.database import embedded
+from exchange.repository.database.migrate import migrate
 
 _FOLDER = "EXCHANGE_TEST_POSTGRES"
 _TEMPLATE = "exchange_template"

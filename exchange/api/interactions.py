@@ -30,7 +30,7 @@ from exchange.repository import CursorRefused, Page, Reader, reader
 from exchange.repository import everything as find_everything
 from exchange.repository import read as find
 from exchange.repository import search as find_page
-from exchange.repository.query import PATIENT_PARAMETERS, Include, parse_query
+from exchange.repository.reading.query import PATIENT_PARAMETERS, Include, parse_query
 
 _ABOUT = re.compile(rb'"Patient/([0-9a-f-]{36})"')
 

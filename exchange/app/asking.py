@@ -9,9 +9,9 @@ from random import Random
 
 from exchange.model.records import Resource
 from exchange.repository import parameters
-from exchange.repository.askable import askable
-from exchange.repository.conditions import MODIFIERS
-from exchange.repository.query import PATIENT_PARAMETERS
+from exchange.repository.reading.askable import askable
+from exchange.repository.reading.conditions import MODIFIERS
+from exchange.repository.reading.query import PATIENT_PARAMETERS
 
 Pair = tuple[str, str]
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from exchange.app.opening import Exchange
 from exchange.consent import Context, DisclosureClass, parse_rules, participant
-from exchange.consent.simulation import Change, changes
+from exchange.consent.proof.simulation import Change, changes
 from exchange.content import load_partners
 from exchange.model.records import Files
 from exchange.repository import load_classes, viewers
-from exchange.repository.affected import Affected, Total, affected
+from exchange.repository.disclosure.affected import Affected, Total, affected
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,18 @@ Pure: no clock, no randomness, no I/O; content, time and participants come in as
 
 from exchange.consent.classes import Context, DisclosureClass
 from exchange.consent.decision import boundaries, decide, intervals
-from exchange.consent.directives import Directive
+from exchange.consent.directives.matching import Surroundings, matched
+from exchange.consent.directives.normal_form import Directive
+from exchange.consent.directives.profiles import Profile, origins, profile
+from exchange.consent.directives.reading import directive
+from exchange.consent.directives.suspension import identity_hold, suspension
 from exchange.consent.emergency import missing_emergency_fields
-from exchange.consent.labelling import Source, label, label_all
-from exchange.consent.matching import Surroundings, matched
-from exchange.consent.narrative import without_free_text
+from exchange.consent.labels.labelling import Source, label, label_all
+from exchange.consent.labels.narrative import without_free_text
+from exchange.consent.labels.rendering import redact, with_security
 from exchange.consent.participants import Participant, participant
-from exchange.consent.profiles import Profile, origins, profile
-from exchange.consent.reading import directive
-from exchange.consent.rendering import redact, with_security
-from exchange.consent.rules import Rules, parse_rules
+from exchange.consent.rules.ruleset import Rules, parse_rules
 from exchange.consent.standing import REPOSITORY
-from exchange.consent.suspension import identity_hold, suspension
 
 __all__ = [
     "REPOSITORY",

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Literal
 
-from exchange.consent.canonical import canonical
+from exchange.consent.rules.canonical import canonical
 from exchange.crypto import verify
 from exchange.model.errors import DecisionFailed
 

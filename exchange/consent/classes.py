@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exchange.consent.canonical import digest
+from exchange.consent.directives.profiles import Profile
 from exchange.consent.participants import Participant
-from exchange.consent.profiles import Profile
-from exchange.consent.rules import Rules
+from exchange.consent.rules.canonical import digest
+from exchange.consent.rules.ruleset import Rules
 
 
 @dataclass(frozen=True, slots=True)

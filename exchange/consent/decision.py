@@ -12,15 +12,15 @@ from datetime import datetime
 from functools import lru_cache
 
 from exchange.consent.classes import Context, DisclosureClass
-from exchange.consent.conditions import Facts
-from exchange.consent.directives import Provision
-from exchange.consent.gates import Gates, gates
-from exchange.consent.profiles import Profile
-from exchange.consent.rules import Rule
+from exchange.consent.directives.normal_form import Provision
+from exchange.consent.directives.profiles import Profile
+from exchange.consent.directives.trees import ANYONE, BY_NAME, Request, Subject
+from exchange.consent.directives.voices import Voice, heard_by, may_open
+from exchange.consent.rules.conditions import Facts
+from exchange.consent.rules.gates import Gates, gates
+from exchange.consent.rules.ruleset import Rule
+from exchange.consent.rules.vocabulary import Vocabulary
 from exchange.consent.standing import REPOSITORY, Standing, participant_of, standing
-from exchange.consent.trees import ANYONE, BY_NAME, Request, Subject
-from exchange.consent.vocabulary import Vocabulary
-from exchange.consent.voices import Voice, heard_by, may_open
 from exchange.model.records import Decision, Viewer
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from exchange.consent.rules import Rules
+from exchange.consent.rules.ruleset import Rules
 
 
 def missing_emergency_fields(statement: Mapping[str, str], rules: Rules) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from exchange.consent.classes import Context, DisclosureClass
 from exchange.consent.decision import decide
-from exchange.consent.directives import Provision
-from exchange.consent.rules import Rules
+from exchange.consent.directives.normal_form import Provision
+from exchange.consent.rules.ruleset import Rules
 from exchange.model.records import Decision, Viewer
 
 _GUARDS = {

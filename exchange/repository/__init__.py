@@ -1,24 +1,22 @@
 """The shared repository on PostgreSQL: what is stored, who it is about, and what each viewer gets to see."""
 
-from exchange.repository.clock import ClockRunsBackwards, accept_clock, latest_instant
-from exchange.repository.conditions import BadSearch
-from exchange.repository.cursor import CursorRefused
-from exchange.repository.disclosure import load_classes, viewers
-from exchange.repository.embedded import ensure_database, ensure_running, stop, url_with
-from exchange.repository.everything import everything
-from exchange.repository.identity import IncomingPatient, LinkResult, Word, decide_review, link_patients
-from exchange.repository.items import ItemOutcome, PublishItem, PublishResult
-from exchange.repository.known import known_labels
-from exchange.repository.late import Closing, LateDisclosure, close_late_disclosure, late_disclosures
-from exchange.repository.migrate import migrate
-from exchange.repository.overlay import settle as settle_overlay
-from exchange.repository.page import Entry, Page, searchset
-from exchange.repository.parameters import parameters
-from exchange.repository.read import Found, read
-from exchange.repository.reader import Lent, Reader, reader
-from exchange.repository.relabel import Kept, Key, Relabelled, add_labels, kept_of
-from exchange.repository.reprofile import Reprofiled, consents_of, reprofile
-from exchange.repository.reviews import (
+from exchange.repository.database.embedded import ensure_database, ensure_running, stop, url_with
+from exchange.repository.database.migrate import migrate
+from exchange.repository.disclosure.clock import ClockRunsBackwards, accept_clock, latest_instant
+from exchange.repository.disclosure.late import (
+    Closing,
+    LateDisclosure,
+    close_late_disclosure,
+    late_disclosures,
+)
+from exchange.repository.disclosure.overlay import settle as settle_overlay
+from exchange.repository.disclosure.relabel import Kept, Key, Relabelled, add_labels, kept_of
+from exchange.repository.disclosure.reprofile import Reprofiled, consents_of, reprofile
+from exchange.repository.disclosure.ruling import redecide_all, register_participants
+from exchange.repository.disclosure.viewers import load_classes, viewers
+from exchange.repository.disclosure.withdraw import readmissible_records, reasons_withheld
+from exchange.repository.identity.links import IncomingPatient, LinkResult, Word, decide_review, link_patients
+from exchange.repository.identity.reviews import (
     Change,
     Doubt,
     Event,
@@ -31,10 +29,17 @@ from exchange.repository.reviews import (
     overlays,
     patients_of,
 )
-from exchange.repository.ruling import redecide_all, register_participants
-from exchange.repository.search import search
-from exchange.repository.store import remove as remove_rows
-from exchange.repository.withdraw import readmissible_records, reasons_withheld
+from exchange.repository.reading.conditions import BadSearch
+from exchange.repository.reading.cursor import CursorRefused
+from exchange.repository.reading.everything import everything
+from exchange.repository.reading.page import Entry, Page, searchset
+from exchange.repository.reading.read import Found, read
+from exchange.repository.reading.reader import Lent, Reader, reader
+from exchange.repository.reading.search import search
+from exchange.repository.storage.items import ItemOutcome, PublishItem, PublishResult
+from exchange.repository.storage.known import known_labels
+from exchange.repository.storage.parameters import parameters
+from exchange.repository.storage.store import remove as remove_rows
 from exchange.repository.write import publish
 
 __all__ = [

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from exchange.repository.items import ItemOutcome, PublishItem
+from exchange.repository.storage.items import ItemOutcome, PublishItem
 
 
 @dataclass(frozen=True, slots=True)

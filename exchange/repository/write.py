@@ -15,20 +15,20 @@ import psycopg
 
 from exchange.consent import REPOSITORY, Context, DisclosureClass, Surroundings, decide
 from exchange.model.records import Labels, Resource
-from exchange.repository import store
-from exchange.repository.arriving import UNKNOWN_PATIENT, hold_arrivals, take_consents
-from exchange.repository.directives import drop_directives
-from exchange.repository.disclosure import intern_classes, permitted_to_hold
-from exchange.repository.index import index_rows
-from exchange.repository.items import ItemOutcome, PublishItem, PublishResult
-from exchange.repository.plan import Change, Rendition, Subject, change_of, row_of
-from exchange.repository.relationships import note_events
-from exchange.repository.reprofile import lock_persons, matches, profiles_of, rematch, reprofile
-from exchange.repository.ruling import hold_ruling
-from exchange.repository.store import Key
-from exchange.repository.surroundings import asked_about, surroundings
+from exchange.repository.disclosure.arriving import UNKNOWN_PATIENT, hold_arrivals, take_consents
+from exchange.repository.disclosure.directives import drop_directives
+from exchange.repository.disclosure.relationships import note_events
+from exchange.repository.disclosure.reprofile import lock_persons, matches, profiles_of, rematch, reprofile
+from exchange.repository.disclosure.ruling import hold_ruling
+from exchange.repository.disclosure.surroundings import asked_about, surroundings
+from exchange.repository.disclosure.viewers import intern_classes, permitted_to_hold
+from exchange.repository.disclosure.withdraw import withhold
+from exchange.repository.storage import store
+from exchange.repository.storage.index import index_rows
+from exchange.repository.storage.items import ItemOutcome, PublishItem, PublishResult
+from exchange.repository.storage.plan import Change, Rendition, Subject, change_of, row_of
+from exchange.repository.storage.store import Key
 from exchange.repository.waves import outcome_of_repeat, waves, without_repeats
-from exchange.repository.withdraw import withhold
 
 
 def publish(

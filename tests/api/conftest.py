@@ -17,7 +17,7 @@ from exchange.api.clients import Client, register_client
 from exchange.api.metrics import Metrics
 from exchange.crypto import new_jwk_pair, new_signing_key, sign_jwt
 from exchange.model.partner import Agreement, Organization, Partner, Requests
-from exchange.repository import embedded
+from exchange.repository.database import embedded
 
 from .shared_records import Records, context_of
 

@@ -13,8 +13,8 @@ from exchange.consent.participants import participant
 from exchange.model.ids import golden_id, resource_id
 from exchange.model.partner import Partner
 from exchange.model.records import Labels, Resource
-from exchange.repository.items import PublishItem
-from exchange.repository.ruling import register_participants
+from exchange.repository.disclosure.ruling import register_participants
+from exchange.repository.storage.items import PublishItem
 from exchange.repository.write import publish
 
 _HERE = Path(__file__).parent

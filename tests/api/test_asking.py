@@ -9,7 +9,7 @@ import pytest
 
 from exchange.app.asking import Request, material_of, random_request, shrink, told
 from exchange.app.comparing import Answer, differences
-from exchange.repository.conditions import MODIFIERS
+from exchange.repository.reading.conditions import MODIFIERS
 
 PATIENT = {
     "resourceType": "Patient",

@@ -80,7 +80,7 @@ def test_a_total_that_counts_what_is_hidden_is_found(connect, service, populated
             view, f"SELECT count(*) FROM resource r WHERE {statement.where}", statement.arguments.values
         )
 
-    monkeypatch.setattr(import_module("exchange.repository.search"), "_total", leaking)
+    monkeypatch.setattr(import_module("exchange.repository.reading.search"), "_total", leaking)
     leak = prove(connect, service)
     assert (leak.request.method, leak.request.path, leak.request.headers) == ("GET", "Observation", ())
     assert [name for name, _ in leak.request.parameters] in (["_total"], ["_summary"])
@@ -88,7 +88,7 @@ def test_a_total_that_counts_what_is_hidden_is_found(connect, service, populated
 
 
 def test_a_next_page_that_depends_on_what_is_hidden_is_found(connect, service, populated, monkeypatch):
-    search = import_module("exchange.repository.search")
+    search = import_module("exchange.repository.reading.search")
     honest = search._next
 
     def leaking(view, *rest):

@@ -10,7 +10,7 @@ from exchange.app.revoking import sent_before
 from exchange.model.errors import ContentError
 from exchange.model.ids import golden_id, resource_id
 from exchange.model.records import Labels
-from exchange.repository.items import PublishItem
+from exchange.repository.storage.items import PublishItem
 from exchange.repository.write import publish
 
 

@@ -11,7 +11,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from exchange.repository import embedded
+from exchange.repository.database import embedded
 
 ROOT = Path(__file__).parents[2]
 TEXT = "\n".join(

@@ -135,7 +135,7 @@ def test_an_import_that_goes_upward_and_one_that_does_io_are_named(tmp_path):
         ("consent/dates.py", "import socket"),
         ("linkage/names.py", "import requests"),
         ("mapping/dates.py", "from exchange.consent import decide"),
-        ("repository/read.py", "import exchange.api.app"),
+        ("repository/reading/read.py", "import exchange.api.app"),
     ):
         text = (tmp_path / "exchange" / module).read_text()
         head = "from __future__ import annotations\n"
@@ -146,7 +146,7 @@ def test_an_import_that_goes_upward_and_one_that_does_io_are_named(tmp_path):
         "exchange.consent.dates -> socket",
         "exchange.linkage.names -> requests",
         "exchange.mapping.dates -> exchange.consent",
-        "exchange.repository.read -> exchange.api.app",
+        "exchange.repository.reading.read -> exchange.api.app",
     ):
         assert told in done.stdout
 

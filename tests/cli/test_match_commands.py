@@ -87,7 +87,9 @@ def _disclose(exchange, at):
         how = Circumstances(at, "https://exchange.example", "127.0.0.1", "r1")
         append(
             connection,
-            query_entries(who, how, "Observation?patient=x", [Disclosed(golden, ("Observation",))]),
+            query_entries(
+                who, how, "Observation?patient=x", [Disclosed(golden, (f"Observation/{fhir_id}",))]
+            ),
         )
         connection.commit()
     return fhir_id
@@ -140,9 +142,9 @@ def test_an_unmerge_lists_what_went_out_while_the_two_were_one(opened):
     pair = _pair()
     _disclose(opened, datetime.now(UTC))
     _run("link", pair, *SAID)
-    _disclose(opened, datetime.now(UTC))
+    shown = _disclose(opened, datetime.now(UTC))
     (told,) = _json("apart", pair, *SAID)["disclosed"]
-    assert (told["participant"], told["resources"]) == ("oak_clinic", ["Observation"])
+    assert (told["participant"], told["resources"]) == ("oak_clinic", [f"Observation/{shown}"])
     assert _json("apart", pair, *SAID)["disclosed"] == []
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from exchange.consent import Context, Rules, parse_rules
-from exchange.consent.cases import read_cases
 from exchange.consent.dates import EXCHANGE_ZONE
+from exchange.consent.proof.cases import read_cases
 
 CONTENT = Path(__file__).parents[2] / "consent"
 

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from exchange.consent.checks import check
+from exchange.consent.proof.checks import check
 
 TODAY = date(2026, 11, 26)
 NAME = "policies/99-mine.yaml"

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exchange.consent import decide, directive, intervals, profile
-from exchange.consent.case_consents import resolve_case
+from exchange.consent.proof.case_consents import resolve_case
 from exchange.model.records import Viewer
 from tests.consent.builders import consent, provision, record
 

@@ -10,7 +10,7 @@ import pytest
 
 from exchange.consent import Source, directive, label, matched, profile
 from exchange.consent.dates import EXCHANGE_ZONE
-from exchange.consent.trees import Request, Subject, evaluate, trees
+from exchange.consent.directives.trees import Request, Subject, evaluate, trees
 
 SHARED = Path(os.environ.get("EXCHANGE_SHARED", Path(__file__).parents[3] / "shared"))
 PCF = SHARED / "data/consent_ihe_pcf/resources"

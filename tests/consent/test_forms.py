@@ -4,8 +4,8 @@ from datetime import date, datetime
 import pytest
 
 from exchange.consent import decide, directive, matched, profile
-from exchange.consent.case_consents import consent_of, resolve_case
-from exchange.consent.forms import markdown, read_forms
+from exchange.consent.proof.case_consents import consent_of, resolve_case
+from exchange.consent.proof.forms import markdown, read_forms
 from exchange.model.errors import ContentError
 from exchange.model.records import Viewer
 from tests.consent.builders import record

@@ -7,13 +7,13 @@ from datetime import datetime
 import pytest
 
 from exchange.consent import Context, Surroundings, decide, directive, matched, profile
-from exchange.consent.case_consents import resolve_case
 from exchange.consent.decision import _facts
-from exchange.consent.gates import gates
-from exchange.consent.matching import references_in
-from exchange.consent.rules import compile_rules
+from exchange.consent.directives.matching import references_in
+from exchange.consent.directives.trees import Request, Subject, evaluate, trees
+from exchange.consent.proof.case_consents import resolve_case
+from exchange.consent.rules.gates import gates
+from exchange.consent.rules.ruleset import compile_rules
 from exchange.consent.standing import standing
-from exchange.consent.trees import Request, Subject, evaluate, trees
 from exchange.model.errors import RecordRejected
 from exchange.model.records import Viewer
 from tests.consent import plain

@@ -1,7 +1,7 @@
 import json
 
 from exchange.consent import Profile, directive, origins, profile
-from exchange.consent.case_consents import resolve_case
+from exchange.consent.proof.case_consents import resolve_case
 from tests.consent.builders import chosen, consent, provision
 
 

@@ -9,12 +9,12 @@ from random import Random
 import pytest
 
 from exchange.consent import Participant, parse_rules
-from exchange.consent.archetypes import permits, refusals
-from exchange.consent.conditions import Facts
-from exchange.consent.invariants import read_invariants
-from exchange.consent.proof import decision_for, prove, violates
-from exchange.consent.proof_words import sentences
-from exchange.consent.space import ABOVE, SOURCE, Point, Search, points
+from exchange.consent.proof.archetypes import permits, refusals
+from exchange.consent.proof.invariants import read_invariants
+from exchange.consent.proof.prover import decision_for, prove, violates
+from exchange.consent.proof.space import ABOVE, SOURCE, Point, Search, points
+from exchange.consent.proof.words import sentences
+from exchange.consent.rules.conditions import Facts
 from exchange.model.errors import ContentError
 from exchange.model.partner import OrganizationType
 

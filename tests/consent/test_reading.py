@@ -3,9 +3,9 @@ import json
 import pytest
 
 from exchange.consent import Directive, directive
-from exchange.consent.case_consents import resolve_case
-from exchange.consent.directives import UNRESOLVED
-from exchange.consent.reading import ACT_CODE, GROUPS
+from exchange.consent.directives.normal_form import UNRESOLVED
+from exchange.consent.directives.reading import ACT_CODE, GROUPS
+from exchange.consent.proof.case_consents import resolve_case
 from exchange.model.errors import RecordRejected
 from tests.consent.builders import consent, provision
 

@@ -6,7 +6,7 @@ from textwrap import dedent, indent
 import pytest
 
 from exchange.consent import parse_rules
-from exchange.consent.cases import prove
+from exchange.consent.proof.cases import prove
 
 CASES, POLICIES = "cases/20-hipaa.yaml", "policies/20-hipaa.yaml"
 
@@ -36,7 +36,7 @@ def test_the_story_holds_after_it_and_its_opposite_fails(with_story, blocks):
 
 
 def test_every_line_a_rule_may_have_is_in_the_table(files):
-    from exchange.consent.policies import Policy
+    from exchange.consent.rules.policies import Policy
 
     fields = [field.alias or name for name, field in Policy.model_fields.items()]
     assert [name for name in fields if f"`{name}`" not in files["README.md"]] == []

@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 
 from exchange.consent.dates import EXCHANGE_ZONE
-from exchange.consent.trees import Request, Subject, evaluate, trees
+from exchange.consent.directives.trees import Request, Subject, evaluate, trees
 from tests.consent.builders import chosen, consent, provision
 
 KNOWN = frozenset(["hospital", "clinic", "parent", "group:team", "role:nurse"])

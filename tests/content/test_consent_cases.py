@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from exchange.consent import Context, parse_rules
-from exchange.consent.cases import Case, flipped, holds, prove, read_cases, run, run_labels
+from exchange.consent.proof.cases import Case, flipped, holds, prove, read_cases, run, run_labels
 
 CONTENT = Path(__file__).parents[2] / "consent"
 FILES = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from exchange.app import content
-from exchange.consent.labelling import Source, label_all
+from exchange.consent.labels.labelling import Source, label_all
 from exchange.formats import split
 from exchange.mapping import map_record
 from exchange.model.records import Document, Mapped

@@ -13,9 +13,9 @@ import psycopg
 from exchange.consent import Context, Participant, parse_rules
 from exchange.model.ids import golden_id, resource_id
 from exchange.model.records import Labels, Resource, Viewer
-from exchange.repository.items import PublishItem, PublishResult
-from exchange.repository.reader import Reader, reader
-from exchange.repository.reprofile import reprofile
+from exchange.repository.disclosure.reprofile import reprofile
+from exchange.repository.reading.reader import Reader, reader
+from exchange.repository.storage.items import PublishItem, PublishResult
 from exchange.repository.write import publish
 
 AT = datetime(2026, 11, 23, 9, tzinfo=UTC)

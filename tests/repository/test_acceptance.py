@@ -30,15 +30,15 @@ from exchange.consent import (
     parse_rules,
     profile,
 )
-from exchange.consent.cases import read_cases
 from exchange.consent.dates import EXCHANGE_ZONE
+from exchange.consent.proof.cases import read_cases
 from exchange.content import read_tree
 from exchange.model.errors import RecordRejected
 from exchange.model.partner import Agreement, Connector, Feed, Organization, Partner
 from exchange.model.records import Labels, Viewer
 from exchange.repository import everything, search
-from exchange.repository.read import read
-from exchange.repository.ruling import register_participants
+from exchange.repository.disclosure.ruling import register_participants
+from exchange.repository.reading.read import read
 from tests.consent.builders import chosen, consent, provision, record, viewer
 from tests.content.test_hl7v2_maps import adt, pv1
 

@@ -10,9 +10,9 @@ from repository_world import BASE, KEY, SHELTER, World, observation
 from test_reprofile import consent, deny_to, sees
 
 from exchange.repository import everything, search
-from exchange.repository.persons import persons_of
-from exchange.repository.read import read
-from exchange.repository.view import golden_patients, still_shown
+from exchange.repository.reading.persons import persons_of
+from exchange.repository.reading.read import read
+from exchange.repository.reading.view import golden_patients, still_shown
 
 
 @pytest.fixture

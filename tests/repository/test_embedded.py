@@ -12,11 +12,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from exchange.repository import embedded
+from exchange.repository.database import embedded
 
 _SMALL = {"shared_buffers": "16MB", "max_connections": "20"}
 _START = (
-    "import sys, pathlib; from exchange.repository import embedded;"
+    "import sys, pathlib; from exchange.repository.database import embedded;"
     f"print(embedded.ensure_running(pathlib.Path(sys.argv[1]), {_SMALL!r}))"
 )
 

@@ -12,7 +12,7 @@ import pytest
 
 from exchange.linkage import features, parse_model
 from exchange.model.records import Merge
-from exchange.repository.identity import IncomingPatient, Word, decide_review, link_patients, relink
+from exchange.repository.identity.links import IncomingPatient, Word, decide_review, link_patients, relink
 
 LINK, APART = (Word(word, "R. Vega", "asked both") for word in ("link", "keep-apart"))
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from exchange.model.errors import ContentError
-from exchange.repository.migrate import migrate
+from exchange.repository.database.migrate import migrate
 
 
 def test_a_migrated_database_needs_nothing_more(database):
@@ -21,7 +21,7 @@ def test_an_edited_migration_is_refused(database):
 
 
 def test_an_empty_database_gets_every_file_in_order(database_server):
-    from exchange.repository import embedded
+    from exchange.repository.database import embedded
 
     with psycopg.connect(database_server, autocommit=True) as conn:
         conn.execute("DROP DATABASE IF EXISTS migrate_from_nothing")

@@ -10,10 +10,10 @@ import pytest
 from repository_world import CLINIC, HOSPITAL, observation
 
 from exchange.linkage import features, parse_model
-from exchange.repository.identity import IncomingPatient, link_patients
-from exchange.repository.overlay import held, settle
-from exchange.repository.read import read
-from exchange.repository.reprofile import consents_of, reprofile
+from exchange.repository.disclosure.overlay import held, settle
+from exchange.repository.disclosure.reprofile import consents_of, reprofile
+from exchange.repository.identity.links import IncomingPatient, link_patients
+from exchange.repository.reading.read import read
 
 AT = datetime(2026, 11, 23, 9, tzinfo=UTC)
 ROOT = Path(__file__).parents[2] / "mappings"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exchange.repository import parameters
-from exchange.repository.generate_parameters import FILE, read, text
+from exchange.repository.storage.generate_parameters import FILE, read, text
 
 SHARED = Path(os.environ.get("EXCHANGE_SHARED", Path(__file__).parents[3] / "shared"))
 

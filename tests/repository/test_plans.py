@@ -7,7 +7,7 @@ from repository_world import BASE, HOSPITAL, KEY, observation
 
 from exchange.model.ids import golden_id
 from exchange.repository import search
-from exchange.repository.reader import select
+from exchange.repository.reading.reader import select
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from repository_world import HOSPITAL, SHELTER, observation
 
 from exchange.model.ids import resource_id
 from exchange.repository import known_labels, readmissible_records
-from exchange.repository.read import read
+from exchange.repository.reading.read import read
 
 
 def consent(patient, kind="deny", **changes):

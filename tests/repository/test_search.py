@@ -9,7 +9,7 @@ import pytest
 from repository_world import BASE, CLINIC, HOSPITAL, KEY, observation
 
 from exchange.repository import CursorRefused, everything, read, search, searchset
-from exchange.repository.persons import find_person
+from exchange.repository.reading.persons import find_person
 
 
 def _ids(page, mode="match"):

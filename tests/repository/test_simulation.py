@@ -10,11 +10,11 @@ import pytest
 from repository_world import AT, CLINIC, HOSPITAL, SHELTER, observation
 
 from exchange.consent import Context, parse_rules
-from exchange.consent.simulation import changes
+from exchange.consent.proof.simulation import changes
 from exchange.model.records import Labels
 from exchange.repository import load_classes, viewers
-from exchange.repository.affected import affected
-from exchange.repository.ruling import register_participants
+from exchange.repository.disclosure.affected import affected
+from exchange.repository.disclosure.ruling import register_participants
 
 HERE = Path(__file__).parent
 VOCABULARY = (HERE.parents[1] / "consent" / "vocabulary.yaml").read_text("utf-8")

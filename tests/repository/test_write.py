@@ -9,7 +9,7 @@ import orjson
 from repository_world import AT, HOSPITAL, observation
 
 from exchange.model.records import Labels
-from exchange.repository.read import read
+from exchange.repository.reading.read import read
 
 NOTES = Labels("V", frozenset({"PSYTHPN"}))
 

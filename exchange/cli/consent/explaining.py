@@ -10,7 +10,7 @@ import typer
 from exchange.app import find_partner
 from exchange.app.explaining import explain_resource
 from exchange.cli.common import JsonOption, console, exchange, print_json
-from exchange.consent.proof_words import answer_words
+from exchange.consent.proof.words import answer_words
 from exchange.model.records import Viewer
 
 app = typer.Typer()

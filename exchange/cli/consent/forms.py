@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from exchange.cli.common import settings
-from exchange.consent.forms import Language, markdown, read_forms
+from exchange.consent.proof.forms import Language, markdown, read_forms
 from exchange.content import read_tree
 from exchange.model.errors import ContentError
 

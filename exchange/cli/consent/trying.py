@@ -10,13 +10,13 @@ import typer
 from exchange.app.rulesets import read_rules
 from exchange.cli.common import JsonOption, console, print_json, settings
 from exchange.consent import Rules, parse_rules
-from exchange.consent.cases import prove as run_cases
-from exchange.consent.checks import check as find_flaws
 from exchange.consent.dates import EXCHANGE_ZONE
-from exchange.consent.invariants import read_invariants
-from exchange.consent.proof import Proved
-from exchange.consent.proof import prove as prove_all
-from exchange.consent.proof_words import sentences
+from exchange.consent.proof.cases import prove as run_cases
+from exchange.consent.proof.checks import check as find_flaws
+from exchange.consent.proof.invariants import read_invariants
+from exchange.consent.proof.prover import Proved
+from exchange.consent.proof.prover import prove as prove_all
+from exchange.consent.proof.words import sentences
 
 app = typer.Typer()
 RulesOption = Annotated[

@@ -1,0 +1,1 @@
+"""What a person decided: FHIR Consent in normal form."""

@@ -1,0 +1,192 @@
+"""Which provisions of a profile a record's content matches: class, code, clinical date, data by meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from exchange.consent.clinical_dates import Reading, record_span
+from exchange.consent.dates import Span
+from exchange.consent.directives.normal_form import UNRESOLVED, Data, Provision
+from exchange.consent.directives.profiles import Profile
+from exchange.consent.directives.reading import bare_reference
+from exchange.consent.directives.trees import content_nodes
+from exchange.model.fhir_types import type_names
+from exchange.model.records import Resource
+
+Look = Callable[[str], Collection[str] | None]
+"""For a `Type/id`, other ones; None when the first is not known."""
+
+_TYPES = ("http://hl7.org/fhir/resource-types", "")
+_BASE = "http://hl7.org/fhir/StructureDefinition/"
+_WHOLES = ("Encounter", "EpisodeOfCare", "CarePlan")
+_AUTHORS = ("author", "recorder", "asserter", "performer")
+_NOT_ITS_OWN = frozenset(("contained", "extension", "modifierExtension", "meta"))
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What lies around a record and is not written in it.
+
+    `referred`: what a resource refers to; `agents`: whom Provenance names for it; `reading`: which date.
+    """
+
+    referred: Look
+    agents: Look
+    reading: Reading = "clinical"
+
+
+def _unknown(reference: str) -> None:
+    return None
+
+
+ALONE = Surroundings(_unknown, _unknown)
+
+
+def matched(profile: Profile, resource: Resource, around: Surroundings = ALONE) -> tuple[int, ...]:
+    """Numbers of the content-dependent provisions that match; the rest of each provision is decided later.
+
+    What is not known matches denials and no permit.
+    """
+    return tuple(
+        node.number
+        for statement, node in content_nodes(profile)
+        if node.number is not None and _matches(node.provision, resource, ZoneInfo(statement.zone), around)
+    )
+
+
+def by_content(profile: Profile) -> bool:
+    """Whether any provision has to be held against what a record says."""
+    return bool(content_nodes(profile))
+
+
+def meant(profile: Profile) -> frozenset[str]:
+    """The `Type/id` whose own references decide a match: `data` with meaning `related`."""
+    return frozenset(
+        data.reference
+        for _, node in content_nodes(profile)
+        for data in node.provision.data
+        if data.meaning == "related"
+    )
+
+
+def by_author(profile: Profile) -> bool:
+    """Whether somebody chose by who wrote a record, so that Provenance counts."""
+    return any(
+        data.meaning == "authoredby" for _, node in content_nodes(profile) for data in node.provision.data
+    )
+
+
+def _matches(provision: Provision, resource: Resource, zone: ZoneInfo, around: Surroundings) -> bool:
+    denies = provision.type == "deny"
+    period = provision.data_period
+    return (
+        (not provision.classes or _has_class(provision.classes, resource, denies))
+        and (not provision.codes or _has_code(provision.codes, resource, denies))
+        and (period is None or _in_period(period, record_span(resource, zone, around.reading), denies))
+        and (not provision.data or any(_is_meant(data, resource, around, denies) for data in provision.data))
+    )
+
+
+def _has_class(classes: tuple[str, ...], resource: Resource, denies: bool) -> bool:
+    if any(_is_class(name, resource) for name in classes):
+        return True
+    return denies and (
+        any(not _readable_class(name) for name in classes)
+        or any(_is_class(name, inner) for inner in resource.get("contained", ()) for name in classes)
+    )
+
+
+def _is_class(name: str, resource: Resource) -> bool:
+    system, _, code = name.rpartition("|")
+    if system in _TYPES and not code.startswith("http"):
+        return bool(resource.get("resourceType") == code)
+    if code.startswith(_BASE):
+        return bool(resource.get("resourceType") == code.removeprefix(_BASE)) or _claims(code, resource)
+    if code.startswith("http"):
+        return _claims(code, resource)
+    return "/" in code and any(node.get("contentType") == code for node in _nodes(resource))
+
+
+def _claims(profile: str, resource: Resource) -> bool:
+    claimed = (resource.get("meta") or {}).get("profile") or ()
+    return any(name.partition("|")[0] == profile.partition("|")[0] for name in claimed)
+
+
+def _readable_class(name: str) -> bool:
+    """A type FHIR does not have, like a misspelt one, is none that can be told apart from another."""
+    system, _, code = name.rpartition("|")
+    if code.startswith("http"):
+        return True
+    if system in _TYPES:
+        return code in type_names("resource")
+    return name != UNRESOLVED and "/" in code
+
+
+def _has_code(codes: tuple[str, ...], resource: Resource, denies: bool) -> bool:
+    """A permit looks at the record's own codes, a denial also at contained ones and those in extensions."""
+    wanted = set(codes)
+    if denies and UNRESOLVED in wanted:
+        return True
+    within = resource if denies else _own(resource)
+    return any(
+        f"{node.get('system', '')}|{node['code']}" in wanted
+        for node in _nodes(within)
+        if isinstance(node.get("code"), str)
+    )
+
+
+def _own(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {name: _own(value) for name, value in node.items() if name not in _NOT_ITS_OWN}
+    return [_own(item) for item in node] if isinstance(node, list) else node
+
+
+def _nodes(node: Any) -> Iterator[dict[str, Any]]:
+    """Every object in the resource, contained ones and extensions too."""
+    stack = [node]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            yield item
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+
+
+def _in_period(period: Span, when: Span | None, denies: bool) -> bool:
+    if when is None:
+        return denies
+    return when.overlaps(period) if denies else when.within(period)
+
+
+def _is_meant(data: Data, resource: Resource, around: Surroundings, denies: bool) -> bool:
+    if data.reference == UNRESOLVED:
+        return denies
+    own = f"{resource.get('resourceType')}/{resource.get('id')}"
+    if data.meaning == "authoredby":
+        return _authored_by(data.reference, resource, around.agents(own) or (), denies)
+    if own == data.reference:
+        return True
+    whole = data.reference.partition("/")[0] in _WHOLES
+    depends = data.meaning == "dependents" or (data.meaning == "related" and whole)
+    if depends and data.reference in references_in(resource):
+        return True
+    if data.meaning != "related":
+        return False
+    reached = around.referred(data.reference)
+    return denies and not whole if reached is None else own in reached
+
+
+def references_in(node: Any) -> set[str]:
+    """`Type/id` of every literal reference in it."""
+    return {bare_reference(item) for item in _nodes(node) if isinstance(item.get("reference"), str)}
+
+
+def _authored_by(author: str, resource: Resource, agents: Collection[str], denies: bool) -> bool:
+    named = set(agents)
+    for name in _AUTHORS:
+        named |= references_in(resource.get(name))
+    return author in named if named else denies

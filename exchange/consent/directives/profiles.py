@@ -1,0 +1,149 @@
+"""A person's directives as content alone: people who chose the same share one profile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from exchange.consent.directives.normal_form import (
+    IDENTITY_HOLD,
+    Directive,
+    Provision,
+    provision_from_json,
+    provision_to_json,
+)
+from exchange.consent.rules.canonical import canonical, digest
+
+_UNDATED = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What one Consent says, without its id, version, patient or date of signature.
+
+    `certain`: the Patient it was given for is certainly this person; without that it may only deny.
+    """
+
+    categories: tuple[str, ...]
+    policies: tuple[str, ...]
+    organizations: tuple[str, ...]
+    scope: str
+    written: bool
+    certain: bool
+    zone: str
+    root: Provision
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Groups of statements; within one group (signed at the same moment) the most restrictive counts.
+
+    Two profiles are equal when their digests are. Positions count the statements through all groups.
+    """
+
+    digest: str
+    groups: tuple[tuple[Statement, ...], ...] = field(compare=False)
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        return tuple(statement for group in self.groups for statement in group)
+
+    def to_json(self) -> list[list[dict[str, Any]]]:
+        return [[statement_to_json(statement) for statement in group] for group in self.groups]
+
+    @classmethod
+    def from_json(cls, body: list[list[dict[str, Any]]]) -> Profile:
+        return cls(digest(body), tuple(tuple(statement_from_json(s) for s in group) for group in body))
+
+
+def statement_to_json(statement: Statement) -> dict[str, Any]:
+    return {
+        "categories": list(statement.categories),
+        "policies": list(statement.policies),
+        "organizations": list(statement.organizations),
+        "scope": statement.scope,
+        "written": statement.written,
+        "certain": statement.certain,
+        "zone": statement.zone,
+        "root": provision_to_json(statement.root),
+        "rules": list(statement.rules),
+    }
+
+
+def statement_from_json(body: dict[str, Any]) -> Statement:
+    names = ("categories", "policies", "organizations", "rules")
+    lists = {name: tuple(body.get(name, ())) for name in names}
+    return Statement(**{**body, **lists, "root": provision_from_json(body["root"])})
+
+
+def profile(directives: Iterable[tuple[Directive, bool]]) -> Profile:
+    """Drop what does not bind or is superseded, then what says nothing about content, and sort.
+
+    Each directive comes with whether its Patient is certainly this person.
+    """
+    bodies = sorted(
+        {
+            canonical([body for body, _ in group]): [body for body, _ in group]
+            for group in _groups(directives)
+        }.items()
+    )
+    return Profile.from_json([body for _, body in bodies])
+
+
+def origins(directives: Iterable[tuple[Directive, bool]]) -> tuple[tuple[str, ...], ...]:
+    """For each position of `profile(directives)`, the `Consent/<id>/_history/<version>` that say it."""
+    found: dict[bytes, list[set[str]]] = {}
+    for group in _groups(directives):
+        names = found.setdefault(canonical([body for body, _ in group]), [set() for _ in group])
+        for position, (_, origin) in enumerate(group):
+            names[position] |= origin
+    return tuple(tuple(sorted(names)) for _, group in sorted(found.items()) for names in group)
+
+
+def _groups(directives: Iterable[tuple[Directive, bool]]) -> Iterator[list[tuple[dict[str, Any], set[str]]]]:
+    """Newest signature of each (patient, organization, policy, category); ties stay together."""
+    newest: dict[tuple[object, ...], tuple[datetime, dict[bytes, tuple[dict[str, Any], set[str]]]]] = {}
+    for directive, certain in directives:
+        if directive.root is None:
+            continue
+        signed = directive.signed or _UNDATED
+        key = (
+            directive.patient,
+            directive.organizations,
+            directive.policies,
+            directive.categories,
+            signed == _UNDATED,
+        )
+        if key not in newest or signed > newest[key][0]:
+            newest[key] = (signed, {})
+        if signed == newest[key][0]:
+            body = statement_to_json(_statement(directive, directive.root, certain))
+            origin = _origin(directive)
+            newest[key][1].setdefault(canonical(body), (body, set()))[1].add(origin)
+    for _, statements in newest.values():
+        yield [statements[spelling] for spelling in sorted(statements)]
+
+
+def _origin(directive: Directive) -> str:
+    """What binds without having been signed has no version; a doubt about identity is no Consent."""
+    if directive.consent == IDENTITY_HOLD:
+        return "The review of this person's identity"
+    version = f"/_history/{directive.version}" if directive.version else ""
+    return f"Consent/{directive.consent}{version}"
+
+
+def _statement(directive: Directive, root: Provision, certain: bool) -> Statement:
+    return Statement(
+        categories=directive.categories,
+        policies=directive.policies,
+        organizations=directive.organizations,
+        scope=directive.scope,
+        written=directive.written,
+        certain=certain,
+        zone=directive.zone,
+        root=root,
+        rules=directive.rules,
+    )

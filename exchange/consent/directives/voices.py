@@ -1,0 +1,80 @@
+"""What the statements of a profile say about one atom of a record, each in its own domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from exchange.consent.directives.normal_form import UNRESOLVED
+from exchange.consent.directives.profiles import Profile, Statement
+from exchange.consent.directives.trees import Answer, Node, Request, Subject, evaluate, trees
+from exchange.consent.rules.vocabulary import Vocabulary
+
+_SEVERITY = {"deny": 0, "uncovered": 1, "silent": 2, "permit": 3}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Voice:
+    """One statement's answer and the domains it speaks in; it is itself and equal to no other."""
+
+    position: int
+    statement: Statement
+    domains: tuple[str, ...]
+    answer: Answer
+
+    @property
+    def because(self) -> str:
+        return f"consent:{self.position}:{self.answer.path}"
+
+
+@lru_cache(maxsize=1 << 17)
+def heard_by(
+    profile: Profile, request: Request, subject: Subject, source: str, vocabulary: Vocabulary
+) -> tuple[Voice, ...]:
+    """One for each group about a record of `source`: of those signed together the most restrictive."""
+    return tuple(
+        min((_voice(entry, request, subject, source, vocabulary) for entry in group), key=_openness)
+        for group in trees(profile)
+    )
+
+
+def _openness(voice: Voice) -> tuple[int, int, bool, bool]:
+    answer = voice.answer
+    return (_SEVERITY[answer.verdict], answer.naming, answer.ends, voice.statement.written)
+
+
+def _voice(
+    entry: tuple[int, Statement, Node],
+    request: Request,
+    subject: Subject,
+    source: str,
+    vocabulary: Vocabulary,
+) -> Voice:
+    position, statement, root = entry
+    domains = vocabulary.domains_of(statement.categories, (*statement.policies, *statement.rules))
+    elsewhere = statement.scope == "research" and request.purpose not in vocabulary.granted["HRESCH"]
+    silent = elsewhere or _of_others(statement, domains, source, vocabulary)
+    answer = Answer("silent", root.path) if silent else evaluate(root, request, subject, vocabulary)
+    return Voice(position, statement, domains, answer)
+
+
+def _of_others(statement: Statement, domains: tuple[str, ...], source: str, vocabulary: Vocabulary) -> bool:
+    """A permit for the records of certain organizations says nothing of others', its exceptions included.
+
+    A refusal is heard everywhere, and so is a permit of which it cannot be told whose records it is about.
+    """
+    return (
+        statement.root.type == "permit"
+        and all(vocabulary.file.domains[name].only_source for name in domains)
+        and bool(statement.organizations)
+        and not any(name.startswith(UNRESOLVED) for name in statement.organizations)
+        and source not in statement.organizations
+    )
+
+
+def may_open(voice: Voice, source: str, vocabulary: Vocabulary) -> bool:
+    """A permit counts for a person certainly meant, from some domains only for the discloser's records."""
+    if voice.answer.verdict != "permit" or not voice.statement.certain:
+        return False
+    own_only = any(vocabulary.file.domains[name].only_source for name in voice.domains)
+    return not own_only or source in voice.statement.organizations

@@ -1,0 +1,1 @@
+"""What a record reveals, and the record without it."""

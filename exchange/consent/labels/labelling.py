@@ -1,0 +1,188 @@
+"""What a record reveals: from the program it comes from, its codes, its words and what it refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from exchange.consent.directives.reading import ACT_CODE, ACT_REASON, CONFIDENTIALITY
+from exchange.consent.labels.findings import TEXTS, Coding, Findings, findings
+from exchange.consent.rules.codelists import Hit
+from exchange.consent.rules.ruleset import Rules
+from exchange.consent.rules.vocabulary import Vocabulary
+from exchange.model.records import Evidence, Labels, Resource
+
+PROGRAM_SYSTEM = "urn:mosaic:program"
+"""System of the labels for programs that have no standard code."""
+
+UNREAD = "PDS"
+"""What could not be read is protected until somebody has looked at it."""
+
+_UNLABELLED = Labels()
+_ABOUT_RELATIVES = frozenset(["FamilyMemberHistory"])
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a record came from, as the partner's folder declares it for the feed."""
+
+    partner: str
+    organization_type: str
+    part2_program: bool
+    feed: str
+    program_labels: tuple[str, ...] = ()
+    program_confidentiality: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A resource's own evidence, and its references as (expression, `Type/id`)."""
+
+    evidence: tuple[Evidence, ...]
+    references: tuple[tuple[str, str], ...]
+
+
+def label(resource: Resource, source: Source, rules: Rules) -> Labels:
+    """Labels of a resource on its own."""
+    return label_all([resource], source, rules, {})[0]
+
+
+def label_all(
+    resources: Sequence[Resource], source: Source, rules: Rules, known: Mapping[str, Labels]
+) -> list[Labels]:
+    """Labels of the resources of one record; they follow references among them and to `known` (`Type/id`)."""
+    looks = [_look(resource, source, rules) for resource in resources]
+    found = [labels_from(look.evidence, rules.vocabulary) for look in looks]
+    if not known and len(resources) == 1:
+        return found
+    names = [f"{resource['resourceType']}/{resource.get('id', '')}" for resource in resources]
+    seen = {**known, **dict(zip(names, found, strict=True))}
+    linked = [position for position, look in enumerate(looks) if any(to in seen for _, to in look.references)]
+    changed = bool(linked)
+    while changed:
+        changed = False
+        for position in linked:
+            evidence = (
+                *looks[position].evidence,
+                *_followed(looks[position].references, seen, rules.vocabulary),
+            )
+            labels = labels_from(evidence, rules.vocabulary)
+            changed = changed or labels != found[position]
+            found[position] = seen[names[position]] = labels
+    return found
+
+
+def labels_from(evidence: tuple[Evidence, ...], vocabulary: Vocabulary) -> Labels:
+    """The labels that evidence gives; context alone only raises the confidentiality."""
+    if not evidence:
+        return _UNLABELLED
+    given = {item.label for item in evidence if item.strength != "context"}
+    codes = {code for code in given if code not in vocabulary.levels}
+    codes |= {vocabulary.reveals[code] for code in codes if code in vocabulary.reveals}
+    codes |= {
+        item.label
+        for item in evidence
+        if item.strength == "context" and not vocabulary.denies.get(item.label, frozenset()).isdisjoint(codes)
+    }
+    levels = [code for code in given if code in vocabulary.levels]
+    levels += [vocabulary.makes[item.label] for item in evidence if item.label in vocabulary.makes]
+    levels += [vocabulary.makes[code] for code in codes if code in vocabulary.makes]
+    highest = max(levels, key=vocabulary.levels.__getitem__, default="N")
+    return Labels(highest, frozenset(codes), evidence)
+
+
+def _look(resource: Resource, source: Source, rules: Rules) -> _Look:
+    kind = resource["resourceType"]
+    evidence = list(_program_evidence(source, kind, rules))
+    references: list[tuple[str, str]] = []
+    for name, element in resource.items():
+        form = type(element)
+        if form is dict or form is list:
+            found = findings(name, element)
+            evidence.extend(_evidence(found, f"{kind}.{name}", kind, rules))
+            references.extend(
+                (f"{kind}.{name}", to)
+                for key, to in found.references
+                if key not in rules.vocabulary.file.references_not_followed
+            )
+        elif form is str and name in TEXTS:
+            evidence.extend(_from_hits(rules.lists.of_text(element), "text", f"{kind}.{name}", kind))
+    return _Look(tuple(evidence), tuple(references))
+
+
+@lru_cache(maxsize=4096)
+def _program_evidence(source: Source, kind: str, rules: Rules) -> tuple[Evidence, ...]:
+    """A program's label follows every record about its clients; its directory says what kind it is."""
+    declared = (*(["42CFRPart2"] if source.part2_program else []), *source.program_labels)
+    if kind in rules.vocabulary.file.directory_types:
+        reveals = rules.vocabulary.reveals
+        declared = tuple(reveals[code] for code in declared if code in reveals)
+    elif source.program_confidentiality:
+        declared = (*declared, source.program_confidentiality)
+    detail = f"{source.partner} {source.feed}"
+    return tuple(Evidence(code, "program", detail) for code in dict.fromkeys(declared))
+
+
+def _evidence(found: Findings, expression: str, kind: str, rules: Rules) -> Iterator[Evidence]:
+    for coding in found.declared:
+        yield from _from_declared(coding, expression, rules.vocabulary)
+    for system, code, worded in found.codings:
+        hits = rules.lists.of_code(system, code)
+        if hits is None or (not worded and not _administrative(system, rules)):
+            yield Evidence(UNREAD, "code", "a code that cannot be read", expression, "weak")
+        elif hits:
+            yield from _from_hits(hits, "code", expression, kind)
+    for text in found.texts:
+        if hits := rules.lists.of_text(text):
+            yield from _from_hits(hits, "text", expression, kind)
+    if found.mute:
+        yield Evidence(UNREAD, "text", "an attachment that cannot be read", expression, "weak")
+
+
+def _from_hits(
+    hits: Iterable[Hit], basis: Literal["code", "text"], expression: str, kind: str
+) -> Iterator[Evidence]:
+    for hit in hits:
+        if hit.strength == "relative" or kind in _ABOUT_RELATIVES:
+            yield Evidence(hit.label, "inference", f"{hit.row} about a relative", expression, "weak")
+        elif hit.strength != "never":
+            yield Evidence(hit.label, basis, hit.row, expression, hit.strength)
+
+
+@lru_cache(maxsize=4096)
+def _administrative_system(prefixes: tuple[str, ...], system: str) -> bool:
+    return system.startswith(prefixes)
+
+
+def _administrative(system: str, rules: Rules) -> bool:
+    """Code systems whose codes say nothing clinical, or whose shape was already checked."""
+    prefixes = rules.vocabulary.file.administrative_systems
+    return system in rules.lists.systems or _administrative_system(prefixes, system)
+
+
+def _from_declared(coding: Coding, expression: str, vocabulary: Vocabulary) -> Iterator[Evidence]:
+    """What the source itself labelled; a label of its own that nobody here knows is protected."""
+    system, code = str(coding.get("system", "")), str(coding.get("code", ""))
+    ours = system in (ACT_CODE, PROGRAM_SYSTEM) and vocabulary.knows(code)
+    if (system, code) in vocabulary.aliases:
+        means = vocabulary.aliases[system, code]
+    elif ours or (system == CONFIDENTIALITY and code in vocabulary.levels):
+        means = (code,)
+    elif system == ACT_REASON or system.endswith("v3-ObservationValue"):
+        means = ()
+    else:
+        means = (UNREAD,)
+    for label_code in means:
+        yield Evidence(label_code, "source", "labelled by the source", expression)
+
+
+def _followed(
+    references: Iterable[tuple[str, str]], seen: Mapping[str, Labels], vocabulary: Vocabulary
+) -> Iterator[Evidence]:
+    for expression, to in references:
+        labels = seen.get(to)
+        if labels is not None:
+            for code in sorted(labels.codes & vocabulary.atoms - {UNREAD}):
+                yield Evidence(code, "reference", to.partition("/")[0], expression)

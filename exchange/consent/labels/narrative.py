@@ -1,0 +1,92 @@
+"""Free text stays out unless the partner's agreement lets it in: the facts of a record, without its story."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from exchange.consent.labels.findings import findings
+from exchange.consent.rules.ruleset import Rules
+from exchange.model.records import Resource
+
+Narrative = Literal["withheld", "screened", "released"]
+"""What an agreement says of free text: none enters, what no word list objects to enters, all enters."""
+
+_EMPTY = {
+    "status": "empty",
+    "div": '<div xmlns="http://www.w3.org/1999/xhtml">Not released under the agreement.</div>',
+}
+_CONTENT = frozenset(("data", "_data", "hash", "_hash", "size", "_size"))
+_TEXT_VALUES = ("valueAnnotation", "valueMarkdown")
+
+
+def without_free_text(resource: Resource, narrative: Narrative, rules: Rules) -> Resource:
+    """The rendition with narrative, notes, conclusions and attached documents left out as the agreement says.
+
+    Screened text goes when a word in it, not negated, would label the record, or when it cannot be read.
+    Records about nobody, and the types in `free_text_kept`, keep theirs.
+    """
+    words = rules.vocabulary.file
+    kind = resource["resourceType"]
+    if narrative == "released" or kind in words.directory_types or kind in words.free_text_kept:
+        return resource
+    names = frozenset((*words.free_text.get("*", ()), *words.free_text.get(kind, ())))
+    kept: Resource = _element(resource, names, narrative, rules)
+    if "contained" in resource:
+        kept["contained"] = [without_free_text(inner, narrative, rules) for inner in resource["contained"]]
+    if _is_narrative(resource.get("text")) and kept.get("text") == _EMPTY:
+        del kept["text"]
+    return kept
+
+
+def _element(
+    node: dict[str, Any], names: frozenset[str], narrative: Narrative, rules: Rules
+) -> dict[str, Any]:
+    if "data" in node and _leaves("attachment", node, narrative, rules):
+        node = {name: value for name, value in node.items() if name not in _CONTENT}
+    kept: dict[str, Any] = {}
+    for name, value in node.items():
+        if name == "contained":
+            kept[name] = value
+        elif _is_narrative(value):
+            kept[name] = _EMPTY if _leaves(name, value, narrative, rules) else value
+        elif not (name.removeprefix("_") in names and _leaves(name, value, narrative, rules)):
+            kept[name] = _value(value, names, narrative, rules)
+    return kept
+
+
+def _value(value: Any, names: frozenset[str], narrative: Narrative, rules: Rules) -> Any:
+    if isinstance(value, dict):
+        return _element(value, names, narrative, rules)
+    if isinstance(value, list):
+        return [
+            _value(item, names, narrative, rules)
+            for item in value
+            if not (_is_text_extension(item) and _leaves("extension", item, narrative, rules))
+        ]
+    return value
+
+
+def _is_narrative(value: Any) -> bool:
+    return isinstance(value, dict) and "div" in value
+
+
+def _is_text_extension(value: Any) -> bool:
+    return isinstance(value, dict) and any(name in value for name in _TEXT_VALUES)
+
+
+def _leaves(name: str, value: Any, narrative: Narrative, rules: Rules) -> bool:
+    if narrative != "screened":
+        return True
+    found = findings(name, [value] if not isinstance(value, list) else value)
+    texts = [*found.texts, *_strings(value)]
+    return found.mute > 0 or any(
+        hit.strength != "never" for text in texts for hit in rules.lists.of_text(text)
+    )
+
+
+def _strings(value: Any) -> list[str]:
+    """Every string in a piece of free text, whatever its field is called."""
+    if isinstance(value, str):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for item in inner for text in _strings(item)]

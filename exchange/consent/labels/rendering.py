@@ -1,0 +1,68 @@
+"""Labels written into a resource, and the rendition without its sensitive elements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from exchange.consent.directives.reading import ACT_CODE, CONFIDENTIALITY
+from exchange.consent.labels.labelling import PROGRAM_SYSTEM, labels_from
+from exchange.consent.rules.ruleset import Rules
+from exchange.model.records import Labels, Resource
+
+_BASIS = "http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-sec-label-basis"
+_PART2 = "42CFRPart2"
+_MARK = "RedisclosureProhibitionMark"
+_OURS = frozenset(["HMIS", "VAWA", "FERPA", "SUDCounselingNotes"])
+
+
+def with_security(resource: Resource, labels: Labels) -> Resource:
+    """A copy whose meta.security says exactly these labels; contained resources carry none (invariant dom-5).
+
+    A Part 2 label is the basis of the sensitivity labels beside it and brings its mark
+    (http://hl7.org/fhir/uv/security-label-ds4p).
+    """
+    codes = sorted(labels.codes)
+    part2 = _PART2 in labels.codes
+    security = [{"system": CONFIDENTIALITY, "code": labels.confidentiality}]
+    security += [_coding(code, part2) for code in codes]
+    if part2 and _MARK not in labels.codes:
+        security.append(_coding(_MARK, part2))
+    labelled = {**resource, "meta": {**resource.get("meta", {}), "security": security}}
+    if "contained" in resource:
+        labelled["contained"] = [_without_security(inner) for inner in resource["contained"]]
+    return labelled
+
+
+def _coding(code: str, part2: bool) -> dict[str, Any]:
+    system = PROGRAM_SYSTEM if code in _OURS else ACT_CODE
+    if not part2 or code in (_PART2, _MARK) or system == PROGRAM_SYSTEM:
+        return {"system": system, "code": code}
+    basis = {"url": _BASIS, "valueCoding": {"system": ACT_CODE, "code": _PART2}}
+    return {"extension": [basis], "system": system, "code": code}
+
+
+def _without_security(inner: Resource) -> Resource:
+    meta = {name: value for name, value in inner.get("meta", {}).items() if name != "security"}
+    rest = {name: value for name, value in inner.items() if name != "meta"}
+    return {**rest, "meta": meta} if meta else rest
+
+
+def redact(resource: Resource, labels: Labels, rules: Rules) -> tuple[Resource, Labels] | None:
+    """The rendition without the elements that give a label away, and what it still reveals.
+
+    None when nothing would be gained: the evidence lies in the record itself, or there is none.
+    """
+    kind = resource["resourceType"]
+    removable = frozenset(rules.vocabulary.file.removable.get("*", ()))
+    removable |= frozenset(rules.vocabulary.file.removable.get(kind, ()))
+    telling = {item.expression.removeprefix(f"{kind}.") for item in labels.evidence if item.expression}
+    leaving = telling & removable
+    if not leaving:
+        return None
+    remaining = tuple(
+        item for item in labels.evidence if item.expression.removeprefix(f"{kind}.") not in leaving
+    )
+    left = labels_from(remaining, rules.vocabulary)
+    if left == labels:
+        return None
+    return {name: value for name, value in resource.items() if name not in leaving}, left

@@ -1,0 +1,202 @@
+"""What is wrong with rules themselves: contradictory, shadowed, unreachable, expired, uncited, unreviewed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Literal
+
+from exchange.consent.content import line_of, load
+from exchange.consent.dates import EXCHANGE_ZONE
+from exchange.consent.proof.invariants import read_invariants
+from exchange.consent.proof.space import Search, points
+from exchange.consent.rules.policies import Policy, PolicyFile
+from exchange.consent.rules.ruleset import Rules, compile_rules, parse_rules
+from exchange.model.errors import ContentError
+from exchange.model.records import Files
+
+Kind = Literal[
+    "unreadable",
+    "contradictory",
+    "shadowed",
+    "unreachable",
+    "expired",
+    "uncited",
+    "unreviewed",
+    "switched-off",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """One thing wrong: with which rule, where that stands (`consent/<file>:<line>`), what would be right."""
+
+    kind: Kind
+    rule: str
+    place: str
+    problem: str
+    remedy: str
+
+
+def check(files: Files, today: date) -> list[Flaw]:
+    """Everything that is wrong with the rules as of today; a file that cannot be read is all that is told."""
+    try:
+        places = _places(files)
+        rules = parse_rules(files)
+        invariants = read_invariants(files, rules.vocabulary)
+    except ContentError as error:
+        return [_unreadable(error, files)]
+    found = [flaw for rule in rules.rules for flaw in _of_one(rule.policy, places, today)]
+    found += _of_all(rules, places, today)
+    found += [
+        Flaw("unreviewed", w.invariant.id, w.place, _overdue(w.invariant.review_by), _LOOK)
+        for w in invariants
+        if w.invariant.review_by < today
+    ]
+    used = {rule.policy.id for rule in rules.rules}
+    found += [
+        Flaw("switched-off", name, place, "its pack is not switched on", _SWITCH)
+        for name, place in places.items()
+        if name not in used
+    ]
+    return sorted(found, key=lambda flaw: (flaw.place.rpartition(":")[0], _line(flaw.place), flaw.kind))
+
+
+_LOOK = "read its source again, correct what has changed, and set a new `review_by`"
+_SWITCH = "add the pack to `packs` in vocabulary.yaml, or leave it: the rule does not count"
+
+
+def _line(place: str) -> int:
+    line = place.rpartition(":")[2]
+    return int(line) if line.isdigit() else 0
+
+
+def _places(files: Files) -> dict[str, str]:
+    """Where each rule stands."""
+    found: dict[str, str] = {}
+    for name in sorted(file for file in files if file.startswith("policies/")):
+        read, lines = load(PolicyFile, name, files[name])
+        for position, policy in enumerate(read.policies):
+            found.setdefault(policy.id, f"consent/{name}:{line_of(lines, 'policies', position)}")
+    return found
+
+
+def _unreadable(error: ContentError, files: Files) -> Flaw:
+    """The error as a flaw; two rules that say the opposite are known by the name of one of them."""
+    opposite = "say the opposite" in str(error)
+    place = f"consent/{error.file}:{error.line}" if error.file else ""
+    if opposite:
+        place = _places(files).get(error.field, place)
+    valid = f"one of: {', '.join(error.valid)}" if error.valid else "correct the line named"
+    remedy = "delete the one that is wrong, or say in `unless` when it does not hold" if opposite else valid
+    return Flaw("contradictory" if opposite else "unreadable", error.field, place, str(error), remedy)
+
+
+def _of_one(policy: Policy, places: Mapping[str, str], today: date) -> Iterator[Flaw]:
+    place = places[policy.id]
+    until = policy.in_force.until
+    if until is not None and until < today:
+        yield Flaw(
+            "expired", policy.id, place, f"it ended on {until}", "delete it, or extend `in_force.until`"
+        )
+    if not policy.citation.strip() or policy.citation.strip().upper() in ("TODO", "TBD", "?"):
+        yield Flaw("uncited", policy.id, place, "it names no source", "write the section it follows")
+    if policy.review_by < today:
+        yield Flaw("unreviewed", policy.id, place, _overdue(policy.review_by), _LOOK)
+
+
+def _overdue(day: date) -> str:
+    return f"it was to be looked at again by {day}"
+
+
+def _of_all(rules: Rules, places: Mapping[str, str], today: date) -> Iterator[Flaw]:
+    since = datetime.combine(today, time(12), EXCHANGE_ZONE)
+    policies = [rule.policy for rule in rules.rules if not _over(rule.policy, today)]
+    for policy in policies:
+        if not _applying(policy, [], policies, rules, since):
+            yield Flaw("unreachable", policy.id, places[policy.id], _NOWHERE, _WIDEN)
+            continue
+        stronger = [other for other in policies if other is not policy and _silences(other, policy)]
+        if _applying(policy, stronger, policies, rules, since):
+            continue
+        blamed = _smallest(policy, stronger, policies, rules, since)
+        named = " and ".join(f"{other.id} ({places[other.id]})" for other in blamed)
+        if any(_opposite(policy, other) and _same(policy, other, policies, rules, since) for other in blamed):
+            problem = f"it says the opposite of {named} about the same requests"
+            yield Flaw("contradictory", policy.id, places[policy.id], problem, _DECIDE)
+        else:
+            problem = f"wherever it applies, {named} decides without it"
+            yield Flaw("shadowed", policy.id, places[policy.id], problem, _DELETE)
+
+
+_NOWHERE = "no request and no record meets `when` without meeting an `unless`"
+_WIDEN = "correct the condition that cannot be met, or delete the rule"
+_DECIDE = "delete the one that is wrong, or say in `unless` when it does not hold"
+_DELETE = "delete it, or narrow the other rule so that this one has something to say"
+
+
+def _over(policy: Policy, today: date) -> bool:
+    return policy.in_force.until is not None and policy.in_force.until < today
+
+
+def _applying(
+    policy: Policy, closed: Sequence[Policy], policies: Iterable[Policy], rules: Rules, since: datetime
+) -> bool:
+    """Is there a request to which the policy applies and none of `closed` does?"""
+    few = [other for other in policies if other is policy or any(other is c for c in closed)]
+    bits = {other.id: 1 << position for position, other in enumerate(few)}
+    subset = compile_rules({"of": rules.digest}, rules.vocabulary, rules.lists, few)
+    shut = sum(bits[other.id] for other in closed)
+    search = Search(subset, since, needed=bits[policy.id], closed=shut)
+    return next(points(search), None) is not None
+
+
+def _smallest(
+    policy: Policy, stronger: list[Policy], policies: Sequence[Policy], rules: Rules, since: datetime
+) -> list[Policy]:
+    """Those of the stronger rules that are needed to leave the policy nothing to say."""
+    needed = list(stronger)
+    for other in stronger:
+        rest = [one for one in needed if one is not other]
+        if not _applying(policy, rest, policies, rules, since):
+            needed = rest
+    return needed
+
+
+def _same(one: Policy, other: Policy, policies: Sequence[Policy], rules: Rules, since: datetime) -> bool:
+    """Whether the other applies nowhere but where the one does, too."""
+    return not _applying(other, [one], policies, rules, since)
+
+
+def _opposite(one: Policy, other: Policy) -> bool:
+    return {one.effect, other.effect} in ({"prohibited", "allowed"}, {"prohibited", "released"})
+
+
+_BEFORE = ("prohibited", "released", "emergency-only")
+_RANK = {effect: rank for rank, effect in enumerate((*_BEFORE, "required", "allowed"))}
+
+
+def _silences(other: Policy, policy: Policy) -> bool:
+    """Whether the policy has nothing to say wherever the other applies."""
+    if other.effect == policy.effect:
+        return _as_strong(other, policy)
+    if policy.effect == "relationship":
+        return other.effect in _BEFORE
+    if policy.effect == "obligation":
+        return other.effect == "prohibited"
+    return other.effect in _RANK and _RANK[other.effect] < _RANK[policy.effect]
+
+
+def _as_strong(other: Policy, policy: Policy) -> bool:
+    """Two of one effect: everything the policy asks for, the other asks for, too."""
+    owed = set(other.obligations).issuperset(policy.obligations)
+    if policy.effect == "required" and policy.consent and other.consent:
+        mine, its = policy.consent, other.consent
+        stricter = all(getattr(its, n) >= getattr(mine, n) for n in ("named", "written", "time_limited"))
+        return owed and stricter and set(its.domain).issubset(mine.domain)
+    if policy.effect == "relationship":
+        return not other.waived_if_named or policy.waived_if_named
+    if policy.effect == "emergency-only":
+        return owed and set(other.lifts).issubset(policy.lifts)
+    return owed

@@ -1,0 +1,63 @@
+"""A counterexample in sentences a privacy officer can check."""
+
+from __future__ import annotations
+
+from exchange.consent.participants import Participant
+from exchange.consent.proof.prover import Counterexample
+from exchange.consent.proof.space import REPOSITORY_CODE
+from exchange.consent.rules.ruleset import Rules
+from exchange.model.records import Decision
+
+
+def sentences(found: Counterexample, rules: Rules) -> tuple[str, ...]:
+    """Who asks for what, whose record it is, what the person said, and what was answered why."""
+    point = found.point
+    own = point.requester.code == point.source.code
+    source = participant_words(point.source)
+    asking = "the organization the record is from" if own else participant_words(point.requester)
+    labels = f"labelled {', '.join(point.labels)}" if point.labels else "without labels"
+    about = "a person" if point.about == "person" else "nobody"
+    said = [f"The person has given {consent.words}." for consent in found.consents]
+    return (
+        f"{asking[0].upper()}{asking[1:]} asks to {point.action} for {point.purpose} as {point.role}"
+        f" on {point.at:%Y-%m-%d}.",
+        f"The record: type {point.type}, about {about}, confidentiality {point.confidentiality}, {labels}.",
+        f"It comes from {source}.",
+        *(said or (["The person has said nothing."] if point.about == "person" else [])),
+        *answer_words(found.decision, rules, tuple(consent.words for consent in found.consents)),
+    )
+
+
+def participant_words(who: Participant) -> str:
+    """The facts the law attaches to."""
+    if who.code == REPOSITORY_CODE:
+        return "the exchange itself"
+    facts = [
+        "a covered entity" if who.covered_entity else "outside HIPAA",
+        *(["a Part 2 program"] if who.part2_program else []),
+        f"in {who.state}" if who.state != "other" else "in another state",
+        f"agreement {who.agreement}" if who.agreement_from else "without an agreement in force",
+    ]
+    article = "an" if who.type[0] in "aeiou" else "a"
+    return f"{article} {who.type} ({', '.join(facts)})"
+
+
+def answer_words(answer: Decision, rules: Rules, consents: tuple[str, ...]) -> tuple[str, ...]:
+    """The decision with what caused it; `consents` by position."""
+    head = f"Answer: {answer.effect}"
+    if answer.effect == "permit":
+        head += ", with a care relationship" if answer.needs_relationship else ", without a care relationship"
+        head += f", obligations: {', '.join(sorted(answer.obligations)) or 'none'}"
+    policies = {rule.policy.id: rule.policy for rule in rules.rules}
+    because = []
+    for reason in answer.because:
+        if reason.startswith("consent:"):
+            _, position, path = reason.split(":", 2)
+            number = int(position)
+            named = consents[number] if number < len(consents) else f"statement {position}"
+            because.append(f"{named} (Consent.{path})")
+        elif reason in policies:
+            because.append(f"{policies[reason].title} ({reason}; {policies[reason].citation})")
+        else:
+            because.append(reason)
+    return (f"{head}.", *(f"Because of: {text}." for text in because))

@@ -1,0 +1,1 @@
+"""Law and agreement: the content of `consent/`, checked and compiled."""

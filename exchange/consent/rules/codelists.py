@@ -1,0 +1,191 @@
+"""`consent/labels/*.csv`: which codes and words reveal what, compiled for fast look-up."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Literal, cast
+
+from exchange.consent.rules.vocabulary import CodeSystem, Vocabulary
+from exchange.model.errors import ContentError
+from exchange.model.records import Files
+
+COLUMNS = ("system", "match", "value", "label", "strength", "from", "to", "source", "mark")
+ANY_SYSTEM = "*"
+
+Strength = Literal["strong", "weak", "context", "relative", "never"]
+"""`weak` labels and asks for review, `context` needs a second signal, `relative` is about somebody else,
+`never` takes codes out of a broader row."""
+
+_STRENGTHS = ("strong", "weak", "context", "relative", "never")
+_MATCHES = ("exact", "prefix", "display", "words")
+_MARKS = ("V", "V2", "R", "ours")
+_STEWARD = re.compile(r"^# steward: \S[^;\n]*; review by \d{4}-\d{2}-\d{2}$", re.MULTILINE)
+_NEGATED = re.compile(
+    r"\b(?:no|not|denies|denied|without|negative for|never|niega|sin|nunca)\W+(?:\w+\W+){0,4}\Z",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One row that matched; `row` is file and line, never what the record said."""
+
+    label: str
+    strength: Strength
+    row: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    regex: re.Pattern[str]
+    negatable: bool
+    hit: Hit
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CodeLists:
+    """Rows by system: whole codes, prefixes by length; patterns over displays and free text."""
+
+    systems: dict[str, CodeSystem]
+    exact: dict[tuple[str, str], tuple[Hit, ...]]
+    prefixes: dict[str, dict[int, dict[str, tuple[Hit, ...]]]]
+    patterns: tuple[_Pattern, ...]
+
+    def of_code(self, system: str, code: str) -> tuple[Hit, ...] | None:
+        """What the code reveals; None when it has not the shape of a code of its system."""
+        return _of_code(self, system, code)
+
+    def of_text(self, text: str) -> tuple[Hit, ...]:
+        """What words in the text reveal, leaving out what they negate."""
+        return _of_text(self, text)
+
+
+def normal_code(code: str, system: CodeSystem) -> str:
+    """Trimmed, upper case, without the dots ICD writes."""
+    trimmed = code.strip().upper()
+    return trimmed.replace(".", "") if system.dotless else trimmed
+
+
+@lru_cache(maxsize=1 << 17)
+def _of_code(lists: CodeLists, system: str, code: str) -> tuple[Hit, ...] | None:
+    known = lists.systems.get(system)
+    if known is None:
+        return ()
+    spelled = normal_code(code, known)
+    if known.shape and not re.fullmatch(known.shape, spelled):
+        return None
+    exact = lists.exact.get((known.uri, spelled))
+    if exact is not None:
+        return tuple(hit for hit in exact if hit.strength != "never")
+    return tuple(_longest(lists.prefixes.get(known.uri, {}), spelled))
+
+
+def _longest(prefixes: dict[int, dict[str, tuple[Hit, ...]]], code: str) -> Iterator[Hit]:
+    """Hits of every prefix, from the longest; `never` hides the shorter ones."""
+    for length in sorted(prefixes, reverse=True):
+        hits = prefixes[length].get(code[:length], ()) if len(code) >= length else ()
+        if any(hit.strength == "never" for hit in hits):
+            return
+        yield from hits
+
+
+@lru_cache(maxsize=1 << 17)
+def _of_text(lists: CodeLists, text: str) -> tuple[Hit, ...]:
+    return tuple(
+        pattern.hit
+        for pattern in lists.patterns
+        if any(
+            not (pattern.negatable and _NEGATED.search(text[: found.start()]))
+            for found in pattern.regex.finditer(text)
+        )
+    )
+
+
+def parse_code_lists(files: Files, vocabulary: Vocabulary) -> CodeLists:
+    """Raises ContentError for a row that could never match or matches what it must not."""
+    systems = {name: system for system in vocabulary.file.code_systems for name in (system.uri, *system.also)}
+    exact: dict[tuple[str, str], tuple[Hit, ...]] = {}
+    prefixes: dict[str, dict[int, dict[str, tuple[Hit, ...]]]] = {}
+    patterns: list[_Pattern] = []
+    for name in sorted(file for file in files if file.startswith("labels/")):
+        _kept(name, files[name])
+        for line, row in _rows(name, files[name]):
+            hit = _hit(row, vocabulary, name, line)
+            if row["match"] in ("display", "words"):
+                patterns.append(_Pattern(_regex(row["value"], name, line), row["match"] == "words", hit))
+                continue
+            uri, value = _code(row, systems, name, line)
+            if row["match"] == "exact":
+                exact[uri, value] = (*exact.get((uri, value), ()), hit)
+            else:
+                of_length = prefixes.setdefault(uri, {}).setdefault(len(value), {})
+                of_length[value] = (*of_length.get(value, ()), hit)
+    return CodeLists(systems, exact, prefixes, tuple(patterns))
+
+
+def _kept(name: str, text: str) -> None:
+    """A list nobody looks after rots: its head names a steward and the day it must be looked at again."""
+    if not _STEWARD.search(text):
+        raise ContentError("write `# steward: <who>; review by <date>` above the columns", file=name, line=1)
+
+
+def _rows(name: str, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    skipped = len(text.splitlines()) - len(lines)
+    reader = csv.DictReader(lines)
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        raise ContentError("the columns are " + ", ".join(COLUMNS), file=name, line=skipped + 1)
+    for row in reader:
+        line = skipped + reader.line_num
+        if None in row or None in row.values():
+            raise ContentError("a row with a wrong number of columns", file=name, line=line)
+        yield line, row
+
+
+def _hit(row: dict[str, str], vocabulary: Vocabulary, name: str, line: int) -> Hit:
+    _one_of(row["label"], vocabulary.atoms | vocabulary.marks, "label", name, line)
+    _one_of(row["strength"], _STRENGTHS, "strength", name, line)
+    _one_of(row["match"], _MATCHES, "match", name, line)
+    _one_of(row["mark"], _MARKS, "mark", name, line)
+    if not row["source"]:
+        raise ContentError("every row names its source", file=name, line=line, field="source")
+    for column in ("from", "to"):
+        try:
+            date.fromisoformat(row[column] or "2000-01-01")
+        except ValueError:
+            raise ContentError("a date like 2026-01-31", file=name, line=line, field=column) from None
+    return Hit(row["label"], cast("Strength", row["strength"]), f"{name}:{line}")
+
+
+def _code(row: dict[str, str], systems: dict[str, CodeSystem], name: str, line: int) -> tuple[str, str]:
+    system = systems.get(row["system"])
+    if system is None:
+        raise ContentError("unknown code system", file=name, line=line, field=row["system"], valid=systems)
+    value = row["value"]
+    if value != normal_code(value, system):
+        raise ContentError(
+            "write the code without dots and blanks, in capitals", file=name, line=line, field="value"
+        )
+    misshapen = system.shape and row["match"] == "exact" and not re.fullmatch(system.shape, value)
+    if "E+" in value or misshapen or (system.dotless and not value.isalnum()):
+        raise ContentError("not a code of this system", file=name, line=line, field="value")
+    return system.uri, value
+
+
+def _regex(value: str, name: str, line: int) -> re.Pattern[str]:
+    try:
+        return re.compile(value, re.IGNORECASE)
+    except re.error as error:
+        raise ContentError(
+            f"not a regular expression: {error}", file=name, line=line, field="value"
+        ) from None
+
+
+def _one_of(word: str, valid: Iterable[str], column: str, name: str, line: int) -> None:
+    if word not in set(valid):
+        raise ContentError("unknown word", file=name, line=line, field=f"{column}.{word}", valid=valid)

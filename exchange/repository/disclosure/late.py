@@ -1,0 +1,164 @@
+"""Disclosures that were made before a label came and would be denied now: the privacy officer's worklist."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, NamedTuple
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import class_row
+
+from exchange.consent import Context, decide
+from exchange.model.errors import Conflict
+from exchange.model.records import Viewer
+from exchange.repository.disclosure.viewers import load_classes
+
+Closing = Literal["recall", "breach", "no-action"]
+"""The recipient is asked to give it back or destroy it; it goes to breach assessment; neither is needed."""
+
+
+class Moved(NamedTuple):
+    """A stored resource that came from one class into another."""
+
+    type: str
+    fhir_id: UUID
+    partner: str
+    patient: int | None
+    old: int
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
+class LateDisclosure:
+    """What somebody got and would not get now; the events are numbers (sequence) of the audit log."""
+
+    entry: int
+    found: datetime
+    type: str
+    fhir_id: UUID
+    partner: str
+    labels: list[str]
+    participant: str
+    purpose: str
+    because: list[str]
+    first_event: int
+    last_event: int
+    times: int
+    decision: Closing | None
+    reason: str | None
+    decided_by: str | None
+    decided: datetime | None
+
+
+# Every answer names its resources; a requester knows a person under any id of the person's records, and a
+# golden Patient does not say from which of them it was composed.
+_WENT_OUT = """
+SELECT e.sequence, m.type, m.fhir_id, m.partner, m.old, m.new, e.participant,
+       e.body #>> '{purposeOfEvent,0,coding,0,code}', coalesce(recipient.value #>> '{role,0,text}', ''),
+       coalesce(named.there, false)
+FROM unnest(%(types)s::text[], %(ids)s::uuid[], %(partners)s::text[], %(patients)s::int[], %(old)s::int[],
+            %(new)s::int[]) AS m (type, fhir_id, partner, patient, old, new)
+JOIN audit_event e ON e.kind IN ('read', 'query', 'everything') AND (
+    m.patient IS NULL AND e.patient IS NULL OR e.patient IN (
+        SELECT unnest(ARRAY[same.fhir_id, same.golden_id])
+        FROM patient asked JOIN patient same ON same.person = asked.person
+        WHERE asked.patient = m.patient))
+CROSS JOIN LATERAL (
+    SELECT value FROM json_array_elements(e.body -> 'agent') AS a (value)
+    WHERE a.value ->> 'requestor' = 'true') AS recipient
+LEFT JOIN LATERAL (
+    SELECT true AS there
+    FROM json_array_elements(e.body -> 'entity') AS n (entity)
+    WHERE n.entity #>> '{role,code}' = '4'                       -- what went out, not whom it is about
+      AND (n.entity #>> '{what,reference}' = m.type || '/' || m.fhir_id
+        OR m.type = 'Patient' AND n.entity #>> '{what,reference}' LIKE 'Patient/%%'
+        OR n.entity #>> '{type,code}' = m.type
+          AND m.fhir_id::text = ANY (string_to_array(n.entity #>> '{detail,0,valueString}', ' ')))
+    LIMIT 1) AS named ON true
+WHERE named.there OR EXISTS (
+    SELECT FROM json_array_elements(e.body -> 'entity') AS n (entity)
+    WHERE n.entity #>> '{type,code}' = m.type
+      AND (m.type = 'Patient' OR n.entity #> '{detail}' IS NULL))
+ORDER BY e.sequence
+"""
+
+
+def note_late_disclosures(
+    conn: psycopg.Connection, moved: Collection[Moved], context: Context, at: datetime
+) -> int:
+    """Writes what each recipient of a moved resource got and would be denied now; returns how many are new.
+
+    A golden Patient, and an answer of which only types were recorded, count where the class of before was
+    permitted.
+    """
+    each = list(moved)
+    columns = ("types", "ids", "partners", "patients", "old", "new")
+    values = {name: [row[position] for row in each] for position, name in enumerate(columns)}
+    events = conn.execute(_WENT_OUT, values).fetchall()
+    classes = load_classes(conn, {number for row in events for number in row[4:6]})
+    entries: dict[_Entry, _Times] = {}
+    for sequence, kind, fhir_id, partner, old, new, participant, purpose, role, named in events:
+        viewer = Viewer(participant, role, purpose)
+        now = decide(classes[new], viewer, context, at)
+        went_out = named or decide(classes[old], viewer, context, at).effect == "permit"
+        if now.effect == "permit" or not went_out:
+            continue
+        late = tuple(sorted(set(classes[new].labels) - set(classes[old].labels)))
+        entry = _Entry(kind, fhir_id, partner, late, participant, purpose)
+        before = entries.get(entry, _Times(now.because, sequence, sequence, 0))
+        entries[entry] = before._replace(last_event=sequence, times=before.times + 1)
+    return sum(_write(conn, entry, times, at) for entry, times in entries.items())
+
+
+class _Entry(NamedTuple):
+    type: str
+    fhir_id: UUID
+    partner: str
+    labels: tuple[str, ...]
+    participant: str
+    purpose: str
+
+
+class _Times(NamedTuple):
+    because: tuple[str, ...]
+    first_event: int
+    last_event: int
+    times: int
+
+
+def _write(conn: psycopg.Connection, entry: _Entry, times: _Times, at: datetime) -> int:
+    values = {**entry._asdict(), **times._asdict(), "found": at}
+    values |= {"labels": list(entry.labels), "because": list(times.because)}
+    return conn.execute(
+        "INSERT INTO late_disclosure (found, type, fhir_id, partner, labels, participant, purpose, because,"
+        " first_event, last_event, times) VALUES (%(found)s, %(type)s, %(fhir_id)s, %(partner)s, %(labels)s,"
+        " %(participant)s, %(purpose)s, %(because)s, %(first_event)s, %(last_event)s, %(times)s)"
+        " ON CONFLICT DO NOTHING",
+        values,
+    ).rowcount
+
+
+def late_disclosures(conn: psycopg.Connection, closed: bool = False) -> list[LateDisclosure]:
+    """The entries that wait for a decision, or all of them, oldest first."""
+    with conn.cursor(row_factory=class_row(LateDisclosure)) as cursor:
+        return cursor.execute(
+            "SELECT * FROM late_disclosure WHERE %s OR decision IS NULL ORDER BY entry", [closed]
+        ).fetchall()
+
+
+def close_late_disclosure(
+    conn: psycopg.Connection, entry: int, decision: Closing, reason: str, officer: str, at: datetime
+) -> None:
+    """Records what the privacy officer decided, once; raises Conflict when there is nothing to decide."""
+    done = conn.execute(
+        "UPDATE late_disclosure SET decision = %s, reason = %s, decided_by = %s, decided = %s"
+        " WHERE entry = %s AND decision IS NULL",
+        [decision, reason, officer, at, entry],
+    )
+    if not done.rowcount:
+        raise Conflict(
+            f"entry {entry} does not wait for a decision; list those that do: exchange consent late"
+        )

@@ -1,0 +1,236 @@
+"""Consents follow the person: profiles, relationships and classes after a link, an unlink or a consent.
+
+A permit counts only for Patients that are certainly the one who gave it (direct certain edges), a denial for
+every Patient of the person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
+
+import orjson
+import psycopg
+
+from exchange.consent import (
+    Context,
+    Directive,
+    DisclosureClass,
+    Profile,
+    Surroundings,
+    identity_hold,
+    matched,
+    origins,
+    profile,
+)
+from exchange.consent.directives.matching import by_content
+from exchange.model.records import Resource
+from exchange.repository.disclosure.overlay import held
+from exchange.repository.disclosure.relationships import derive_relationships
+from exchange.repository.disclosure.ruling import hold_ruling
+from exchange.repository.disclosure.surroundings import surroundings
+from exchange.repository.disclosure.viewers import (
+    NO_DIRECTIVES,
+    intern_classes,
+    intern_profiles,
+    load_classes,
+    load_profiles,
+)
+from exchange.repository.disclosure.withdraw import forbidden_rows, withdraw
+from exchange.repository.storage.store import move
+
+
+@dataclass(frozen=True, slots=True)
+class Reprofiled:
+    """How many patients got another consent profile, rows another class, and rows left the repository."""
+
+    patients: int
+    moved: int
+    withdrawn: int
+
+
+_Wanted = tuple[int, int, tuple[int, ...]]
+"""A class as it was, the number of the profile it is to have, and the provisions that match."""
+
+
+class Member(NamedTuple):
+    """A patient of an affected person."""
+
+    patient: int
+    profile: int | None
+
+
+def reprofile(conn: psycopg.Connection, patients: Set[int], context: Context, at: datetime) -> Reprofiled:
+    """Brings everything that depends on who these patients are, and what they decided, up to date.
+
+    Runs in the caller's transaction; raises Conflict when the rules in force are not those of `context`.
+    """
+    hold_ruling(conn, context, at)
+    members = lock_persons(conn, patients)
+    numbers = [member.patient for member in members]
+    profiles = _profiles(conn, numbers)
+    interned = intern_profiles(conn, profiles.values())
+    changed = {
+        member.patient: interned[profiles[member.patient].digest]
+        for member in members
+        if member.profile != interned[profiles[member.patient].digest]
+    }
+    _set_profiles(conn, changed)
+    moved = _reclass(conn, changed, context, at)
+    withdrawn = withdraw(conn, forbidden_rows(conn, at, list(changed)), context, at)
+    derive_relationships(conn, numbers)
+    return Reprofiled(len(changed), moved, withdrawn)
+
+
+def rematch(conn: psycopg.Connection, patients: Set[int], context: Context, at: datetime) -> int:
+    """Looks again at what their provisions match, when a record came that decides it; returns rows moved."""
+    if not patients:
+        return 0
+    known = conn.execute(
+        "SELECT patient, profile FROM patient WHERE patient = ANY(%s) AND profile IS NOT NULL",
+        (list(patients),),
+    ).fetchall()
+    moved = _reclass(conn, dict(known), context, at)
+    withdraw(conn, forbidden_rows(conn, at, [patient for patient, _ in known]), context, at)
+    return moved
+
+
+def lock_persons(conn: psycopg.Connection, patients: Iterable[int]) -> list[Member]:
+    """All patients of the persons these belong to, kept from other writers until the transaction ends."""
+    rows = conn.execute(
+        "SELECT patient, profile FROM patient"
+        " WHERE person IN (SELECT person FROM patient WHERE patient = ANY(%s))"
+        " ORDER BY patient FOR NO KEY UPDATE",
+        (list(patients),),
+    ).fetchall()
+    return [Member(*row) for row in rows]
+
+
+def _profiles(conn: psycopg.Connection, patients: list[int]) -> dict[int, Profile]:
+    """The profile each patient should have."""
+    return {patient: profile(found) for patient, found in _given(conn, patients).items()}
+
+
+def consents_of(conn: psycopg.Connection, patient: int) -> tuple[tuple[str, ...], ...]:
+    """For each position of the patient's profile, the `Consent/<id>/_history/<version>` that say it."""
+    rows = conn.execute(
+        "SELECT patient FROM patient WHERE person = (SELECT person FROM patient WHERE patient = %s)",
+        (patient,),
+    ).fetchall()
+    return origins(_given(conn, [row[0] for row in rows]).get(patient, ()))
+
+
+def _given(conn: psycopg.Connection, patients: list[int]) -> dict[int, list[tuple[Directive, bool]]]:
+    """The directives of the whole person, with whether each was certainly given for that patient."""
+    directives = conn.execute(
+        "SELECT p.person, d.patient, d.body::text FROM directive d JOIN patient p USING (patient)"
+        " WHERE patient = ANY(%s)",
+        (patients,),
+    ).fetchall()
+    persons: dict[int, object] = dict(
+        conn.execute("SELECT patient, person FROM patient WHERE patient = ANY(%s)", (patients,)).fetchall()
+    )
+    certain = set(
+        conn.execute(
+            "SELECT a, b FROM patient_edge WHERE a = ANY(%s) AND grade = 'certain'", (patients,)
+        ).fetchall()
+    )
+    parsed = [(person, owner, Directive.from_json(orjson.loads(body))) for person, owner, body in directives]
+    unsettled = {persons[patient] for patient in held(conn, patients)}
+    return {
+        patient: [
+            *[
+                (directive, owner == patient or (patient, owner) in certain)
+                for person, owner, directive in parsed
+                if person == persons[patient]
+            ],
+            *([(identity_hold(), True)] if persons[patient] in unsettled else []),
+        ]
+        for patient in patients
+    }
+
+
+def _set_profiles(conn: psycopg.Connection, changed: Mapping[int, int]) -> None:
+    conn.execute(
+        "UPDATE patient p SET profile = n.profile FROM unnest(%s::int[], %s::int[]) AS n (patient, profile)"
+        " WHERE p.patient = n.patient",
+        (list(changed), list(changed.values())),
+    )
+
+
+def matches(directives: Profile, resource: Resource, around: Surroundings) -> tuple[int, ...]:
+    """The content-dependent provisions that match; nothing is looked at for the many who decided nothing."""
+    return matched(directives, resource, around) if directives.groups else ()
+
+
+def _reclass(conn: psycopg.Connection, profiles: Mapping[int, int], context: Context, at: datetime) -> int:
+    """Gives all records of these patients the class that goes with their new profile."""
+    if not profiles:
+        return 0
+    known = load_profiles(conn, profiles.values())
+    content = [patient for patient, number in profiles.items() if by_content(known[number])]
+    moved = 0
+    for table, identity in _KEPT.items():
+        rows = conn.execute(
+            f"SELECT {identity}, class, patient, CASE WHEN patient = ANY(%s) THEN {_body(table)} END"
+            f" FROM {table} WHERE patient = ANY(%s)",
+            (content, list(profiles)),
+        ).fetchall()
+        old = load_classes(conn, {row[1] for row in rows})
+        bodies: dict[object, Resource] = {row[0]: orjson.loads(row[3]) for row in rows if row[3]}
+        names = {f"{body['resourceType']}/{body['id']}" for body in bodies.values()}
+        reading = context.rules.vocabulary.file.data_period
+        around = surroundings(conn, known.values(), names, {}, reading)
+        wanted = {
+            row[0]: (row[1], profiles[row[2]], _found(known[profiles[row[2]]], bodies.get(row[0]), around))
+            for row in rows
+        }
+        classes = {
+            one: replace(old[one[0]], profile=known[one[1]], matched=one[2]) for one in set(wanted.values())
+        }
+        numbers = _interned(conn, classes, context, at)
+        changes = {row: numbers[one] for row, one in wanted.items() if numbers[one] != one[0]}
+        _move(conn, table, changes)
+        moved += len(changes) if table == "resource" else 0
+    return moved
+
+
+# What carries a class, and how a row of it is told. The ledger holds no content: provisions that depend on it
+# cannot be looked at there, and are when the record is replayed, before anything of it is stored.
+_KEPT = {"resource": "rid", "resource_history": "ctid::text", "withheld": "ctid::text"}
+
+
+def _body(table: str) -> str:
+    return "NULL::bytea" if table == "withheld" else "body"
+
+
+def _found(directives: Profile, body: Resource | None, around: Surroundings) -> tuple[int, ...]:
+    return matches(directives, body, around) if body else ()
+
+
+def _interned(
+    conn: psycopg.Connection, classes: Mapping[_Wanted, DisclosureClass], context: Context, at: datetime
+) -> dict[_Wanted, int]:
+    """Hundreds of records share few classes: each is named and looked up once."""
+    digests = {one: found.digest for one, found in classes.items()}
+    numbers = intern_classes(conn, classes.values(), context, at)
+    return {one: numbers[digest] for one, digest in digests.items()}
+
+
+def _move(conn: psycopg.Connection, table: str, classes: Mapping[int, int]) -> None:
+    if table == "resource":
+        move(conn, classes)
+        return
+    conn.execute(
+        f"UPDATE {table} t SET class = n.class FROM unnest(%s::tid[], %s::int[]) AS n (tid, class)"
+        " WHERE t.ctid = n.tid",
+        (list(classes), list(classes.values())),
+    )
+
+
+def profiles_of(conn: psycopg.Connection, numbers: Iterable[int | None]) -> dict[int | None, Profile]:
+    """Profiles by number; None stands for a patient who was never profiled and decided nothing."""
+    found: dict[int | None, Profile] = {None: NO_DIRECTIVES}
+    return found | load_profiles(conn, {number for number in numbers if number is not None})

@@ -1,0 +1,75 @@
+"""What a consent may ask about a record that is not written in it: what refers to it, and who wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from uuid import UUID
+
+import orjson
+import psycopg
+
+from exchange.consent import Profile, Surroundings
+from exchange.consent.directives.matching import by_author, meant, references_in
+from exchange.model.records import Resource
+
+
+def surroundings(
+    conn: psycopg.Connection,
+    profiles: Iterable[Profile],
+    about: Collection[str],
+    batch: Mapping[str, Resource],
+    reading: str,
+) -> Surroundings:
+    """Looks up only what these profiles ask of the records `about` (`Type/id`); `batch` is being stored."""
+    chosen = [one for one in profiles if one.groups]
+    wanted = frozenset().union(*(meant(one) for one in chosen))
+    bodies = {**_stored(conn, wanted - batch.keys()), **{name: batch[name] for name in wanted & batch.keys()}}
+    referred = {name: references_in(body) for name, body in bodies.items()}
+    agents = _agents(conn, about, batch) if any(by_author(one) for one in chosen) else {}
+    return Surroundings(referred.get, agents.get, "recorded" if reading == "recorded" else "clinical")
+
+
+def asked_about(profile: Profile, resource: Resource) -> bool:
+    """Whether what this resource says decides how provisions of the profile match other records."""
+    if not profile.groups:
+        return False
+    if resource["resourceType"] == "Provenance":
+        return by_author(profile)
+    return f"{resource['resourceType']}/{resource['id']}" in meant(profile)
+
+
+def _stored(conn: psycopg.Connection, names: Iterable[str]) -> dict[str, Resource]:
+    pairs = [pair for pair in map(_split, names) if pair]
+    rows = conn.execute(
+        "SELECT r.type || '/' || r.fhir_id, r.body FROM resource r"
+        " JOIN unnest(%s::text[], %s::uuid[]) AS k (type, fhir_id)"
+        " ON (r.type, r.fhir_id) = (k.type, k.fhir_id) WHERE r.rendition = 0",
+        ([kind for kind, _ in pairs], [fhir_id for _, fhir_id in pairs]),
+    ).fetchall()
+    return {name: orjson.loads(body) for name, body in rows}
+
+
+def _agents(
+    conn: psycopg.Connection, about: Collection[str], batch: Mapping[str, Resource]
+) -> dict[str, set[str]]:
+    """Whom Provenance names as agents, by the `Type/id` of its target."""
+    rows = conn.execute(
+        "SELECT body FROM resource WHERE type = 'Provenance' AND rendition = 0"
+        " AND EXISTS (SELECT FROM unnest(%s::bytea[]) AS name WHERE position(name IN body) > 0)",
+        ([name.encode() for name in about],),
+    ).fetchall()
+    told = [orjson.loads(row[0]) for row in rows]
+    told += [one for one in batch.values() if one["resourceType"] == "Provenance"]
+    found: dict[str, set[str]] = {}
+    for one in told:
+        for target in references_in(one.get("target")):
+            found.setdefault(target, set()).update(references_in(one.get("agent")))
+    return found
+
+
+def _split(reference: str) -> tuple[str, UUID] | None:
+    kind, _, fhir_id = reference.partition("/")
+    try:
+        return kind, UUID(fhir_id)
+    except ValueError:
+        return None

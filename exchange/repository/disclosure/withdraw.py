@@ -1,0 +1,82 @@
+"""Taking out of the repository what it may no longer hold, by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import psycopg
+
+from exchange.consent import REPOSITORY, Context, decide
+from exchange.repository.disclosure.viewers import load_classes, repository_viewer
+from exchange.repository.storage.store import withdraw_rows
+
+
+def forbidden_rows(
+    conn: psycopg.Connection, at: datetime, patients: Sequence[int] | None = None
+) -> list[int]:
+    """Rows of `resource`, of these patients or of all, whose class the repository may not hold at `at`."""
+    rows = conn.execute(
+        "SELECT rid FROM resource r WHERE (%(patients)s::int[] IS NULL OR patient = ANY(%(patients)s))"
+        " AND NOT EXISTS (SELECT FROM disclosure d WHERE d.class = r.class AND d.viewer = %(viewer)s"
+        "  AND d.valid_from <= %(at)s AND d.valid_until > %(at)s)",
+        {
+            "patients": None if patients is None else list(patients),
+            "viewer": repository_viewer(conn),
+            "at": at,
+        },
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def withdraw(conn: psycopg.Connection, rids: Sequence[int], context: Context, at: datetime) -> int:
+    """Moves rows to the ledger `withheld`, with all their versions; returns how many there were."""
+    if not rids:
+        return 0
+    whole = conn.execute(
+        "SELECT type, fhir_id, partner, patient, class, record FROM resource"
+        " WHERE rid = ANY(%s) AND rendition = 0",
+        (list(rids),),
+    ).fetchall()
+    withdraw_rows(conn, rids)
+    classes = load_classes(conn, {row[4] for row in whole})
+    because = {number: list(decide(c, REPOSITORY, context, at).because) for number, c in classes.items()}
+    withhold(conn, [(*row, because[row[4]], at) for row in whole])
+    return len(rids)
+
+
+def withhold(conn: psycopg.Connection, rows: Sequence[tuple[object, ...]]) -> None:
+    """Writes the ledger: (type, fhir_id, partner, patient, class, record, because, at)."""
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO withheld (type, fhir_id, partner, patient, class, record, because, at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (type, fhir_id) DO UPDATE SET"
+            " partner = excluded.partner, patient = excluded.patient, class = excluded.class,"
+            " record = excluded.record, because = excluded.because, at = excluded.at",
+            rows,
+        )
+
+
+def reasons_withheld(conn: psycopg.Connection, run: int) -> dict[str, int]:
+    """How many resources of a run's records are withheld, by the first rule or consent that said so."""
+    rows = conn.execute(
+        "SELECT coalesce(because[1], 'silence'), count(*) FROM withheld w JOIN source_record s USING (record)"
+        " WHERE s.run = %s GROUP BY 1 ORDER BY 2 DESC, 1",
+        (run,),
+    ).fetchall()
+    return dict(rows)
+
+
+def readmissible_records(conn: psycopg.Connection, context: Context, at: datetime) -> dict[str, list[int]]:
+    """Source records by partner that were withheld and may be let in now, to be replayed."""
+    rows = conn.execute(
+        "SELECT DISTINCT partner, record FROM withheld w WHERE EXISTS (SELECT FROM disclosure d"
+        "  WHERE d.class = w.class AND d.viewer = %(viewer)s"
+        "  AND d.valid_from <= %(at)s AND d.valid_until > %(at)s)"
+        " ORDER BY partner, record",
+        {"viewer": repository_viewer(conn), "at": at},
+    ).fetchall()
+    found: dict[str, list[int]] = {}
+    for partner, record in rows:
+        found.setdefault(partner, []).append(record)
+    return found

@@ -1,0 +1,1 @@
+"""The identity index: links between Patients and the persons they form."""

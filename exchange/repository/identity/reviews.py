@@ -1,0 +1,171 @@
+"""What waits for a match steward, by harm, and what was said of the identity of patients before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+import psycopg
+from psycopg.rows import class_row
+
+from exchange.model.records import Resource
+from exchange.repository.identity.edges import pair_of
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Two patients who may be one person; `harm` 3 overlay, 2 protected, 1 care on both sides, 0 other."""
+
+    a: int
+    b: int
+    partners: tuple[str, str]
+    probability: float
+    rule: str
+    evidence: Mapping[str, Any]
+    harm: int
+    opened: datetime
+    asked: datetime | None
+    decision: str | None
+    steward: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """A patient whose record turned into another person's; what is known of the person is held back."""
+
+    patient: int
+    partner: str
+    since: datetime
+    rule: str
+    evidence: Mapping[str, Any]
+    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the identity of a patient: linked, possible, unlinked, kept-apart, with its ground."""
+
+    event: int
+    at: datetime
+    kind: str
+    a: int
+    b: int | None
+    grade: str | None
+    probability: float | None
+    basis: str
+    evidence: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`person.merged` or `person.split`: the person `before` is, or partly is, the person `after` now."""
+
+    event: int
+    at: datetime
+    kind: str
+    before: str
+    after: str
+
+
+# The wrong link of an overlay shows one person's chart as another's; a protected record would cross a wrong
+# link; a missed one hides allergies and medications of either side.
+_DOUBTS = """
+WITH waiting AS (
+    SELECT m.*, coalesce(m.evidence ->> 'rule', '') AS rule,
+        EXISTS (
+            SELECT FROM resource r JOIN disclosure_class c USING (class)
+            WHERE r.patient IN (m.a, m.b) AND cardinality(c.labels) > 0
+        ) AS protected,
+        EXISTS (SELECT FROM resource r WHERE r.patient = m.a AND r.type = ANY(%(care)s))
+        AND EXISTS (SELECT FROM resource r WHERE r.patient = m.b AND r.type = ANY(%(care)s)) AS care
+    FROM match_review m WHERE {condition}
+)
+SELECT w.a, w.b, ARRAY[p.partner, q.partner] AS partners, w.probability, w.rule, w.evidence,
+    CASE WHEN w.rule = 'overlay' THEN 3 WHEN w.protected THEN 2 WHEN w.care THEN 1 ELSE 0 END AS harm,
+    w.opened, w.asked, w.decision, w.steward, w.reason
+FROM waiting w JOIN patient p ON p.patient = w.a JOIN patient q ON q.patient = w.b
+ORDER BY harm DESC, w.probability DESC, w.a, w.b LIMIT %(limit)s
+"""
+_CARE = ["AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement"]
+
+
+def doubts(
+    conn: psycopg.Connection, pair: tuple[int, int] | None = None, limit: int | None = None
+) -> list[Doubt]:
+    """Those that wait, worst harm first; with `pair` that one alone, also when it is decided."""
+    condition = "m.decision IS NULL" if pair is None else "(m.a, m.b) = (%(a)s, %(b)s)"
+    a, b = pair_of(*pair) if pair else (None, None)
+    with conn.cursor(row_factory=class_row(Doubt)) as cursor:
+        return cursor.execute(
+            _DOUBTS.format(condition=condition), {"care": _CARE, "a": a, "b": b, "limit": limit}
+        ).fetchall()
+
+
+def overlays(conn: psycopg.Connection) -> list[Overlay]:
+    """Records that turned into another person's and are not settled, oldest first."""
+    with conn.cursor(row_factory=class_row(Overlay)) as cursor:
+        return cursor.execute(
+            "SELECT o.patient, p.partner, o.since, coalesce(o.evidence ->> 'rule', '') AS rule, o.evidence,"
+            " o.outcome FROM overlay o JOIN patient p USING (patient)"
+            " WHERE o.outcome IS NULL OR o.outcome = 'two-people' ORDER BY o.since, o.patient"
+        ).fetchall()
+
+
+def ask_partners(conn: psycopg.Connection, pair: tuple[int, int], at: datetime) -> bool:
+    """Notes that the partners were asked; the pair waits on. False when it does not wait."""
+    done = conn.execute(
+        "UPDATE match_review SET asked = %s WHERE (a, b) = (%s, %s) AND decision IS NULL",
+        (at, *pair_of(*pair)),
+    )
+    return bool(done.rowcount)
+
+
+def patients_of(conn: psycopg.Connection, numbers: tuple[int, ...]) -> dict[int, tuple[str, Resource | None]]:
+    """(FHIR id, the Patient as its partner sent it, None when it is not held) by number."""
+    rows = conn.execute(
+        "SELECT p.patient, p.fhir_id::text, r.body FROM patient p LEFT JOIN resource r"
+        " ON r.type = 'Patient' AND r.fhir_id = p.fhir_id AND r.rendition = 0 WHERE p.patient = ANY(%s)",
+        (list(numbers),),
+    )
+    return {number: (fhir_id, orjson.loads(body) if body else None) for number, fhir_id, body in rows}
+
+
+def events_of(conn: psycopg.Connection, patient: int) -> list[Event]:
+    """What linkage, partners and stewards said about a patient, oldest first."""
+    with conn.cursor(row_factory=class_row(Event)) as cursor:
+        return cursor.execute(
+            "SELECT event, at, kind, a, b, grade, probability, basis, evidence FROM link_event"
+            " WHERE a = %(n)s OR b = %(n)s ORDER BY event",
+            {"n": patient},
+        ).fetchall()
+
+
+def changes_of_persons(conn: psycopg.Connection, after: int, limit: int) -> list[Change]:
+    """The feed of merged and split persons, after the event with that number."""
+    with conn.cursor(row_factory=class_row(Change)) as cursor:
+        return cursor.execute(
+            "SELECT event, at, kind, evidence ->> 'from' AS before, evidence ->> 'to' AS after"
+            " FROM link_event"
+            " WHERE kind IN ('person.merged', 'person.split') AND event > %s ORDER BY event LIMIT %s",
+            (after, limit),
+        ).fetchall()
+
+
+def joined_since(conn: psycopg.Connection, pair: tuple[int, int]) -> datetime | None:
+    """From when on the two may have been shown as one person; None when they are not one now.
+
+    The later of the two first links: never later than the moment they were joined.
+    """
+    row = conn.execute(
+        "SELECT max(first) FROM (SELECT n.patient, (SELECT min(at) FROM link_event e"
+        "  WHERE e.kind = 'linked' AND (e.a = n.patient OR e.b = n.patient)) AS first"
+        " FROM patient n WHERE n.patient IN (%(a)s, %(b)s)) AS linked"
+        " WHERE (SELECT count(DISTINCT person) FROM patient WHERE patient IN (%(a)s, %(b)s)) = 1",
+        {"a": pair[0], "b": pair[1]},
+    ).fetchone()
+    found: datetime | None = row[0] if row else None
+    return found

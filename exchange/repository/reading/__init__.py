@@ -1,0 +1,1 @@
+"""What a viewer gets: reads, searches and everything, under row-level security."""

@@ -1,0 +1,121 @@
+"""One page of a search, as entries ready to be joined into a searchset Bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlencode
+
+import orjson
+
+from exchange.repository.reading.query import Query
+from exchange.repository.reading.reader import Reader, terms
+from exchange.repository.reading.view import Served
+
+Mode = Literal["match", "include"]
+
+_SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`full_url` is absolute; `body` is the resource's JSON; `about`: to whom it is accounted."""
+
+    mode: Mode
+    full_url: str
+    body: bytes
+    about: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`total` is None when it was not asked for and not known anyway; `next` is the URL of the next page.
+
+    `unknown` names parameters that this server does not serve and did not apply; `patients` are those
+    the entries are about: golden ids, or a record's own word where the viewer sees no such Patient.
+    """
+
+    entries: tuple[Entry, ...]
+    total: int | None
+    next: str | None
+    unknown: tuple[str, ...]
+    patients: tuple[str, ...]
+    because: tuple[str, ...]
+    obligations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a page says apart from its entries; see Page."""
+
+    total: int | None = None
+    next: str | None = None
+    unknown: tuple[str, ...] = ()
+
+
+def make_page(
+    reader: Reader,
+    base_url: str,
+    served: Sequence[tuple[Mode, Served]],
+    around: Around,
+    query: Query | None = None,
+) -> Page:
+    """Gathers what is shown with whom it is about and why; a query may ask for parts of the resources."""
+    why = terms(reader, {c for _, resource in served for c in resource.classes})
+    return Page(
+        entries=tuple(
+            Entry(mode, f"{base_url}/{r.type}/{r.id}", _trimmed(r.body, query) if query else r.body, r.about)
+            for mode, r in served
+        ),
+        total=around.total,
+        next=around.next,
+        unknown=around.unknown,
+        patients=tuple(sorted({r.about for _, r in served if r.about})),
+        because=why.because,
+        obligations=why.obligations,
+    )
+
+
+def next_page(base_url: str, path: str, asked: Iterable[tuple[str, str]], cursor: str) -> str:
+    """URL of the page after: what was asked, with the cursor."""
+    return f"{base_url}/{path}?{urlencode([*asked, ('_cursor', cursor)])}"
+
+
+def _trimmed(body: bytes, query: Query) -> bytes:
+    """What `_elements` or `_summary` leave of a resource, tagged as a subset."""
+    if not query.elements and not query.summary:
+        return body
+    resource = orjson.loads(body)
+    if query.elements:
+        kept = {"resourceType", "id", "meta", *query.elements}
+    elif query.summary == "text":
+        kept = {"resourceType", "id", "meta", "text"}
+    else:
+        kept = resource.keys() - {"text"}
+    meta = resource.get("meta", {})
+    subset = {key: value for key, value in resource.items() if key in kept}
+    subset["meta"] = {**meta, "tag": [*meta.get("tag", ()), _SUBSETTED]}
+    return orjson.dumps(subset)
+
+
+def searchset(page: Page, self_url: str) -> bytes:
+    """The Bundle of a page, its entries joined as they are. https://hl7.org/fhir/R4/bundle.html"""
+    links = [{"relation": "self", "url": self_url}]
+    if page.next:
+        links.append({"relation": "next", "url": page.next})
+    head = {"resourceType": "Bundle", "type": "searchset", "link": links}
+    if page.total is not None:
+        head["total"] = page.total  # type: ignore[assignment]
+    entries = b",".join(
+        b'{"fullUrl":'
+        + orjson.dumps(e.full_url)
+        + b',"resource":'
+        + e.body
+        + b',"search":{"mode":"'
+        + e.mode.encode()
+        + b'"}}'
+        for e in page.entries
+    )
+    start = orjson.dumps(head)[:-1]
+    return start + (b',"entry":[' + entries + b"]}" if entries else b"}")

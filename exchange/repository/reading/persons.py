@@ -1,0 +1,97 @@
+"""Persons as a viewer sees them: the Patients visible to him, joined by the links visible to him.
+
+The golden id comes from the smallest visible contribution, so that what is hidden leaves no trace in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
+from uuid import UUID
+
+from exchange.linkage import Edge, authority_of, partition
+from exchange.repository.reading.reader import Reader, select
+
+
+class Contribution(NamedTuple):
+    """A visible Patient as one source sent it."""
+
+    patient: int
+    fhir_id: UUID
+    golden_id: UUID
+    partner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Visible contributions in order of id; there is at least one."""
+
+    contributions: tuple[Contribution, ...]
+
+    @property
+    def golden_id(self) -> UUID:
+        return self.contributions[0].golden_id
+
+    @property
+    def patients(self) -> tuple[int, ...]:
+        return tuple(c.patient for c in self.contributions)
+
+
+_REACHED = """
+    WITH RECURSIVE reached (origin, patient) AS (
+        SELECT patient, patient FROM unnest(%s::int[]) AS given (patient)
+        UNION
+        SELECT reached.origin, e.b FROM reached JOIN patient_edge e ON e.a = reached.patient
+    )
+    SELECT reached.origin, p.patient, p.fhir_id, p.golden_id, p.partner
+    FROM reached JOIN patient p ON p.patient = reached.patient
+    ORDER BY reached.origin, p.fhir_id
+"""
+
+
+def persons_of(reader: Reader, patients: Iterable[int | None]) -> Mapping[int, Person]:
+    """The person each patient is part of; patients whose own Patient is hidden are left out."""
+    wanted = sorted({patient for patient in patients if patient is not None})
+    rows = select(reader, _REACHED, (wanted,)) if wanted else []
+    person = _partition(reader, {row[1]: str(row[2]) for row in rows})
+    found: dict[int, Person] = {}
+    for origin, group in groupby(rows, key=lambda row: row[0]):
+        contributions = tuple(
+            c
+            for c in (Contribution(*row[1:]) for row in group)
+            if person.get(c.patient) == person.get(origin)
+        )
+        if any(c.patient == origin for c in contributions):
+            found[origin] = Person(contributions)
+    return found
+
+
+def _partition(reader: Reader, members: Mapping[int, str]) -> Mapping[int, str]:
+    """Who is one person among visible Patients, given which of them a steward or the model keeps apart."""
+    numbers = sorted(members)
+    both = "a = ANY(%(n)s) AND b = ANY(%(n)s)"
+    apart = select(reader, f"SELECT a, b, authority FROM patient_apart WHERE {both}", {"n": numbers})
+    if not apart:
+        return dict.fromkeys(members, "")  # everybody who is reached is one person
+    edges = select(
+        reader, f"SELECT a, b, basis, probability FROM patient_edge WHERE a < b AND {both}", {"n": numbers}
+    )
+    persons = partition(
+        members.values(),
+        [
+            Edge(members[a], members[b], authority_of(basis), probability)
+            for a, b, basis, probability in edges
+        ],
+        {frozenset((members[a], members[b])): authority for a, b, authority in apart},
+    )
+    return {number: persons[fhir_id] for number, fhir_id in members.items()}
+
+
+def find_person(reader: Reader, patient_id: UUID) -> Person | None:
+    """The person whom a viewer knows by a golden id, or by the id of any contribution he sees."""
+    rows = select(
+        reader, "SELECT patient FROM patient WHERE golden_id = %(id)s OR fhir_id = %(id)s", {"id": patient_id}
+    )
+    return persons_of(reader, [rows[0][0]]).get(rows[0][0]) if rows else None

@@ -1,0 +1,125 @@
+"""Reading as one viewer: a transaction in which row-level security shows what that viewer may see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
+
+import psycopg
+
+from exchange.model.records import Viewer
+from exchange.repository.disclosure.clock import forwards_only
+
+
+class Pool(Protocol):
+    """What lends connections: a psycopg_pool.ConnectionPool."""
+
+    def connection(self) -> AbstractContextManager[psycopg.Connection]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """A connection of the owner's, lent as a pool would lend one; the role ends with the view."""
+
+    held: psycopg.Connection
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection]:
+        yield self.held
+        self.held.execute("RESET ROLE")
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """An open view; `conn` is in its transaction, which also takes the record of what was disclosed."""
+
+    conn: psycopg.Connection
+    viewer: Viewer
+    at: datetime
+
+
+class Shown(NamedTuple):
+    """A visible row of `resource`."""
+
+    rid: int
+    type: str
+    fhir_id: UUID
+    patient: int | None
+    class_: int
+    version: int
+    updated: datetime
+    body: bytes
+
+
+SHOWN = "r.rid, r.type, r.fhir_id, r.patient, r.class, r.version, r.updated, r.body"
+"""Columns of Shown, from `resource r`."""
+
+BEST_RENDITION = """NOT EXISTS (
+    SELECT FROM resource b
+    WHERE b.type = r.type AND b.fhir_id = r.fhir_id AND b.rendition < r.rendition
+)"""
+
+BEST_OF_CLUSTER = """(r.cluster IS NULL OR NOT EXISTS (
+    SELECT FROM resource b
+    WHERE b.cluster = r.cluster AND b.type = r.type
+      AND (b.rendition, b.rank, b.fhir_id) < (r.rendition, r.rank, r.fhir_id)
+      AND (b.patient = r.patient
+        OR EXISTS (SELECT FROM patient_edge e WHERE e.a = r.patient AND e.b = b.patient))
+))"""
+"""No better member of the cluster, of this or a directly linked Patient, is visible to this viewer."""
+
+
+@contextmanager
+def reader(pool: Pool, viewer: Viewer, at: datetime | None = None) -> Iterator[Reader]:
+    """Opens the view of `viewer` at `at` (by default the database's clock); an unknown viewer sees nothing.
+
+    Commits at the end, so that the record of the disclosure and the reading are one transaction. Raises
+    ClockRunsBackwards.
+    """
+    with pool.connection() as conn, conn.transaction():
+        # Planning policies costs more than running them: each statement is planned once per connection.
+        conn.execute("SET LOCAL ROLE exchange_api; SET LOCAL plan_cache_mode = force_generic_plan")
+        with forwards_only():
+            row = conn.execute(
+                "SELECT enter_view(%s, %s, %s, %s)", (viewer.participant, viewer.role, viewer.purpose, at)
+            ).fetchone()
+        if row is None:
+            raise psycopg.InternalError("enter_view() returned nothing")
+        yield Reader(conn, viewer, row[0])
+
+
+def select(reader: Reader, statement: str, arguments: Mapping[str, Any] | Sequence[Any]) -> list[Any]:
+    """Rows of a statement of ours, seen as the viewer."""
+    return reader.conn.execute(statement, arguments, prepare=True).fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Why something is shown, and what must travel with it."""
+
+    because: tuple[str, ...]
+    obligations: tuple[str, ...]
+
+
+def terms(reader: Reader, classes: Iterable[int]) -> Terms:
+    """Reasons and obligations of what this viewer is shown of these classes, each once and sorted."""
+    rows: list[Any] = select(
+        reader, "SELECT because, obligations FROM disclosure WHERE class = ANY(%s)", (sorted(set(classes)),)
+    )
+    because = {reason for reasons, _ in rows for reason in reasons}
+    obligations = {obligation for _, found in rows for obligation in found}
+    return Terms(tuple(sorted(because)), tuple(sorted(obligations)))
+
+
+def fetch(reader: Reader, condition: str, arguments: dict[str, Any]) -> list[Shown]:
+    """Visible rows, in their best rendition, for which an SQL condition on `resource r` holds."""
+    rows = select(
+        reader,
+        f"SELECT {SHOWN} FROM resource r WHERE {condition} AND {BEST_RENDITION} ORDER BY r.type, r.fhir_id",
+        arguments,
+    )
+    return [Shown(*row) for row in rows]

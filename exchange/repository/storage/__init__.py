@@ -1,0 +1,1 @@
+"""What is stored: rows, versions and the index that searches use."""

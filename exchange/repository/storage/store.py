@@ -1,0 +1,265 @@
+"""Rows of the repository in and out, always many at a time: COPY in, one statement per table out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import psycopg
+
+from exchange.repository.storage.index import IndexRows
+
+INDEX_TABLES = ("index_token", "index_reference", "index_date", "index_string", "index_quantity")
+
+
+class Key(NamedTuple):
+    """One rendition of one resource of one source."""
+
+    type: str
+    fhir_id: UUID
+    rendition: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of `resource`, in the order of its columns."""
+
+    rid: int
+    type: str
+    fhir_id: UUID
+    rendition: int
+    partner: str
+    patient: int | None
+    class_: int
+    cluster: bytes | None
+    rank: int
+    version: int
+    updated: datetime
+    event_time: datetime | None
+    record: int
+    content_hash: bytes
+    mapping_digest: str
+    rules_digest: str
+    body: bytes
+
+
+class Present(NamedTuple):
+    """What is known of a row that is there."""
+
+    rid: int
+    version: int
+    class_: int
+    cluster: bytes | None
+    rank: int
+    event_time: datetime | None
+    content_hash: bytes
+
+
+_RESOURCE_TYPES = [
+    "int8",
+    "text",
+    "uuid",
+    "int2",
+    "text",
+    "int4",
+    "int4",
+    "bytea",
+    "int8",
+    "int4",
+    "timestamptz",
+    "timestamptz",
+    "int8",
+    "bytea",
+    "text",
+    "text",
+    "bytea",
+]
+_RESOURCE_COLUMNS = ", ".join(field.name.rstrip("_") for field in fields(Row))
+_INDEX_COLUMNS = {
+    "index_token": ("key, system, param", "int8 int4 int4"),
+    "index_reference": ("target, param", "uuid int4"),
+    "index_date": ("low, high, param", "timestamptz timestamptz int4"),
+    "index_string": ("param, value, original", "int4 text text"),
+    "index_quantity": ("value, system, unit, param", "float8 int4 int4 int4"),
+}
+
+
+def present(conn: psycopg.Connection, references: Iterable[tuple[str, UUID]]) -> dict[Key, Present]:
+    """Rows that are there, of every rendition, by key."""
+    pairs = sorted(set(references))
+    rows = conn.execute(
+        "SELECT type, fhir_id, rendition, rid, version, class, cluster, rank, event_time, content_hash"
+        " FROM resource JOIN unnest(%s::text[], %s::uuid[]) AS wanted (type, fhir_id) USING (type, fhir_id)",
+        ([kind for kind, _ in pairs], [fhir_id for _, fhir_id in pairs]),
+    ).fetchall()
+    return {Key(*row[:3]): Present(*row[3:]) for row in rows}
+
+
+class Past(NamedTuple):
+    """What the history says of one key."""
+
+    version: int
+    hashes: frozenset[bytes]
+
+
+def past(conn: psycopg.Connection, references: Iterable[tuple[str, UUID]]) -> dict[Key, Past]:
+    """Highest version number and known contents in the history, by key."""
+    pairs = sorted(set(references))
+    rows = conn.execute(
+        "SELECT type, fhir_id, rendition, max(version), array_remove(array_agg(content_hash), NULL)"
+        " FROM resource_history"
+        " JOIN unnest(%s::text[], %s::uuid[]) AS wanted (type, fhir_id) USING (type, fhir_id)"
+        " GROUP BY 1, 2, 3",
+        ([kind for kind, _ in pairs], [fhir_id for _, fhir_id in pairs]),
+    ).fetchall()
+    return {Key(*row[:3]): Past(row[3], frozenset(row[4])) for row in rows}
+
+
+def new_rids(conn: psycopg.Connection, number: int) -> list[int]:
+    """Row numbers nobody else gets."""
+    rows = conn.execute(
+        "SELECT nextval(pg_get_serial_sequence('resource', 'rid')) FROM generate_series(1, %s)", (number,)
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def insert(conn: psycopg.Connection, rows: Sequence[tuple[Row, IndexRows]]) -> None:
+    """Writes rows that are not there, with what search finds in them."""
+    if not rows:
+        return
+    _copy(conn, "resource", _RESOURCE_COLUMNS, _RESOURCE_TYPES, (_values(row) for row, _ in rows))
+    for table, (columns, types) in _INDEX_COLUMNS.items():
+        _copy(
+            conn,
+            table,
+            f"{columns}, rid, patient, class",
+            [*types.split(), "int8", "int4", "int4"],
+            _index_values(rows, table),
+        )
+
+
+def _index_values(rows: Sequence[tuple[Row, IndexRows]], table: str) -> Iterator[tuple[object, ...]]:
+    for row, found in rows:
+        owner = (row.rid, row.patient, row.class_)
+        for values in _of_table(found, table):
+            yield (*values, *owner)
+
+
+def _of_table(found: IndexRows, table: str) -> Iterable[tuple[object, ...]]:
+    if table == "index_token":
+        return found.tokens
+    if table == "index_reference":
+        return found.references
+    if table == "index_date":
+        return found.dates
+    return found.strings if table == "index_string" else found.quantities
+
+
+def _values(row: Row) -> tuple[object, ...]:
+    return tuple(getattr(row, field.name) for field in fields(row))
+
+
+def _copy(
+    conn: psycopg.Connection,
+    table: str,
+    columns: str,
+    types: Sequence[str],
+    rows: Iterable[tuple[object, ...]],
+) -> None:
+    with (
+        conn.cursor() as cursor,
+        cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)") as copy,
+    ):
+        copy.set_types(types)
+        for row in rows:
+            copy.write_row(row)
+
+
+def archive(conn: psycopg.Connection, rids: Sequence[int]) -> None:
+    """Copies rows as they are into the history."""
+    conn.execute(
+        "INSERT INTO resource_history (type, fhir_id, rendition, version, partner, patient, class, updated,"
+        " event_time, record, content_hash, body)"
+        " SELECT type, fhir_id, rendition, version, partner, patient, class, updated, event_time, record,"
+        " content_hash, body FROM resource WHERE rid = ANY(%s)",
+        (list(rids),),
+    )
+
+
+def entomb(conn: psycopg.Connection, rids: Sequence[int], at: datetime) -> None:
+    """Notes in the history that rows are deleted, as one version more."""
+    conn.execute(
+        "INSERT INTO resource_history (type, fhir_id, rendition, version, partner, patient, class, updated,"
+        " deleted)"
+        " SELECT type, fhir_id, rendition, 1 + greatest(version, (SELECT max(version) FROM resource_history h"
+        "  WHERE (h.type, h.fhir_id, h.rendition) = (r.type, r.fhir_id, r.rendition))),"
+        " partner, patient, class, %s, true FROM resource r WHERE rid = ANY(%s)",
+        (at, list(rids)),
+    )
+
+
+def remove(conn: psycopg.Connection, rids: Sequence[int]) -> None:
+    """Deletes rows and what search finds in them."""
+    if rids:
+        for table in ("resource", *INDEX_TABLES):
+            conn.execute(f"DELETE FROM {table} WHERE rid = ANY(%s)", (list(rids),))
+
+
+def withdraw_rows(conn: psycopg.Connection, rids: Sequence[int]) -> None:
+    """Deletes rows with all their versions, as if they had never been stored."""
+    if rids:
+        conn.execute(
+            "DELETE FROM resource_history h USING resource r WHERE r.rid = ANY(%s)"
+            " AND (h.type, h.fhir_id, h.rendition) = (r.type, r.fhir_id, r.rendition)",
+            (list(rids),),
+        )
+        remove(conn, rids)
+
+
+def clear_withheld(conn: psycopg.Connection, references: Sequence[tuple[str, UUID]]) -> None:
+    """Takes resources off the ledger of what is withheld."""
+    conn.execute(
+        "DELETE FROM withheld w USING unnest(%s::text[], %s::uuid[]) AS n (type, fhir_id)"
+        " WHERE (w.type, w.fhir_id) = (n.type, n.fhir_id)",
+        ([kind for kind, _ in references], [fhir_id for _, fhir_id in references]),
+    )
+
+
+def insert_past(conn: psycopg.Connection, rows: Sequence[Row]) -> None:
+    """Writes versions that were never current: they came after newer ones."""
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO resource_history (type, fhir_id, rendition, version, partner, patient, class,"
+            " updated, event_time, record, content_hash, body)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            [(*_identity(r), r.updated, r.event_time, r.record, r.content_hash, r.body) for r in rows],
+        )
+
+
+def _identity(row: Row) -> tuple[object, ...]:
+    return (row.type, row.fhir_id, row.rendition, row.version, row.partner, row.patient, row.class_)
+
+
+def move(conn: psycopg.Connection, classes: Mapping[int, int]) -> None:
+    """Puts rows (by rid) and what search finds in them into other classes."""
+    if not classes:
+        return
+    arguments = (list(classes), list(classes.values()))
+    for table in ("resource", *INDEX_TABLES):
+        conn.execute(
+            f"UPDATE {table} t SET class = n.class FROM unnest(%s::bigint[], %s::int[]) AS n (rid, class)"
+            " WHERE t.rid = n.rid",
+            arguments,
+        )
+
+
+def rerank(conn: psycopg.Connection, ranks: Mapping[int, tuple[bytes | None, int]]) -> None:
+    """Gives rows (by rid) another cluster and rank."""
+    conn.execute(
+        "UPDATE resource t SET cluster = n.cluster, rank = n.rank"
+        " FROM unnest(%s::bigint[], %s::bytea[], %s::bigint[]) AS n (rid, cluster, rank) WHERE t.rid = n.rid",
+        (list(ranks), [cluster for cluster, _ in ranks.values()], [rank for _, rank in ranks.values()]),
+    )
