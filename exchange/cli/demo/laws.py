@@ -20,7 +20,8 @@ from exchange.pipeline.balance import Balance
 from exchange.repository import read, reader
 
 _SAMPLE = 600
-_REQUESTS = 15
+_REQUESTS = 30
+_REQUESTERS = 5
 
 # What a record claimed and the repository rejected is in quarantine and still claimed.
 _CONTRIBUTIONS = """
@@ -127,7 +128,7 @@ def _waits_for_link(exchange: Exchange, expected: Expected) -> bool:
 
 
 def _hidden_changes_nothing(exchange: Exchange, service: Service) -> Verdict:
-    """`exchange prove non-interference` with few requests of every requester.
+    """`exchange prove non-interference` with some requests of some requesters: it takes minutes for all.
 
     A table without row-level security hides nothing, so that nothing would be taken away: that comes first.
     """
@@ -135,7 +136,8 @@ def _hidden_changes_nothing(exchange: Exchange, service: Service) -> Verdict:
     if left_open:
         told = f"{', '.join(left_open)} has no row-level security"
         return Verdict("3 hidden data changes no byte", False, told)
-    viewers = requesters(exchange.partners)
+    known = requesters(exchange.partners)
+    viewers = Random(1).sample(known, min(_REQUESTERS, len(known)))  # noqa: S311 - a sample, no secret
     leaks = []
     for viewer in viewers:
         with twin(exchange.work.connect, service, viewer, seed=1) as sides:
@@ -172,7 +174,7 @@ def _disclosures_recorded(exchange: Exchange) -> Verdict:
 
 
 def _content_is_data(exchange: Exchange) -> Verdict:
-    maps = {code: exchange.work.maps(p).digest for code, p in exchange.partners.items() if p.feeds}
+    maps = {code: exchange.work.maps(p).digest for code, p in exchange.partners.items()}
     rules = exchange.context.rules.digest
     with exchange.work.connect() as connection:
         made = connection.execute(_DIGESTS).fetchall()
