@@ -226,6 +226,11 @@ def test_6_a_resource_that_does_not_name_what_made_it_is_told(change, exchange, 
     assert verdict.looked_at.startswith("resources of elm_clinic name none")
 
 
+def test_6_one_who_only_asks_sends_nothing_and_is_held_to_it_as_well(exchange):
+    steps.run_partner(exchange.work, find_partner(exchange.partners, "oak_clinic"))
+    assert laws._content_is_data(exchange).holds
+
+
 @pytest.mark.xdist_group("airflow")
 def test_7_a_name_in_a_log_or_in_the_schedulers_database_is_told_without_it(exchange):
     url = ensure_database(exchange.database_url, "airflow")
