@@ -166,14 +166,16 @@ def test_a_message_broken_off_by_the_sender_is_not_kept(journal: JournalWriter, 
 
 
 def test_stopping_answers_what_was_received(tmp_path: Path) -> None:
-    free = threading.Event()
+    received, free = threading.Event(), threading.Event()
 
     def slow(payloads: Sequence[bytes]) -> None:
+        received.set()
         assert free.wait(10)
 
     with running(slow) as port:
         sender = Sender(port)
         sender.send(message("M1"))
+        assert received.wait(10)
         threading.Timer(0.3, free.set).start()
     assert sender.answer() == ("AA", "M1")
     sender.socket.close()
