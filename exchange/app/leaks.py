@@ -12,7 +12,7 @@ import orjson
 import psycopg
 
 from exchange.pipeline.ledger import Connection
-from exchange.repository import url_with
+from exchange.repository import scheduler_database, url_with
 
 _WORD = re.compile(r"[^\W_][\w.'-]*", re.UNICODE)
 _SCHEDULER_TABLES = (
@@ -76,7 +76,7 @@ def log_texts(folders: Iterable[Path]) -> Iterator[tuple[str, str]]:
 
 def scheduler_texts(database_url: str) -> Iterator[tuple[str, str]]:
     """(table, row as text) of the scheduler's tables that tasks write to."""
-    with psycopg.connect(url_with(database_url, database="airflow")) as connection:
+    with psycopg.connect(url_with(database_url, database=scheduler_database(database_url))) as connection:
         for table in _SCHEDULER_TABLES:
             if connection.execute("SELECT to_regclass(%s)", [table]).fetchone() == (None,):
                 continue

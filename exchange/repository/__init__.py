@@ -1,6 +1,12 @@
 """The shared repository on PostgreSQL: what is stored, who it is about, and what each viewer gets to see."""
 
-from exchange.repository.database.embedded import ensure_database, ensure_running, stop, url_with
+from exchange.repository.database.embedded import (
+    ensure_database,
+    ensure_running,
+    scheduler_database,
+    stop,
+    url_with,
+)
 from exchange.repository.database.migrate import migrate
 from exchange.repository.disclosure.clock import ClockRunsBackwards, accept_clock, latest_instant
 from exchange.repository.disclosure.late import (
@@ -99,6 +105,7 @@ __all__ = [
     "register_participants",
     "remove_rows",
     "reprofile",
+    "scheduler_database",
     "search",
     "searchset",
     "settle_overlay",

@@ -1,7 +1,7 @@
 """Airflow on one machine: api-server, scheduler and dag-processor on loopback, LocalExecutor.
 
-Its metadata lie in the same PostgreSQL as the exchange, in a database of their own. Nothing here
-imports Airflow: it is started as the programs its wheel installs.
+Its metadata lie in the same PostgreSQL as the exchange, in a database of their own that is named after the
+exchange's. Nothing here imports Airflow: it is started as the programs its wheel installs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from exchange.model.errors import ExchangeError
-from exchange.repository import ensure_database
+from exchange.repository import ensure_database, scheduler_database
 from exchange.settings import Settings
 
 _COMPONENTS = ("api-server", "scheduler", "dag-processor")
@@ -65,7 +65,7 @@ def local_airflow(settings: Settings, database_url: str) -> Iterator[LocalAirflo
 
 def airflow_environment(settings: Settings, database_url: str, port: int) -> dict[str, str]:
     """Environment of every Airflow process; secrets are new at each start."""
-    metadata = ensure_database(database_url, "airflow")
+    metadata = ensure_database(database_url, scheduler_database(database_url))
     return {
         **os.environ,
         "EXCHANGE_HOME": str(settings.home),

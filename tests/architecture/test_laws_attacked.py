@@ -21,7 +21,7 @@ from exchange.cli.service import api_service
 from exchange.model.records import Viewer
 from exchange.pipeline import steps
 from exchange.pipeline.balance import RunOutOfBalance
-from exchange.repository import ensure_database, reader, search
+from exchange.repository import ensure_database, reader, scheduler_database, search
 from tests.conftest import copied_database
 from tests.pipeline.coalition import observation, patient, write_ndjson
 from tests.pipeline.pantry import make_pantry, open_pantry, write
@@ -231,9 +231,8 @@ def test_6_one_who_only_asks_sends_nothing_and_is_held_to_it_as_well(exchange):
     assert laws._content_is_data(exchange).holds
 
 
-@pytest.mark.xdist_group("airflow")
 def test_7_a_name_in_a_log_or_in_the_schedulers_database_is_told_without_it(exchange):
-    url = ensure_database(exchange.database_url, "airflow")
+    url = ensure_database(exchange.database_url, scheduler_database(exchange.database_url))
     (exchange.settings.data / "logs").mkdir()
     log = exchange.settings.data / "logs/map.log"
     name = SENT[0]["name"][0]
@@ -244,11 +243,9 @@ def test_7_a_name_in_a_log_or_in_the_schedulers_database_is_told_without_it(exch
     assert (verdict.holds, verdict.looked_at) == (False, f"found in {log}")
     log.write_text("chunk 1 done\n")
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP TABLE IF EXISTS xcom CASCADE")
         connection.execute("CREATE TABLE xcom (value text)")
         connection.execute("INSERT INTO xcom VALUES (%s)", ["not mapped: M00001"])
         told = laws._nothing_outside(exchange)
-        connection.execute("DROP TABLE xcom")
     assert (told.holds, told.looked_at) == (False, "found in xcom")
 
 

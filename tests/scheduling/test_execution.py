@@ -10,16 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from exchange.app import Exchange
 from exchange.pipeline import ledger
 from exchange.scheduling.local import airflow_environment
 from tests.pipeline.pantry import make_pantry, open_pantry, write
-
-# One scheduler's database for the whole server of the tests.
-pytestmark = pytest.mark.xdist_group("airflow")
 
 ROOT = Path(__file__).resolve().parents[2]
 PEOPLE = "id,name,born\n" + "".join(f"{n},Name{n},\n" for n in range(1, 101))
@@ -48,19 +44,12 @@ class Scheduler:
             return ledger.get_run(connection, run)
 
 
-def _without_metadata(database: str) -> None:
-    """Another test may have left a scheduler's database there."""
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS airflow WITH (FORCE)")
-
-
 @pytest.fixture(scope="module")
 def airflow(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduler]:
     folder = tmp_path_factory.mktemp("airflow")
     make_pantry(folder)
     shutil.copytree(ROOT / "dags", folder / "home/dags")
     exchange = open_pantry(folder, module_database)
-    _without_metadata(module_database)
     environment = {
         **airflow_environment(exchange.settings, module_database, 1),
         "EXCHANGE_DATABASE_URL": module_database,

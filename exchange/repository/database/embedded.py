@@ -100,7 +100,7 @@ def stop(folder: Path) -> None:
 
 
 def ensure_database(url: str, name: str) -> str:
-    """URL of the database `name` on the server of `url`, created when missing; Airflow has its own there."""
+    """URL of the database `name` on the server of `url`, created when missing."""
     with psycopg.connect(url, autocommit=True) as conn:
         known = conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
         if not known:
@@ -109,6 +109,15 @@ def ensure_database(url: str, name: str) -> str:
             except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
                 pass  # another process was first
     return url_with(url, database=name)
+
+
+def scheduler_database(url: str) -> str:
+    """Name of the database of Airflow's metadata beside the exchange's of `url`; each exchange has its own.
+
+    >>> scheduler_database("postgresql://app@db:5432/exchange?sslmode=require")
+    'exchange_airflow'
+    """
+    return url.partition("?")[0].rpartition("/")[2] + "_airflow"
 
 
 def url_with(url: str, *, database: str | None = None, user: str | None = None) -> str:

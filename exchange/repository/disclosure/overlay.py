@@ -1,7 +1,7 @@
 """Overlays: a record number under which a partner suddenly describes another person.
 
 Until that is settled nobody can say whose the data are, so what the exchange knows of the person is held
-back. ECRI and ONC name overlays as the identity error that harms most (SAFER Guides, Patient Identification).
+back (docs/identity.md).
 """
 
 from __future__ import annotations
