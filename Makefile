@@ -31,8 +31,8 @@ $(READY): requirements/lock.txt requirements/bootstrap.txt pyproject.toml
 demo: $(READY) ## Run the whole exchange: partner systems, Airflow, repository; print what came of it
 	@$(BIN)/exchange demo --size $(SIZE) --seed $(SEED) --day $(DAY)
 
-serve: $(READY) ## Serve the FHIR API on the data that is there
-	@$(BIN)/exchange serve
+serve: $(READY) ## Serve the FHIR API and the console on the data that is there
+	@$(BIN)/exchange console serve & pages=$$!; trap "kill $$pages" EXIT; $(BIN)/exchange serve
 
 test: check ## Check the code and run the tests (what CI runs)
 	@$(BIN)/pytest -n 2 --dist loadscope -q
@@ -52,10 +52,10 @@ bench: $(READY) ## Measure; prints ratios against a named baseline
 RESOLVE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 lock: ## Resolve the dependencies again
-	@$(BIN)/$(RESOLVE) --extra airflow --extra train --extra demo --extra dev \
+	@$(BIN)/$(RESOLVE) --extra airflow --extra train --extra demo --extra console --extra dev \
 	  -o requirements/lock.txt pyproject.toml requirements/build.in
-	@$(BIN)/$(RESOLVE) --extra airflow --extra celery -o requirements/production.txt pyproject.toml requirements/build.in
-	@$(BIN)/$(RESOLVE) -o requirements/server.txt pyproject.toml requirements/build.in
+	@$(BIN)/$(RESOLVE) --extra airflow --extra celery --extra console -o requirements/production.txt pyproject.toml requirements/build.in
+	@$(BIN)/$(RESOLVE) --extra console -o requirements/server.txt pyproject.toml requirements/build.in
 	@$(BIN)/$(RESOLVE) -o requirements/bootstrap.txt requirements/bootstrap.in
 
 reset: ## Stop the embedded PostgreSQL and delete all state

@@ -63,6 +63,24 @@ class Consequence:
     disclosed: tuple[Disclosure, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How many pairs stewards decided, and the share whose decision is the side the model held likelier."""
+
+    decided: int
+    agreed: float | None
+
+
+def decided_pairs(exchange: Exchange) -> Measured:
+    """Stewards' decisions against the model's probability at 0.5."""
+    with exchange.work.connect() as connection:
+        row = connection.execute(
+            "SELECT count(*), avg(((probability >= 0.5) = (decision = 'link'))::int)::float8"
+            " FROM match_review WHERE decision IS NOT NULL"
+        ).fetchone()
+    return Measured(*(row or (0, None)))
+
+
 def waiting_for_steward(exchange: Exchange, limit: int) -> tuple[list[Overlay], list[Doubt]]:
     """Overlays, and possible matches by harm: worst first."""
     with exchange.work.connect() as connection:

@@ -12,6 +12,7 @@ from exchange.audit.events import (
     read_entry,
     token_entry,
 )
+from exchange.audit.people import sign_in_entry, view_entries
 from exchange.audit.proof import Finding, verify
 from exchange.audit.stewardship import steward_entries
 
@@ -30,7 +31,9 @@ __all__ = [
     "query_entries",
     "read_entry",
     "seal",
+    "sign_in_entry",
     "steward_entries",
     "token_entry",
     "verify",
+    "view_entries",
 ]

@@ -25,6 +25,8 @@ Kind = Literal[
     "token.revoked",
     "match.viewed",
     "match.decided",
+    "console.sign-in",
+    "console.viewed",
 ]
 
 _BALP = "https://profiles.ihe.net/ITI/BALP"

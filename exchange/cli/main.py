@@ -21,6 +21,9 @@ from exchange.cli import (
     runs,
     serving,
 )
+from exchange.cli import (
+    console as console_pages,
+)
 from exchange.cli.common import console
 from exchange.cli.exits import MEANINGS, exit_code, untold
 from exchange.model.errors import ExchangeError
@@ -47,6 +50,7 @@ for name, group in (
     ("match", matching.app),
     ("audit", audit.app),
     ("client", clients.app),
+    ("console", console_pages.app),
     ("database", database.app),
 ):
     app.add_typer(group, name=name, no_args_is_help=True)

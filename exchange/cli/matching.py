@@ -19,8 +19,8 @@ from exchange.app.matching import (
     waiting_for_steward,
     waterfall,
 )
+from exchange.app.side_by_side import lines_of
 from exchange.cli.common import JsonOption, console, exchange, print_json, table
-from exchange.cli.side_by_side import lines_of
 from exchange.model.errors import ContentError
 from exchange.repository import Word
 

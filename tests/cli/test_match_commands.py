@@ -15,39 +15,15 @@ from exchange.cli.main import app
 from exchange.model.errors import ContentError
 from exchange.pipeline.steps import run_partner
 from exchange.settings import load_settings
-from tests.pipeline.coalition import CLINIC, make_home, observation, write_ndjson
+from tests.pipeline.coalition import observation, write_ndjson
+from tests.pipeline.twins import make_twins
 
-TWIN = {
-    "resourceType": "Patient",
-    "gender": "female",
-    "birthDate": "2015-04-01",
-    "multipleBirthBoolean": True,
-    "telecom": [{"system": "phone", "value": "217-555-0147"}],
-    "address": [{"line": ["12 Oak Street"], "postalCode": "62701"}],
-}
 SAID = ("--steward", "R. Vega", "--reason", "both partners were asked")
 
 
 @pytest.fixture
 def opened(tmp_path, monkeypatch, database):
-    """Two clinics, each with a record of one of two twins whose names are nearly the same."""
-    home = make_home(tmp_path / "home", tmp_path / "elm")
-    oak = home / "mappings" / "oak_clinic"
-    oak.mkdir()
-    other = (
-        CLINIC.replace("elm-clinic", "oak-clinic").replace("Elm", "Oak").replace("1999999901", "1999999919")
-    )
-    (oak / "partner.yaml").write_text(other.format(folder=tmp_path / "oak"))
-    for folder, given in (("elm", "Xiomara"), ("oak", "Xiomora")):
-        (tmp_path / folder).mkdir()
-        system = f"https://{folder}-clinic.example/mrn"
-        person = {
-            **TWIN,
-            "id": "p1",
-            "identifier": [{"system": system, "value": "M1"}],
-            "name": [{"family": "Harding", "given": [given]}],
-        }
-        write_ndjson(tmp_path / folder / "one.ndjson", [person, observation(1, 1)])
+    home = make_twins(tmp_path)
     for name, value in (("HOME", home), ("DATA", tmp_path / "data"), ("DATABASE_URL", database)):
         monkeypatch.setenv(f"EXCHANGE_{name}", str(value))
     exchange = open_exchange(load_settings())

@@ -1,0 +1,182 @@
+"""Local accounts of the console: argon2id secrets, a lock after failures, sessions and one-time links."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, Literal, cast, get_args
+
+import psycopg
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from exchange.model.errors import ContentError
+
+Role = Literal["data-engineer", "partner", "privacy-officer", "match-steward", "coalition"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+IDLE = timedelta(minutes=20)
+LONGEST = timedelta(hours=10)
+SHORTEST_SECRET = 12
+_FAILURES = 5
+_LOCK = timedelta(minutes=15)
+
+Connection = psycopg.Connection[Any]
+
+# RFC 9106 section 4, second recommended option (64 MiB).
+_HASHER = PasswordHasher(time_cost=3, memory_cost=65_536, parallelism=4)
+_ABSENT = _HASHER.hash(secrets.token_urlsafe())
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person who may sign in; `participant` is the folder name of the organization they belong to."""
+
+    login: str
+    name: str
+    roles: tuple[Role, ...]
+    participant: str | None
+
+    def may(self, roles: Sequence[str]) -> bool:
+        """Has the person one of these roles?"""
+        return not set(self.roles).isdisjoint(roles)
+
+
+def add_account(
+    connection: Connection, login: str, name: str, roles: Sequence[str], participant: str | None, at: datetime
+) -> Account:
+    """A new account without a password; raises ContentError for one that could not work."""
+    if not login.strip() or login != login.strip().lower():
+        raise ContentError("a login is lower case and has no spaces around it", field="login")
+    unknown = set(roles) - set(ROLES)
+    if unknown or not roles:
+        raise ContentError("no such role", field=", ".join(sorted(unknown)) or "role", valid=ROLES)
+    if "partner" in roles and participant is None:
+        raise ContentError("a partner's account needs the participant it belongs to", field="participant")
+    made = connection.execute(
+        "INSERT INTO console_account (login, name, roles, participant, created)"
+        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        [login, name, list(roles), participant, at],
+    )
+    if not made.rowcount:
+        raise ContentError("there is such an account already", field=login)
+    return Account(login, name, tuple(cast("Role", role) for role in roles), participant)
+
+
+def accounts(connection: Connection) -> list[Account]:
+    """Every account that is not disabled."""
+    return _find(connection, "true ORDER BY login", [])
+
+
+def disable_account(connection: Connection, login: str, at: datetime) -> None:
+    """Ends an account and its sessions; raises ContentError when there is none."""
+    done = connection.execute("UPDATE console_account SET disabled = %s WHERE login = %s", [at, login])
+    if not done.rowcount:
+        raise ContentError("no such account", field=login)
+    connection.execute("DELETE FROM console_session WHERE login = %s", [login])
+    connection.execute("DELETE FROM console_link WHERE login = %s", [login])
+
+
+def set_secret(connection: Connection, login: str, secret: str) -> None:
+    """Sets a password (NIST SP 800-63B: length counts, no composition rules); ContentError when too short."""
+    if len(secret) < SHORTEST_SECRET:
+        raise ContentError(f"a password has at least {SHORTEST_SECRET} characters", field="password")
+    connection.execute(
+        "UPDATE console_account SET secret = %s, failures = 0, locked_until = NULL WHERE login = %s",
+        [_HASHER.hash(secret), login],
+    )
+    connection.execute("DELETE FROM console_session WHERE login = %s", [login])
+
+
+def check_secret(connection: Connection, login: str, secret: str, at: datetime) -> Account | None:
+    """The account, or None: wrong, unknown, disabled or locked, which nobody can tell apart."""
+    row = connection.execute(
+        "SELECT secret, locked_until, disabled FROM console_account WHERE login = %s FOR UPDATE", [login]
+    ).fetchone()
+    known, locked_until, disabled = row or (None, None, None)
+    good = _verified(known or _ABSENT, secret) and known is not None
+    if row is None or disabled or (locked_until and locked_until > at):
+        return None
+    if not good:
+        connection.execute(
+            "UPDATE console_account SET failures = failures + 1,"
+            " locked_until = CASE WHEN failures + 1 >= %s THEN %s ELSE locked_until END WHERE login = %s",
+            [_FAILURES, at + _LOCK, login],
+        )
+        return None
+    connection.execute(
+        "UPDATE console_account SET failures = 0, locked_until = NULL WHERE login = %s", [login]
+    )
+    return find_account(connection, login)
+
+
+def _verified(known: str, secret: str) -> bool:
+    try:
+        return _HASHER.verify(known, secret)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def find_account(connection: Connection, login: str) -> Account | None:
+    """An account that is not disabled."""
+    return next(iter(_find(connection, "login = %s", [login])), None)
+
+
+def account_of_subject(connection: Connection, subject: str) -> Account | None:
+    """The account that is bound to an issuer's subject."""
+    return next(iter(_find(connection, "subject = %s", [subject])), None)
+
+
+def _find(connection: Connection, where: str, parameters: list[str]) -> list[Account]:
+    rows = connection.execute(
+        f"SELECT login, name, roles, participant FROM console_account WHERE disabled IS NULL AND {where}",
+        parameters,
+    )
+    return [Account(login, name, tuple(roles), participant) for login, name, roles, participant in rows]
+
+
+def open_session(connection: Connection, login: str, at: datetime) -> str:
+    """A new session; the value of its cookie."""
+    connection.execute(
+        "DELETE FROM console_session WHERE seen < %s OR started < %s", [at - IDLE, at - LONGEST]
+    )
+    token = secrets.token_urlsafe(32)
+    connection.execute("INSERT INTO console_session VALUES (%s, %s, %s, %s)", [_hash(token), login, at, at])
+    return token
+
+
+def session_account(connection: Connection, token: str, at: datetime) -> Account | None:
+    """Whose session it is, which goes on by being used; None when it ended."""
+    row = connection.execute(
+        "UPDATE console_session SET seen = %(at)s"
+        " WHERE token = %(token)s AND seen >= %(idle)s AND started >= %(longest)s RETURNING login",
+        {"at": at, "token": _hash(token), "idle": at - IDLE, "longest": at - LONGEST},
+    ).fetchone()
+    return find_account(connection, row[0]) if row else None
+
+
+def close_session(connection: Connection, token: str) -> None:
+    """Signs out."""
+    connection.execute("DELETE FROM console_session WHERE token = %s", [_hash(token)])
+
+
+def make_link(connection: Connection, login: str, until: datetime) -> str:
+    """The secret part of a link that signs in once."""
+    token = secrets.token_urlsafe(32)
+    connection.execute("INSERT INTO console_link VALUES (%s, %s, %s)", [_hash(token), login, until])
+    return token
+
+
+def use_link(connection: Connection, token: str, at: datetime) -> Account | None:
+    """The account the link is for; the link is used up."""
+    row = connection.execute(
+        "DELETE FROM console_link WHERE token = %s RETURNING login, until", [_hash(token)]
+    ).fetchone()
+    return find_account(connection, row[0]) if row and row[1] > at else None
+
+
+def _hash(token: str) -> bytes:
+    return sha256(token.encode()).digest()

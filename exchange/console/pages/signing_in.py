@@ -1,0 +1,108 @@
+"""Signing in and out, the first page, the language, one's own account."""
+
+from __future__ import annotations
+
+from exchange.app.viewing import record_sign_in
+from exchange.console.accounts import (
+    Account,
+    check_secret,
+    close_session,
+    open_session,
+    set_secret,
+    use_link,
+)
+from exchange.console.desk import Desk
+from exchange.console.language import LANGUAGES
+from exchange.console.messages import Answer, Page, Redirect, Visit
+from exchange.console.places import everybody, nobody
+from exchange.model.errors import ContentError
+
+
+def home(desk: Desk, visit: Visit) -> Answer:
+    return Page("home.html")
+
+
+def sign_in_page(desk: Desk, visit: Visit) -> Answer:
+    return Redirect("/") if visit.account else Page("sign_in.html", {"refused": False, "login": ""})
+
+
+def sign_in(desk: Desk, visit: Visit) -> Answer:
+    login = visit.form.get("login", "").strip().lower()
+    with desk.exchange.work.connect() as connection:
+        found = check_secret(connection, login, visit.form.get("password", ""), visit.at)
+        connection.commit()
+    if found is None:
+        # What was typed as a login may be a password; it is not kept.
+        record_sign_in(desk.exchange, "sign-in-refused", "somebody", visit.address)
+        return Page("sign_in.html", {"refused": True, "login": login}, 403)
+    return begin(desk, visit, found, "/")
+
+
+def begin(desk: Desk, visit: Visit, account: Account, to: str) -> Redirect:
+    """A session for somebody who showed who they are."""
+    with desk.exchange.work.connect() as connection:
+        session = open_session(connection, account.login, visit.at)
+        connection.commit()
+    record_sign_in(desk.exchange, "signed-in", account.login, visit.address)
+    return Redirect(to, session=session)
+
+
+def sign_out(desk: Desk, visit: Visit) -> Answer:
+    with desk.exchange.work.connect() as connection:
+        close_session(connection, visit.session)
+        connection.commit()
+    record_sign_in(desk.exchange, "signed-out", visit.person.login, visit.address)
+    return Redirect("/sign-in", session="")
+
+
+def link_page(desk: Desk, visit: Visit) -> Answer:
+    """Asks before the link is used up: programs that look ahead at links press no buttons."""
+    return Page("link.html", {"token": visit.path["token"]})
+
+
+def follow_link(desk: Desk, visit: Visit) -> Answer:
+    with desk.exchange.work.connect() as connection:
+        found = use_link(connection, visit.path["token"], visit.at)
+        connection.commit()
+    if found is None:
+        record_sign_in(desk.exchange, "sign-in-refused", "somebody", visit.address)
+        return Page("link_used.html", status=403)
+    return begin(desk, visit, found, "/")
+
+
+def account_page(desk: Desk, visit: Visit) -> Answer:
+    return Page("account.html", {"wrong": ""})
+
+
+def change_password(desk: Desk, visit: Visit) -> Answer:
+    """Ends every session of the account but begins this one anew."""
+    given, again = visit.form.get("password", ""), visit.form.get("again", "")
+    if given != again:
+        return Page("account.html", {"wrong": "different"}, 400)
+    with desk.exchange.work.connect() as connection:
+        try:
+            set_secret(connection, visit.person.login, given)
+        except ContentError:
+            return Page("account.html", {"wrong": "short"}, 400)
+        connection.commit()
+    return begin(desk, visit, visit.person, "/account")
+
+
+def choose_language(desk: Desk, visit: Visit) -> Answer:
+    chosen = visit.form.get("language", "")
+    back = visit.form.get("back", "/")
+    local = back.startswith("/") and not back.startswith(("//", "/\\"))
+    return Redirect(back if local else "/", language=chosen if chosen in LANGUAGES else "en")
+
+
+PLACES = (
+    everybody("/", home),
+    nobody("/sign-in", sign_in_page),
+    nobody("/sign-in", sign_in, "POST"),
+    everybody("/sign-out", sign_out, "POST"),
+    nobody("/link/{token}", link_page),
+    nobody("/link/{token}", follow_link, "POST"),
+    everybody("/account", account_page),
+    everybody("/account", change_password, "POST"),
+    nobody("/language", choose_language, "POST"),
+)

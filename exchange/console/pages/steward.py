@@ -1,0 +1,193 @@
+"""The match steward's pages: the queue, two records side by side, the decision and what followed."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+from exchange.app.matching import (
+    Consequence,
+    ask_about,
+    decide_pair,
+    decided_pairs,
+    history_of,
+    person_changes,
+    settle,
+    side_by_side,
+    waiting_for_steward,
+    waterfall,
+)
+from exchange.app.side_by_side import lines_of
+from exchange.console.accounts import Role
+from exchange.console.desk import Desk
+from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
+from exchange.console.places import Place
+from exchange.console.tables import Column, Row, table
+from exchange.model.errors import ContentError
+from exchange.repository import Word
+
+_MOST = 10_000
+_ROLES: tuple[Role, ...] = ("match-steward",)
+
+
+def _(text: str) -> str:
+    """Marks a text for the catalogues."""
+    return text
+
+
+HARM = {3: _("overlay"), 2: _("protected records"), 1: _("care on both sides"), 0: _("none known")}
+
+
+def _pair_link(row: Row) -> str:
+    return f"/matching/{row['pair']}"
+
+
+def _held_link(row: Row) -> str:
+    return f"/matching/held/{row['patient']}"
+
+
+_PAIRS = (
+    Column("pair", _("Pair"), link=_pair_link),
+    Column("partners", _("Partners")),
+    Column("harm", _("Harm if wrong"), "translated"),
+    Column("probability", _("Model says"), "percent"),
+    Column("rule", _("Why not linked")),
+    Column("opened", _("Waits since"), "day"),
+    Column("asked", _("Partners asked"), "day"),
+)
+_OVERLAYS = (
+    Column("patient", _("Record"), link=_held_link),
+    Column("partner", _("Partner")),
+    Column("since", _("Since"), "day"),
+    Column("rule", _("Why")),
+    Column("outcome", _("Settled as")),
+)
+_CHANGES = (
+    Column("at", _("When"), "moment"),
+    Column("kind", _("What"), "translated"),
+    Column("before", _("Person before"), "code"),
+    Column("after", _("Person now"), "code"),
+)
+
+
+def queue(desk: Desk, visit: Visit) -> Answer:
+    overlays, doubts = waiting_for_steward(desk.exchange, _MOST)
+    held = [
+        {"patient": o.patient, "partner": o.partner, "since": o.since, "rule": o.rule, "outcome": o.outcome}
+        for o in overlays
+    ]
+    pairs = [
+        {
+            "pair": f"{d.a}-{d.b}", "partners": " / ".join(d.partners), "harm": HARM[d.harm],
+            "probability": d.probability, "rule": d.rule or None, "opened": d.opened, "asked": d.asked,
+        }
+        for d in doubts
+    ]  # fmt: skip
+    return Page(
+        "steward/queue.html",
+        {
+            "overlays": table("held", _OVERLAYS, held, visit.query),
+            "pairs": table("pairs", _PAIRS, pairs, visit.query),
+            "measured": decided_pairs(desk.exchange),
+        },
+    )
+
+
+def pair(desk: Desk, visit: Visit) -> Answer:
+    numbers = _numbers(visit)
+    try:
+        found = side_by_side(desk.exchange, numbers, visit.person.login)
+    except ContentError as error:
+        raise NotFound from error
+    evidence = waterfall(found.doubt, found.prior) if found.doubt else []
+    return Page(
+        "steward/pair.html",
+        {
+            "pair": visit.path["pair"],
+            "doubt": found.doubt,
+            "partners": found.doubt.partners if found.doubt else found.ids,
+            "lines": lines_of(found.records),
+            "evidence": evidence,
+            "drawn": [(f"{name} {level}".strip(), bits, sum_) for name, level, bits, sum_ in evidence],
+            "events": found.events,
+        },
+    )
+
+
+def decide(desk: Desk, visit: Visit) -> Answer:
+    numbers, decision = _numbers(visit), visit.form.get("decision", "")
+    if decision == "ask":
+        ask_about(desk.exchange, numbers)
+        return Redirect("/matching", told=_("The question is noted for the partners."))
+    if decision not in ("link", "keep-apart"):
+        raise Unusable(_("Choose one of the decisions."))
+    word = Word(
+        decision=cast("Literal['link', 'keep-apart']", decision),
+        steward=visit.person.login,
+        reason=_reason(visit),
+    )
+    opposite = "keep-apart" if decision == "link" else "link"
+    return _done(visit, decide_pair(desk.exchange, numbers, word), opposite)
+
+
+def _done(visit: Visit, done: Consequence, opposite: str) -> Page:
+    return Page("steward/done.html", {"pair": visit.path["pair"], "done": done, "opposite": opposite})
+
+
+def held(desk: Desk, visit: Visit) -> Answer:
+    patient = _number(visit.path["patient"])
+    try:
+        events = history_of(desk.exchange, patient)
+    except ContentError as error:
+        raise NotFound from error
+    return Page("steward/overlay.html", {"patient": patient, "events": events})
+
+
+def settle_held(desk: Desk, visit: Visit) -> Answer:
+    outcome = visit.form.get("outcome", "")
+    if outcome not in ("one-person", "two-people"):
+        raise Unusable(_("Choose one of the decisions."))
+    settle(
+        desk.exchange,
+        _number(visit.path["patient"]),
+        cast("Literal['one-person', 'two-people']", outcome),
+        visit.person.login,
+        _reason(visit),
+    )
+    return Redirect("/matching", told=_("It is settled."))
+
+
+def changes(desk: Desk, visit: Visit) -> Answer:
+    rows = [
+        {"at": c.at, "kind": c.kind, "before": c.before, "after": c.after}
+        for c in person_changes(desk.exchange, 0, _MOST)
+    ]
+    shown = table("changes", _CHANGES, rows, visit.query, "at", descending=True)
+    return Page("steward/changes.html", {"changes": shown})
+
+
+def _reason(visit: Visit) -> str:
+    reason = visit.form.get("reason", "").strip()
+    if not reason:
+        raise Unusable(_("A decision needs its reason."))
+    return reason[:500]
+
+
+def _numbers(visit: Visit) -> tuple[int, int]:
+    first, _dash, second = visit.path["pair"].partition("-")
+    return _number(first), _number(second)
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or len(text) > 15:
+        raise NotFound
+    return int(text)
+
+
+PLACES = (
+    Place("/matching", queue, _ROLES),
+    Place("/matching/changes", changes, _ROLES),
+    Place("/matching/held/{patient}", held, _ROLES),
+    Place("/matching/held/{patient}", settle_held, _ROLES, "POST"),
+    Place("/matching/{pair}", pair, _ROLES),
+    Place("/matching/{pair}", decide, _ROLES, "POST"),
+)

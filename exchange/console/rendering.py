@@ -1,0 +1,73 @@
+"""Templates: what every page shares, and how values look in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_decimal, format_percent
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from exchange.console import charts
+from exchange.console.areas import areas_of
+from exchange.console.desk import Desk
+from exchange.console.language import LANGUAGES, catalogue
+from exchange.console.messages import Page, Visit
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+class Renderer:
+    """The templates in every language."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.environments = {language: _environment(language) for language in LANGUAGES}
+
+    def page(self, visit: Visit, page: Page) -> str:
+        """A page as HTML."""
+        shared = {
+            "visit": visit,
+            "areas": areas_of(visit.account),
+            "languages": LANGUAGES,
+            "openid": self.desk.provider is not None,
+            "airflow_url": self.desk.airflow_url,
+        }
+        return self.environments[visit.language].get_template(page.template).render({**shared, **page.values})
+
+
+def _environment(language: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]
+    environment.globals["language"] = language
+    environment.globals["charts"] = charts
+    environment.filters.update(_filters(language))
+    return environment
+
+
+def _filters(language: str) -> Mapping[str, Callable[..., Any]]:
+    return {
+        "number": partial(_number, language),
+        "percent": lambda value: format_percent(value, "#,##0.0 %", locale=language),
+        "day": partial(_day, language),
+        "moment": lambda value: format_datetime(value, "medium", locale=language) if value else "–",
+    }
+
+
+def _number(language: str, value: float | None) -> str:
+    return "–" if value is None else format_decimal(value, locale=language)
+
+
+def _day(language: str, value: date | datetime | None) -> str:
+    return format_date(value, "medium", locale=language) if value else "–"

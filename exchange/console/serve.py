@@ -1,0 +1,30 @@
+"""Runs the console with uvicorn; TLS ends at a proxy in front unless it is on loopback."""
+
+from __future__ import annotations
+
+import logging
+
+import uvicorn
+
+from exchange.console.app import create_console
+from exchange.console.desk import Desk
+
+
+def serve(desk: Desk, host: str, port: int) -> None:
+    """Serves until SIGINT or SIGTERM."""
+    uvicorn.Server(config(desk, host, port)).run()
+
+
+def config(desk: Desk, host: str, port: int) -> uvicorn.Config:
+    """How the server runs; addresses of pages are in the audit log, not in a log file."""
+    logging.getLogger("uvicorn.access").disabled = True
+    return uvicorn.Config(
+        create_console(desk),
+        host=host,
+        port=port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=5,
+    )

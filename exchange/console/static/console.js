@@ -1,0 +1,18 @@
+// What is better with a little JavaScript; nothing needs it.
+"use strict";
+// A second press of a button sends nothing twice.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post") return;
+  if (form.dataset.sent) { event.preventDefault(); return; }
+  form.dataset.sent = "1";
+});
+window.addEventListener("pageshow", () => {
+  for (const form of document.forms) delete form.dataset.sent;
+});
+// "/" goes to the first filter of the page.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.target.closest("input, textarea, select")) return;
+  const field = document.querySelector("[role=search] input:not([type=hidden])");
+  if (field) { event.preventDefault(); field.focus(); }
+});

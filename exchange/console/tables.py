@@ -1,0 +1,110 @@
+"""Tables that a reader filters, sorts, pages and takes along, all by the address of the page."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from exchange.console.messages import Download, Fields
+
+Row = Mapping[str, Any]
+_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`kind` says how a template shows it: text, number, day, moment, percent, code or mark."""
+
+    name: str
+    title: str
+    kind: str = "text"
+    link: Callable[[Row], str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of one page, and the addresses that show them otherwise."""
+
+    id: str
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    total: int
+    page: int
+    pages: int
+    sort: str
+    descending: bool
+    filter: str
+    fields: Fields
+
+    def address(self, **changes: object) -> str:
+        """The query of this table with some values changed; other tables of the page keep theirs."""
+        given = {**self.fields, **{f"{self.id}.{key}": str(value) for key, value in changes.items()}}
+        return "?" + urlencode({key: value for key, value in given.items() if value})
+
+
+def table(
+    name: str,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    fields: Fields,
+    sort: str = "",
+    descending: bool = False,
+) -> Table:
+    """The rows as the address asks for them; `sort` and `descending` where it says nothing."""
+    names = {column.name for column in columns}
+    wanted = fields.get(f"{name}.filter", "").strip()
+    chosen = fields.get(f"{name}.sort", sort)
+    backwards = fields.get(f"{name}.down", "1" if descending and chosen == sort else "") == "1"
+    found = [row for row in rows if _holds(row, columns, wanted)]
+    if chosen in names:
+        found.sort(key=lambda row: _order(row[chosen]), reverse=backwards)
+    pages = max(1, -(-len(found) // _PAGE))
+    page = min(max(_whole(fields.get(f"{name}.page", "1")), 1), pages)
+    return Table(
+        id=name,
+        columns=columns,
+        rows=found[(page - 1) * _PAGE : page * _PAGE],
+        total=len(found),
+        page=page,
+        pages=pages,
+        sort=chosen,
+        descending=backwards,
+        filter=wanted,
+        fields=fields,
+    )
+
+
+def export(name: str, columns: Sequence[Column], rows: Sequence[Row]) -> Download:
+    """All rows as CSV; a cell that a spreadsheet would take for a formula begins with an apostrophe."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([column.title for column in columns])
+    for row in rows:
+        writer.writerow([_cell(row[column.name]) for column in columns])
+    return Download(f"{name}.csv", "text/csv; charset=utf-8", text.getvalue().encode("utf-8-sig"))
+
+
+def _holds(row: Row, columns: Sequence[Column], wanted: str) -> bool:
+    return not wanted or any(wanted.lower() in str(row[column.name]).lower() for column in columns)
+
+
+def _order(value: Any) -> tuple[bool, Any]:
+    """Nothing comes last; texts in the order of their letters whatever their case."""
+    return value is None, value.lower() if isinstance(value, str) else value if value is not None else ""
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 9 else 1
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return (
+        "'" + text
+        if text[:1] in ("=", "+", "-", "@", "\t", "\r") and not isinstance(value, int | float)
+        else text
+    )

@@ -1,0 +1,184 @@
+"""Who gets in, and what a page of another site can make a browser do."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import psycopg
+import pytest
+import requests
+
+from exchange.console.accounts import (
+    IDLE,
+    LONGEST,
+    ROLES,
+    add_account,
+    check_secret,
+    open_session,
+    session_account,
+    set_secret,
+    use_link,
+)
+from exchange.console.pages import PLACES
+from exchange.model.errors import ContentError
+
+SECRET = "a sentence that is long enough"
+
+
+def sample(path):
+    return re.sub(r"\{[^}]+\}", "1", path)
+
+
+@pytest.mark.parametrize("place", [p for p in PLACES if p.roles], ids=lambda p: f"{p.method} {p.path}")
+def test_every_page_but_the_first_needs_a_sign_in(served, place):
+    answer = requests.request(
+        place.method, served.url + sample(place.path), allow_redirects=False, timeout=30
+    )
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+
+
+@pytest.mark.parametrize("place", [p for p in PLACES if p.roles], ids=lambda p: f"{p.method} {p.path}")
+def test_every_page_is_for_its_roles_alone(served, place):
+    for role in set(ROLES) - set(place.roles):
+        visitor = served.visitor(role, "elm_clinic" if role == "partner" else None)
+        answer = visitor.session.request(place.method, served.url + sample(place.path), timeout=30)
+        assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("place", [p for p in PLACES if p.method == "POST"], ids=lambda p: p.path)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "https://evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+    ids=["no proof", "another origin", "another site", "a neighbour"],
+)
+def test_a_form_of_somebody_else_does_nothing(served, place, headers):
+    role = place.roles[0] if place.roles else "match-steward"
+    visitor = served.visitor(role, "elm_clinic" if role == "partner" else None)
+    proof = re.search(r'name="csrf" value="(\w+)"', visitor.get("/account").text)[1]
+    data = {"csrf": proof} if headers else {}
+    answer = visitor.session.post(
+        served.url + sample(place.path), data=data, headers=headers, timeout=30, allow_redirects=False
+    )
+    assert answer.status_code == 403
+
+
+def test_the_proof_of_one_person_is_worth_nothing_to_another(served):
+    one, other = served.visitor("match-steward"), served.visitor("coalition")
+    proof = re.search(r'name="csrf" value="(\w+)"', one.get("/account").text)[1]
+    answer = other.session.post(served.url + "/sign-out", data={"csrf": proof}, timeout=30)
+    assert answer.status_code == 403
+    assert other.get("/account").status_code == 200
+
+
+def test_a_name_that_was_made_to_point_here_is_refused(served):
+    answer = requests.get(served.url + "/sign-in", headers={"Host": "evil.example"}, timeout=30)
+    assert answer.status_code == 421
+
+
+def test_every_answer_says_what_a_browser_may_do_with_it(served):
+    for path in ("/sign-in", "/nowhere", "/static/console.css"):
+        answer = requests.get(served.url + path, timeout=30)
+        assert "nosniff" in answer.headers.get("x-content-type-options", ""), path
+    policy = requests.get(served.url + "/sign-in", timeout=30).headers["content-security-policy"]
+    assert "unsafe" not in policy
+    assert "default-src 'none'" in policy
+
+
+def test_cookies_are_out_of_reach_of_scripts(served):
+    answer = requests.get(served.url + "/sign-in", timeout=30)
+    assert "httponly" in answer.headers["set-cookie"].lower()
+    assert "samesite=lax" in answer.headers["set-cookie"].lower()
+
+
+@pytest.mark.parametrize(
+    "back", ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)"]
+)
+def test_choosing_a_language_leads_to_no_other_site(served, back):
+    visitor = served.visitor("match-steward")
+    proof = re.search(r'name="csrf" value="(\w+)"', visitor.get("/account").text)[1]
+    answer = visitor.session.post(
+        served.url + "/language",
+        data={"csrf": proof, "language": "es", "back": back},
+        allow_redirects=False,
+        timeout=30,
+    )
+    assert answer.headers["location"] == "/"
+
+
+@pytest.fixture
+def account(connection, opened):
+    at = opened.work.now()
+    add_account(connection, "vega", "R. Vega", ["match-steward"], None, at)
+    set_secret(connection, "vega", SECRET)
+    return at
+
+
+def test_five_wrong_passwords_lock_the_account_for_a_while(connection, account):
+    assert check_secret(connection, "vega", SECRET, account)
+    for _ in range(5):
+        assert check_secret(connection, "vega", "wrong", account) is None
+    assert check_secret(connection, "vega", SECRET, account) is None
+    assert check_secret(connection, "vega", SECRET, account + timedelta(minutes=16))
+
+
+def test_a_session_ends_when_it_is_left_alone_and_when_it_is_old(connection, account):
+    token = open_session(connection, "vega", account)
+    assert session_account(connection, token, account + IDLE)
+    assert session_account(connection, token, account + IDLE * 3) is None
+    token = open_session(connection, "vega", account)
+    at = account
+    while at <= account + LONGEST:
+        at += IDLE
+        alive = session_account(connection, token, at)
+    assert alive is None
+
+
+def test_a_new_password_ends_every_session(connection, account):
+    token = open_session(connection, "vega", account)
+    set_secret(connection, "vega", SECRET + "!")
+    assert session_account(connection, token, account) is None
+
+
+def test_what_is_stored_signs_nobody_in(connection, account):
+    token = open_session(connection, "vega", account)
+    stored = connection.execute("SELECT token, (SELECT secret FROM console_account) FROM console_session")
+    kept, secret = stored.fetchone()
+    assert token.encode() not in kept
+    assert SECRET not in secret
+
+
+def test_an_unknown_link_signs_nobody_in(connection, account):
+    assert use_link(connection, "x", account) is None
+
+
+@pytest.mark.parametrize(
+    ("roles", "login", "participant"),
+    [([], "a", None), (["king"], "a", None), (["partner"], "a", None), (["partner"], "A b ", "elm_clinic")],
+)
+def test_an_account_that_could_not_work_is_refused(connection, opened, roles, login, participant):
+    with pytest.raises(ContentError):
+        add_account(connection, login, "Somebody", roles, participant, opened.work.now())
+
+
+def test_signing_in_and_failing_to_are_recorded(served, opened):
+    visitor = served.visitor("match-steward")
+    visitor.post("/sign-out", page="/account")
+    assert visitor.get("/matching", allow_redirects=False).status_code == 303
+    with requests.Session() as session:
+        proof = re.search(
+            r'name="csrf" value="(\w+)"', session.get(served.url + "/sign-in", timeout=30).text
+        )[1]
+        fields = {"csrf": proof, "login": "my secret", "password": "x"}
+        assert session.post(served.url + "/sign-in", data=fields, timeout=30).status_code == 403
+    with psycopg.connect(opened.database_url) as connection:
+        rows = connection.execute(
+            "SELECT body->>'outcome', body#>>'{subtype,0,code}', body#>>'{agent,0,who,display}'"
+            " FROM audit_event WHERE kind = 'console.sign-in' ORDER BY sequence DESC LIMIT 2"
+        ).fetchall()
+    assert rows == [("8", "110122", "somebody"), ("0", "110123", "match-steward-all")]

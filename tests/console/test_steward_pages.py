@@ -1,0 +1,64 @@
+"""A match steward at work in the browser: queue, two records, a decision, taking it back."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from tests.console.access import violations
+
+
+def persons(opened):
+    with psycopg.connect(opened.database_url) as connection:
+        return len(connection.execute("SELECT DISTINCT person FROM patient").fetchall())
+
+
+def test_a_steward_decides_a_pair_and_takes_it_back(browse, opened):
+    page = browse("match-steward", "/matching")
+    assert persons(opened) == 2
+    page.locator("#pairs tbody a").first.click()
+    assert "Xiomara" in page.locator(".versus").inner_text()
+    assert "Xiomora" in page.locator(".versus").inner_text()
+    assert page.locator("svg.chart rect.bar").count() > 2
+    assert violations(page) == []
+    page.get_by_label("Why").fill("both partners were asked")
+    page.get_by_role("button", name="One person").click()
+    assert page.locator("h1").inner_text() == "It is decided"
+    assert persons(opened) == 1
+    page.get_by_role("button", name="Take it back").click()
+    assert persons(opened) == 2
+    page.goto(page.url.rsplit("/", 1)[0] + "/changes")
+    assert page.locator("#changes tbody tr").count() == 2
+
+
+@pytest.mark.parametrize("path", ["/matching", "/matching/changes", "/", "/account"])
+def test_the_pages_are_open_to_everyone(browse, path):
+    page = browse("match-steward", path)
+    assert violations(page) == []
+    page.emulate_media(color_scheme="dark")
+    assert violations(page) == []
+
+
+def test_a_pair_that_is_none_is_not_there(served):
+    steward = served.visitor("match-steward")
+    for path in ("/matching/1-1", "/matching/8-9", "/matching/x-y", "/matching/1", "/matching/held/99"):
+        assert steward.get(path).status_code == 404, path
+
+
+def test_a_decision_without_a_reason_is_not_made(served, opened):
+    steward = served.visitor("match-steward")
+    with psycopg.connect(opened.database_url) as connection:
+        a, b = connection.execute("SELECT a, b FROM match_review").fetchone()
+    before = persons(opened)
+    refused = steward.post(f"/matching/{a}-{b}", decision="link", reason="  ")
+    assert (refused.status_code, persons(opened)) == (400, before)
+
+
+def test_looking_at_two_records_is_recorded(served, opened):
+    with psycopg.connect(opened.database_url) as connection:
+        a, b = connection.execute("SELECT a, b FROM match_review").fetchone()
+        count = "SELECT count(*) FROM audit_event WHERE kind = 'match.viewed'"
+        before = connection.execute(count).fetchone()[0]
+        connection.commit()
+        served.visitor("match-steward").get(f"/matching/{a}-{b}")
+        assert connection.execute(count).fetchone()[0] == before + 2
