@@ -27,6 +27,7 @@ from exchange.repository import (
     doubts,
     events_of,
     joined_since,
+    mark_own_care,
     overlays,
     patients_of,
     reprofile,
@@ -117,6 +118,7 @@ def decide_pair(exchange: Exchange, pair: Pair, word: Word) -> Consequence:
         disclosed = [d for d in accounting(connection, ids[0]) if d.at >= since] if since else []
         touched = decide_review(connection, pair, word, exchange.work.model, at)
         done = reprofile(connection, touched, exchange.context, at)
+        mark_own_care(connection, touched, exchange.context, at)
         act: Literal["link", "unlink"] = "link" if word.decision == "link" else "unlink"
         append(connection, steward_entries(act, word.steward, word.reason, ids, at))
         connection.commit()

@@ -8,11 +8,13 @@ from exchange.consent.decision import boundaries, decide, intervals
 from exchange.consent.directives.matching import Surroundings, matched
 from exchange.consent.directives.normal_form import Directive
 from exchange.consent.directives.profiles import Profile, origins, profile
+from exchange.consent.directives.proxies import until_of_age
 from exchange.consent.directives.reading import directive
 from exchange.consent.directives.suspension import identity_hold, suspension
 from exchange.consent.emergency import missing_emergency_fields
 from exchange.consent.labels.labelling import Source, label, label_all
 from exchange.consent.labels.narrative import without_free_text
+from exchange.consent.labels.own_care import with_own_care
 from exchange.consent.labels.rendering import redact, with_security
 from exchange.consent.participants import Participant, participant
 from exchange.consent.rules.ruleset import Rules, parse_rules
@@ -43,6 +45,8 @@ __all__ = [
     "profile",
     "redact",
     "suspension",
+    "until_of_age",
+    "with_own_care",
     "with_security",
     "without_free_text",
 ]

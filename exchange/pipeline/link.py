@@ -16,7 +16,7 @@ from exchange.model.partner import Partner
 from exchange.model.records import Merge, Resource
 from exchange.pipeline.conditional import known_patients, without_known
 from exchange.pipeline.ledger import Connection
-from exchange.repository import IncomingPatient, link_patients, reprofile
+from exchange.repository import IncomingPatient, link_patients, mark_own_care, reprofile
 
 Row = dict[str, Any]
 
@@ -42,6 +42,7 @@ def link_chunk(
         return
     result = link_patients(connection, patients, merges, model, at)
     reprofile(connection, result.changed, context, at)
+    mark_own_care(connection, result.changed, context, at)
 
 
 def incoming_patients(

@@ -21,7 +21,7 @@ from exchange.pipeline.ledger import Connection, LedgerRecord
 from exchange.pipeline.map import map_chunk
 from exchange.pipeline.safeguard import labelling_digest, outside_references, safeguard_chunk, source_of
 from exchange.pipeline.work import Work
-from exchange.repository import Kept, Key, Relabelled, add_labels, kept_of, known_labels
+from exchange.repository import Kept, Key, Relabelled, add_labels, kept_of, known_labels, mark_own_care
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,8 @@ def _take_batch(connection: Connection, work: Work, partner: Partner, batch: int
     kept = kept_of(connection, [record.record for record in records])
     found = _found(connection, work, partner, records, kept)
     done = add_labels(connection, kept, found, work.context, work.now())
+    people = {row.patient for row in kept if row.patient is not None}
+    done += mark_own_care(connection, people, work.context, work.now())
     connection.execute(
         "UPDATE labelling SET cursor = %s, changed = changed + %s WHERE partner = %s",
         [records[-1].record, done.changed, partner.code],

@@ -16,6 +16,7 @@ from exchange.repository.disclosure.late import (
     late_disclosures,
 )
 from exchange.repository.disclosure.overlay import settle as settle_overlay
+from exchange.repository.disclosure.own_care import mark_own_care
 from exchange.repository.disclosure.relabel import Kept, Key, Relabelled, add_labels, kept_of
 from exchange.repository.disclosure.reprofile import Reprofiled, consents_of, reprofile
 from exchange.repository.disclosure.ruling import redecide_all, register_participants
@@ -92,6 +93,7 @@ __all__ = [
     "latest_instant",
     "link_patients",
     "load_classes",
+    "mark_own_care",
     "migrate",
     "overlays",
     "parameters",

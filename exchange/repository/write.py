@@ -13,10 +13,20 @@ from uuid import UUID
 
 import psycopg
 
-from exchange.consent import REPOSITORY, Context, DisclosureClass, Surroundings, decide
+from exchange.consent import (
+    REPOSITORY,
+    Context,
+    DisclosureClass,
+    Surroundings,
+    decide,
+    with_own_care,
+    with_security,
+)
 from exchange.model.records import Labels, Resource
 from exchange.repository.disclosure.arriving import UNKNOWN_PATIENT, hold_arrivals, take_consents
+from exchange.repository.disclosure.births import births_of
 from exchange.repository.disclosure.directives import drop_directives
+from exchange.repository.disclosure.own_care import state_of
 from exchange.repository.disclosure.relationships import note_events
 from exchange.repository.disclosure.reprofile import lock_persons, matches, profiles_of, rematch, reprofile
 from exchange.repository.disclosure.ruling import hold_ruling
@@ -86,7 +96,8 @@ def _subjects(conn: psycopg.Connection, numbers: Mapping[str, int]) -> dict[str 
         "SELECT patient, profile FROM patient WHERE patient = ANY(%s)", (list(numbers.values()),)
     ).fetchall()
     profiles = profiles_of(conn, [number for _, number in rows])
-    by_number = {patient: Subject(patient, profiles[number]) for patient, number in rows}
+    born = births_of(conn, [patient for patient, _ in rows])
+    by_number = {patient: Subject(patient, profiles[number], born[patient]) for patient, number in rows}
     return {None: Subject()} | {fhir_id: by_number[n] for fhir_id, n in numbers.items()}
 
 
@@ -111,7 +122,7 @@ def _classified(
 ) -> dict[int, list[Rendition]]:
     """The renditions of each item, the whole record first, each with the number of its class."""
     around = _around(conn, items.values(), subjects, context)
-    found = {p: list(_renditions(item, subjects[item.patient], around)) for p, item in items.items()}
+    found = {p: list(_renditions(item, subjects[item.patient], around, context)) for p, item in items.items()}
     classes = {r.class_ for each in found.values() for r in each}
     digests = {c: c.digest for c in classes}
     numbers = intern_classes(conn, classes, context, at)
@@ -132,11 +143,14 @@ def _around(
     return surroundings(conn, profiles, batch.keys(), batch, context.rules.vocabulary.file.data_period)
 
 
-def _renditions(item: PublishItem, subject: Subject, around: Surroundings) -> Iterator[Rendition]:
+def _renditions(
+    item: PublishItem, subject: Subject, around: Surroundings, context: Context
+) -> Iterator[Rendition]:
     forms: list[tuple[Resource, Labels]] = [(item.resource, item.labels)]
     if item.redacted:
         forms.append(item.redacted)
-    for number, (resource, labels) in enumerate(forms):
+    for number, form in enumerate(forms):
+        resource, labels = _as_own_care(*form, item, subject, context) if subject.patient else form
         key = Key(resource["resourceType"], UUID(resource["id"]), number)
         class_ = DisclosureClass(
             source=item.partner,
@@ -147,6 +161,14 @@ def _renditions(item: PublishItem, subject: Subject, around: Surroundings) -> It
             matched=matches(subject.directives, resource, around) if subject.directives else (),
         )
         yield Rendition(key, item, resource, subject, class_)
+
+
+def _as_own_care(
+    resource: Resource, labels: Labels, item: PublishItem, subject: Subject, context: Context
+) -> tuple[Resource, Labels]:
+    state = state_of(item.partner, context)
+    marked = with_own_care(resource, labels, subject.born, state, context.rules, item.event_time)
+    return (resource, labels) if marked is labels else (with_security(resource, marked), marked)
 
 
 def _event(item: PublishItem, subjects: Mapping[str | None, Subject]) -> Iterator[tuple[int, datetime, bool]]:

@@ -12,6 +12,8 @@ from typing import Any, Literal
 from exchange.consent.dates import Span
 
 Verdict = Literal["permit", "deny"]
+Grantor = Literal["self", "other", ""]
+"""Who gave a consent: the person, somebody for the person, or it does not say."""
 
 IDENTITY_HOLD = "identity-under-review"
 """In place of a Consent's id: nobody signed it, the exchange holds back what may be two people's."""
@@ -68,7 +70,8 @@ class Directive:
     """One Consent: who signed what when, for which discloser, and its provisions (None unless it binds).
 
     `categories`, `policies` (URIs) and `rules` (codings of policyRule) decide its domain; `organizations` are
-    participant codes of the disclosers; `teams` its Groups and CareTeams.
+    participant codes of the disclosers; `teams` its Groups and CareTeams. From `opens_until` on its permits
+    open nothing; that is known of the person, and not kept with the Consent.
     """
 
     consent: str
@@ -85,6 +88,8 @@ class Directive:
     root: Provision | None
     rules: tuple[str, ...] = ()
     teams: tuple[str, ...] = ()
+    by: Grantor = ""
+    opens_until: datetime | None = None
 
     @property
     def binds(self) -> bool:
@@ -107,6 +112,7 @@ class Directive:
             "root": provision_to_json(self.root) if self.root else None,
             "rules": list(self.rules),
             "teams": list(self.teams),
+            "by": self.by,
         }
 
     @classmethod

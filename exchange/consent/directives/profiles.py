@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from exchange.consent.directives.normal_form import (
     IDENTITY_HOLD,
     Directive,
+    Grantor,
     Provision,
     provision_from_json,
     provision_to_json,
 )
 from exchange.consent.rules.canonical import canonical, digest
 
-_UNDATED = datetime.min.replace(tzinfo=UTC)
-
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """What one Consent says, without its id, version, patient or date of signature.
 
-    `certain`: the Patient it was given for is certainly this person; without that it may only deny.
+    `certain`: the Patient it was given for is certainly this person; without that it may only deny. So it is
+    from `opens_until` on. `by`: who gave it.
     """
 
     categories: tuple[str, ...]
@@ -35,6 +35,8 @@ class Statement:
     zone: str
     root: Provision
     rules: tuple[str, ...] = ()
+    by: Grantor = ""
+    opens_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Profile:
 
 
 def statement_to_json(statement: Statement) -> dict[str, Any]:
+    until = statement.opens_until
     return {
         "categories": list(statement.categories),
         "policies": list(statement.policies),
@@ -70,13 +73,16 @@ def statement_to_json(statement: Statement) -> dict[str, Any]:
         "zone": statement.zone,
         "root": provision_to_json(statement.root),
         "rules": list(statement.rules),
+        **({"by": statement.by} if statement.by else {}),
+        **({"opens_until": until.isoformat()} if until else {}),
     }
 
 
 def statement_from_json(body: dict[str, Any]) -> Statement:
     names = ("categories", "policies", "organizations", "rules")
     lists = {name: tuple(body.get(name, ())) for name in names}
-    return Statement(**{**body, **lists, "root": provision_from_json(body["root"])})
+    until = {name: datetime.fromisoformat(body[name]) for name in ("opens_until",) if name in body}
+    return Statement(**{**body, **lists, **until, "root": provision_from_json(body["root"])})
 
 
 def profile(directives: Iterable[tuple[Directive, bool]]) -> Profile:
@@ -104,27 +110,37 @@ def origins(directives: Iterable[tuple[Directive, bool]]) -> tuple[tuple[str, ..
 
 
 def _groups(directives: Iterable[tuple[Directive, bool]]) -> Iterator[list[tuple[dict[str, Any], set[str]]]]:
-    """Newest signature of each (patient, organization, policy, category); ties stay together."""
-    newest: dict[tuple[object, ...], tuple[datetime, dict[bytes, tuple[dict[str, Any], set[str]]]]] = {}
-    for directive, certain in directives:
-        if directive.root is None:
-            continue
-        signed = directive.signed or _UNDATED
-        key = (
-            directive.patient,
-            directive.organizations,
-            directive.policies,
-            directive.categories,
-            signed == _UNDATED,
-        )
-        if key not in newest or signed > newest[key][0]:
-            newest[key] = (signed, {})
-        if signed == newest[key][0]:
-            body = statement_to_json(_statement(directive, directive.root, certain))
-            origin = _origin(directive)
-            newest[key][1].setdefault(canonical(body), (body, set()))[1].add(origin)
-    for _, statements in newest.values():
+    """Newest signature of each (patient, organization, policy, category); ties stay together.
+
+    What the person said is not replaced by what somebody says for the person later: both are heard.
+    """
+    binding = [(d, certain) for d, certain in directives if d.root is not None]
+    last = _last_signed(d for d, _ in binding)
+    last_own = _last_signed(d for d, _ in binding if d.by != "other")
+    kept: dict[tuple[object, ...], dict[bytes, tuple[dict[str, Any], set[str]]]] = {}
+    for directive, certain in binding:
+        key, signed = _kind(directive), directive.signed
+        if signed == last[key] or (directive.by == "self" and signed == last_own[key]):
+            body = statement_to_json(_statement(directive, certain))
+            group = kept.setdefault((key, signed), {})
+            group.setdefault(canonical(body), (body, set()))[1].add(_origin(directive))
+    for statements in kept.values():
         yield [statements[spelling] for spelling in sorted(statements)]
+
+
+def _kind(directive: Directive) -> tuple[object, ...]:
+    """Consents of one kind replace one another; what is not dated replaces nothing and is not replaced."""
+    undated = directive.signed is None
+    return (directive.patient, directive.organizations, directive.policies, directive.categories, undated)
+
+
+def _last_signed(directives: Iterable[Directive]) -> dict[tuple[object, ...], datetime | None]:
+    last: dict[tuple[object, ...], datetime | None] = {}
+    for one in directives:
+        before = last.setdefault(_kind(one), one.signed)
+        if one.signed and before and one.signed > before:
+            last[_kind(one)] = one.signed
+    return last
 
 
 def _origin(directive: Directive) -> str:
@@ -135,7 +151,9 @@ def _origin(directive: Directive) -> str:
     return f"Consent/{directive.consent}{version}"
 
 
-def _statement(directive: Directive, root: Provision, certain: bool) -> Statement:
+def _statement(directive: Directive, certain: bool) -> Statement:
+    if directive.root is None:
+        raise ValueError("a Consent that does not bind says nothing")
     return Statement(
         categories=directive.categories,
         policies=directive.policies,
@@ -144,6 +162,8 @@ def _statement(directive: Directive, root: Provision, certain: bool) -> Statemen
         written=directive.written,
         certain=certain,
         zone=directive.zone,
-        root=root,
+        root=directive.root,
         rules=directive.rules,
+        by=directive.by,
+        opens_until=directive.opens_until,
     )

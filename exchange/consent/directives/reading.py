@@ -11,7 +11,15 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from exchange.consent.dates import EXCHANGE_ZONE, read_date, read_period
-from exchange.consent.directives.normal_form import UNRESOLVED, Data, Directive, Member, Provision, Verdict
+from exchange.consent.directives.normal_form import (
+    UNRESOLVED,
+    Data,
+    Directive,
+    Grantor,
+    Member,
+    Provision,
+    Verdict,
+)
 from exchange.model.errors import RecordRejected
 from exchange.model.records import Resource
 
@@ -91,7 +99,16 @@ def _directive(consent: Resource, resolve: Resolve, recorded_by: str | None, zon
         root=_root(consent, resolve, zone) if binds else None,
         rules=rules,
         teams=_sorted(_teams(consent.get("provision"))) if binds else (),
+        by=_grantor(consent),
     )
+
+
+def _grantor(consent: Resource) -> Grantor:
+    """Consent.performer may also name who receives (R4): only a person can have given it."""
+    people = [bare_reference(one) for one in _dicts(consent, "performer")]
+    if bare_reference(consent["patient"]) in people:
+        return "self"
+    return "other" if any(name.startswith(("Patient/", "RelatedPerson/")) for name in people) else ""
 
 
 def domain_of(consent: Resource) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:

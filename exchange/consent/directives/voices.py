@@ -15,12 +15,16 @@ _SEVERITY = {"deny": 0, "uncovered": 1, "silent": 2, "permit": 3}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Voice:
-    """One statement's answer and the domains it speaks in; it is itself and equal to no other."""
+    """One statement's answer and the domains it speaks in; it is itself and equal to no other.
+
+    `ended`: given for somebody who has come of age since, it may only deny.
+    """
 
     position: int
     statement: Statement
     domains: tuple[str, ...]
     answer: Answer
+    ended: bool = False
 
     @property
     def because(self) -> str:
@@ -55,7 +59,8 @@ def _voice(
     elsewhere = statement.scope == "research" and request.purpose not in vocabulary.granted["HRESCH"]
     silent = elsewhere or _of_others(statement, domains, source, vocabulary)
     answer = Answer("silent", root.path) if silent else evaluate(root, request, subject, vocabulary)
-    return Voice(position, statement, domains, answer)
+    ended = statement.opens_until is not None and request.at >= statement.opens_until
+    return Voice(position, statement, domains, answer, ended)
 
 
 def _of_others(statement: Statement, domains: tuple[str, ...], source: str, vocabulary: Vocabulary) -> bool:
@@ -74,7 +79,7 @@ def _of_others(statement: Statement, domains: tuple[str, ...], source: str, voca
 
 def may_open(voice: Voice, source: str, vocabulary: Vocabulary) -> bool:
     """A permit counts for a person certainly meant, from some domains only for the discloser's records."""
-    if voice.answer.verdict != "permit" or not voice.statement.certain:
+    if voice.answer.verdict != "permit" or voice.ended or not voice.statement.certain:
         return False
     own_only = any(vocabulary.file.domains[name].only_source for name in voice.domains)
     return not own_only or source in voice.statement.organizations

@@ -42,7 +42,10 @@ _REFUSED = {
 
 @dataclass(frozen=True, slots=True)
 class Archetype:
-    """One kind of consent; a permit with a `flaw` opens nothing, `reach` is what a refusal is about."""
+    """One kind of consent; a permit with a `flaw` opens nothing, `reach` is what a refusal is about.
+
+    `own`: the person gave it, and not somebody else for the person.
+    """
 
     domain: str
     says: Says
@@ -51,11 +54,13 @@ class Archetype:
     ends: bool = False
     flaw: str = ""
     reach: str = "everybody"
+    own: bool = True
 
     @property
     def words(self) -> str:
         """The consent in a clause for people."""
         kind = f"a {self.domain} consent" + ("" if self.written else ", without a signed source,")
+        kind += "" if self.own else ", given by somebody else for the person,"
         if self.says == "refuse":
             return f"{kind} that refuses {_REFUSED[self.reach]}"
         until = " until a date" if self.ends else ""
@@ -66,13 +71,14 @@ class Archetype:
 
 @lru_cache(maxsize=64)
 def permits(rules: Rules) -> tuple[Archetype, ...]:
-    """Permits that cover what is asked, of every domain: by whom they name, whether written and ending."""
+    """Permits that cover what is asked, of every domain: whom they name, written, ending, one's own."""
     return tuple(
-        Archetype(domain, "permit", naming, written, ends)
+        Archetype(domain, "permit", naming, written, ends, own=own)
         for domain in rules.vocabulary.file.domains
         for naming in (BY_NAME, BY_CLASS, ANYONE)
         for written in (True, False)
         for ends in (True, False)
+        for own in (True, False)
     )
 
 
@@ -107,6 +113,7 @@ def _opens_as_much(one: Archetype, other: Archetype) -> bool:
         and one.naming >= other.naming
         and one.written >= other.written
         and one.ends >= other.ends
+        and one.own >= other.own
     )
 
 
@@ -148,6 +155,7 @@ def _statement(each: Archetype, point: Point, rules: Rules) -> Statement | None:
         certain=each.flaw != "uncertain",
         zone=str(EXCHANGE_ZONE),
         root=root,
+        by="self" if each.own else "other",
     )
 
 

@@ -55,7 +55,8 @@ class Branch(Content):
 class ConsentForm(Branch):
     """A consent of the kind (domain) named, given to the organization `of`.
 
-    `certain`: the Patient it was given for is certainly the person of the record.
+    `certain`: the Patient it was given for is certainly the person of the record; `by`: who gave it,
+    the person or another for the person.
     """
 
     kind: str = "general"
@@ -65,6 +66,7 @@ class ConsentForm(Branch):
     scope: Literal["patient-privacy", "research", "treatment"] = "patient-privacy"
     written: bool = True
     certain: bool = True
+    by: Literal["self", "other"] = "self"
 
 
 def consent_of(form: ConsentForm, number: int) -> Resource:
@@ -84,6 +86,8 @@ def consent_of(form: ConsentForm, number: int) -> Resource:
         consent["policy"] = [{"uri": f"https://mosaic-exchange.example/policy/{kind}"}]
     if form.of:
         consent["organization"] = [{"reference": f"Organization/{form.of}"}]
+    giver = "Patient" if form.by == "self" else "RelatedPerson"
+    consent["performer"] = [{"reference": f"{giver}/case"}]
     if form.written:
         consent["sourceReference"] = {"reference": f"DocumentReference/case-{number}"}
     return consent

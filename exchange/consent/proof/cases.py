@@ -15,8 +15,10 @@ from exchange.consent.dates import EXCHANGE_ZONE, read_date
 from exchange.consent.decision import decide
 from exchange.consent.directives.matching import matched
 from exchange.consent.directives.profiles import profile
+from exchange.consent.directives.proxies import until_of_age
 from exchange.consent.directives.reading import directive
 from exchange.consent.labels.labelling import Source, label
+from exchange.consent.labels.own_care import with_own_care
 from exchange.consent.participants import Participant
 from exchange.consent.proof.case_consents import ConsentForm, consent_of, resolve_case
 from exchange.consent.rules.ruleset import Rules, without
@@ -48,7 +50,10 @@ class ParticipantsFile(Content):
 
 
 class CaseRecord(Content):
-    """The record as it is classed; `content` is what content-dependent provisions look at."""
+    """The record as it is classed; `content` is what content-dependent provisions look at.
+
+    `born`: the person's birth date, which says when a consent of the parents ends.
+    """
 
     source: str
     type: str
@@ -56,6 +61,7 @@ class CaseRecord(Content):
     confidentiality: str = "N"
     about: Literal["person", "nobody"] = "person"
     content: dict[str, Any] = Field(default_factory=dict)
+    born: str | None = None
 
 
 class CaseRequest(Content):
@@ -81,13 +87,21 @@ class Case(Content):
     obligations: tuple[str, ...] = ()
 
 
+class CasePatient(Content):
+    """Who the record is about; `born` None is not known, `state` is where the care was given."""
+
+    born: str | None = None
+    state: str = "IL"
+
+
 class LabelCase(Content):
-    """What labelling must find in a resource, exactly."""
+    """What labelling must find in a resource, exactly; with `patient` also a minor's own care."""
 
     case: str
     part2_program: bool = False
     program_labels: tuple[str, ...] = ()
     resource: dict[str, Any]
+    patient: CasePatient | None = None
     labels: tuple[str, ...] = ()
     confidentiality: str = "N"
 
@@ -197,8 +211,9 @@ def moment(at: str) -> datetime:
 def disclosure_class(case: Case) -> DisclosureClass:
     """The class of the record under the consents of the case."""
     record = case.record
+    born = [record.born] if record.born else []
     read = [
-        (directive(consent_of(form, number), resolve=resolve_case), form.certain)
+        (until_of_age(directive(consent_of(form, number), resolve=resolve_case), born), form.certain)
         for number, form in enumerate(case.consents)
     ]
     chosen = profile(read) if record.about == "person" else None
@@ -232,6 +247,9 @@ def run_labels(cases: Iterable[LabelCase], rules: Rules) -> Iterator[Failure]:
     for case in cases:
         source = Source("case", "clinic", case.part2_program, "case", case.program_labels)
         given = label(case.resource, source, rules)
+        if case.patient:
+            born = [case.patient.born] if case.patient.born else []
+            given = with_own_care(case.resource, given, born, case.patient.state, rules)
         if (given.codes, given.confidentiality) != (frozenset(case.labels), case.confidentiality):
             problem = f"expected {sorted(case.labels)} {case.confidentiality}"
             yield Failure(case.case, f"{problem}, got {sorted(given.codes)} {given.confidentiality}")

@@ -181,7 +181,7 @@ def _silences(other: Policy, policy: Policy) -> bool:
     """Whether the policy has nothing to say wherever the other applies."""
     if other.effect == policy.effect:
         return _as_strong(other, policy)
-    if policy.effect == "relationship":
+    if policy.effect in ("relationship", "own-consent"):
         return other.effect in _BEFORE
     if policy.effect == "obligation":
         return other.effect == "prohibited"

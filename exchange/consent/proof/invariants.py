@@ -20,7 +20,8 @@ from exchange.model.records import Files
 class ConsentFact(Content):
     """A consent the person has given, for what is asked: what is not written does not matter.
 
-    `named`: the requester or a class he belongs to; `time_limited`: it ends on a date.
+    `named`: the requester or a class he belongs to; `time_limited`: it ends on a date; `own`: the person gave
+    it, and nobody else for the person.
     """
 
     says: Literal["permit", "refuse"]
@@ -28,6 +29,7 @@ class ConsentFact(Content):
     named: bool | None = None
     written: bool | None = None
     time_limited: bool | None = None
+    own: bool | None = None
 
 
 class Situation(Condition):
@@ -121,4 +123,5 @@ def is_kind(fact: ConsentFact, consent: Archetype) -> bool:
         and (fact.named is None or fact.named is (consent.naming > ANYONE))
         and (fact.written is None or fact.written is consent.written)
         and (fact.time_limited is None or fact.time_limited is consent.ends)
+        and (fact.own is None or fact.own is consent.own)
     )

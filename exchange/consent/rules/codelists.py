@@ -24,7 +24,7 @@ Strength = Literal["strong", "weak", "context", "relative", "never"]
 _STRENGTHS = ("strong", "weak", "context", "relative", "never")
 _MATCHES = ("exact", "prefix", "display", "words")
 _MARKS = ("V", "V2", "R", "ours")
-_STEWARD = re.compile(r"^# steward: \S[^;\n]*; review by \d{4}-\d{2}-\d{2}$", re.MULTILINE)
+STEWARD = re.compile(r"^# steward: \S[^;\n]*; review by \d{4}-\d{2}-\d{2}$", re.MULTILINE)
 _NEGATED = re.compile(
     r"\b(?:no|not|denies|denied|without|negative for|never|niega|sin|nunca)\W+(?:\w+\W+){0,4}\Z",
     re.IGNORECASE,
@@ -130,7 +130,7 @@ def parse_code_lists(files: Files, vocabulary: Vocabulary) -> CodeLists:
 
 def _kept(name: str, text: str) -> None:
     """A list nobody looks after rots: its head names a steward and the day it must be looked at again."""
-    if not _STEWARD.search(text):
+    if not STEWARD.search(text):
         raise ContentError("write `# steward: <who>; review by <date>` above the columns", file=name, line=1)
 
 

@@ -20,6 +20,7 @@ class Gates:
     allowed: tuple[Rule, ...]
     relationship: tuple[Rule, ...]
     obligation: tuple[Rule, ...]
+    own_consent: tuple[Rule, ...]
 
 
 @lru_cache(maxsize=1 << 17)
@@ -45,4 +46,5 @@ def _gates(applying: tuple[Rule, ...]) -> Gates:
         allowed=of("allowed"),
         relationship=of("relationship"),
         obligation=of("obligation"),
+        own_consent=of("own-consent"),
     )

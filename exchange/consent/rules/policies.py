@@ -11,9 +11,17 @@ from exchange.consent.content import Content
 from exchange.model.partner import OrganizationType
 
 Effect = Literal[
-    "prohibited", "released", "emergency-only", "required", "allowed", "relationship", "obligation"
+    "prohibited",
+    "released",
+    "emergency-only",
+    "required",
+    "allowed",
+    "relationship",
+    "obligation",
+    "own-consent",
 ]
 Action = Literal["access", "disclose", "collect"]
+Mark = Literal["V", "V2", "R", "ours"]
 
 
 class Party(Content):
@@ -79,7 +87,7 @@ class Policy(Content):
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     title: str
     citation: str
-    mark: Literal["V", "V2", "R", "ours"]
+    mark: Mark
     steward: str
     reviewer: str | None = None
     in_force: InForce

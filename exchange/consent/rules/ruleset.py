@@ -13,6 +13,7 @@ from exchange.consent.dates import EXCHANGE_ZONE
 from exchange.consent.rules.canonical import digest
 from exchange.consent.rules.codelists import CodeLists, parse_code_lists
 from exchange.consent.rules.conditions import Test, applies
+from exchange.consent.rules.minors import MINORS, NOBODYS, Minors, parse_minors
 from exchange.consent.rules.policies import Condition, Policy, PolicyFile
 from exchange.consent.rules.vocabulary import Vocabulary, parse_vocabulary
 from exchange.model.errors import ContentError
@@ -43,6 +44,7 @@ class Rules:
     labelling: str
     vocabulary: Vocabulary
     lists: CodeLists
+    minors: Minors
     rules: tuple[Rule, ...]
     boundaries: tuple[datetime, ...]
     slices: tuple[tuple[Rule, ...], ...]
@@ -58,7 +60,8 @@ def parse_rules(files: Files) -> Rules:
         raise ContentError("missing", file=VOCABULARY)
     vocabulary = parse_vocabulary(VOCABULARY, files[VOCABULARY])
     policies = _policies(files, vocabulary)
-    return compile_rules(_binding(files), vocabulary, parse_code_lists(files, vocabulary), policies)
+    lists, minors = parse_code_lists(files, vocabulary), parse_minors(files, vocabulary)
+    return compile_rules(_binding(files), vocabulary, lists, policies, minors)
 
 
 def _binding(files: Files) -> dict[str, str]:
@@ -66,12 +69,16 @@ def _binding(files: Files) -> dict[str, str]:
     return {
         name: text
         for name, text in files.items()
-        if name == VOCABULARY or name.startswith(("labels/", "policies/"))
+        if name in (VOCABULARY, MINORS) or name.startswith(("labels/", "policies/"))
     }
 
 
 def compile_rules(
-    files: Mapping[str, str], vocabulary: Vocabulary, lists: CodeLists, policies: Iterable[Policy]
+    files: Mapping[str, str],
+    vocabulary: Vocabulary,
+    lists: CodeLists,
+    policies: Iterable[Policy],
+    minors: Minors = NOBODYS,
 ) -> Rules:
     """Rules over `policies` only; the digest names the files and the policies taken."""
     rules = tuple(_rule(policy, vocabulary) for policy in policies)
@@ -81,6 +88,7 @@ def compile_rules(
         labelling=digest({name: text for name, text in files.items() if not name.startswith("policies/")}),
         vocabulary=vocabulary,
         lists=lists,
+        minors=minors,
         rules=rules,
         boundaries=tuple(boundaries),
         slices=((), *(tuple(rule for rule in rules if _in_force(rule, at)) for at in boundaries)),
@@ -90,7 +98,7 @@ def compile_rules(
 def without(rules: Rules, policy_id: str) -> Rules:
     """The same rules as if `policy_id` had never been written."""
     kept = [rule.policy for rule in rules.rules if rule.policy.id != policy_id]
-    return compile_rules({"from": rules.digest}, rules.vocabulary, rules.lists, kept)
+    return compile_rules({"from": rules.digest}, rules.vocabulary, rules.lists, kept, rules.minors)
 
 
 def _rule(policy: Policy, vocabulary: Vocabulary) -> Rule:

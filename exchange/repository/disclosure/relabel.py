@@ -59,6 +59,11 @@ class Relabelled:
     withdrawn: int = 0
     entries: int = 0
 
+    def __add__(self, other: Relabelled) -> Relabelled:
+        return Relabelled(
+            self.changed + other.changed, self.withdrawn + other.withdrawn, self.entries + other.entries
+        )
+
 
 _KEPT = """
 SELECT 'resource', rid::text, type, fhir_id, rendition, partner, patient, record, class, body FROM resource
@@ -81,7 +86,12 @@ def kept_of(conn: psycopg.Connection, records: Sequence[int]) -> list[Kept]:
         {"r": list(records)},
     ).fetchall()
     lock_persons(conn, {patient for _, _, patient in keys if patient is not None})
-    wanted = {"types": [kind for kind, _, _ in keys], "ids": [fhir_id for _, fhir_id, _ in keys]}
+    return kept(conn, [(kind, fhir_id) for kind, fhir_id, _ in keys])
+
+
+def kept(conn: psycopg.Connection, references: Sequence[tuple[str, UUID]]) -> list[Kept]:
+    """Every row of these resources, whose people the caller has locked."""
+    wanted = {"types": [kind for kind, _ in references], "ids": [fhir_id for _, fhir_id in references]}
     return [
         Kept(table, place, Key(*key), partner, patient, record, number, orjson.loads(body) if body else None)
         for table, place, *key, partner, patient, record, number, body in conn.execute(_KEPT, wanted)

@@ -24,9 +24,11 @@ from exchange.consent import (
     matched,
     origins,
     profile,
+    until_of_age,
 )
 from exchange.consent.directives.matching import by_content
 from exchange.model.records import Resource
+from exchange.repository.disclosure.births import births_of
 from exchange.repository.disclosure.overlay import held
 from exchange.repository.disclosure.relationships import derive_relationships
 from exchange.repository.disclosure.ruling import hold_ruling
@@ -137,7 +139,11 @@ def _given(conn: psycopg.Connection, patients: list[int]) -> dict[int, list[tupl
             "SELECT a, b FROM patient_edge WHERE a = ANY(%s) AND grade = 'certain'", (patients,)
         ).fetchall()
     )
-    parsed = [(person, owner, Directive.from_json(orjson.loads(body))) for person, owner, body in directives]
+    born = births_of(conn, patients)
+    parsed = [
+        (person, owner, until_of_age(Directive.from_json(orjson.loads(body)), born[owner]))
+        for person, owner, body in directives
+    ]
     unsettled = {persons[patient] for patient in held(conn, patients)}
     return {
         patient: [

@@ -45,7 +45,7 @@ class IncomingPatient:
 
 @dataclass(frozen=True, slots=True)
 class LinkResult:
-    """`changed`: patients who are new, whose links or fellow records changed, whose waiting consents bind."""
+    """`changed`: patients who are new or born otherwise, whose links, fellows or consents changed."""
 
     changed: frozenset[int]
     patients: dict[str, int]
@@ -79,7 +79,13 @@ def link_patients(
     touched = reevaluate(conn, changed, model, at) | watch(conn, entered.other, model, at)
     touched |= _merge(conn, list(merges), at)
     regrouped = regroup(conn, touched | new, new, model, at)
-    return LinkResult(frozenset(bound | new | touched | regrouped), numbers)
+    return LinkResult(frozenset(bound | new | touched | regrouped | _born_otherwise(entered)), numbers)
+
+
+def _born_otherwise(entered: _Entered) -> set[int]:
+    """Who has another birth date than before: consents given for a minor, and a minor's own care, follow."""
+    turned = entered.other.items()
+    return {number for number, (before, now) in turned if before.get("birth_date", "") != now.birth_date}
 
 
 def decide_review(

@@ -18,10 +18,14 @@ from exchange.repository.storage.store import Key, Past, Present, Row
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The source Patient an item is about, and what the person decided; None for an item about nobody."""
+    """The source Patient an item is about, and what the person decided; None for an item about nobody.
+
+    `born`: every birth date that is certainly the person's, as FHIR dates.
+    """
 
     patient: int | None = None
     directives: Profile | None = None
+    born: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

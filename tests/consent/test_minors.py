@@ -1,0 +1,111 @@
+"""The table of care that a minor may consent to, and consents that others gave for a person."""
+
+from datetime import date, datetime
+
+import pytest
+
+from exchange.consent import directive, parse_rules, until_of_age
+from exchange.consent.dates import EXCHANGE_ZONE, Span
+from exchange.consent.proof.case_consents import resolve_case
+from exchange.consent.rules.minors import birth_span, birthday
+from exchange.model.errors import ContentError
+from tests.consent.builders import chosen, consent, provision
+
+ROW = "IL,SUD,12,2020-01-01,,410 ILCS 210/4,V,"
+MOTHER = [{"reference": "RelatedPerson/mother"}]
+
+
+@pytest.mark.parametrize(
+    ("row", "field"),
+    [
+        ("IL,DRUGS,12,2020-01-01,,410 ILCS 210/4,V,", "service.DRUGS"),
+        ("IL,SUD,twelve,2020-01-01,,410 ILCS 210/4,V,", "age_from, from, to"),
+        ("IL,SUD,18,2020-01-01,,410 ILCS 210/4,V,", "state"),
+        ("IL,SUD,12,2020-01-01,2019-01-01,410 ILCS 210/4,V,", "state"),
+        ("IL,SUD,12,2020-01-01,,,V,", "citation"),
+        ("IL,SUD,12,2020-01-01,,410 ILCS 210/4,R,", "reviewer"),
+        ("IL,SUD,12,2020-01-01,,410 ILCS 210/4,X,", "mark.X"),
+    ],
+)
+def test_a_line_that_says_nothing_is_refused_with_its_line(files, row, field):
+    text = files["minors.csv"]
+    assert ROW not in text
+    with pytest.raises(ContentError) as error:
+        parse_rules({**files, "minors.csv": f"{text}{row}\n"})
+    assert (error.value.file, error.value.line, error.value.field) == (
+        "minors.csv",
+        len(text.splitlines()) + 1,
+        field,
+    )
+
+
+def test_a_changed_table_asks_for_labels_to_be_given_again(files, rules):
+    other = parse_rules({**files, "minors.csv": files["minors.csv"].replace("IL,SUD,12", "IL,SUD,14")})
+    assert other.labelling != rules.labelling
+    assert other.digest != rules.digest
+
+
+def test_any_day_of_a_stay_that_reaches_into_the_years_of_minority_counts(rules):
+    def own(*days, born="2012-01-15"):
+        start, end = (datetime.fromisoformat(day).replace(tzinfo=EXCHANGE_ZONE) for day in days)
+        return rules.minors.own_care({"SUD"}, [born], Span(start, end), "IL") is not None
+
+    assert own("2030-01-01", "2031-01-01")
+    assert own("2023-01-01", "2024-01-16")
+    assert not own("2030-01-15", "2031-01-01")
+    assert not own("2023-01-01", "2024-01-15")
+    assert own("2030-06-01", "2030-06-02", born="2012")  # born on a day of that year nobody knows
+    assert own("2024-01-01", "2024-01-02", born="2012")
+
+
+def test_one_of_two_birth_dates_that_were_sent_is_enough(rules):
+    when = Span(datetime(2026, 3, 2, tzinfo=EXCHANGE_ZONE), datetime(2026, 3, 3, tzinfo=EXCHANGE_ZONE))
+    assert rules.minors.own_care({"STD"}, ["1980-01-15", "2012-01-15"], when, "IL")
+    assert not rules.minors.own_care({"STD"}, ["1980-01-15"], when, "IL")
+    assert rules.minors.own_care({"STD"}, ["not a date"], when, "IL")
+
+
+def test_who_was_born_on_a_leap_day_comes_of_age_on_the_first_of_march():
+    assert birthday(date(2008, 2, 29), 18) == date(2026, 3, 1)
+    assert birth_span("2008-02") == (date(2008, 2, 1), date(2008, 2, 29))
+    assert birth_span("2008-12") == (date(2008, 12, 1), date(2008, 12, 31))
+
+
+@pytest.mark.parametrize(
+    ("performer", "by"),
+    [
+        ([{"reference": "Patient/p1"}], "self"),
+        ([{"reference": "RelatedPerson/mother"}, {"reference": "Patient/p1"}], "self"),
+        ([{"reference": "RelatedPerson/mother"}], "other"),
+        ([{"reference": "Patient/mother"}], "other"),
+        ([{"reference": "Organization/prairie_clinic"}], ""),
+        (None, ""),
+    ],
+)
+def test_who_gave_a_consent_is_read_from_its_performer(performer, by):
+    assert directive(consent(performer=performer), resolve=resolve_case).by == by
+
+
+@pytest.mark.parametrize(
+    ("born", "signed", "until"),
+    [
+        (["2012-01-15"], "2026-03-02", "2030-01-15T00:00:00-06:00"),
+        (["2012-01-15", "2011-01-15"], "2026-03-02", "2029-01-15T00:00:00-06:00"),
+        (["1950-01-15"], "2026-03-02", None),
+        (["1950-01-15", "2012-01-15"], "2026-03-02", "1968-01-15T00:00:00-06:00"),
+    ],
+)
+def test_a_consent_given_for_a_minor_ends_on_the_earliest_eighteenth_birthday(born, signed, until):
+    given = directive(consent(performer=MOTHER, dateTime=signed), resolve=resolve_case)
+    ended = until_of_age(given, born).opens_until
+    assert ended == (datetime.fromisoformat(until) if until else None)
+
+
+def test_what_the_person_said_stays_beside_what_somebody_said_later_for_the_person():
+    own = consent(
+        id="a", dateTime="2026-01-01", performer=[{"reference": "Patient/p1"}], provision=provision("deny")
+    )
+    other = consent(id="b", dateTime="2026-02-01", performer=MOTHER)
+    assert {s.root.type for s in chosen(own, other).statements} == {"deny", "permit"}
+    later = consent(id="c", dateTime="2026-03-01", performer=[{"reference": "Patient/p1"}])
+    assert [s.by for s in chosen(own, other, later).statements] == ["self"]
