@@ -28,7 +28,7 @@ from exchange.console.messages import Answer, Download, NotFound, Page, Redirect
 from exchange.console.pages import PLACES
 from exchange.console.places import Place
 from exchange.console.rendering import Renderer
-from exchange.model.errors import ExchangeError
+from exchange.model.errors import ContentError, ExchangeError
 
 _log = logging.getLogger("exchange.console")
 _STATIC = Path(__file__).parent / "static"
@@ -117,7 +117,8 @@ class _Door:
         except Unusable as error:
             return self._response(visit, Page("unusable.html", {"words": str(error)}, 400))
         except ExchangeError as error:
-            return self._response(visit, Page("unusable.html", {"words": str(error)}, error.http_status))
+            status = 400 if isinstance(error, ContentError) else error.http_status
+            return self._response(visit, Page("unusable.html", {"words": str(error)}, status))
         except Exception as error:
             _log.error("%s failed: %s", place.path if place else "nowhere", type(error).__name__)
             return self._response(visit, Page("failed.html", status=500))

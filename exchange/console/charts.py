@@ -60,11 +60,11 @@ def spark(values: Sequence[float], label: str) -> Markup:
     return Markup("").join([svg(width, height, label, "spark"), drawn, Markup("</svg>")])
 
 
-def svg(width: float, height: float, label: str, kind: str = "chart") -> Markup:
-    """The opening tag of a drawing that a screen reader announces by its label."""
+def svg(width: float, height: float, label: str, kind: str = "chart", role: str = "img") -> Markup:
+    """The opening tag of a drawing that a screen reader announces by its label; with links, a `group`."""
     return Markup(
-        '<svg class="{}" viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}">'
-    ).format(kind, width, height, width, height, label)
+        '<svg class="{}" viewBox="0 0 {} {}" width="{}" height="{}" role="{}" aria-label="{}">'
+    ).format(kind, width, height, width, height, role, label)
 
 
 def box(x: float, y: float, width: float, height: float, kind: str) -> Markup:

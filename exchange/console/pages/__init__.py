@@ -1,6 +1,6 @@
 """The pages, by the people they are for."""
 
-from exchange.console.pages import signing_in, steward
+from exchange.console.pages import engineer, maps, signing_in, steward
 from exchange.console.places import Place
 
-PLACES: tuple[Place, ...] = (*signing_in.PLACES, *steward.PLACES)
+PLACES: tuple[Place, ...] = (*signing_in.PLACES, *maps.PLACES, *engineer.PLACES, *steward.PLACES)

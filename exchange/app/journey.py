@@ -1,0 +1,203 @@
+"""One run as a flow of records; one record on its way: raw, mapped, labelled, decided, linked, published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+from psycopg.rows import class_row, dict_row
+
+from exchange.app.opening import Exchange, find_partner
+from exchange.model.errors import ContentError, ExchangeError, RecordRejected
+from exchange.model.fhir import reference_to
+from exchange.model.records import Resource
+from exchange.pipeline.ledger import Connection, ledger_record
+from exchange.pipeline.map import map_source, source_record
+from exchange.pipeline.safeguard import safeguard_chunk
+
+Leaving = Literal["pull", "map", "publish"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """`leaving`: (the step after which records go no further, their outcome, how many)."""
+
+    pulled: int
+    leaving: tuple[tuple[Leaving, str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A record of a run; its key is left out, for it may be a patient's number."""
+
+    record: int
+    feed: str
+    outcome: str | None
+    deleted: bool
+    chunk: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A resource as the repository holds it, or why it does not."""
+
+    reference: str
+    version: int | None
+    rendition: int
+    labels: tuple[str, ...]
+    confidentiality: str
+    viewers: tuple[str, ...]
+    person: str | None
+    cluster: int
+    because: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """A record at every step; `labels` stand beside `resources`; `unreadable` says why there is no more."""
+
+    record: int
+    run: int
+    partner: str
+    feed: str
+    position: str
+    outcome: str | None
+    raw: str
+    unreadable: str
+    resources: tuple[Resource, ...]
+    labels: tuple[dict[str, Any], ...]
+    issues: tuple[tuple[str, str, str, str], ...]
+    stored: tuple[Stored, ...]
+    patients: tuple[str, ...]
+
+
+def flow_of(connection: Connection, run: int) -> Flow:
+    """Where the records of a run left the way; what has no outcome yet is still on it."""
+    rows = connection.execute(
+        "SELECT outcome, chunk IS NULL, count(*) FROM source_record"
+        " WHERE run = %s AND outcome IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2",
+        [run],
+    ).fetchall()
+    pulled = connection.execute("SELECT pulled FROM run WHERE run = %s", [run]).fetchone()
+    if pulled is None:
+        raise ContentError("no such run", field=str(run))
+    return Flow(pulled[0], tuple((_leaving(outcome, early), outcome, n) for outcome, early, n in rows))
+
+
+def _leaving(outcome: str, early: bool) -> Leaving:
+    if early:
+        return "pull"
+    return "map" if outcome == "quarantined" else "publish"
+
+
+def records_of(connection: Connection, run: int, outcome: str | None, limit: int) -> list[Listed]:
+    """Records of a run, all or those of one outcome."""
+    with connection.cursor(row_factory=class_row(Listed)) as cursor:
+        return cursor.execute(
+            "SELECT record, feed, outcome, deleted, chunk FROM source_record WHERE run = %(r)s"
+            " AND (%(o)s::text IS NULL OR outcome = %(o)s) ORDER BY record LIMIT %(n)s",
+            {"r": run, "o": outcome, "n": limit},
+        ).fetchall()
+
+
+def journey_of(exchange: Exchange, number: int) -> Journey:
+    """Takes the record through map and labels once more and looks up what is stored; changes nothing."""
+    with exchange.work.connect() as connection:
+        try:
+            code, record = ledger_record(connection, number)
+        except ExchangeError as error:
+            raise ContentError("no such record", field=str(number)) from error
+        run, outcome = connection.execute(
+            "SELECT run, outcome FROM source_record WHERE record = %s", [number]
+        ).fetchone() or (0, None)
+        issues = connection.execute(
+            "SELECT severity, code, expression, detail FROM quarantine WHERE record = %s ORDER BY ordinal",
+            [number],
+        ).fetchall()
+        stored = _stored(connection, code, record.feed, record.key)
+        patients = _patients(connection, stored)
+    partner = find_partner(exchange.partners, code)
+    raw, unreadable = "", ""
+    resources: tuple[Resource, ...] = ()
+    labels: tuple[dict[str, Any], ...] = ()
+    try:
+        if record.address is None or record.feed not in partner.feeds:
+            raise RecordRejected("no raw content is kept of this record")
+        payload = exchange.work.landing.get(record.address)
+        source = source_record(record, partner, {record.address: payload})
+        raw = _readable(source.payload)
+        mapped = map_source(source, exchange.work.maps(partner))[0]
+        resources = mapped.resources
+        labels = _labels(exchange, code, record.feed, resources)
+    except RecordRejected as error:
+        unreadable = str(error)
+    return Journey(
+        number, run, code, record.feed, record.position, outcome, raw, unreadable,
+        tuple(resources), labels, tuple(issues), stored, patients,
+    )  # fmt: skip
+
+
+def _labels(
+    exchange: Exchange, code: str, feed: str, resources: Sequence[Resource]
+) -> tuple[dict[str, Any], ...]:
+    row = {"feed": feed, "resources": list(resources), "ids": [reference_to(r) for r in resources]}
+    (done,) = safeguard_chunk([row], exchange.partners[code], exchange.context.rules, {})
+    return tuple(item["labels"] for item in done["resources"])
+
+
+# What the latest record of the same key claims, in the repository or among what was kept out of it.
+_STORED = """
+WITH claimed AS (
+    SELECT split_part(name, '/', 1) AS type, split_part(name, '/', 2)::uuid AS fhir_id
+    FROM record_state, unnest(resources) AS name
+    WHERE (partner, feed, key) = (%(p)s, %(f)s, %(k)s)
+)
+SELECT r.type || '/' || r.fhir_id AS reference, r.version, r.rendition, c.labels, c.confidentiality,
+    ARRAY(
+        SELECT DISTINCT v.participant || ' ' || v.purpose FROM disclosure d JOIN viewer v USING (viewer)
+        WHERE d.class = r.class AND d.valid_until > now() ORDER BY 1
+    ) AS viewers,
+    p.person::text,
+    greatest(
+        (SELECT count(DISTINCT m.fhir_id)::int FROM resource m WHERE m.cluster = r.cluster), 1
+    ) AS cluster,
+    '{}'::text[] AS because
+FROM claimed JOIN resource r USING (type, fhir_id) JOIN disclosure_class c USING (class)
+LEFT JOIN patient p ON p.patient = r.patient
+UNION ALL
+SELECT w.type || '/' || w.fhir_id, NULL, 0, c.labels, c.confidentiality, '{}', NULL, 1, w.because
+FROM claimed JOIN withheld w USING (type, fhir_id) JOIN disclosure_class c USING (class)
+ORDER BY 1, 3
+"""
+
+
+def _stored(connection: Connection, code: str, feed: str, key: str) -> tuple[Stored, ...]:
+    """What the latest record of that key claims in the repository."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(_STORED, {"p": code, "f": feed, "k": key}).fetchall()
+    lists = ("labels", "viewers", "because")
+    return tuple(Stored(**{**row, **{name: tuple(row[name]) for name in lists}}) for row in rows)
+
+
+def _patients(connection: Connection, stored: tuple[Stored, ...]) -> tuple[str, ...]:
+    """FHIR ids of the Patients whose data these are."""
+    persons = sorted({item.person for item in stored if item.person})
+    rows = connection.execute(
+        "SELECT fhir_id::text FROM patient WHERE person = ANY(%s::uuid[]) ORDER BY 1", [persons]
+    )
+    return tuple(row[0] for row in rows)
+
+
+def _readable(payload: bytes) -> str:
+    """A raw record for eyes: JSON indented, segments of HL7 v2 on lines of their own."""
+    try:
+        return orjson.dumps(orjson.loads(payload), option=orjson.OPT_INDENT_2).decode()
+    except orjson.JSONDecodeError:
+        return payload.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def pretty(resource: Resource) -> str:
+    """A resource as indented JSON."""
+    return orjson.dumps(resource, option=orjson.OPT_INDENT_2).decode()

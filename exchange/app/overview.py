@@ -1,0 +1,86 @@
+"""The partners that send, at a glance: last run, freshness against their schedule, what waits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from croniter import croniter
+
+from exchange.app.opening import Exchange
+from exchange.model.partner import Partner
+from exchange.pipeline.replay import WAITING
+
+_TREND = 12
+_PRESETS = {"@once": None, "@continuous": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """`fresh`: good, late, or never; `trend` is what the last runs pulled, oldest first."""
+
+    partner: str
+    name: str
+    sends: str
+    schedule: str
+    run: int | None
+    status: str | None
+    started: datetime | None
+    pulled: int | None
+    quarantined: int
+    fresh: str
+    trend: tuple[int, ...]
+
+
+def glances(exchange: Exchange) -> list[Glance]:
+    """One line for each participant that sends."""
+    at = exchange.work.now()
+    with exchange.work.connect() as connection:
+        runs: dict[str, list[tuple[Any, ...]]] = {}
+        for partner, *run in connection.execute(
+            "SELECT partner, run, status, started, pulled FROM ("
+            " SELECT *, row_number() OVER (PARTITION BY partner ORDER BY run DESC) AS place FROM run"
+            " WHERE kind = 'pull') AS r WHERE place <= %s ORDER BY partner, run DESC",
+            [_TREND],
+        ):
+            runs.setdefault(partner, []).append(tuple(run))
+        waiting = dict(
+            connection.execute(
+                "SELECT s.partner, count(DISTINCT q.record) FROM quarantine q JOIN source_record s"
+                f" USING (record) WHERE {WAITING} GROUP BY 1"
+            ).fetchall()
+        )
+    return [
+        _glance(partner, runs.get(partner.code, []), waiting.get(partner.code, 0), at)
+        for partner in exchange.partners.values()
+        if partner.feeds
+    ]
+
+
+def _glance(partner: Partner, runs: list[tuple[Any, ...]], waiting: int, at: datetime) -> Glance:
+    run, status, started, pulled = runs[0] if runs else (None, None, None, None)
+    return Glance(
+        partner=partner.code,
+        name=partner.organization.name,
+        sends=", ".join(sorted({feed.format for feed in partner.feeds.values()})),
+        schedule=partner.schedule or "",
+        run=run,
+        status=status,
+        started=started,
+        pulled=pulled,
+        quarantined=waiting,
+        fresh="never" if started is None else "late" if _is_late(partner, started, at) else "good",
+        trend=tuple(found[3] for found in reversed(runs)),
+    )
+
+
+def _is_late(partner: Partner, started: datetime, at: datetime) -> bool:
+    """Has the schedule come round twice since: the first may be under way."""
+    if partner.schedule is None or _PRESETS.get(partner.schedule, "") is None:
+        return False
+    due = croniter(partner.schedule, started.astimezone(ZoneInfo(partner.timezone)))
+    due.get_next(datetime)
+    second: datetime = due.get_next(datetime)
+    return second < at

@@ -1,0 +1,216 @@
+"""The data engineer's pages on what came in: partners, runs, records, quarantine."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from exchange.app import balance, find_partner, replay_quarantine, withheld_of
+from exchange.app.journey import flow_of, journey_of, pretty, records_of
+from exchange.app.lineage import trace
+from exchange.app.overview import glances
+from exchange.console.accounts import Role
+from exchange.console.desk import Desk
+from exchange.console.flow import flow_chart
+from exchange.console.language import catalogue
+from exchange.console.messages import Answer, NotFound, Page, Redirect, Visit
+from exchange.console.places import Place
+from exchange.console.tables import Column, Row, export, table
+from exchange.model.errors import ContentError
+from exchange.pipeline import ledger, quarantine
+from exchange.pipeline.balance import OUTCOMES, balance_of
+
+_ROLES: tuple[Role, ...] = ("data-engineer",)
+_MOST = 20_000
+
+
+def _(text: str) -> str:
+    """Marks a text for the catalogues."""
+    return text
+
+
+_PARTNERS = (
+    Column("name", _("Partner"), link=lambda row: f"/partners/{row['partner']}"),
+    Column("sends", _("Sends")),
+    Column("started", _("Last run"), "moment", lambda row: f"/runs/{row['run']}" if row["run"] else ""),
+    Column("status", _("Balance"), "mark"),
+    Column("fresh", _("Freshness"), "mark"),
+    Column("pulled", _("Pulled"), "number"),
+    Column("trend", _("Trend"), "trend"),
+    Column("quarantined", _("Waiting"), "number", lambda row: f"/quarantine?waiting.filter={row['partner']}"),
+)
+_RUNS = (
+    Column("run", _("Run"), "number", lambda row: f"/runs/{row['run']}"),
+    Column("started", _("Started"), "moment"),
+    Column("kind", _("Kind"), "translated"),
+    Column("status", _("Balance"), "mark"),
+    Column("seconds", _("Seconds"), "number"),
+    Column("pulled", _("Pulled"), "number"),
+    *(Column(outcome, outcome.capitalize(), "number") for outcome in OUTCOMES),
+)
+_RECORDS = (
+    Column("record", _("Record"), "number", lambda row: f"/records/{row['record']}"),
+    Column("feed", _("Feed")),
+    Column("outcome", _("Outcome"), "mark"),
+    Column("deleted", _("Deletion"), "translated"),
+)
+_LINEAGE = (
+    Column("element", _("Element"), "code"),
+    Column("source", _("Came from")),
+    Column("row", _("Row of the map")),
+    Column("functions", _("Functions and code maps")),
+)
+_WAITING = (
+    Column("partner", _("Partner"), link=lambda row: f"/partners/{row['partner']}"),
+    Column("code", _("Kind")),
+    Column("expression", _("Element"), "code"),
+    Column("detail", _("Reason")),
+    Column("records", _("Records"), "number"),
+    Column("example", _("Look at one"), "number", lambda row: f"/records/{row['example']}"),
+)
+
+
+def partners(desk: Desk, visit: Visit) -> Answer:
+    rows = [asdict(glance) | {"status": glance.status or _("never")} for glance in glances(desk.exchange)]
+    return Page(
+        "engineer/partners.html", {"partners": table("partners", _PARTNERS, rows, visit.query, "name")}
+    )
+
+
+def partner(desk: Desk, visit: Visit) -> Answer:
+    code = visit.path["partner"]
+    if code not in desk.exchange.partners:
+        raise NotFound
+    with desk.exchange.work.connect() as connection:
+        rows = [
+            {
+                "run": run.run, "started": run.started, "kind": run.kind, "status": run.status,
+                "seconds": round(sum(run.seconds.values()), 1), "pulled": run.pulled,
+                **balance_of(connection, run.run).records,
+            }
+            for run in ledger.recent_runs(connection, code, 500)
+        ]  # fmt: skip
+    if visit.query.get("format") == "csv":
+        return export(f"runs-{code}", _RUNS, rows)
+    return Page(
+        "engineer/partner.html",
+        {
+            "partner": find_partner(desk.exchange.partners, code),
+            "runs": table("runs", _RUNS, rows, visit.query),
+        },
+    )
+
+
+def run(desk: Desk, visit: Visit) -> Answer:
+    number = whole(visit.path["run"])
+    with desk.exchange.work.connect() as connection:
+        try:
+            found, flow = ledger.get_run(connection, number), flow_of(connection, number)
+        except Exception as error:
+            raise NotFound from error
+    return Page(
+        "engineer/run.html",
+        {
+            "run": found,
+            "balance": balance(desk.exchange, number),
+            "withheld": withheld_of(desk.exchange, number),
+            "draw": lambda label: flow_chart(
+                flow,
+                label,
+                lambda outcome: f"/runs/{number}/records?outcome={outcome}",
+                catalogue(visit.language).gettext,
+            ),
+        },
+    )
+
+
+def records(desk: Desk, visit: Visit) -> Answer:
+    number, outcome = whole(visit.path["run"]), visit.query.get("outcome")
+    if outcome is not None and outcome not in OUTCOMES:
+        raise NotFound
+    with desk.exchange.work.connect() as connection:
+        found = records_of(connection, number, outcome, _MOST)
+    rows: list[Row] = [asdict(one) | {"deleted": _("yes") if one.deleted else _("no")} for one in found]
+    shown = table("records", _RECORDS, rows, visit.query)
+    return Page("engineer/records.html", {"run": number, "outcome": outcome, "records": shown})
+
+
+def record(desk: Desk, visit: Visit) -> Answer:
+    """Patient data: shown to find what went wrong, and recorded."""
+    try:
+        found = journey_of(desk.exchange, whole(visit.path["record"]))
+    except ContentError as error:
+        raise NotFound from error
+    mapped = [
+        {
+            "json": pretty(resource),
+            "reference": f"{resource['resourceType']}/{resource['id']}",
+            "labels": labels,
+        }
+        for resource, labels in zip(found.resources, found.labels, strict=True)
+    ]
+    lines: list[Row] = []
+    lost: list[str] = []
+    digest = ""
+    if not found.unreadable:
+        traced = trace(desk.exchange, str(found.record))
+        names = ("element", "source", "row", "functions")
+        lines = [dict(zip(names, values, strict=True)) for values in traced.values]
+        lost, digest = traced.lost, traced.source
+    return Page(
+        "engineer/record.html",
+        {
+            "journey": found,
+            "mapped": mapped,
+            "lineage": table("lineage", _LINEAGE, lines, visit.query) if lines else None,
+            "lost": lost,
+            "digest": digest,
+        },
+        patients=found.patients,
+    )
+
+
+def waiting(desk: Desk, visit: Visit) -> Answer:
+    with desk.exchange.work.connect() as connection:
+        found = quarantine.open_findings(connection, None, _MOST)
+    grouped: dict[tuple[str, str, str, str], list[int]] = {}
+    for one in found:
+        grouped.setdefault((one.partner, one.code, one.expression, one.detail), []).append(one.record)
+    rows = [
+        {
+            "partner": key[0], "code": key[1], "expression": key[2], "detail": key[3],
+            "records": len(set(numbers)), "example": numbers[0],
+        }
+        for key, numbers in grouped.items()
+    ]  # fmt: skip
+    if visit.query.get("format") == "csv":
+        return export("quarantine", _WAITING, rows)
+    shown = table("waiting", _WAITING, rows, visit.query, "records", descending=True)
+    return Page(
+        "engineer/quarantine.html", {"waiting": shown, "partners": sorted({r["partner"] for r in rows})}
+    )
+
+
+def replay(desk: Desk, visit: Visit) -> Answer:
+    code = visit.form.get("partner", "")
+    if code not in desk.exchange.partners:
+        raise NotFound
+    runs = replay_quarantine(desk.exchange, desk.exchange.partners[code])
+    return Redirect(f"/runs/{runs[-1]}", told=_("The quarantined records went through the steps again."))
+
+
+def whole(text: str) -> int:
+    """A number of the ledger in an address."""
+    if not text.isdecimal() or len(text) > 15:
+        raise NotFound
+    return int(text)
+
+
+PLACES = (
+    Place("/partners", partners, _ROLES),
+    Place("/partners/{partner}", partner, _ROLES),
+    Place("/runs/{run}", run, _ROLES),
+    Place("/runs/{run}/records", records, _ROLES),
+    Place("/records/{record}", record, _ROLES, purpose="HSYSADMIN"),
+    Place("/quarantine", waiting, _ROLES),
+    Place("/quarantine", replay, _ROLES, "POST"),
+)

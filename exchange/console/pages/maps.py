@@ -1,0 +1,191 @@
+"""The data engineer's pages on maps: what they leave, what a change does, codes to map, a new partner."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from exchange.app.coding import add_row, worklist
+from exchange.app.differing import difference
+from exchange.app.reporting import report
+from exchange.app.trying import recognised, try_wish, wish_from_json, wish_to_json, write_wish
+from exchange.console.accounts import Role
+from exchange.console.desk import Desk
+from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
+from exchange.console.places import Place
+from exchange.console.tables import Column, Row, export, table
+from exchange.content import read_tree
+from exchange.model.errors import ContentError
+from exchange.model.partner import DEFAULT_TIMEZONE
+
+_ROLES: tuple[Role, ...] = ("data-engineer",)
+_LATEST = 1_000
+_EQUIVALENCES = ("equivalent", "equal", "wider", "narrower", "inexact", "unmatched")
+
+
+def _(text: str) -> str:
+    """Marks a text for the catalogues."""
+    return text
+
+
+_CODES = (
+    Column("partner", _("Partner"), link=lambda row: f"/partners/{row['partner']}"),
+    Column("code_map", _("Code map"), "code"),
+    Column("code", _("Code"), "code", lambda row: row["address"]),
+    Column("records", _("Records"), "number"),
+    Column("elements", _("Element")),
+    Column("suggested", _("Likeliest")),
+)
+_UNREAD = (
+    Column("position", _("Feed and position")),
+    Column("records", _("Records"), "number"),
+    Column("lost", _("Clinical content"), "translated"),
+)
+_EMPTY = (Column("profile", _("Profile")), Column("elements", _("Elements never filled")))
+_ISSUES = (Column("issue", _("Issue")), Column("records", _("Records"), "number"))
+_CHANGES = (
+    Column("kind", _("What happens"), "translated"),
+    Column("what", _("To what"), "code"),
+    Column("count", _("How often"), "number"),
+)
+
+
+def loss(desk: Desk, visit: Visit) -> Answer:
+    code = _partner(desk, visit)
+    found = report(desk.exchange, code, _LATEST)
+    unread: list[Row] = [
+        {"position": name, "records": count, "lost": _("lost") if name in found.lost else "–"}
+        for name, count in found.unread.items()
+    ]
+    empty = [{"profile": name, "elements": ", ".join(paths)} for name, paths in found.never_filled.items()]
+    issues = [{"issue": name, "records": count} for name, count in found.issues.items()]
+    return Page(
+        "engineer/loss.html",
+        {
+            "report": found,
+            "unread": table("unread", _UNREAD, unread, visit.query, "records", descending=True),
+            "empty": table("empty", _EMPTY, empty, visit.query),
+            "issues": table("issues", _ISSUES, issues, visit.query),
+        },
+    )
+
+
+def changes(desk: Desk, visit: Visit) -> Answer:
+    code = _partner(desk, visit)
+    against, days = visit.query.get("against", "HEAD"), visit.query.get("days", "30")
+    values: dict[str, object] = {"partner": code, "against": against, "days": days, "found": None}
+    if "against" in visit.query:
+        if not days.isdecimal() or len(days) > 4:
+            raise Unusable(_("Days are a whole number."))
+        found = difference(desk.exchange, code, visit.at - timedelta(days=int(days)), against)
+        rows = [{"kind": kind, "what": what, "count": count} for kind, what, count in found.changes]
+        values |= {"found": found, "changes": table("changes", _CHANGES, rows, visit.query)}
+    return Page("engineer/difference.html", values)
+
+
+def codes(desk: Desk, visit: Visit) -> Answer:
+    rows: list[Row] = [
+        {
+            "partner": task.code.partner,
+            "code_map": task.code.code_map,
+            "code": task.code.code or _("(text)"),
+            "records": task.code.records,
+            "elements": ", ".join(task.code.elements),
+            "suggested": ", ".join(f"{s.code} {s.display} ({s.score})" for s in task.suggestions[:2]),
+            "address": f"/codes/{task.code.partner}/{number}" if task.code.code else "",
+        }
+        for number, task in enumerate(worklist(desk.exchange, None))
+    ]
+    if visit.query.get("format") == "csv":
+        return export("codes", _CODES, rows)
+    shown = table("codes", _CODES, rows, visit.query, "records", descending=True)
+    return Page("engineer/codes.html", {"codes": shown})
+
+
+def code(desk: Desk, visit: Visit) -> Answer:
+    tasks = worklist(desk.exchange, None)
+    number = visit.path["number"]
+    if not number.isdecimal() or int(number) >= len(tasks):
+        raise NotFound
+    task = tasks[int(number)]
+    if task.code.partner != visit.path["partner"]:
+        raise NotFound
+    return Page("engineer/code.html", {"task": task, "equivalences": _EQUIVALENCES, "number": number})
+
+
+def map_code(desk: Desk, visit: Visit) -> Answer:
+    """Writes a row into the partner's own file, or everybody's: a change of content to review."""
+    form = visit.form
+    chosen = form.get("chosen", "").split("|", 2)
+    system, target, display = chosen if len(chosen) == 3 else ("", "", "")
+    if form.get("target_code"):
+        system, target, display = (
+            form.get("target_system", ""),
+            form["target_code"],
+            form.get("target_display", ""),
+        )
+    equivalence = form.get("equivalence", "equivalent")
+    if not target and equivalence != "unmatched":
+        raise Unusable(_("Choose what the code means, or say that nothing matches."))
+    mappings = desk.exchange.settings.home / "mappings"
+    owner = "_shared" if form.get("owner") == "_shared" else visit.path["partner"]
+    row = {
+        "source_system": form.get("source_system", ""), "source_code": form.get("source_code", ""),
+        "target_system": system, "target_code": target, "target_display": display, "equivalence": equivalence,
+        "from": "", "to": "",
+    }  # fmt: skip
+    add_row(mappings, read_tree(mappings), owner, form.get("code_map", ""), row)
+    return Redirect(
+        "/codes", told=_("A row was added to the code map. Review and commit it; runs that start now use it.")
+    )
+
+
+def wish(desk: Desk, visit: Visit) -> Answer:
+    return Page("engineer/new.html", {"tried": None, "wish": "", "code": "", "folder": ""})
+
+
+def try_out(desk: Desk, visit: Visit) -> Answer:
+    """Shows the proposed map and what it makes of the sample; with `write`, writes the folder."""
+    form, sample = visit.form, visit.files.get("sample")
+    today = visit.at.astimezone(ZoneInfo(DEFAULT_TIMEZONE)).date().isoformat()
+    if form.get("do") == "write":
+        written = write_wish(desk.exchange, wish_from_json(form.get("wish", ""), form.get("map", "")), today)
+        return Page("engineer/written.html", {"written": written})
+    if sample is None or not sample.content:
+        raise Unusable(_("Choose a file as a sample."))
+    if form.get("wish"):
+        chosen = wish_from_json(form["wish"], form.get("map", ""))
+    else:
+        if form.get("code", "") in desk.exchange.partners:
+            raise ContentError("there is such a partner already", field=form["code"])
+        chosen = recognised(form.get("code", ""), form.get("folder", ""), sample.name, sample.content)
+    tried = try_wish(desk.exchange, chosen, today, sample.name, sample.content)
+    return Page(
+        "engineer/new.html",
+        {
+            "tried": tried,
+            "wish": wish_to_json(chosen),
+            "code": chosen.code,
+            "folder": chosen.folder,
+            "issues": [asdict(issue) for issue in tried.checked.issues[:50]],
+        },
+    )
+
+
+def _partner(desk: Desk, visit: Visit) -> str:
+    found = visit.path["partner"]
+    if found not in desk.exchange.partners or not desk.exchange.partners[found].feeds:
+        raise NotFound
+    return found
+
+
+PLACES = (
+    Place("/partners/new", wish, _ROLES),
+    Place("/partners/new", try_out, _ROLES, "POST"),
+    Place("/partners/{partner}/loss", loss, _ROLES),
+    Place("/partners/{partner}/difference", changes, _ROLES),
+    Place("/codes", codes, _ROLES),
+    Place("/codes/{partner}/{number}", code, _ROLES),
+    Place("/codes/{partner}/{number}", map_code, _ROLES, "POST"),
+)

@@ -1,0 +1,152 @@
+"""A data engineer in the browser: partners, a run as a picture, a record, quarantine, maps, a new partner."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import psycopg
+import pytest
+
+from exchange.app import find_partner
+from exchange.pipeline.steps import run_partner
+from tests.console.access import violations
+from tests.pipeline.coalition import observation, write_ndjson
+
+SAMPLE = "client_id,first_name,last_name,dob,sex\nC-1,Ana,Lopez,1980-02-03,F\nC-2,Ben,Adler,1971-12-24,M\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def broken(opened):
+    """One observation without what it needs, so that something waits."""
+    folder = opened.settings.home.parent / "elm"
+    bad = {**observation(1, 2), "id": "bad"}
+    bad.pop("status")
+    write_ndjson(folder / "two.ndjson", [bad])
+    run_partner(opened.work, find_partner(opened.partners, "elm_clinic"))
+
+
+def test_from_the_glance_to_the_record_and_back(browse, opened):
+    page = browse("data-engineer", "/partners")
+    assert violations(page) == []
+    assert page.locator("#partners tbody tr").count() == 2
+    page.get_by_role("link", name="Elm").first.click()
+    assert violations(page) == []
+    page.locator("#runs tbody a").last.click()
+    assert "balanced" in page.locator(".lead").inner_text()
+    assert violations(page) == []
+    page.locator("svg a", has_text="published").click()
+    assert violations(page) == []
+    page.locator("#records tbody tr", has_text="records").locator("a").first.click()
+    assert violations(page) == []
+    text = page.locator("main").inner_text()
+    assert "Harding" in text
+    assert "Patient.name" in text
+    with psycopg.connect(opened.database_url) as connection:
+        row = connection.execute(
+            "SELECT body#>>'{purposeOfEvent,0,coding,0,code}', patient FROM audit_event"
+            " WHERE kind = 'console.viewed' ORDER BY sequence DESC LIMIT 1"
+        ).fetchone()
+    assert row[0] == "HSYSADMIN"
+    assert row[1] is not None
+
+
+def test_the_numbers_of_the_picture_are_those_of_the_ledger(browse, opened):
+    with psycopg.connect(opened.database_url) as connection:
+        counts = dict(
+            connection.execute(
+                "SELECT outcome, count(*) FROM source_record WHERE run = 3 GROUP BY 1"
+            ).fetchall()
+        )
+    page = browse("data-engineer", "/runs/3")
+    shown = dict(text.rsplit(" ", 1) for text in page.locator("svg a").all_text_contents())
+    assert {name: int(n) for name, n in shown.items()} == counts
+    for outcome, n in counts.items():
+        page.goto(page.url.split("/runs")[0] + f"/runs/3/records?outcome={outcome}")
+        assert page.locator("#records tbody tr").count() == n
+
+
+def test_what_waits_is_mended_and_taken_again(browse, opened):
+    page = browse("data-engineer", "/quarantine")
+    assert violations(page) == []
+    assert page.locator("#waiting tbody tr").count() == 1
+    page.get_by_label("Partner").select_option("elm_clinic")
+    page.get_by_role("button", name="Take its records again").click()
+    assert page.locator("h1").inner_text().startswith("Run ")
+    assert "went through the steps again" in page.locator(".told").inner_text()
+    assert "replay" in page.locator(".lead").inner_text()
+
+
+def test_what_the_maps_leave_and_what_a_change_does(browse, opened):
+    page = browse("data-engineer", "/partners/elm_clinic/loss")
+    assert violations(page) == []
+    assert page.locator("#empty tbody tr").count() > 0
+    page.goto(page.url.replace("loss", "difference"))
+    assert violations(page) == []
+    page.get_by_label("Compare with").fill(str(opened.settings.home / "mappings"))
+    page.get_by_role("button", name="Compare").click()
+    assert "Nothing would change" in page.locator("main").inner_text()
+
+
+def test_a_new_partner_is_tried_and_written(browse, opened, tmp_path):
+    sample = tmp_path / "clients.csv"
+    sample.write_text(SAMPLE)
+    page = browse("data-engineer", "/partners/new")
+    assert violations(page) == []
+    page.get_by_label("Folder name").fill("maple_pantry")
+    page.get_by_label("Where its files will be").fill(str(tmp_path))
+    page.get_by_label("Sample").set_input_files(str(sample))
+    page.get_by_role("button", name="Try it").click()
+    assert violations(page) == []
+    assert "Patient" in page.locator(".numbers").inner_text()
+    edited = page.get_by_label("Proposed map").input_value().replace("gender:", "# edited\n      gender:")
+    page.get_by_label("Proposed map").fill(edited)
+    page.get_by_role("button", name="Write the folder").click()
+    assert page.locator("h1").inner_text() == "The folder is written"
+    written = opened.settings.home / "mappings/maple_pantry"
+    assert "# edited" in (written / "records.map.yaml").read_text()
+    assert "Lopez" not in (written / "records.map.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("code", "content", "words"),
+    [
+        ("elm_clinic", SAMPLE, "such a partner"),
+        ("../evil", SAMPLE, "lower case"),
+        ("oak_pantry", "%PDF-1.7", "no format"),
+        ("oak_pantry", "colour,shape\nred,round\n", "number of a person"),
+        ("oak_pantry", "", "as a sample"),
+    ],
+)
+def test_a_sample_that_cannot_be_used_is_told(served, code, content, words):
+    engineer = served.visitor("data-engineer")
+    proof = engineer.get("/partners/new").text.split('name="csrf" value="')[1].split('"')[0]
+    answer = engineer.session.post(
+        served.url + "/partners/new",
+        data={"csrf": proof, "code": code, "folder": "/srv/x", "do": "try"},
+        files={"sample": ("x.csv", content)},
+        timeout=60,
+    )
+    assert answer.status_code == 400, answer.text
+    assert words in answer.text
+
+
+def test_a_table_is_taken_along_without_formulas(served):
+    engineer = served.visitor("data-engineer")
+    answer = engineer.get("/quarantine?format=csv")
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert "attachment" in answer.headers["content-disposition"]
+    assert all(not value.startswith(("=", "+", "@")) for row in rows for value in row.values())
+
+
+def test_what_is_not_there_is_told_so(served):
+    engineer = served.visitor("data-engineer")
+    for path in (
+        "/runs/99",
+        "/runs/x",
+        "/records/999999",
+        "/partners/nobody",
+        "/runs/1/records?outcome=x",
+        "/codes/elm_clinic/7",
+    ):
+        assert engineer.get(path).status_code == 404, path
