@@ -19,7 +19,7 @@ from exchange.model.records import Resource
 Look = Callable[[str], Collection[str] | None]
 """For a `Type/id`, other ones; None when the first is not known."""
 
-_TYPES = ("http://hl7.org/fhir/resource-types", "")
+_TYPES = "http://hl7.org/fhir/resource-types"
 _BASE = "http://hl7.org/fhir/StructureDefinition/"
 _WHOLES = ("Encounter", "EpisodeOfCare", "CarePlan")
 _AUTHORS = ("author", "recorder", "asserter", "performer")
@@ -101,13 +101,18 @@ def _has_class(classes: tuple[str, ...], resource: Resource, denies: bool) -> bo
 
 def _is_class(name: str, resource: Resource) -> bool:
     system, _, code = name.rpartition("|")
-    if system in _TYPES and not code.startswith("http"):
+    if _is_type(system, code):
         return bool(resource.get("resourceType") == code)
     if code.startswith(_BASE):
         return bool(resource.get("resourceType") == code.removeprefix(_BASE)) or _claims(code, resource)
     if code.startswith("http"):
         return _claims(code, resource)
     return "/" in code and any(node.get("contentType") == code for node in _nodes(resource))
+
+
+def _is_type(system: str, code: str) -> bool:
+    """Whether it names a resource type and not a profile or a kind of content; those need no system."""
+    return not code.startswith("http") and (system == _TYPES or (not system and "/" not in code))
 
 
 def _claims(profile: str, resource: Resource) -> bool:
@@ -120,7 +125,7 @@ def _readable_class(name: str) -> bool:
     system, _, code = name.rpartition("|")
     if code.startswith("http"):
         return True
-    if system in _TYPES:
+    if _is_type(system, code):
         return code in type_names("resource")
     return name != UNRESOLVED and "/" in code
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from exchange.consent.directives.normal_form import UNRESOLVED
@@ -37,14 +38,26 @@ def heard_by(
 ) -> tuple[Voice, ...]:
     """One for each group about a record of `source`: of those signed together the most restrictive."""
     return tuple(
-        min((_voice(entry, request, subject, source, vocabulary) for entry in group), key=_openness)
+        _together([_voice(entry, request, subject, source, vocabulary) for entry in group])
         for group in trees(profile)
     )
 
 
-def _openness(voice: Voice) -> tuple[int, int, bool, bool]:
-    answer = voice.answer
-    return (_SEVERITY[answer.verdict], answer.naming, answer.ends, voice.statement.written)
+def _together(voices: Sequence[Voice]) -> Voice:
+    """Several that permit fulfil what the law asks of a consent only if each of them does."""
+    found = min(voices, key=lambda voice: _SEVERITY[voice.answer.verdict])
+    if len(voices) == 1 or found.answer.verdict != "permit":
+        return found
+    answers, statements = [v.answer for v in voices], [v.statement for v in voices]
+    naming, ends = min(a.naming for a in answers), all(a.ends for a in answers)
+    statement = replace(
+        found.statement,
+        written=all(s.written for s in statements),
+        certain=all(s.certain for s in statements),
+        by="self" if all(s.by == "self" for s in statements) else "",
+    )
+    answer = replace(found.answer, naming=naming, ends=ends)
+    return replace(found, statement=statement, answer=answer, ended=any(v.ended for v in voices))
 
 
 def _voice(
