@@ -41,7 +41,7 @@ def test_from_the_glance_to_the_record_and_back(browse, opened):
     assert violations(page) == []
     text = page.locator("main").inner_text()
     assert "Harding" in text
-    assert "Patient.name" in text
+    assert "fhir_r4.map.yaml" in text
     with psycopg.connect(opened.database_url) as connection:
         row = connection.execute(
             "SELECT body#>>'{purposeOfEvent,0,coding,0,code}', patient FROM audit_event"
