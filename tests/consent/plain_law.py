@@ -1,5 +1,5 @@
-"""The plain evaluator for everything that plain.py leaves out: who is named, teams, marks, foreign words, the
-repository that collects, who gave a consent, and what the law asks of it. Written from docs/consent.md alone."""
+"""The plain evaluator for what plain.py leaves out: who is named and by whom, teams, marks, foreign words,
+collecting, and what the law asks of a consent. Written from docs/consent.md alone."""
 
 from tests.consent import plain
 from tests.consent.plain import bounds, day_span, inside
@@ -58,20 +58,17 @@ def below(node, kind, asked, record, atom, naming, ends):
 
 
 def named(node, asked):
-    if asked["action"] == "collect" and asked["who"] == "exchange":
+    if asked["who"] == "exchange":
         return 1 if node.get("actor") else 0
     best = 0
-    for actor in node.get("actor", []):
-        if not recipient(actor):
-            continue
-        reference = actor["reference"]["reference"]
-        kind, _, name = reference.partition("/")
-        if kind == "Organization" and name == asked["who"]:
-            best = 2
-        elif (kind == "Group" and asked["who"] in asked["world"]["groups"].get(name, ())) or (
-            kind == "CareTeam" and any(who == asked["who"] for who in team(name, asked)[0])
-        ):
-            best = max(best, 1)
+    for actor in filter(recipient, node.get("actor", [])):
+        kind, _, name = actor["reference"]["reference"].partition("/")
+        of_class = {
+            "Group": asked["who"] in asked["world"]["groups"].get(name, ()),
+            "CareTeam": kind == "CareTeam" and asked["who"] in team(name, asked)[0],
+        }
+        by_name = kind == "Organization" and name == asked["who"]
+        best = max(best, 2 if by_name else int(of_class.get(kind, False)))
     return best
 
 
