@@ -1,7 +1,7 @@
 """Care relationships that follow from what participants sent: whose patients they are, and until when.
 
 A participant has one with each of its own Patients and, over direct certain edges only, with those Patients
-of others that are surely the same person.
+of others that are surely the same person. An edge counts for nothing between two who are kept apart.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ _DERIVED = """
     FROM (
         SELECT patient AS patient, patient AS source FROM patient WHERE patient = ANY(%(patients)s)
         UNION ALL
-        SELECT a, b FROM patient_edge WHERE a = ANY(%(patients)s) AND grade = 'certain'
+        SELECT e.a, e.b FROM patient_edge e
+        JOIN patient p ON p.patient = e.a JOIN patient q ON q.patient = e.b AND q.person = p.person
+        WHERE e.a = ANY(%(patients)s) AND e.grade = 'certain'
     ) AS reached
     JOIN LATERAL (
         SELECT partner, 'contribution' AS basis, last_event AS last

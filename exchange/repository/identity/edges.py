@@ -147,12 +147,7 @@ def _write_reviews(
         if pair not in before or abs(before[pair].probability - verdict.probability) >= 1e-6
     }
     stale = [pair for pair in before if pair not in possible or pair in fresh]
-    if stale:
-        conn.execute(
-            "DELETE FROM match_review m USING unnest(%s::int[], %s::int[]) AS n (a, b)"
-            " WHERE (m.a, m.b) = (n.a, n.b)",
-            _columns(stale),
-        )
+    close_reviews(conn, stale)
     with conn.cursor().copy(
         "COPY match_review (a, b, probability, evidence, opened, asked) FROM STDIN"
     ) as copy:
@@ -164,6 +159,16 @@ def _write_reviews(
     overlays = {pair for pair, review in before.items() if review.rule == "overlay"}
     now = {pair for pair, verdict in possible.items() if verdict.evidence.get("rule") == "overlay"}
     return {number for pair in overlays ^ now for number in pair}
+
+
+def close_reviews(conn: psycopg.Connection, pairs: Sequence[Pair]) -> None:
+    """Takes pairs from the queue that nobody decided and that are in doubt no longer."""
+    if pairs:
+        conn.execute(
+            "DELETE FROM match_review m USING unnest(%s::int[], %s::int[]) AS n (a, b)"
+            " WHERE (m.a, m.b) = (n.a, n.b) AND m.decision IS NULL",
+            _columns(pairs),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from exchange.repository.identity.clusters import regroup
 from exchange.repository.identity.edges import (
     Verdict,
     add_edges,
+    close_reviews,
     pair_of,
     reevaluate,
     remove_edges,
@@ -78,7 +79,8 @@ def link_patients(
     bound = bind_waiting(conn, numbers)
     touched = reevaluate(conn, changed, model, at) | watch(conn, entered.other, model, at)
     touched |= _merge(conn, list(merges), at)
-    regrouped = regroup(conn, touched | new, new, model, at)
+    # Also those whose links stay: what they say now may contradict somebody they are linked with.
+    regrouped = regroup(conn, touched | changed, new, model, at)
     return LinkResult(frozenset(bound | new | touched | regrouped | _born_otherwise(entered)), numbers)
 
 
@@ -251,5 +253,6 @@ def _merge(conn: psycopg.Connection, merges: list[Merge], at: datetime) -> set[i
     merged = {pair: Verdict("certain", 1.0, "merge", {}) for pair in sorted(pairs - decided)}
     remove_edges(conn, list(merged))
     add_edges(conn, merged)
+    close_reviews(conn, list(merged))
     write_events(conn, [("linked", a, b, verdict) for (a, b), verdict in merged.items()], at)
     return {number for pair in merged for number in pair}
