@@ -14,7 +14,7 @@ from exchange.api.bundles import notices, searchset, unknown_parameters
 from exchange.api.messages import Answer, Call, Parameters, Refusal, parse_parameters, refused
 from exchange.api.negotiation import handling, http_date, not_modified
 from exchange.api.routing import Interaction
-from exchange.api.scopes import ANY_TYPE, allows
+from exchange.api.scopes import ANY_TYPE, allows, reach
 from exchange.api.service import Service
 from exchange.audit import (
     Circumstances,
@@ -70,7 +70,7 @@ def read(asked: Asked, wanted: Interaction) -> Answer:
     access.require(asked.held, wanted.type, "r")
     _refuse_unknown(asked, [name for name, _ in asked.parameters])
     reference = f"{wanted.type}/{wanted.id}"
-    with _view(asked) as view:
+    with _view(asked, reach(asked.held.scopes)) as view:
         found = find(view, wanted.type, wanted.id)
         if found is None:
             return _not_found(asked, view)
@@ -97,7 +97,7 @@ def search(asked: Asked, wanted: Interaction) -> Answer:
     for include in query.includes:
         _require_included(asked.held, include)
     service = asked.service
-    with _view(asked) as view:
+    with _view(asked, reach(asked.held.scopes, wanted.type, "s")) as view:
         page = find_page(view, wanted.type, asked.parameters, service.fhir_url, service.cursor_key)
         append(view.conn, query_entries(asked.who, asked.how, asked.call.text, _disclosed(page)))
     return _bundle(asked, _Shown(_hidden(asked, page), wanted.type, _applied(asked.parameters, page)))
@@ -129,7 +129,7 @@ def everything(asked: Asked, wanted: Interaction) -> Answer:
     access.require(asked.held, "Patient", "r")
     service = asked.service
     parameters = _within_scopes(asked.held, asked.parameters)
-    with _view(asked) as view:
+    with _view(asked, reach(asked.held.scopes)) as view:
         page = find_everything(view, wanted.id, parameters, service.fhir_url, service.cursor_key)
         if page is None:
             return _not_found(asked, view)
@@ -141,9 +141,9 @@ def everything(asked: Asked, wanted: Interaction) -> Answer:
 
 
 @contextmanager
-def _view(asked: Asked) -> Iterator[Reader]:
+def _view(asked: Asked, scope: str) -> Iterator[Reader]:
     """The view of who asks, once his token is known to stand in the same transaction."""
-    with reader(asked.service.pool, asked.held.viewer, asked.call.at) as view:
+    with reader(asked.service.pool, asked.held.viewer, asked.call.at, scope) as view:
         if not access.is_standing(view.conn, asked.held):
             raise access.unauthorized("the access token is not valid, or not any more")
         yield view

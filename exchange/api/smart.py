@@ -35,6 +35,7 @@ _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _MOST_PARAMETERS = 20
 _LONGEST_KEPT = 2_000
+_LONGEST_SCOPE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,8 @@ def _grant(conn: psycopg.Connection, asked: _Asked) -> tuple[Answer, Entry | Non
     scopes = narrow(parse_scopes(asked.form.get("scope", "")), parse_scopes(" ".join(client.scopes)))
     if not scopes:
         raise OAuthRefused("invalid_scope", "none of the scopes is registered for this client")
+    if len(" ".join(map(str, scopes))) > _LONGEST_SCOPE:
+        raise OAuthRefused("invalid_scope", "too many scopes at once; ask for fewer")
     text, granted = access.issue(service, viewer, client, scopes, call.at)
     body = {
         "access_token": text,

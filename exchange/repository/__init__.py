@@ -42,6 +42,7 @@ from exchange.repository.reading.everything import everything
 from exchange.repository.reading.page import Entry, Page, searchset
 from exchange.repository.reading.read import Found, read
 from exchange.repository.reading.reader import Lent, Reader, reader
+from exchange.repository.reading.scoping import Criteria, scope_criteria, scope_setting
 from exchange.repository.reading.search import search
 from exchange.repository.storage.items import ItemOutcome, PublishItem, PublishResult
 from exchange.repository.storage.known import known_labels
@@ -54,6 +55,7 @@ __all__ = [
     "Change",
     "ClockRunsBackwards",
     "Closing",
+    "Criteria",
     "CursorRefused",
     "Doubt",
     "Entry",
@@ -108,6 +110,8 @@ __all__ = [
     "remove_rows",
     "reprofile",
     "scheduler_database",
+    "scope_criteria",
+    "scope_setting",
     "search",
     "searchset",
     "settle_overlay",

@@ -73,7 +73,7 @@ def test_disabling_an_unknown_client_says_so(connection):
         ({"purposes": []}, "purposes"),
         ({"scopes": []}, "scopes"),
         ({"scopes": ["user/*.rs"]}, "scopes"),
-        ({"scopes": ["system/Patient.cud"]}, "scopes"),
+        ({"scopes": ["system/Observation.rs?date=2026"]}, "scopes"),
         ({"jwks": {}}, "jwks"),
         ({"jwks": {"keys": []}}, "jwks"),
         ({"jwks": {"keys": "all"}}, "jwks"),

@@ -217,7 +217,9 @@ def test_an_assertion_that_is_none_is_refused(api, software, text):
         ({"scope": None}, (400, "invalid_scope")),
         ({"scope": "user/*.read openid"}, (400, "invalid_scope")),
         ({"scope": "system/*.cud"}, (400, "invalid_scope")),
-        ({"scope": "system/Observation.rs?category=laboratory"}, (400, "invalid_scope")),
+        ({"scope": "system/Observation.rs?date=gt2020-01-01"}, (400, "invalid_scope")),
+        ({"scope": "system/*.rs?category=laboratory"}, (400, "invalid_scope")),
+        ({"scope": "system/Observation.rs?category:not=laboratory"}, (400, "invalid_scope")),
     ],
 )
 def test_a_form_that_asks_for_something_else_is_refused(api, software, changes, expected):

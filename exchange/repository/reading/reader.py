@@ -74,9 +74,10 @@ BEST_OF_CLUSTER = """(r.cluster IS NULL OR NOT EXISTS (
 
 
 @contextmanager
-def reader(pool: Pool, viewer: Viewer, at: datetime | None = None) -> Iterator[Reader]:
+def reader(pool: Pool, viewer: Viewer, at: datetime | None = None, scope: str = "") -> Iterator[Reader]:
     """Opens the view of `viewer` at `at` (by default the database's clock); an unknown viewer sees nothing.
 
+    `scope` narrows it to what a token reaches (see `scope_setting`); "" leaves it as it is.
     Commits at the end, so that the record of the disclosure and the reading are one transaction. Raises
     ClockRunsBackwards.
     """
@@ -89,6 +90,8 @@ def reader(pool: Pool, viewer: Viewer, at: datetime | None = None) -> Iterator[R
             ).fetchone()
         if row is None:
             raise psycopg.InternalError("enter_view() returned nothing")
+        if scope:
+            conn.execute("SELECT set_config('exchange.scope', %s, true)", (scope,))
         yield Reader(conn, viewer, row[0])
 
 
