@@ -87,7 +87,7 @@ def narrow(asked: Iterable[Scope], allowed: Iterable[Scope]) -> tuple[Scope, ...
 
 
 def allows(scopes: Iterable[Scope], resource_type: str, action: str) -> bool:
-    """Whether `action` (a letter of `cruds`) is granted on some of the type; `*` asks for every type whole."""
+    """Whether `action` (a letter of `cruds`) is granted on some of the type; `*` asks for every type."""
     return any(
         action in scope.actions and scope.type in (ANY_TYPE, resource_type)
         for scope in scopes
