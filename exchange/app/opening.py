@@ -18,6 +18,7 @@ from exchange.connectors import LocalPaths, open_connector
 from exchange.consent import Context, Rules, parse_rules, participant
 from exchange.content import load_partners, read_tree
 from exchange.crypto import Keyring, keyed_hash
+from exchange.delivery.subscriptions import register_subscriptions
 from exchange.landing import Landing
 from exchange.linkage import Features, features, parse_duplicates, parse_model, parse_vocabulary
 from exchange.mapping import Maps, load_maps
@@ -95,6 +96,7 @@ def open_exchange(settings: Settings, now: Callable[[], datetime] | None = None)
         if settings.activation != "demo":
             context = _context(partners, active_rules(connection, signing_key))
         register_participants(connection, context, clock())
+        register_subscriptions(connection, partners, clock())
         connection.commit()
     work = Work(
         connect=connect,

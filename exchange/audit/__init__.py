@@ -2,16 +2,16 @@
 
 from exchange.audit.accounting import Disclosure, accounting
 from exchange.audit.chain import AuditFailed, Seal, append, seal
+from exchange.audit.disclosures import Sending, disclosure_entries
 from exchange.audit.events import (
-    Circumstances,
     Disclosed,
     Entry,
-    Requester,
     denied_entry,
     query_entries,
     read_entry,
     token_entry,
 )
+from exchange.audit.parts import Circumstances, Requester
 from exchange.audit.people import sign_in_entry, view_entries
 from exchange.audit.proof import Finding, verify
 from exchange.audit.stewardship import steward_entries
@@ -25,9 +25,11 @@ __all__ = [
     "Finding",
     "Requester",
     "Seal",
+    "Sending",
     "accounting",
     "append",
     "denied_entry",
+    "disclosure_entries",
     "query_entries",
     "read_entry",
     "seal",

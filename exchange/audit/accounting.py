@@ -19,7 +19,7 @@ _RULE = "urn:mosaic:rule:"
 _DISCLOSURES = """
 SELECT event.sequence, event.kind, event.participant, event.body
 FROM audit_event AS event
-WHERE event.kind IN ('read', 'query', 'everything')
+WHERE event.kind IN ('read', 'query', 'everything', 'disclosure')
   AND event.patient IN (
     SELECT unnest(ARRAY[same.fhir_id, same.golden_id])
     FROM patient AS asked JOIN patient AS same ON same.person = asked.person

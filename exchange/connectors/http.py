@@ -59,6 +59,7 @@ class Request:
     accepts: Collection[int] = frozenset({200})
     method: str = "GET"
     form: Mapping[str, str] | None = None
+    body: bytes | None = None
     authorized: bool = True
 
 
@@ -113,7 +114,7 @@ class Service(Generic[Opts]):
             request.method,
             request.url,
             headers=dict(request.headers),
-            data=request.form,
+            data=request.form if request.body is None else request.body,
             auth=authorize,
             timeout=self.options.timeout_seconds,
             allow_redirects=False,

@@ -148,13 +148,13 @@ def read_options(partner: Partner, environment: Mapping[str, str]) -> Options:
         raise ContentError("the partner sends nothing: it has no connector", file=file, field="connector")
     kind = OPTIONS[partner.connector.type]
     resolved = {
-        name: _resolve(value, environment, file, f"connector.options.{name}")
+        name: resolve(value, environment, file, f"connector.options.{name}")
         for name, value in partner.connector.options.items()
     }
     try:
         return kind.model_validate(resolved)
     except ValidationError as problem:
-        raise _content_error(problem, kind, file) from None
+        raise option_error(problem, kind, file) from None
 
 
 def unset_names(partner: Partner, environment: Mapping[str, str]) -> list[str]:
@@ -172,11 +172,12 @@ def unset_names(partner: Partner, environment: Mapping[str, str]) -> list[str]:
     return missing
 
 
-def _resolve(value: Any, environment: Mapping[str, str], file: str, field: str) -> Any:
+def resolve(value: Any, environment: Mapping[str, str], file: str, field: str) -> Any:
+    """A value with every `${NAME}` in it replaced; raises ContentError for one that is not set."""
     if isinstance(value, dict):
-        return {name: _resolve(item, environment, file, f"{field}.{name}") for name, item in value.items()}
+        return {name: resolve(item, environment, file, f"{field}.{name}") for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_resolve(item, environment, file, field) for item in value]
+        return [resolve(item, environment, file, field) for item in value]
     if not isinstance(value, str):
         return value
 
@@ -190,11 +191,14 @@ def _resolve(value: Any, environment: Mapping[str, str], file: str, field: str) 
     return _NAME.sub(named, value)
 
 
-def _content_error(problem: ValidationError, kind: type[Options], file: str) -> ContentError:
+def option_error(
+    problem: ValidationError, kind: type[Options], file: str, where: str = "connector.options"
+) -> ContentError:
+    """What is wrong with an option, in our own words: file, field, what is valid."""
     first = problem.errors(include_input=False, include_url=False)[0]
     path = [str(part) for part in first["loc"]]
     valid: tuple[str, ...] = ()
     if first["type"] == "extra_forbidden":
         valid = tuple(TokenOptions.model_fields if path[:-1] == ["token"] else kind.model_fields)
     message = "no such option" if valid else str(first["msg"])
-    return ContentError(message, file=file, field=".".join(["connector.options", *path]), valid=valid)
+    return ContentError(message, file=file, field=".".join([where, *path]), valid=valid)

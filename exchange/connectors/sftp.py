@@ -90,6 +90,14 @@ def _pull(
 
 
 @contextmanager
+def sftp_session(partner: str, options: SftpOptions) -> Iterator[paramiko.SFTPClient]:
+    """A session for writing; raises PartnerUnavailable, PartnerRefused or ContentError."""
+    pinned, key = _host_keys(options), _private_key(options)
+    with _translated(partner), _session(options, pinned, key) as client:
+        yield client
+
+
+@contextmanager
 def _session(
     options: SftpOptions, pinned: list[paramiko.PKey], key: paramiko.PKey | None
 ) -> Iterator[paramiko.SFTPClient]:

@@ -1,5 +1,6 @@
 """Sealing, signing and tokens: the only importer of `cryptography` and `jwt`."""
 
+from exchange.crypto.jws import sign_detached, verify_detached
 from exchange.crypto.seal import (
     Keyring,
     SealBroken,
@@ -35,8 +36,10 @@ __all__ = [
     "seal",
     "sealed_under",
     "sign",
+    "sign_detached",
     "sign_jwt",
     "unseal",
     "verify",
+    "verify_detached",
     "verify_jwt",
 ]

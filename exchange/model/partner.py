@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from exchange.model.delivery import Delivery
 from exchange.model.records import Format
 
 OrganizationType = Literal[
@@ -147,6 +148,7 @@ class Partner(_Strict):
     requests: Requests = Requests()
     connector: Connector | None = None
     feeds: dict[str, Feed] = {}
+    deliveries: dict[str, Delivery] = {}
     schedule: str | None = None
     pool: str = "default_pool"
     timezone: str = DEFAULT_TIMEZONE
@@ -182,6 +184,18 @@ class Partner(_Strict):
                 f" or one of {', '.join(_PRESETS)}"
             )
         return value
+
+    @model_validator(mode="after")
+    def _receives_as_it_may_ask(self) -> Partner:
+        for name, delivery in self.deliveries.items():
+            if not re.fullmatch(r"[a-z][a-z0-9_-]{0,40}", name):
+                raise ValueError("a delivery's name is lower case letters, digits, - and _")
+            if delivery.purpose not in self.requests.purposes or delivery.role not in self.requests.roles:
+                raise ValueError(
+                    f"delivery `{name}` asks as {delivery.role} for {delivery.purpose},"
+                    " which `requests` does not name"
+                )
+        return self
 
     @model_validator(mode="after")
     def _sends_or_not(self) -> Partner:

@@ -36,6 +36,7 @@ from exchange.repository.identity.reviews import (
     overlays,
     patients_of,
 )
+from exchange.repository.reading.chosen import Chosen, Wanted, chosen, seen_pairs
 from exchange.repository.reading.conditions import BadSearch
 from exchange.repository.reading.cursor import CursorRefused
 from exchange.repository.reading.everything import everything
@@ -44,6 +45,7 @@ from exchange.repository.reading.read import Found, read
 from exchange.repository.reading.reader import Lent, Reader, reader
 from exchange.repository.reading.scoping import Criteria, scope_criteria, scope_setting
 from exchange.repository.reading.search import search
+from exchange.repository.reading.view import Served
 from exchange.repository.storage.items import ItemOutcome, PublishItem, PublishResult
 from exchange.repository.storage.known import known_labels
 from exchange.repository.storage.parameters import parameters
@@ -53,6 +55,7 @@ from exchange.repository.write import publish
 __all__ = [
     "BadSearch",
     "Change",
+    "Chosen",
     "ClockRunsBackwards",
     "Closing",
     "Criteria",
@@ -75,11 +78,14 @@ __all__ = [
     "Reader",
     "Relabelled",
     "Reprofiled",
+    "Served",
+    "Wanted",
     "Word",
     "accept_clock",
     "add_labels",
     "ask_partners",
     "changes_of_persons",
+    "chosen",
     "close_late_disclosure",
     "consents_of",
     "decide_review",
@@ -114,6 +120,7 @@ __all__ = [
     "scope_setting",
     "search",
     "searchset",
+    "seen_pairs",
     "settle_overlay",
     "stop",
     "url_with",

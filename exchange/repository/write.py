@@ -33,7 +33,7 @@ from exchange.repository.disclosure.ruling import hold_ruling
 from exchange.repository.disclosure.surroundings import asked_about, surroundings
 from exchange.repository.disclosure.viewers import intern_classes, permitted_to_hold
 from exchange.repository.disclosure.withdraw import withhold
-from exchange.repository.storage import store
+from exchange.repository.storage import outbox, store
 from exchange.repository.storage.index import index_rows
 from exchange.repository.storage.items import ItemOutcome, PublishItem, PublishResult
 from exchange.repository.storage.plan import Change, Rendition, Subject, change_of, row_of
@@ -219,10 +219,12 @@ def _apply(
     for change in changes:
         by_kind[change.kind].append(change)
     replaced = [c.present.rid for c in by_kind["newer"] if c.present]
+    written = [*by_kind["newer"], *by_kind["new"]]
+    stored = [_stored(c) for c in written]
+    before = outbox.states_before(conn, stored)
     store.archive(conn, [*replaced, *vanished])
     store.remove(conn, [*replaced, *vanished])
     rids = [*replaced, *store.new_rids(conn, len(by_kind["new"]))]
-    written = [*by_kind["newer"], *by_kind["new"]]
     store.insert(
         conn,
         [
@@ -230,8 +232,15 @@ def _apply(
             for c, rid in zip(written, rids, strict=True)
         ],
     )
+    outbox.note_stored(conn, stored, before, at)
     store.insert_past(conn, [row_of(c, 0, at) for c in by_kind["older"]])
     _adjust(conn, by_kind["same"])
+
+
+def _stored(change: Change) -> outbox.Stored:
+    r = change.rendition
+    replaces = change.present.rid if change.present else None
+    return outbox.Stored(r.key, r.resource, replaces, r.item.partner, r.subject.patient, r.item.event_time)
 
 
 def _adjust(conn: psycopg.Connection, unchanged: Sequence[Change]) -> None:
@@ -279,6 +288,7 @@ def _delete(conn: psycopg.Connection, references: Sequence[str], context: Contex
         return 0
     there = store.present(conn, pairs)
     rids = [row.rid for row in there.values()]
+    outbox.note_deleted(conn, rids, at)
     store.archive(conn, rids)
     store.entomb(conn, rids, at)
     store.remove(conn, rids)

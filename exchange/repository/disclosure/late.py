@@ -61,7 +61,7 @@ SELECT e.sequence, m.type, m.fhir_id, m.partner, m.old, m.new, e.participant,
        coalesce(named.there, false)
 FROM unnest(%(types)s::text[], %(ids)s::uuid[], %(partners)s::text[], %(patients)s::int[], %(old)s::int[],
             %(new)s::int[]) AS m (type, fhir_id, partner, patient, old, new)
-JOIN audit_event e ON e.kind IN ('read', 'query', 'everything') AND (
+JOIN audit_event e ON e.kind IN ('read', 'query', 'everything', 'disclosure') AND (
     m.patient IS NULL AND e.patient IS NULL OR e.patient IN (
         SELECT unnest(ARRAY[same.fhir_id, same.golden_id])
         FROM patient asked JOIN patient same ON same.person = asked.person

@@ -1,0 +1,150 @@
+"""Ways to a participant's system for what the exchange sends: HTTP, files over SFTP, HL7 v2 over MLLP."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from exchange.connectors.http import Answer, Request, Service, open_service
+from exchange.connectors.mllp_frames import END, START, BlockReader
+from exchange.connectors.options import HttpOptions, Options, SftpOptions, option_error, resolve
+from exchange.connectors.sftp import sftp_session
+from exchange.model.delivery import Channel
+from exchange.model.errors import ContentError, PartnerUnavailable
+
+_ANY_STATUS = frozenset(range(200, 600)) - {401}
+_FHIR = "application/fhir+json"
+
+
+class PushOptions(HttpOptions):
+    """Where bundles are posted to; a destination is asked once, the delivery itself is tried again."""
+
+    attempts: int = Field(default=1, ge=1, le=2)
+    timeout_seconds: float = Field(default=30, gt=0)
+    largest_answer_mb: int = Field(default=16, ge=1)
+
+
+class MllpSendOptions(Options):
+    """Where ADT messages go; with `ca` the connection is TLS and the server must show a certificate of it."""
+
+    host: str
+    port: int = Field(ge=1, le=65535)
+    ca: Path | None = None
+    timeout_seconds: float = Field(default=30, gt=0)
+    application: str = "RECEIVER"
+    facility: str = "RECEIVER"
+
+
+CHANNELS: Mapping[str, type[Options]] = {
+    "rest_hook": PushOptions,
+    "fhir": PushOptions,
+    "sftp": SftpOptions,
+    "mllp": MllpSendOptions,
+}
+
+
+def channel_options(partner: str, name: str, channel: Channel, environment: Mapping[str, str]) -> Options:
+    """The checked options of one of `deliveries:`; raises ContentError and quotes no value."""
+    file, where = f"mappings/{partner}/partner.yaml", f"deliveries.{name}.channel.options"
+    kind = CHANNELS[channel.type]
+    for option in channel.options:
+        if option not in kind.model_fields:
+            raise ContentError(
+                "no such option", file=file, field=f"{where}.{option}", valid=kind.model_fields
+            )
+    resolved = {
+        option: resolve(value, environment, file, f"{where}.{option}")
+        for option, value in channel.options.items()
+    }
+    try:
+        return kind.model_validate(resolved)
+    except ValidationError as problem:
+        raise option_error(problem, kind, file, where) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """An open way to one HTTP endpoint."""
+
+    service: Service[PushOptions]
+
+    def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """The whole answer, whatever its status; raises PartnerUnavailable or PartnerRefused (401)."""
+        request = Request(
+            "the endpoint for deliveries",
+            self.service.options.url,
+            {"Accept": _FHIR, **headers},
+            accepts=_ANY_STATUS,
+            method="POST",
+            body=body,
+        )
+        return self.service.read(request, lambda answer: answer)
+
+
+@contextmanager
+def open_push(partner: str, options: PushOptions) -> Iterator[Push]:
+    """Once more after a 401 where there is a token to renew, and no more: the caller tries again later."""
+    attempts = 2 if options.token else 1
+    with open_service(partner, options.model_copy(update={"attempts": attempts})) as service:
+        yield Push(service)
+
+
+def drop_files(partner: str, options: SftpOptions, files: Mapping[str, bytes]) -> None:
+    """Puts files into the folder, each whole at once under its name; the last one announces the others."""
+    root = options.path.rstrip("/") or "/"
+    with sftp_session(partner, options) as client:
+        for name, content in files.items():
+            part = f"{root}/.{name}.part"
+            with client.open(part, "wb") as file:
+                file.set_pipelined(True)
+                file.write(content)
+            client.posix_rename(part, f"{root}/{name}")
+
+
+def exchange_message(partner: str, options: MllpSendOptions, message: bytes, control_id: str) -> bytes:
+    """Sends one message and returns the acknowledgement that names its control id; others are passed over.
+
+    A receiver that acknowledges twice leaves an answer to the message before: it is not taken for this one's.
+    """
+    try:
+        with _connected(options) as connection:
+            connection.sendall(START + message + END + b"\r")
+            reader = BlockReader(1 << 20)
+            while data := connection.recv(65536):
+                for block in reader.feed(data):
+                    if acknowledged_id(block.content) == control_id:
+                        return block.content
+    except (OSError, ssl.SSLError):
+        raise PartnerUnavailable(f"{partner}: the MLLP connection failed or broke off") from None
+    raise PartnerUnavailable(f"{partner}: the message was not acknowledged")
+
+
+@contextmanager
+def _connected(options: MllpSendOptions) -> Iterator[socket.socket]:
+    address = (options.host, options.port)
+    with socket.create_connection(address, timeout=options.timeout_seconds) as plain:
+        if options.ca is None:
+            yield plain
+            return
+        context = ssl.create_default_context(cafile=str(options.ca))
+        with context.wrap_socket(plain, server_hostname=options.host) as secured:
+            yield secured
+
+
+def acknowledged_id(content: bytes) -> str:
+    r"""MSA-2 of an acknowledgement; `` when there is none.
+
+    >>> acknowledged_id(b"MSH|^~\\&|A\rMSA|AA|17\r")
+    '17'
+    """
+    for segment in content.decode("utf-8", "replace").replace("\n", "\r").split("\r"):
+        fields = segment.split("|")
+        if fields[0] == "MSA" and len(fields) > 2:
+            return fields[2]
+    return ""

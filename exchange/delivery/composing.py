@@ -1,0 +1,144 @@
+"""One delivery as it leaves: read as the recipient, recorded, and only then put into bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+
+import orjson
+import psycopg
+
+from exchange.audit import Circumstances, Disclosed, Requester, Sending, append, disclosure_entries
+from exchange.delivery import adt, bundles, light
+from exchange.delivery.events import Due, Event
+from exchange.delivery.notices import notice
+from exchange.delivery.parcel import Office, Parcel
+from exchange.delivery.receipts import write_receipt
+from exchange.delivery.told import Told, read_as, viewer_of
+from exchange.delivery.withholding import write_withheld
+from exchange.model.records import Resource
+from exchange.repository import Lent, Served, reader
+
+
+def compose(conn: psycopg.Connection, due: Due, office: Office) -> Parcel | None:
+    """Reads, decides and records in one transaction, committed before this returns; None: nothing to tell.
+
+    The record is written before anything leaves (law 5); the very same content tried again adds none.
+    """
+    at = office.now()
+    with reader(Lent(conn), viewer_of(due), at) as view:
+        told = read_as(view, due, office.context, at)
+        write_withheld(conn, due.delivery, told.withheld, at)
+        parcel = _parcel(conn, due, told, office, at) if told.events else None
+        if parcel is not None:
+            _record(conn, due, told, parcel, office, at)
+    return parcel
+
+
+def _record(
+    conn: psycopg.Connection, due: Due, told: Told, parcel: Parcel, office: Office, at: datetime
+) -> None:
+    items = _items(due, told)
+    rules = office.context.rules.digest
+    if not write_receipt(conn, due, told, items, (parcel.content, at, rules)):
+        return
+    who = Requester(
+        client=due.subscription.code,
+        participant=due.subscription.participant,
+        organization=office.organization(due.subscription.participant),
+        role=due.subscription.delivery.role,
+        purpose=due.subscription.delivery.purpose,
+        token=str(due.delivery),
+    )
+    how = Circumstances(at, office.base_url, f"urn:mosaic:delivery:{due.subscription.code}", parcel.delivery)
+    sending = Sending(parcel.delivery, due.subscription.delivery.channel.type, told.consents)
+    append(conn, disclosure_entries(who, how, sending, _shares(items, told)))
+
+
+def _shares(items: Sequence[Served], told: Told) -> list[Disclosed]:
+    """Each person's share, and what is about nobody with the first."""
+    people = sorted({item.about for item in items if item.about})
+    nobody = [f"{item.type}/{item.id}" for item in items if item.about is None]
+    return [
+        Disclosed(
+            person,
+            tuple(f"{i.type}/{i.id}" for i in items if i.about == person)
+            + (tuple(nobody) if place == 0 else ()),
+            told.chosen.terms.because,
+        )
+        for place, person in enumerate(people)
+    ]
+
+
+def _items(due: Due, told: Told) -> list[Served]:
+    """What the recipient learns of: everything, or only which records something happened to."""
+    if due.subscription.delivery.content == "full-resource":
+        return list(told.chosen.all)
+    foci = {(s.type, s.id): s for s in told.focus.values() if s is not None}
+    return list(foci.values())
+
+
+def _parcel(conn: psycopg.Connection, due: Due, told: Told, office: Office, at: datetime) -> Parcel | None:
+    delivery = due.subscription.delivery
+    extra = _extra(conn, told, office)
+    deleted = [event for event in told.events if told.focus[event.event] is None]
+    served = [*told.chosen.all, *told.chosen.provenance]
+    found = bundles.entries(served, extra, deleted)
+    head = bundles.Head(str(due.delivery), at, told.confidentiality, office.base_url)
+    content = _content(due, told, found)
+    number = len(told.events)
+    if delivery.channel.type == "mllp":
+        messages = tuple(adt.messages(told, due, at))
+        body = b"".join(message for _, message in messages)
+        return Parcel(head.delivery, body, "x-application/hl7-v2+er7", "hl7", content, number, (), messages)
+    if delivery.form != "fhir":
+        body = light.table(told, extra)
+        return Parcel(head.delivery, body, "text/csv; charset=utf-8", "csv", content, number)
+    if delivery.channel.type == "rest_hook":
+        body = _notification(due, told, head, found)
+        return Parcel(head.delivery, body, "application/fhir+json", "json", content, number)
+    sent = tuple(("DELETE" if e.body is None else "PUT", f"{e.type}/{e.id}") for e in found)
+    body = bundles.transaction(head, found)
+    return Parcel(head.delivery, body, "application/fhir+json", "json", content, number, sent)
+
+
+def _notification(due: Due, told: Told, head: bundles.Head, found: Sequence[bundles.Entry]) -> bytes:
+    subscription = f"{head.base_url}/Subscription/{due.subscription.code.replace('/', '.')}"
+    content = due.subscription.delivery.content
+    foci = {event.event: None if content == "empty" else _focus(told, event) for event in told.events}
+    number = due.subscription.notifications + 1
+    status = bundles.status(head, subscription, number, told.events, foci)
+    return bundles.notification(head, status, found, subscription, content == "full-resource")
+
+
+def _focus(told: Told, event: Event) -> str:
+    served = told.focus[event.event]
+    return f"{served.type}/{served.id}" if served else f"{event.type}/{event.fhir_id}"
+
+
+def _extra(conn: psycopg.Connection, told: Told, office: Office) -> list[Resource]:
+    words = office.context.rules.vocabulary.file.obligations
+    obliged = told.chosen.terms.obligations
+    consents = _consents(conn, told.consents) if "consent-copy" in obliged else []
+    found = notice(obliged, words, consents)
+    return [found] if found else []
+
+
+def _consents(conn: psycopg.Connection, names: Sequence[str]) -> list[Resource]:
+    """The consents in normal form, to be explained."""
+    ids = [name.split("/")[1] for name in names if name.startswith("Consent/")]
+    rows = conn.execute(
+        "SELECT body::text FROM directive WHERE consent = ANY(%s::uuid[]) ORDER BY consent", (ids,)
+    ).fetchall()
+    return [orjson.loads(body) for (body,) in rows]
+
+
+def _content(due: Due, told: Told, found: Sequence[bundles.Entry]) -> bytes:
+    """Digest of what is told, the same however often and whenever it is sent."""
+    digest = sha256(f"{due.subscription.delivery.form} {due.subscription.delivery.content}".encode())
+    for event in told.events:
+        digest.update(f"\n{event.event} {event.topic}".encode())
+    for entry in found:
+        digest.update(f"\n{entry.type}/{entry.id} ".encode() + (entry.body or b"deleted"))
+    return digest.digest()

@@ -1,0 +1,59 @@
+"""What one delivery is about: its events, its subscription, and which of them its recipient may be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import class_row
+
+from exchange.delivery.subscriptions import Subscription
+from exchange.repository import Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of `delivery_event`: ids and kinds."""
+
+    event: int
+    topic: str
+    at: datetime
+    type: str
+    fhir_id: UUID
+    rendition: int
+    patient: int | None
+    other: int | None
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(self.type, self.fhir_id, self.rendition)
+
+    @property
+    def pair(self) -> tuple[int, int] | None:
+        """The patients of a person merged or split."""
+        if self.patient is None or self.other is None:
+            return None
+        return self.patient, self.other
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery to be tried now; `attempts` counts this one."""
+
+    delivery: UUID
+    subscription: Subscription
+    attempts: int
+    events: tuple[Event, ...]
+
+
+def events_of(conn: psycopg.Connection, delivery: UUID) -> tuple[Event, ...]:
+    """The events a delivery tells, in the order in which they happened."""
+    with conn.cursor(row_factory=class_row(Event)) as cursor:
+        found = cursor.execute(
+            "SELECT event, topic, at, type, fhir_id, rendition, patient, other FROM delivery_event"
+            " WHERE delivery = %s ORDER BY event",
+            (delivery,),
+        )
+        return tuple(found.fetchall())

@@ -1,0 +1,68 @@
+"""What the law makes travel with the data: the redisclosure notice and the scope of the consent.
+
+42 CFR 2.32: https://www.ecfr.gov/current/title-42/chapter-I/subchapter-A/part-2/subpart-C/section-2.32
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from exchange.model.records import Resource
+
+TRAVELLING = ("redisclosure-notice", "consent-copy", "no-redisclosure")
+"""Obligations that are words for the recipient; the others are the exchange's own to carry out."""
+
+
+def notice(
+    obligations: Collection[str],
+    words: Mapping[str, str],
+    consents: Sequence[Mapping[str, Any]],
+) -> Resource | None:
+    """A DocumentReference with the words owed and what each consent says, if that is; None: nothing is."""
+    owed = [code for code in TRAVELLING if code in obligations and code in words]
+    if not owed:
+        return None
+    lines = [words[code] for code in owed if code != "consent-copy"]
+    if "consent-copy" in owed:
+        lines += ["The consent this rests on:", *map(scope, consents)]
+    text = "\n".join(lines)
+    return {
+        "resourceType": "DocumentReference",
+        "id": str(uuid5(NAMESPACE_URL, f"urn:mosaic:notice:{text}")),
+        "status": "current",
+        "type": {"text": "Notice that accompanies a disclosure (42 CFR 2.32)"},
+        "content": [
+            {
+                "attachment": {
+                    "contentType": "text/plain; charset=utf-8",
+                    "language": "en-US",
+                    "data": b64encode(text.encode()).decode(),
+                }
+            }
+        ],
+    }
+
+
+def scope(consent: Mapping[str, Any]) -> str:
+    """The explanation of a consent's scope: who may disclose, for what, until when; nobody else is named.
+
+    >>> root = {"type": "permit", "purposes": ["TREAT"], "period": [None, "2027-02-01T00:00:00-06:00"]}
+    >>> scope({"consent": "7", "signed": "2026-02-01T10:00", "organizations": ["harbor"], "root": root})
+    'Consent/7, signed 2026-02-01: harbor may disclose for TREAT, until 2027-02-01 or until it is revoked.'
+    """
+    root = consent.get("root") or {}
+    signed = f", signed {consent['signed'][:10]}" if consent.get("signed") else ""
+    disclosers = ", ".join(consent.get("organizations") or ()) or "whoever holds the record"
+    purposes = ", ".join(root.get("purposes") or ()) or "the purposes it names"
+    ends = _end(root.get("period"))
+    until = f"until {ends} or until it is revoked" if ends else "until it is revoked"
+    return f"Consent/{consent['consent']}{signed}: {disclosers} may disclose for {purposes}, {until}."
+
+
+def _end(period: Any) -> str:
+    """The day a period ends; `` when it has no end."""
+    end = period[1] if isinstance(period, list | tuple) and len(period) == 2 else None
+    return str(end)[:10] if end else ""

@@ -1,0 +1,119 @@
+"""The loop: events to deliveries, deliveries to their recipients, one at a time for each destination.
+
+Whoever is killed holds nothing: locks end with his connection, and what was not noted as taken is sent again
+under the same idempotency key.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import psycopg
+
+from exchange.delivery.channels import Send, open_channel
+from exchange.delivery.composing import compose
+from exchange.delivery.outcomes import close, close_untold, next_due
+from exchange.delivery.parcel import Office
+from exchange.delivery.spreading import open_deliveries, spread
+from exchange.delivery.subscriptions import Subscription, subscriptions
+from exchange.model.errors import ContentError
+
+_DESTINATION = 0x64656C6976
+_DESTINATIONS_AT_ONCE = 8
+Connect = Callable[[], AbstractContextManager[psycopg.Connection]]
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Everything a worker needs; `environment` has the secrets that channels name."""
+
+    connect: Connect
+    office: Office
+    environment: Mapping[str, str]
+
+
+def deliver(post: Post, every: Sequence[str] = ("at-once",)) -> Counter[str]:
+    """Sends what is due in these rhythms, and what is to be tried again; counts by outcome."""
+    with post.connect() as conn:
+        while spread(conn):
+            conn.commit()
+        conn.commit()
+        waiting = _waiting(conn, every)
+    total: Counter[str] = Counter()
+    if len(waiting) == 1:
+        return _destination(post, waiting[0], every)
+    if waiting:
+        with ThreadPoolExecutor(_DESTINATIONS_AT_ONCE, thread_name_prefix="delivery") as pool:
+            for counts in pool.map(lambda subscription: _destination(post, subscription, every), waiting):
+                total += counts
+    return total
+
+
+def _waiting(conn: psycopg.Connection, every: Sequence[str]) -> list[Subscription]:
+    """Destinations for which something waits or is open."""
+    rows = conn.execute(
+        "SELECT subscription FROM subscription s WHERE EXISTS ("
+        "  SELECT FROM delivery d WHERE d.subscription = s.subscription AND d.state = 'open')"
+        " OR s.facts ->> 'every' = ANY(%s) AND EXISTS ("
+        "  SELECT FROM delivery_event e WHERE e.subscription = s.subscription AND e.delivery IS NULL)",
+        (list(every),),
+    ).fetchall()
+    numbers = {row[0] for row in rows}
+    return [found for found in subscriptions(conn) if found.number in numbers and found.paused is None]
+
+
+def _destination(post: Post, subscription: Subscription, every: Sequence[str]) -> Counter[str]:
+    """One destination, by one process at a time: in order, and a slow one keeps nobody else waiting."""
+    counts: Counter[str] = Counter()
+    with post.connect() as conn:
+        conn.autocommit = True
+        key = (_DESTINATION << 24) + subscription.number
+        row = conn.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
+        if not row or not row[0]:
+            return counts
+        try:
+            with open_channel(subscription, post.environment, post.office.signing_key) as send:
+                while True:
+                    with conn.transaction():
+                        open_deliveries(conn, subscription.number, every, post.office.now())
+                    if not _round(conn, post.office, subscription, send, counts):
+                        return counts
+        except ContentError as problem:
+            counts["misconfigured"] += 1
+            _note_problem(conn, subscription, problem)
+            return counts
+
+
+def _round(
+    conn: psycopg.Connection, office: Office, subscription: Subscription, send: Send, counts: Counter[str]
+) -> bool:
+    """Tries everything that is due; False when nothing was, or nothing gets through."""
+    tried = False
+    while True:
+        with conn.transaction():
+            due = next_due(conn, subscription, office.now())
+        if due is None:
+            return tried
+        tried = True
+        parcel = compose(conn, due, office)
+        if parcel is None:
+            close_untold(conn, due, office.now())
+            counts["nothing"] += 1
+            continue
+        verdict = send(parcel)
+        with conn.transaction():
+            close(conn, due, parcel, verdict, office.now())
+        counts[verdict.kind] += 1
+        if verdict.whole:
+            return False
+
+
+def _note_problem(conn: psycopg.Connection, subscription: Subscription, problem: ContentError) -> None:
+    conn.execute(
+        "UPDATE delivery SET problem = %s WHERE subscription = %s AND state = 'open'",
+        (str(problem), subscription.number),
+    )

@@ -1,0 +1,130 @@
+"""Reading as the recipient: what a delivery may tell at this moment, and by whose word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+
+from exchange.consent import Context
+from exchange.delivery.events import Due, Event
+from exchange.delivery.withholding import Withheld, reasons
+from exchange.model.records import Viewer
+from exchange.repository import Chosen, Reader, Served, chosen, consents_of, seen_pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """`focus`: what each told event is about, as the recipient knows it; None for one that is deleted.
+
+    `consents`: `Consent/<id>/_history/<version>` that let something out; `labels` of all that goes out.
+    """
+
+    events: tuple[Event, ...]
+    focus: dict[int, Served | None]
+    chosen: Chosen
+    withheld: tuple[Withheld, ...]
+    consents: tuple[str, ...]
+    confidentiality: str
+
+
+_LEVELS = ("U", "L", "M", "N", "R", "V")
+
+
+def viewer_of(due: Due) -> Viewer:
+    """As whom the recipient is asked for."""
+    delivery = due.subscription.delivery
+    return Viewer(due.subscription.participant, delivery.role, delivery.purpose)
+
+
+def read_as(view: Reader, due: Due, context: Context, at: datetime) -> Told:
+    """In the recipient's own view first; then, with the owner's rights, the reasons for the record.
+
+    The transaction of `view` goes on as its owner: what is written about this reading belongs to it.
+    """
+    stored = [event for event in due.events if event.topic != "resource-deleted" and not event.pair]
+    persons = _persons(view, [event for event in due.events if event.pair])
+    wanted = [*(event.wanted for event in stored), *(event.wanted for event in persons)]
+    seen = chosen(view, wanted)
+    view.conn.execute("RESET ROLE")
+    deleted = _had(view.conn, due)
+    focus: dict[int, Served | None] = {
+        event.event: seen.named[event.wanted] for event in (*stored, *persons) if event.wanted in seen.named
+    }
+    focus |= dict.fromkeys(deleted)
+    told = tuple(event for event in due.events if event.event in focus)
+    untold = [event for event in due.events if event.event not in focus]
+    viewer = viewer_of(due)
+    return Told(
+        told,
+        focus,
+        seen,
+        tuple(reasons(view.conn, untold, viewer, context, at)),
+        _consents(view.conn, seen, viewer, at),
+        _confidentiality(view.conn, seen),
+    )
+
+
+def _persons(view: Reader, events: Sequence[Event]) -> list[Event]:
+    """Who was merged or split so that this recipient can see it: he sees both sides, and as one or as two."""
+    as_one = seen_pairs(view, {event.pair for event in events if event.pair})
+    return [
+        event for event in events if event.pair and as_one.get(event.pair) is (event.topic == "person-merged")
+    ]
+
+
+def _had(conn: psycopg.Connection, due: Due) -> list[int]:
+    """Events of deletion of what this recipient was sent before; of anything else he hears nothing."""
+    deleted = [event for event in due.events if event.topic == "resource-deleted"]
+    rows = conn.execute(
+        "SELECT DISTINCT i.type, i.fhir_id FROM receipt_item i JOIN receipt r USING (receipt)"
+        " WHERE r.participant = %s AND (i.type, i.fhir_id) IN (SELECT * FROM unnest(%s::text[], %s::uuid[]))",
+        (due.subscription.participant, [e.type for e in deleted], [e.fhir_id for e in deleted]),
+    ).fetchall()
+    had: set[tuple[str, UUID]] = set(rows)
+    return [event.event for event in deleted if (event.type, event.fhir_id) in had]
+
+
+def _consents(conn: psycopg.Connection, seen: Chosen, viewer: Viewer, at: datetime) -> tuple[str, ...]:
+    """The Consents, by version, that the permits of what is shown rest on."""
+    rows = conn.execute(
+        "SELECT DISTINCT r.patient, d.because FROM resource r JOIN disclosure d USING (class)"
+        " JOIN viewer v USING (viewer)"
+        " WHERE r.patient IS NOT NULL AND r.fhir_id = ANY(%s) AND r.class = ANY(%s)"
+        " AND (v.participant, v.role, v.purpose) = (%s, %s, %s)"
+        " AND d.valid_from <= %s AND d.valid_until > %s",
+        (
+            [UUID(key) for s in seen.all for key in source_ids(s)],
+            sorted({number for s in seen.all for number in s.classes}),
+            viewer.participant,
+            viewer.role,
+            viewer.purpose,
+            at,
+            at,
+        ),
+    ).fetchall()
+    found: set[str] = set()
+    for patient, because in rows:
+        positions = {int(reason.split(":")[1]) for reason in because if reason.startswith("consent:")}
+        named = consents_of(conn, patient) if positions else ()
+        found |= {name for position in positions if position < len(named) for name in named[position]}
+    return tuple(sorted(found))
+
+
+def source_ids(served: Served) -> Iterable[str]:
+    """Ids of the stored records that a served one was made from."""
+    if served.type == "Patient" and served.person:
+        return [str(c.fhir_id) for c in served.person.contributions]
+    return [served.id]
+
+
+def _confidentiality(conn: psycopg.Connection, seen: Chosen) -> str:
+    """The highest of all that goes out; nothing else may stand on the bundle (DS4P high-water mark)."""
+    rows = conn.execute(
+        "SELECT DISTINCT confidentiality FROM disclosure_class WHERE class = ANY(%s)",
+        (sorted({number for s in seen.all for number in s.classes}),),
+    ).fetchall()
+    return max((row[0] for row in rows), key=_LEVELS.index, default="N")

@@ -1,0 +1,65 @@
+"""`deliveries:` of a partner.yaml: which events a participant is told of, how, and how often."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Topic = Literal[
+    "resource-published",
+    "resource-changed",
+    "resource-deleted",
+    "admission",
+    "discharge",
+    "transfer",
+    "new-result",
+    "referral-status",
+    "consent-change",
+    "person-merged",
+    "person-split",
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Channel(_Strict):
+    """Transport and its options; `${NAME}` in an option is read from the environment when it is used."""
+
+    type: Literal["rest_hook", "fhir", "sftp", "mllp"]
+    options: dict[str, Any] = {}
+
+
+class Delivery(_Strict):
+    """One subscription. `panel` narrows whom it is about; what may be seen is decided when it is sent.
+
+    `related`: people the participant has a care relationship with; `own`: those it sends records of itself;
+    `everyone`. `types` narrows the topics about any resource. Events older than `news_days` by the source's
+    own word are no news: a partner that joins with its whole history sets nobody's pager off.
+    """
+
+    topics: tuple[Topic, ...] = Field(min_length=1)
+    channel: Channel
+    purpose: str
+    role: str = "organization"
+    panel: Literal["related", "own", "everyone"] = "related"
+    types: tuple[str, ...] = ()
+    every: Literal["at-once", "hourly", "nightly"] = "at-once"
+    content: Literal["full-resource", "id-only", "empty"] = "full-resource"
+    form: Literal["fhir", "csv", "pdf"] = "fhir"
+    news_days: int = Field(default=30, ge=1)
+    own_records: bool = False
+
+    @model_validator(mode="after")
+    def _fits_its_channel(self) -> Delivery:
+        if self.form != "fhir" and self.channel.type != "sftp":
+            raise ValueError(f"`form: {self.form}` is a file: its channel must be sftp")
+        if self.channel.type == "mllp" and not set(self.topics) <= {"admission", "discharge", "transfer"}:
+            raise ValueError("over mllp go ADT messages: admission, discharge and transfer alone")
+        if self.channel.type in ("fhir", "mllp") and self.content != "full-resource":
+            raise ValueError(f"a {self.channel.type} channel writes whole records: content: full-resource")
+        if self.types and not any(topic.startswith("resource-") for topic in self.topics):
+            raise ValueError("`types` narrows resource-published, resource-changed and resource-deleted")
+        return self
