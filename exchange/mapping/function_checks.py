@@ -17,6 +17,7 @@ GIVES = {
     "number": "decimal",
     "boolean": "boolean",
     "uri": "uri",
+    "table": "uri",
     "div": "xhtml",
     "base64": "base64Binary",
     "date": "date",

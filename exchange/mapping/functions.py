@@ -14,12 +14,15 @@ from html import escape
 from typing import Any
 
 from exchange.mapping.dates import date, datetime, instant, later, time, until
+from exchange.model.hl7_tables import is_listed
+from exchange.model.ucum import is_ucum
 
 Function = Callable[..., Any]
 
 _OID = re.compile(r"(?:urn:oid:)?([0-2](?:\.(?:0|[1-9]\d*))+)")
 _UUID = re.compile(r"(?:urn:uuid:)?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
+_TABLE = re.compile(r"(?:HL7)?(\d{4})")
 _MINUTES = {"s": 1 / 60, "min": 1, "h": 60, "d": 1440, "wk": 10080}
 
 
@@ -220,6 +223,29 @@ def uri(text: str) -> str | None:
     return text if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:\S+$", text) else None
 
 
+def table(code: str, number: str) -> str | None:
+    """The URI of HL7's table where it lists the code; a table that R4 does not know lists all.
+
+    >>> table("I", "0004"), table("I", "HL70004")[-7:], table("WARD 7", "0004") is None
+    ('http://terminology.hl7.org/CodeSystem/v2-0004', 'v2-0004', True)
+    >>> table("anything", "L") is None
+    True
+    """
+    found = _TABLE.fullmatch(number)
+    if found is None or not is_listed(found.group(1), code):
+        return None
+    return f"http://terminology.hl7.org/CodeSystem/v2-{found.group(1)}"
+
+
+def ucum(text: str) -> str | None:
+    """The unit where it is one of UCUM's.
+
+    >>> ucum("mg/dL"), ucum("mgs per dL") is None
+    ('mg/dL', True)
+    """
+    return text if is_ucum(text) else None
+
+
 def token(text: str) -> str:
     """Text fit for the end of a URI.
 
@@ -252,7 +278,7 @@ FUNCTIONS: dict[str, Function] = {
     for function in (
         upper, lower, title, replace, match, split, join, first, last, unique, least, words, concat, integer,
         decimal, number, boolean, uri, token, div, base64, date, datetime, instant, time,
-        later, minutes, repeats, until, greatest, dotted,
+        later, minutes, repeats, until, greatest, dotted, table, ucum,
     )
 }  # fmt: skip
 WHOLE = frozenset({"join", "first", "last", "unique", "least", "greatest", "words", "concat"})

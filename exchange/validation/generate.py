@@ -1,8 +1,9 @@
-"""Makes `exchange/model/fhir_r4.json` from the R4 core package and its value-set expansions.
+"""Makes `fhir_r4.json` and `hl7_tables.json` of `exchange/model` from the R4 core package and its expansions.
 
 The packages are HL7's `hl7.fhir.r4.core` 4.0.1 and `hl7.fhir.r4.expansions` 4.0.1 (CC0)::
 
     python -m exchange.validation.generate core/package expansions/package > exchange/model/fhir_r4.json
+    python -m exchange.validation.generate core/package > exchange/model/hl7_tables.json
 
 The table is R4's own. `fhir.resources` has R4B models only, and R4B renamed, dropped and added types;
 `tests/model/test_fhir_types.py` lists every difference between the two.
@@ -153,9 +154,30 @@ def read_package(folder: Path) -> Iterator[Json]:
             yield resource
 
 
+def hl7_tables(definitions: Iterable[Json]) -> dict[str, list[str]]:
+    """Codes of HL7's tables by number, every edition that R4 was published with taken together."""
+    out: dict[str, set[str]] = {}
+    for definition in definitions:
+        if definition["resourceType"] == "CodeSystem" and "/v2-" in definition["url"]:
+            number = definition["url"].rpartition("/v2-")[2].partition("|")[0]
+            out.setdefault(number, set()).update(_concepts(definition.get("concept", ())))
+    return {number: sorted(codes) for number, codes in sorted(out.items())}
+
+
+def _concepts(concepts: Iterable[Json]) -> Iterator[str]:
+    for concept in concepts:
+        yield concept["code"]
+        yield from _concepts(concept.get("concept", ()))
+
+
 def main() -> None:
-    core, expansions = (Path(argument) for argument in sys.argv[1:3])
-    sys.stdout.buffer.write(render(element_table(read_package(core), read_package(expansions))))
+    core, *expansions = map(Path, sys.argv[1:3])
+    if expansions:
+        written = render(element_table(read_package(core), read_package(expansions[0])))
+    else:
+        lines = (f'"{n}":{orjson.dumps(c).decode()}' for n, c in hl7_tables(read_package(core)).items())
+        written = ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+    sys.stdout.buffer.write(written)
 
 
 if __name__ == "__main__":

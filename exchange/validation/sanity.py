@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from exchange.model.hl7_tables import is_listed
 from exchange.model.records import Issue, Resource
 from exchange.model.terms import SYSTEMS
-from exchange.validation.ucum import is_ucum
+from exchange.model.ucum import is_ucum
 
 _ACTIVE = re.compile(
     r"<\s*(?:script|iframe|object|embed|form|link|meta|base|input)\b|\son\w+\s*=|javascript:", re.I
 )
+_TABLE = "http://terminology.hl7.org/CodeSystem/v2-"
 _OLDEST = "1850"
 # https://hl7.org/fhir/R4/datatypes.html#string
 _NUL = "holds a NUL character, which text may not"
@@ -37,8 +39,8 @@ def _walk(node: dict[str, Any], where: str, inner: frozenset[str]) -> Iterator[I
         yield from _period(node, where)
     elif "low" in node and "high" in node:
         yield from _range(node, where)
-    elif "code" in node and node.get("system") == SYSTEMS["ucum"] and not is_ucum(node["code"]):
-        yield Issue("warning", "code-invalid", "is not a UCUM unit", f"{where}.code")
+    elif "code" in node and "system" in node:
+        yield from _coded(node, where)
     elif "div" in node and _ACTIVE.search(node["div"]):
         yield Issue("error", "invariant", "txt-1: narrative may not hold active content", f"{where}.div")
     elif "reference" in node and _dangles(node["reference"], inner):
@@ -57,6 +59,17 @@ def _walk(node: dict[str, Any], where: str, inner: frozenset[str]) -> Iterator[I
             for index, item in enumerate(value):
                 if isinstance(item, dict):
                     yield from _walk(item, f"{where}.{name}[{index}]", inner)
+
+
+def _coded(node: dict[str, Any], where: str) -> Iterator[Issue]:
+    system, code = node["system"], node["code"]
+    if system == SYSTEMS["ucum"]:
+        if not is_ucum(code):
+            yield Issue("warning", "code-invalid", "is not a UCUM unit", f"{where}.code")
+    elif isinstance(system, str) and system.startswith(_TABLE) and isinstance(code, str):
+        number = system[len(_TABLE) :]
+        if not is_listed(number, code):
+            yield Issue("warning", "code-invalid", f"is not a code of HL7's table {number}", f"{where}.code")
 
 
 def _period(node: dict[str, Any], where: str) -> Iterator[Issue]:

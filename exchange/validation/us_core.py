@@ -1,7 +1,8 @@
 """US Core 6.1.0: what its profiles demand beyond R4, as warnings.
 
 `us_core.csv` has one row per demand: in each object at `within`, one of `any_of` must be there, with one of
-`codes` when codes are given. The extension data-absent-reason on the element counts as being there.
+`codes` when codes are given; `when` limits it to resources with such a status or intent. The extension
+data-absent-reason on the element counts as being there.
 https://hl7.org/fhir/us/core/STU6.1/profiles-and-extensions.html
 """
 
@@ -18,6 +19,11 @@ from exchange.model.fhir_types import element_at, fhir_type
 from exchange.model.records import Issue, Resource
 from exchange.model.terms import DATA_ABSENT_REASON, SYSTEMS, US_CORE_PROFILE
 
+_DATED = frozenset(
+    f"us-core-observation-{name}" for name in ("lab", "clinical-result", "screening-assessment")
+)
+_DAY = "2024-01-01"
+
 
 @dataclass(frozen=True, slots=True)
 class Demand:
@@ -27,7 +33,12 @@ class Demand:
     within: tuple[str, ...]
     any_of: frozenset[str]
     codes: frozenset[tuple[str, str]]
+    when: tuple[str, frozenset[str]] | None
     words: str
+
+    def concerns(self, resource: Resource) -> bool:
+        """Whether the resource is one that `when` means."""
+        return self.when is None or resource.get(self.when[0]) in self.when[1]
 
 
 @cache
@@ -51,7 +62,9 @@ def _demand(row: Mapping[str, str]) -> Demand:
     words = " or ".join(row["any_of"].split())
     if codes:
         words += f" with the code {' or '.join(sorted(code for _, code in codes))}"
-    return Demand(row["profile"], within, names, codes, f"US Core requires {words}")
+    element_name, _, values = row["when"].partition("=")
+    when = (element_name, frozenset(values.split())) if values else None
+    return Demand(row["profile"], within, names, codes, when, f"US Core requires {words}")
 
 
 def _forms(type_name: str, name: str) -> Iterator[str]:
@@ -67,11 +80,14 @@ def us_core_issues(resource: Resource) -> Iterator[Issue]:
     known = demands().get(type_)
     if known is None:
         return
-    for profile in _profiles(resource, known):
+    profiles = _profiles(resource, known)
+    for profile in profiles:
         for demand in known[profile]:
-            for place, node in _nodes(resource, demand.within, type_):
+            for place, node in _nodes(resource, demand.within, type_) if demand.concerns(resource) else ():
                 if not _met(node, demand):
                     yield Issue("warning", "required", f"{demand.words} ({profile})", place)
+    if not _DATED.isdisjoint(profiles) and len(resource.get("effectiveDateTime", _DAY)) < len(_DAY):
+        yield Issue("warning", "value", "us-core-1: a time is known to the day", f"{type_}.effectiveDateTime")
     if type_ in ("Practitioner", "Organization"):
         yield from _npi_issues(resource, type_)
 

@@ -198,7 +198,6 @@ def test_a_negated_immunization_was_not_done(attributes, status):
         ('<value xsi:type="TS" value="20240105"/>', "valueDateTime", "2024-01-05"),
         ('<value xsi:type="IVL_TS"><low value="2024"/></value>', "valuePeriod", "2024"),
         ('<value xsi:type="RTO"><numerator value="1"/><denominator value="64"/></value>', "valueRatio", "64"),
-        ('<value xsi:type="ED" mediaType="text/rtf" representation="B64">eA==</value>', "extension", "eA=="),
         ('<value xsi:type="PQ" nullFlavor="MSK"/>', "dataAbsentReason", "masked"),
         ('<value xsi:type="PQ" nullFlavor="UNK"/>', "dataAbsentReason", "unknown"),
     ],
@@ -211,6 +210,23 @@ def test_a_result_keeps_its_value_in_the_form_it_has(inner, element, expected):
     result, report = the(found, "Observation"), the(found, "DiagnosticReport")
     assert report["result"] == [{"reference": f"Observation/{result['id']}"}]
     assert expected in repr(result[element])
+
+
+def test_a_file_is_a_document_that_its_result_is_derived_from():
+    file = '<value xsi:type="ED" mediaType="text/rtf" representation="B64">eA==</value>'
+    organizer = statement("organizer", "4.1", "R1", code("24323-8") + COMPLETED + measured("2345-7", file))
+
+    found = document(section("2.3.1", organizer))
+
+    result = the(found, "Observation")
+    kept = next(
+        each
+        for each in of_type(found, "DocumentReference")
+        if each["content"][0]["attachment"].get("data") == "eA=="
+    )
+    assert result["derivedFrom"] == [{"reference": f"DocumentReference/{kept['id']}"}]
+    assert kept["content"][0]["attachment"]["contentType"] == "text/rtf"
+    assert codes(result["dataAbsentReason"]) == ["unsupported"]
     assert errors(found) == []
 
 

@@ -398,6 +398,7 @@ def test_a_restriction_the_sender_states_reaches_the_labels(segment, types, code
         assert labelled[kind] == [{"system": TABLE_0177, "code": code}]
 
 
+TABLE_0069 = "http://terminology.hl7.org/CodeSystem/v2-0069"
 TABLE_0177 = "http://terminology.hl7.org/CodeSystem/v2-0177"
 
 
@@ -442,3 +443,29 @@ def damaged(message: bytes, chance: random.Random) -> bytes:
     for _ in range(8):
         body[chance.randrange(len(body))] = chance.choice(b'|^~&\\"\r0X.\xff')
     return bytes(body)
+
+
+def test_a_code_that_hl7s_table_does_not_list_is_one_of_the_senders():
+    known, own = "MED", "EM"
+    for code, system in ((known, TABLE_0069), (own, "https://lakeside-hospital.example/codes/0069")):
+        visit = pv1("I").split("|")
+        visit[10] = code
+        service = the(adt("A01", "|".join(visit)), "Encounter")["serviceType"]
+        assert service["coding"] == [{"system": system, "code": code}]
+
+
+def test_a_report_of_another_department_is_no_laboratory_report():
+    fields = {1: "1", 3: "F1^LHRAD", 4: "71046^Chest X-ray^C4", 7: "20261103", 24: "RAD"}
+    order = "OBR|" + "|".join(fields.get(number, "") for number in range(1, 25))
+    found = result("OBX|1|TX|71046^Chest^C4||Clear||||||F", order=order)
+    assert errors(found) == []
+    assert codes(the(found, "DiagnosticReport")["category"][0]) == ["RAD"]
+    assert codes(the(found, "Observation")["category"][0]) == ["imaging"]
+    assert the(found, "Observation")["meta"]["profile"][0].endswith("us-core-observation-clinical-result")
+
+
+def test_a_unit_is_ucums_only_where_it_is_one():
+    good = observation("OBX|1|NM|1^x||5|10*3/uL^^UCUM|||||F")["valueQuantity"]
+    bad = observation("OBX|1|NM|1^x||5|thousands^^UCUM|||||F")["valueQuantity"]
+    assert (good["code"], good["system"]) == ("10*3/uL", "http://unitsofmeasure.org")
+    assert bad == {"value": 5, "unit": "thousands"}

@@ -64,6 +64,42 @@ def test_an_npi_with_a_wrong_check_digit_is_warned_about():
     assert [place for place, _ in warnings(organization)] == ["Organization.identifier[0].value"]
 
 
+def test_a_demand_may_hang_on_the_status():
+    report = {
+        "resourceType": "DiagnosticReport",
+        "meta": {"profile": [US_CORE_PROFILE + "us-core-diagnosticreport-lab"]},
+        "status": "registered",
+        "category": [
+            {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "LAB"}]}
+        ],
+        "code": {"text": "Panel"},
+        "subject": {"reference": "Patient/1"},
+        "effectiveDateTime": "2026-11-03",
+    }
+
+    assert warnings(report) == []
+    assert warnings({**report, "status": "final"}) == [
+        ("DiagnosticReport", "US Core requires issued (us-core-diagnosticreport-lab)")
+    ]
+
+
+def test_a_code_that_hl7s_table_does_not_list_is_warned_about():
+    encounter = {
+        "resourceType": "Encounter",
+        "status": "finished",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
+        "type": [{"text": "visit"}],
+        "subject": {"reference": "Patient/1"},
+        "serviceType": {
+            "coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0069", "code": "EM"}]
+        },
+    }
+
+    assert warnings(encounter) == [
+        ("Encounter.serviceType.coding[0].code", "is not a code of HL7's table 0069")
+    ]
+
+
 def test_the_table_names_profiles_that_exist():
     assert {profile for profiles in demands().values() for profile in profiles} <= US_CORE_PROFILES.keys()
 

@@ -6,12 +6,17 @@ import org.hl7.fhir.common.hapi.validation.validator.FhirInstanceValidator;
 import java.io.*;
 import java.nio.charset.StandardCharsets;
 
-/** One resource per line on standard input; for each of its messages `line TAB severity TAB location TAB words`. */
+/**
+ * One resource per line on standard input; for each of its messages `line TAB severity TAB location TAB words`.
+ * Arguments are packages of profiles on the class path, such as `us_core_610.tgz`.
+ */
 public class Parity {
   public static void main(String[] arguments) throws Exception {
     FhirContext context = FhirContext.forR4();
+    NpmPackageValidationSupport packages = new NpmPackageValidationSupport(context);
+    for (String name : arguments) packages.loadPackageFromClasspath("classpath:" + name);
     ValidationSupportChain chain = new ValidationSupportChain(
-        new DefaultProfileValidationSupport(context), new CommonCodeSystemsTerminologyService(context),
+        packages, new DefaultProfileValidationSupport(context), new CommonCodeSystemsTerminologyService(context),
         new InMemoryTerminologyServerValidationSupport(context), new SnapshotGeneratingValidationSupport(context),
         new UnknownCodeSystemWarningValidationSupport(context));
     FhirInstanceValidator instance = new FhirInstanceValidator(chain);

@@ -59,5 +59,5 @@ def _is_unit(atom: str) -> bool:
 @cache
 def _units() -> Mapping[str, bool]:
     """UCUM's unit atoms and whether each may take a prefix."""
-    with files("exchange.validation").joinpath("ucum_units.csv").open(encoding="utf-8") as lines:
+    with files("exchange.model").joinpath("ucum_units.csv").open(encoding="utf-8") as lines:
         return {row["code"]: row["metric"] == "yes" for row in csv.DictReader(lines)}

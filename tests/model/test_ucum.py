@@ -4,7 +4,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from exchange.validation.ucum import is_ucum
+from exchange.model.ucum import is_ucum
 
 CORE = Path(__file__).parents[3] / "shared/data/fhir_r4_spec/hl7.fhir.r4.core-4.0.1.tgz"
 
