@@ -24,7 +24,8 @@ from repository_world import AT, BASE, HOSPITAL, KEY, SHELTER, World, coalition,
 from test_reprofile import consent, deny_to
 
 from exchange.model.ids import golden_id
-from exchange.repository import Page, Reader, embedded, search
+from exchange.repository import Page, Reader, search
+from exchange.repository.database import embedded
 from exchange.repository.database.migrate import migrate
 from exchange.repository.disclosure.ruling import register_participants
 from exchange.repository.storage.store import move

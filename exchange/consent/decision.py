@@ -17,7 +17,7 @@ from exchange.consent.directives.profiles import Profile
 from exchange.consent.directives.trees import Request, Subject
 from exchange.consent.directives.voices import heard_by
 from exchange.consent.rules.conditions import Facts
-from exchange.consent.rules.gates import gates
+from exchange.consent.rules.gates import gates, impersonal, types_told_apart
 from exchange.consent.rules.vocabulary import Vocabulary
 from exchange.consent.ruling import Ruling, decided
 from exchange.consent.standing import REPOSITORY, Standing, participant_of, standing
@@ -38,13 +38,13 @@ def decide(
     if asking is None or unknown:
         return Decision("deny", (unknown or "unknown-participant",), until=until)
     asked = action or ("collect" if viewer == REPOSITORY else "access")
-    facts = _facts(cls, viewer, asking, context, at, asked)
     collecting = viewer == REPOSITORY and asked == "collect"
     names = (asking.names, asking.wider, asking.known)
     request = Request(viewer.participant, *names, asked, viewer.purpose, at, collecting)
     labelled = sorted(context.rules.vocabulary.atoms.intersection(cls.labels))
     atoms: list[str | None] = [*labelled] if labelled else [None]
-    return _combined([_ruling(cls, replace(facts, atom=atom), request, context) for atom in atoms], until)
+    about = [_facts(cls, viewer, asking, atom, request, context) for atom in atoms]
+    return _combined([_ruling(cls, facts, request, context) for facts in about], until)
 
 
 def _next_boundary(moments: tuple[datetime, ...], at: datetime) -> datetime | None:
@@ -97,22 +97,28 @@ def _unknown(cls: DisclosureClass, viewer: Viewer, context: Context) -> str | No
 
 
 def _facts(
-    cls: DisclosureClass, viewer: Viewer, asking: Standing, context: Context, at: datetime, action: str
+    cls: DisclosureClass,
+    viewer: Viewer,
+    asking: Standing,
+    atom: str | None,
+    request: Request,
+    context: Context,
 ) -> Facts:
     source = context.participants[cls.source]
+    nameless_source, nameless_requester = impersonal(source, asking.requester)
     return Facts(
-        source=source,
-        requester=asking.requester,
-        source_bound=source.bound_at(at),
-        requester_bound=asking.requester.bound_at(at),
+        source=nameless_source,
+        requester=nameless_requester,
+        source_bound=source.bound_at(request.at),
+        requester_bound=asking.requester.bound_at(request.at),
         role=viewer.role,
         purpose=viewer.purpose,
-        action=action,
-        type=cls.type,
+        action=request.action,
+        type=cls.type if cls.type in types_told_apart(context.rules) else "",
         about="nobody" if cls.profile is None else "person",
         confidentiality=cls.confidentiality,
         labels=frozenset(cls.labels),
-        atom=None,
+        atom=atom,
     )
 
 

@@ -39,6 +39,10 @@ class Request:
     at: datetime
     collecting: bool = False
 
+    def __hash__(self) -> int:
+        """By what mostly differs: the names are long lists, and requests are looked up for every decision."""
+        return hash((self.code, self.action, self.purpose, self.at))
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:

@@ -32,6 +32,22 @@ class Voice:
         return f"consent:{self.position}:{self.answer.path}"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Entry:
+    """A statement where it stands.
+
+    `own_only`: a permit for the records of certain organizations, which says nothing of others', its
+    exceptions included. A refusal is heard everywhere, and so is a permit of which it cannot be told whose
+    records it is about.
+    """
+
+    position: int
+    statement: Statement
+    root: Node
+    domains: tuple[str, ...]
+    own_only: bool
+
+
 @lru_cache(maxsize=1 << 17)
 def heard_by(
     profile: Profile, request: Request, subject: Subject, source: str, vocabulary: Vocabulary
@@ -39,7 +55,7 @@ def heard_by(
     """One for each group about a record of `source`: of those signed together the most restrictive."""
     return tuple(
         _together([_voice(entry, request, subject, source, vocabulary) for entry in group])
-        for group in trees(profile)
+        for group in _spoken(profile, vocabulary)
     )
 
 
@@ -60,34 +76,30 @@ def _together(voices: Sequence[Voice]) -> Voice:
     return replace(found, statement=statement, answer=answer, ended=any(v.ended for v in voices))
 
 
-def _voice(
-    entry: tuple[int, Statement, Node],
-    request: Request,
-    subject: Subject,
-    source: str,
-    vocabulary: Vocabulary,
-) -> Voice:
-    position, statement, root = entry
+@lru_cache(maxsize=65536)
+def _spoken(profile: Profile, vocabulary: Vocabulary) -> tuple[tuple[_Entry, ...], ...]:
+    """The statements of each group, where they stand and in which domains they speak."""
+    return tuple(tuple(_entry(*found, vocabulary) for found in group) for group in trees(profile))
+
+
+def _entry(position: int, statement: Statement, root: Node, vocabulary: Vocabulary) -> _Entry:
     domains = vocabulary.domains_of(statement.categories, (*statement.policies, *statement.rules))
-    elsewhere = statement.scope == "research" and request.purpose not in vocabulary.granted["HRESCH"]
-    silent = elsewhere or _of_others(statement, domains, source, vocabulary)
-    answer = Answer("silent", root.path) if silent else evaluate(root, request, subject, vocabulary)
-    ended = statement.opens_until is not None and request.at >= statement.opens_until
-    return Voice(position, statement, domains, answer, ended)
-
-
-def _of_others(statement: Statement, domains: tuple[str, ...], source: str, vocabulary: Vocabulary) -> bool:
-    """A permit for the records of certain organizations says nothing of others', its exceptions included.
-
-    A refusal is heard everywhere, and so is a permit of which it cannot be told whose records it is about.
-    """
-    return (
+    own_only = (
         statement.root.type == "permit"
         and all(vocabulary.file.domains[name].only_source for name in domains)
         and bool(statement.organizations)
         and not any(name.startswith(UNRESOLVED) for name in statement.organizations)
-        and source not in statement.organizations
     )
+    return _Entry(position, statement, root, domains, own_only)
+
+
+def _voice(entry: _Entry, request: Request, subject: Subject, source: str, vocabulary: Vocabulary) -> Voice:
+    statement, root = entry.statement, entry.root
+    elsewhere = statement.scope == "research" and request.purpose not in vocabulary.granted["HRESCH"]
+    silent = elsewhere or (entry.own_only and source not in statement.organizations)
+    answer = Answer("silent", root.path) if silent else evaluate(root, request, subject, vocabulary)
+    ended = statement.opens_until is not None and request.at >= statement.opens_until
+    return Voice(entry.position, statement, entry.domains, answer, ended)
 
 
 def may_open(voice: Voice, source: str, vocabulary: Vocabulary) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from exchange.consent.participants import Participant
 from exchange.consent.rules.conditions import Facts
 from exchange.consent.rules.ruleset import Rule, Rules
 
@@ -25,7 +26,7 @@ class Gates:
 
 @lru_cache(maxsize=1 << 17)
 def gates(rules: Rules, in_force: int, facts: Facts) -> Gates:
-    """`in_force` is the number of the slice of time, see Rules.in_force."""
+    """`in_force` is the number of the slice of time, see Rules.in_force; `facts` are best impersonal()."""
     return _gates(tuple(rule for rule in rules.slices[in_force] if rule.applies(facts)))
 
 
@@ -48,3 +49,26 @@ def _gates(applying: tuple[Rule, ...]) -> Gates:
         obligation=of("obligation"),
         own_consent=of("own-consent"),
     )
+
+
+@lru_cache(maxsize=1 << 16)
+def impersonal(source: Participant, requester: Participant) -> tuple[Participant, Participant]:
+    """Both by facts alone, so that requests that rules cannot tell apart are looked at once.
+
+    Rules compare who is the source and who asks only with each other.
+    """
+    asking = "source" if requester.code == source.code else "requester"
+    return nameless(source, "source"), nameless(requester, asking)
+
+
+@lru_cache(maxsize=4096)
+def nameless(participant: Participant, code: str = "") -> Participant:
+    """What rules may ask of a participant."""
+    return replace(participant, code=code, npi=None, part_of=None, groups=(), roles=(), purposes=())
+
+
+@lru_cache(maxsize=64)
+def types_told_apart(rules: Rules) -> frozenset[str]:
+    """The types of records that rules name; all others are alike to them."""
+    conditions = [c for rule in rules.rules for c in (rule.policy.when, *rule.policy.unless)]
+    return frozenset(kind for condition in conditions for kind in condition.record.type)

@@ -9,18 +9,28 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import product
+from typing import NamedTuple
 
 import orjson
 import psycopg
 
-from exchange.consent import REPOSITORY, Context, DisclosureClass, Profile, intervals, profile
+from exchange.consent import REPOSITORY, Context, DisclosureClass, Profile, profile
+from exchange.consent.alike import Permits, permits_of_all
 from exchange.model.records import Decision, Viewer
 
 NO_DIRECTIVES = profile(())
 
 _HORIZON = timedelta(days=2 * 365)
 
-Row = tuple[int, int, datetime, datetime, bool, list[str], list[str]]
+
+class Permit(NamedTuple):
+    """What these viewers (by number) are shown of a class, and when."""
+
+    viewers: list[int]
+    class_: int
+    start: datetime
+    end: datetime
+    decision: Decision
 
 
 def viewers(context: Context) -> list[Viewer]:
@@ -159,29 +169,20 @@ def _known_viewers(conn: psycopg.Connection, context: Context) -> dict[Viewer, i
 
 def _decided(
     classes: Mapping[int, DisclosureClass], numbers: Mapping[Viewer, int], context: Context, at: datetime
-) -> Iterator[Row]:
-    for number, c in classes.items():
-        held = intervals(c, REPOSITORY, context, at, at + _HORIZON)
-        if not held:
-            continue
-        for viewer, viewer_number in numbers.items():
-            permits = held if viewer == REPOSITORY else intervals(c, viewer, context, at, at + _HORIZON)
-            for start, end, decision in _within(permits, held):
-                yield (
-                    viewer_number,
-                    number,
-                    start,
-                    end,
-                    decision.needs_relationship,
-                    sorted(decision.obligations),
-                    list(decision.because),
-                )
+) -> Iterator[Permit]:
+    """The permits of all classes, cut to the time during which the repository may hold the record."""
+    horizon = at + _HORIZON
+    held = {
+        found.number: found.permits for found in permits_of_all(classes, [REPOSITORY], context, at, horizon)
+    }
+    kept = {number: classes[number] for number in held}
+    for found in permits_of_all(kept, list(numbers), context, at, horizon):
+        asking = [numbers[viewer] for viewer in found.viewers]
+        for start, end, decision in _within(found.permits, held[found.number]):
+            yield Permit(asking, found.number, start, end, decision)
 
 
-def _within(
-    permits: Sequence[tuple[datetime, datetime, Decision]],
-    held: Sequence[tuple[datetime, datetime, Decision]],
-) -> Iterator[tuple[datetime, datetime, Decision]]:
+def _within(permits: Permits, held: Permits) -> Iterator[tuple[datetime, datetime, Decision]]:
     """The parts of the permits during which the repository may hold the record."""
     for start, end, decision in permits:
         for held_from, held_until, _ in held:
@@ -190,13 +191,36 @@ def _within(
                 yield first, last, decision
 
 
-def _write(conn: psycopg.Connection, rows: Iterable[Row]) -> None:
-    with (
-        conn.cursor() as cursor,
-        cursor.copy(
-            "COPY disclosure (viewer, class, valid_from, valid_until, needs_relationship, obligations,"
-            " because) FROM STDIN"
-        ) as copy,
-    ):
-        for row in rows:
-            copy.write_row(row)
+def _write(conn: psycopg.Connection, permits: Iterable[Permit]) -> None:
+    """Most permits say the same of other viewers and classes: what they say is sent once."""
+    said: dict[tuple[object, ...], int] = {}
+    viewer_numbers: list[int] = []
+    class_numbers: list[int] = []
+    sayings: list[int] = []
+    for permit in permits:
+        saying = said.setdefault(_saying(permit), len(said))
+        viewer_numbers += permit.viewers
+        class_numbers += [permit.class_] * len(permit.viewers)
+        sayings += [saying] * len(permit.viewers)
+    texts = orjson.dumps(list(said)).decode()
+    conn.execute(_INSERT, (texts, viewer_numbers, class_numbers, sayings))
+
+
+_INSERT = """
+WITH said AS MATERIALIZED (
+    SELECT number - 1 AS saying,
+           (s.body ->> 0)::timestamptz AS valid_from, (s.body ->> 1)::timestamptz AS valid_until,
+           (s.body ->> 2)::bool AS needs_relationship,
+           ARRAY(SELECT jsonb_array_elements_text(s.body -> 3)) AS obligations,
+           ARRAY(SELECT jsonb_array_elements_text(s.body -> 4)) AS because
+    FROM jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS s (body, number))
+INSERT INTO disclosure (viewer, class, valid_from, valid_until, needs_relationship, obligations, because)
+SELECT p.viewer, p.class, valid_from, valid_until, needs_relationship, obligations, because
+FROM unnest(%s::int[], %s::int[], %s::int[]) AS p (viewer, class, saying) JOIN said USING (saying)
+"""
+
+
+def _saying(permit: Permit) -> tuple[object, ...]:
+    decision = permit.decision
+    bounds = (permit.start.isoformat(), permit.end.isoformat(), decision.needs_relationship)
+    return (*bounds, tuple(sorted(decision.obligations)), decision.because)

@@ -17,9 +17,12 @@ def forbidden_rows(
 ) -> list[int]:
     """Rows of `resource`, of these patients or of all, whose class the repository may not hold at `at`."""
     rows = conn.execute(
-        "SELECT rid FROM resource r WHERE (%(patients)s::int[] IS NULL OR patient = ANY(%(patients)s))"
-        " AND NOT EXISTS (SELECT FROM disclosure d WHERE d.class = r.class AND d.viewer = %(viewer)s"
-        "  AND d.valid_from <= %(at)s AND d.valid_until > %(at)s)",
+        "SELECT rid FROM resource WHERE (%(patients)s::int[] IS NULL OR patient = ANY(%(patients)s))"
+        " AND class = ANY(ARRAY(SELECT class FROM disclosure_class c"
+        "  WHERE (%(patients)s::int[] IS NULL"
+        "    OR class IN (SELECT class FROM resource WHERE patient = ANY(%(patients)s)))"
+        "   AND NOT EXISTS (SELECT FROM disclosure d WHERE d.class = c.class AND d.viewer = %(viewer)s"
+        "   AND d.valid_from <= %(at)s AND d.valid_until > %(at)s)))",
         {
             "patients": None if patients is None else list(patients),
             "viewer": repository_viewer(conn),

@@ -1,0 +1,77 @@
+"""Who is decided alike gets what decide() itself gives each of them."""
+
+import random
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from exchange.consent import REPOSITORY, Context, DisclosureClass, directive, intervals, profile
+from exchange.consent.alike import permits_of_all
+from exchange.consent.dates import EXCHANGE_ZONE
+from exchange.consent.proof.case_consents import resolve_case
+from exchange.model.errors import RecordRejected
+from exchange.model.records import Viewer
+from tests.consent.test_plain_evaluator import ATOMS, random_consent
+
+START = datetime(2026, 5, 31, 12, tzinfo=EXCHANGE_ZONE)
+HORIZON = START + timedelta(days=700)
+PURPOSES = ["TREAT", "BTG", "HPAYMT", "HOPERAT", "PUBHLTH", "COC", "HRESCH"]
+
+
+@pytest.fixture(scope="module")
+def grown(context) -> Context:
+    """The participants of the cases, each with a twin who differs in name alone and one who is part of it."""
+    found = dict(context.participants)
+    for code, one in context.participants.items():
+        found[f"{code}_twin"] = replace(one, code=f"{code}_twin", npi="1999999984")
+        found[f"{code}_ward"] = replace(one, code=f"{code}_ward", part_of=code, groups=("coalition",))
+    return Context(context.rules, found)
+
+
+def _profile(rng):
+    signed = []
+    for number in range(rng.choice([1, 1, 2])):
+        try:
+            signed.append((directive(random_consent(rng, number), resolve=resolve_case), rng.random() < 0.8))
+        except RecordRejected:
+            continue
+    return profile(signed)
+
+
+def _classes(rng, context, count):
+    """Each with the same class of its source's twin, which a consent that names the source does not reach."""
+    disclosers = ["prairie_clinic", "harbor_recovery"]
+    codes = [*context.participants, "never_registered", *disclosers * 20]
+    pool = [_profile(rng) for _ in range(count // 3)]
+    for number in range(0, count, 2):
+        labels = rng.sample([*ATOMS, "42CFRPart2"], rng.choice([0, 0, 1, 2]))
+        directives = None if rng.random() < 0.1 else rng.choice(pool)
+        matched = tuple(n for n in range(3) if rng.random() < 0.3)
+        kind = rng.choice(["Observation", "Condition", "Location", "Patient", "Claim", "Consent"])
+        level = rng.choice("RV") if labels else "N"
+        one = DisclosureClass(rng.choice(codes), kind, level, tuple(sorted(labels)), directives, matched)
+        yield number, one
+        yield number + 1, replace(one, source=f"{one.source}_twin")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_everybody_is_permitted_what_he_would_be_by_himself(grown, seed):
+    rng = random.Random(seed)
+    found = dict(_classes(rng, grown, 120))
+    viewers = [REPOSITORY] + [
+        Viewer(code, one.roles[0], rng.choice(PURPOSES)) for code, one in grown.participants.items()
+    ]
+    given = {
+        (alike.number, viewer): alike.permits
+        for alike in permits_of_all(found, viewers, grown, START, HORIZON)
+        for viewer in alike.viewers
+    }
+    alone = {
+        (number, viewer): permits
+        for number, cls in found.items()
+        for viewer in viewers
+        if (permits := intervals(cls, viewer, grown, START, HORIZON))
+    }
+    assert given == alone
+    assert len(given) > 300  # there was something to compare
