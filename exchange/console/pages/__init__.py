@@ -1,6 +1,13 @@
 """The pages, by the people they are for."""
 
-from exchange.console.pages import engineer, maps, signing_in, steward
+from exchange.console.pages import engineer, maps, officer, rules, signing_in, steward
 from exchange.console.places import Place
 
-PLACES: tuple[Place, ...] = (*signing_in.PLACES, *maps.PLACES, *engineer.PLACES, *steward.PLACES)
+PLACES: tuple[Place, ...] = (
+    *signing_in.PLACES,
+    *maps.PLACES,
+    *engineer.PLACES,
+    *steward.PLACES,
+    *officer.PLACES,
+    *rules.PLACES,
+)

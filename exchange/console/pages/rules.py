@@ -1,0 +1,175 @@
+"""The privacy officer's pages on rules: read, tried on everybody, proven, forms, activation."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from exchange.app.activation import standing
+from exchange.app.drafting import policy_files, try_draft
+from exchange.app.rulesets import read_rules
+from exchange.consent.proof.cases import read_cases
+from exchange.consent.proof.forms import read_forms
+from exchange.consent.proof.invariants import read_invariants
+from exchange.consent.proof.prover import prove
+from exchange.consent.proof.words import sentences
+from exchange.console.accounts import Role
+from exchange.console.desk import Desk
+from exchange.console.messages import Answer, NotFound, Page, Unusable, Visit
+from exchange.console.places import Place
+from exchange.console.tables import Column, Row, table
+
+_ROLES: tuple[Role, ...] = ("privacy-officer",)
+
+
+def _(text: str) -> str:
+    """Marks a text for the catalogues."""
+    return text
+
+
+_RULES = (
+    Column("id", _("Rule"), "code", lambda row: f"/privacy/rules/{row['id']}"),
+    Column("title", _("In words")),
+    Column("effect", _("Effect"), "translated"),
+    Column("citation", _("Law")),
+    Column("begins", _("In force since"), "day"),
+    Column("review_by", _("To be reviewed by"), "day"),
+    Column("cases", _("Cases"), "number"),
+)
+
+
+def rules(desk: Desk, visit: Visit) -> Answer:
+    found = desk.exchange.context.rules
+    _participants, cases, _labels = read_cases(read_rules(desk.exchange.settings))
+    rows: list[Row] = [
+        {
+            "id": rule.policy.id, "title": rule.policy.title, "effect": rule.policy.effect,
+            "citation": rule.policy.citation, "begins": rule.policy.in_force.from_,
+            "review_by": rule.policy.review_by,
+            "cases": sum(rule.policy.id in case.because for case in cases),
+        }
+        for rule in found.rules
+    ]  # fmt: skip
+    shown = table("rules", _RULES, rows, visit.query)
+    return Page("officer/rules.html", {"rules": shown, "digest": found.digest})
+
+
+def rule(desk: Desk, visit: Visit) -> Answer:
+    found = next(
+        (r.policy for r in desk.exchange.context.rules.rules if r.policy.id == visit.path["rule"]), None
+    )
+    if found is None:
+        raise NotFound
+    files = read_rules(desk.exchange.settings)
+    _participants, cases, _labels = read_cases(files)
+    marked = f"id: {found.id}\n"
+    place = next(
+        (
+            (name, text.count("\n", 0, text.index(marked)) + 1)
+            for name, text in files.items()
+            if name.startswith("policies/") and marked in text
+        ),
+        ("", 0),
+    )
+    conditions = {
+        "when": _written(found.when),
+        "unless": [_written(condition) for condition in found.unless],
+        "consent": _written(found.consent) if found.consent else "",
+    }
+    return Page(
+        "officer/rule.html",
+        {"rule": found, "place": place, "cases": [c for c in cases if found.id in c.because], **conditions},
+    )
+
+
+def _written(model: object) -> list[tuple[str, str]]:
+    """What a condition asks, a line each: where, and which values."""
+    found: list[tuple[str, str]] = []
+    dumped = model.model_dump(exclude_defaults=True, mode="json")  # type: ignore[attr-defined]
+
+    def walk(prefix: str, value: object) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                walk(f"{prefix} {key}".strip(), item)
+        else:
+            words = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            found.append((prefix.replace("_", " "), words))
+
+    walk("", dumped)
+    return found
+
+
+def drafts(desk: Desk, visit: Visit) -> Answer:
+    files = policy_files(desk.exchange)
+    name = visit.query.get("file", "")
+    if name and name not in files:
+        raise NotFound
+    return Page(
+        "officer/draft.html",
+        {"files": sorted(files), "name": name, "text": files.get(name, ""), "tested": None},
+    )
+
+
+def test_draft(desk: Desk, visit: Visit) -> Answer:
+    name, text = visit.form.get("file", ""), visit.form.get("text", "")
+    if not text.strip():
+        raise Unusable(_("The draft is empty."))
+    tested = try_draft(desk.exchange, name, text)
+    values = {"files": sorted(policy_files(desk.exchange)), "name": name, "text": text, "tested": tested}
+    return Page("officer/draft.html", values)
+
+
+def promises(desk: Desk, visit: Visit) -> Answer:
+    compiled = desk.exchange.context.rules
+    written = read_invariants(read_rules(desk.exchange.settings), compiled.vocabulary)
+    return Page("officer/promises.html", {"promises": [(one, None, ()) for one in written], "proved": False})
+
+
+def prove_promises(desk: Desk, visit: Visit) -> Answer:
+    compiled = desk.exchange.context.rules
+    written = read_invariants(read_rules(desk.exchange.settings), compiled.vocabulary)
+    found = [
+        (one.written, one, sentences(one.counterexample, compiled) if one.counterexample else ())
+        for one in prove(written, compiled, datetime.now(UTC))
+    ]
+    return Page("officer/promises.html", {"promises": found, "proved": True})
+
+
+def forms(desk: Desk, visit: Visit) -> Answer:
+    return Page("officer/forms.html", {"forms": read_forms(read_rules(desk.exchange.settings))})
+
+
+def form(desk: Desk, visit: Visit) -> Answer:
+    found = read_forms(read_rules(desk.exchange.settings)).get(visit.path["form"])
+    if found is None:
+        raise NotFound
+    return Page("officer/form.html", {"form": found})
+
+
+def activation(desk: Desk, visit: Visit) -> Answer:
+    with desk.exchange.work.connect() as connection:
+        found = standing(connection, desk.exchange.signing_key)
+        acts = connection.execute(
+            "SELECT number, kind, subject, officer, at FROM officer_act ORDER BY number DESC"
+        ).fetchall()
+    return Page(
+        "officer/activation.html",
+        {
+            "standing": found,
+            "acts": acts,
+            "mode": desk.exchange.settings.activation,
+            "digest": desk.exchange.context.rules.digest,
+        },
+    )
+
+
+PLACES = (
+    Place("/privacy/rules", rules, _ROLES),
+    Place("/privacy/rules/{rule}", rule, _ROLES),
+    Place("/privacy/drafts", drafts, _ROLES),
+    Place("/privacy/drafts", test_draft, _ROLES, "POST"),
+    Place("/privacy/promises", promises, _ROLES),
+    Place("/privacy/promises", prove_promises, _ROLES, "POST"),
+    Place("/privacy/forms", forms, _ROLES),
+    Place("/privacy/forms/{form}", form, _ROLES),
+    Place("/privacy/activation", activation, _ROLES),
+)

@@ -1,0 +1,143 @@
+"""A privacy officer in the browser: a person, who may see what and why, late labels, log, rules, proofs."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from exchange.audit import Circumstances, Disclosed, Requester, append, query_entries
+from tests.console.access import violations
+
+
+@pytest.fixture(scope="module", autouse=True)
+def disclosed(opened):
+    """Oak asked about the patient of Elm."""
+    asked = Requester("oak", "oak_clinic", "Oak Clinic", "organization", "TREAT", "t")
+    with psycopg.connect(opened.database_url) as connection:
+        (patient,) = connection.execute("SELECT fhir_id::text FROM patient ORDER BY patient").fetchone()
+        seen = [Disclosed(patient, (f"Patient/{patient}",), ("own-records",))]
+        circumstances = Circumstances(opened.work.now(), "https://x.example", "127.0.0.1", "r")
+        append(connection, query_entries(asked, circumstances, "Patient?name=x", seen))
+        connection.execute(
+            "INSERT INTO late_disclosure (found, type, fhir_id, partner, labels, participant, purpose,"
+            " because, first_event, last_event, times) VALUES (now(), 'Observation', %s, 'elm_clinic',"
+            " '{HIV}', 'oak_clinic', 'TREAT', '{il-hiv-release}', 1, 1, 2)",
+            [patient],
+        )
+        connection.commit()
+
+
+def test_a_person_is_found_and_every_cell_says_why(browse, opened):
+    page = browse("privacy-officer", "/privacy")
+    assert violations(page) == []
+    page.get_by_label("Find a person").fill("xiom harding")
+    page.get_by_role("button", name="Find").click()
+    assert "harding" not in page.url
+    assert violations(page) == []
+    page.locator("tbody tr", has_text="elm_clinic").locator("a").click()
+    assert violations(page) == []
+    assert "Oak Clinic" in page.locator("#disclosures").inner_text()
+    page.locator(".matrix tbody tr", has_text="elm_clinic").locator("a").first.click()
+    assert violations(page) == []
+    assert "An organization always sees what it contributed itself" in page.locator("main").inner_text()
+    with psycopg.connect(opened.database_url) as connection:
+        seen = connection.execute(
+            "SELECT body#>>'{entity,1,name}' FROM audit_event WHERE kind = 'console.viewed' ORDER BY sequence"
+        ).fetchall()
+    assert seen[0] == ("/privacy/people",)
+    assert seen[-1][0].endswith("/why")
+
+
+def test_a_number_finds_its_person_and_half_a_number_does_not(served):
+    officer = served.visitor("privacy-officer")
+    assert "Harding" in officer.post("/privacy/people", page="/privacy", words="M1").text
+    assert "Nobody was found" in officer.post("/privacy/people", page="/privacy", words="%").text
+    assert "Nobody was found" in officer.post("/privacy/people", page="/privacy", words="xiom_ra").text
+
+
+def test_the_accounting_is_taken_along(served, opened):
+    with psycopg.connect(opened.database_url) as connection:
+        (person,) = connection.execute("SELECT person::text FROM patient ORDER BY patient").fetchone()
+    answer = served.visitor("privacy-officer").get(f"/privacy/people/{person}?format=csv")
+    assert "Oak Clinic,organization,TREAT,1,own-records" in answer.content.decode("utf-8-sig")
+
+
+def test_a_late_label_is_decided_once(browse):
+    page = browse("privacy-officer", "/privacy/late")
+    assert violations(page) == []
+    page.locator("#late tbody a").first.click()
+    assert violations(page) == []
+    page.get_by_label("recall").check()
+    page.get_by_label("Why").fill("opened by mistake")
+    page.get_by_role("button", name="Decide").click()
+    assert "stands" in page.locator(".told").inner_text()
+    page.locator("#late tbody a").first.click()
+    assert page.get_by_role("button", name="Decide").count() == 0
+
+
+def test_the_log_is_searched_and_verified(browse):
+    page = browse("privacy-officer", "/privacy/audit")
+    assert violations(page) == []
+    page.get_by_label("What").select_option("query")
+    page.get_by_role("button", name="Show").first.click()
+    assert page.locator("#events tbody tr").count() == 1
+    page.locator("#events tbody a").first.click()
+    assert violations(page) == []
+    page.goto(page.url.rsplit("/", 1)[0])
+    page.get_by_role("button", name="Verify the whole log").click()
+    assert page.locator("h1").inner_text() == "The log was verified"
+
+
+def test_a_rule_is_read_changed_and_tried(browse):
+    page = browse("privacy-officer", "/privacy/rules?rules.filter=own-records")
+    assert violations(page) == []
+    page.locator("#rules tbody a").first.click()
+    assert violations(page) == []
+    page.get_by_role("link", name="Try a change").click()
+    field = page.locator("textarea")
+    assert violations(page) == []
+    text = field.input_value()
+    field.fill(text.replace("- id: own-records", "- id: own-records-renamed"))
+    page.get_by_role("button", name="Try it").click()
+    assert "not all hold" in page.locator("main").inner_text()
+    assert violations(page) == []
+    page.locator("textarea").fill(text.replace("effect: released", "effect: relased", 1))
+    page.get_by_role("button", name="Try it").click()
+    assert "10-exchange.yaml:" in page.locator("main").inner_text()
+
+
+def test_the_promises_are_proven(browse):
+    page = browse("privacy-officer", "/privacy/promises")
+    assert violations(page) == []
+    page.set_default_timeout(120_000)
+    page.get_by_role("button", name="Prove them now").click()
+    assert page.locator(".mark.good").count() == page.locator("section.card").count() > 5
+
+
+@pytest.mark.parametrize(
+    "path", ["/privacy/matrix", "/privacy/forms", "/privacy/forms/part2", "/privacy/activation"]
+)
+def test_the_other_pages_are_open_to_everyone(browse, path):
+    assert violations(browse("privacy-officer", path)) == []
+
+
+@pytest.mark.parametrize("language", ["es", "uk"])
+def test_a_form_is_shown_in_the_readers_language(served, language):
+    officer = served.visitor("privacy-officer")
+    officer.session.cookies.set("language", language)
+    text = officer.get("/privacy/forms/part2").text
+    assert {"es": "Autoriz", "uk": "Згод"}[language] in text or {"es": "Consent", "uk": "Дозв"}[
+        language
+    ] in text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/privacy/people/x", "/privacy/people/00000000-0000-0000-0000-000000000000", "/privacy/late/9",
+        "/privacy/audit/999999", "/privacy/rules/none", "/privacy/drafts?file=../../etc/passwd",
+        "/privacy/forms/none", "/privacy/late/x",
+    ],
+)  # fmt: skip
+def test_what_is_not_there_is_told_so(served, path):
+    assert served.visitor("privacy-officer").get(path).status_code == 404
