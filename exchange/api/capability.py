@@ -14,7 +14,10 @@ from exchange.api.service import Service
 from exchange.repository import parameters
 
 _SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
-_EVERYTHING = "http://hl7.org/fhir/OperationDefinition/Patient-everything"
+_DEFINITIONS = "http://hl7.org/fhir/OperationDefinition"
+_PATIENT_OPERATIONS = [
+    {"name": name, "definition": f"{_DEFINITIONS}/Patient-{name}"} for name in ("everything", "match")
+]
 _REFERENCE_POLICY = ["literal", "local"]
 
 
@@ -86,11 +89,7 @@ def _resources() -> list[Mapping[str, Any]]:
                 {"name": parameter.name, "type": parameter.kind}
                 for parameter in sorted(parameters()[name].values(), key=lambda parameter: parameter.name)
             ],
-            **(
-                {"operation": [{"name": "everything", "definition": _EVERYTHING}]}
-                if name == "Patient"
-                else {}
-            ),
+            **({"operation": _PATIENT_OPERATIONS} if name == "Patient" else {}),
         }
         for name in served_types()
     ]

@@ -63,7 +63,7 @@ def _served(service: Service, held: Access, call: Call, parameters: Parameters) 
             403, "forbidden", "the participant may not ask under this role for this purpose any more"
         )
     wanted = interaction(call.method, call.path.removeprefix(PREFIX), served_types())
-    if call.method == "POST":
+    if call.method == "POST" and wanted.name != "match":
         parameters += form_of(call, service.limits.parameters)
     _check_format(call, parameters)
     asked = interactions.Asked(service, call, held, tuple(p for p in parameters if p[0] not in _GENERAL))
@@ -75,6 +75,7 @@ _WORK = {
     "read": interactions.read,
     "search-type": interactions.search,
     "everything": interactions.everything,
+    "match": interactions.match,
 }
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from exchange.api import access
 from exchange.api.access import Access
 from exchange.api.bundles import notices, searchset, unknown_parameters
+from exchange.api.matching import described, matchset
 from exchange.api.messages import Answer, Call, Parameters, Refusal, parse_parameters, refused
 from exchange.api.negotiation import handling, http_date, not_modified
 from exchange.api.routing import Interaction
@@ -28,6 +29,7 @@ from exchange.audit import (
 from exchange.crypto import SealBroken, hide, reveal
 from exchange.repository import CursorRefused, Page, Reader, reader
 from exchange.repository import everything as find_everything
+from exchange.repository import match as find_matches
 from exchange.repository import read as find
 from exchange.repository import search as find_page
 from exchange.repository.reading.query import PATIENT_PARAMETERS, Include, parse_query
@@ -138,6 +140,19 @@ def everything(asked: Asked, wanted: Interaction) -> Answer:
         shown = _disclosed(page)
         append(view.conn, query_entries(asked.who, asked.how, asked.call.text, shown, operation=True))
     return _bundle(asked, _Shown(page, f"Patient/{wanted.id}/$everything", _applied(asked.parameters, page)))
+
+
+def match(asked: Asked, wanted: Interaction) -> Answer:
+    """Who a described patient may be, graded; what the requester may not see is no candidate."""
+    access.require(asked.held, wanted.type, "s")
+    about, service = described(asked.call, asked.parameters), asked.service
+    with _view(asked) as view:
+        found = find_matches(view, service.identity, about, service.fhir_url)
+        shown = _disclosed(found.page)
+        append(view.conn, query_entries(asked.who, asked.how, asked.call.text, shown, operation=True))
+    issues = notices(found.page.obligations, service.notices)
+    body = matchset(found, f"{service.fhir_url}/Patient/$match", issues)
+    return Answer(200, body, headers=_obligation_header(asked, found.page.obligations))
 
 
 @contextmanager

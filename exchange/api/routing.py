@@ -12,7 +12,7 @@ from exchange.api.messages import Refusal
 _TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
 _ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 
-Name = Literal["capabilities", "read", "search-type", "everything"]
+Name = Literal["capabilities", "read", "search-type", "everything", "match"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ def _of_type(method: str, name: str, rest: list[str]) -> Interaction:
             return _only(method, "GET", Interaction("search-type", name))
         case ["_search"]:
             return _only(method, "POST", Interaction("search-type", name))
+        case ["$match"] if name == "Patient":
+            return _only(method, "POST", Interaction("match", name))
         case [operation] if operation.startswith("$"):
             raise _no_operation()
         case [key] if _ID.fullmatch(key):

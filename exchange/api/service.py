@@ -14,6 +14,7 @@ from psycopg_pool import ConnectionPool
 
 from exchange.api.limits import Buckets, Rate
 from exchange.model.partner import Partner
+from exchange.repository import Identity
 
 _PARTICIPANT = Rate(per_second=200, burst=400)
 _ADDRESS = Rate(per_second=20, burst=40)
@@ -38,7 +39,8 @@ class Limits:
 class Service:
     """One running API; `base_url` has no trailing slash, `signing_key` is an Ed25519 private key (PEM).
 
-    `pool` needs a login that may SET ROLE exchange_api and nothing more. `notices` are the obligations (code
+    `pool` needs a login that may SET ROLE exchange_api and nothing more. `identity` compares for
+    $match. `notices` are the obligations (code
     and words, from consent/vocabulary.yaml) that travel with the data; others stay inside.
     """
 
@@ -47,6 +49,7 @@ class Service:
     participants: Mapping[str, Partner]
     signing_key: str
     cursor_key: bytes
+    identity: Identity
     notices: Mapping[str, str]
     clock: Callable[[], datetime] = _now
     limits: Limits = field(default_factory=Limits)

@@ -11,7 +11,7 @@ from psycopg_pool import ConnectionPool
 
 from exchange.api import Service
 from exchange.app import Exchange
-from exchange.repository import url_with
+from exchange.repository import Identity, url_with
 
 # Obligations that are words for the recipient; the others are ours to carry out.
 TRAVELLING = ("redisclosure-notice", "consent-copy", "no-redisclosure")
@@ -29,6 +29,7 @@ def api_service(opened: Exchange, base_url: str | None = None) -> Iterator[Servi
             base_url=base_url or opened.settings.base_url,
             participants=opened.partners,
             signing_key=opened.signing_key,
+            identity=Identity(opened.work.model, opened.work.features),
             notices={code: words for code, words in obligations.items() if code in TRAVELLING},
             cursor_key=sha256(b"search cursors\0" + opened.signing_key.encode()).digest(),
         )

@@ -1,5 +1,6 @@
 """Identity: who is who, and which facts are the same; pure functions over normalised records."""
 
+from exchange.linkage.asked import match_person, published_quality, score
 from exchange.linkage.blocking import blocking_keys
 from exchange.linkage.cluster import Authority, Edge, authority_of, partition
 from exchange.linkage.compare import FieldEvidence, Match, compare, contradiction, overlay_of
@@ -28,11 +29,14 @@ __all__ = [
     "duplicate_key",
     "evaluate",
     "features",
+    "match_person",
     "overlay_of",
     "parse_duplicates",
     "parse_model",
     "parse_vocabulary",
     "partition",
+    "published_quality",
+    "score",
     "trust_rank",
     "wrong_pairs",
 ]

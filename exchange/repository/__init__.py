@@ -40,6 +40,7 @@ from exchange.repository.reading.chosen import Chosen, Wanted, chosen, seen_pair
 from exchange.repository.reading.conditions import BadSearch
 from exchange.repository.reading.cursor import CursorRefused
 from exchange.repository.reading.everything import everything
+from exchange.repository.reading.match import Described, Identity, Matches, match
 from exchange.repository.reading.page import Entry, Page, searchset
 from exchange.repository.reading.read import Found, read
 from exchange.repository.reading.reader import Lent, Reader, reader
@@ -60,10 +61,12 @@ __all__ = [
     "Closing",
     "Criteria",
     "CursorRefused",
+    "Described",
     "Doubt",
     "Entry",
     "Event",
     "Found",
+    "Identity",
     "IncomingPatient",
     "ItemOutcome",
     "Kept",
@@ -71,6 +74,7 @@ __all__ = [
     "LateDisclosure",
     "Lent",
     "LinkResult",
+    "Matches",
     "Overlay",
     "Page",
     "PublishItem",
@@ -102,6 +106,7 @@ __all__ = [
     "link_patients",
     "load_classes",
     "mark_own_care",
+    "match",
     "migrate",
     "overlays",
     "parameters",

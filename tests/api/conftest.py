@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,8 +17,11 @@ from starlette.testclient import TestClient
 from exchange.api import Service, create_app
 from exchange.api.clients import Client, register_client
 from exchange.api.metrics import Metrics
+from exchange.content import read_tree
 from exchange.crypto import new_jwk_pair, new_signing_key, sign_jwt
+from exchange.linkage import features, parse_model
 from exchange.model.partner import Agreement, Organization, Partner, Requests
+from exchange.repository import Identity
 from exchange.repository.database import embedded
 
 from .shared_records import Records, context_of
@@ -151,14 +156,27 @@ def pool(database):
         yield opened
 
 
+@pytest.fixture(scope="session")
+def identity():
+    """The model that ships; identifiers are hashed without a secret."""
+    mappings = read_tree(Path(__file__).parents[2] / "mappings")
+    model = parse_model(mappings)
+
+    def read(patient):
+        return features(patient, lambda text: sha256(text.encode()).hexdigest(), model.vocabulary)
+
+    return Identity(model, read)
+
+
 @pytest.fixture
-def service(pool, signing_key, clock):
+def service(pool, signing_key, clock, identity):
     return Service(
         pool=pool,
         base_url=BASE_URL,
         participants=PARTNERS,
         signing_key=signing_key,
         cursor_key=b"c" * 32,
+        identity=identity,
         notices={
             "redisclosure-notice": "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
         },

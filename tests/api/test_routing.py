@@ -45,7 +45,7 @@ def test_what_is_served(method, path, expected):
         ("GET", "/Banana", 404),
         ("GET", "/patient", 404),
         ("GET", "/$export", 404),
-        ("GET", "/Patient/$match", 404),
+        ("GET", "/Patient/$match", 405),
         ("GET", "/Observation/7/$everything", 404),
         ("GET", "/Patient/7/Observation", 404),
         ("GET", "/Patient/../Patient", 404),
