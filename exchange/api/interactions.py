@@ -146,7 +146,7 @@ def match(asked: Asked, wanted: Interaction) -> Answer:
     """Who a described patient may be, graded; what the requester may not see is no candidate."""
     access.require(asked.held, wanted.type, "s")
     about, service = described(asked.call, asked.parameters), asked.service
-    with _view(asked) as view:
+    with _view(asked, reach(asked.held.scopes, wanted.type, "s")) as view:
         found = find_matches(view, service.identity, about, service.fhir_url)
         shown = _disclosed(found.page)
         append(view.conn, query_entries(asked.who, asked.how, asked.call.text, shown, operation=True))

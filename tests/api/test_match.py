@@ -131,6 +131,17 @@ def test_records_that_may_not_be_seen_change_no_byte(api, token_of, match, hospi
     assert any(graded(bundle) for bundle in before)
 
 
+def test_a_narrow_token_matches_within_its_constraint(api, token_of, hospital, enter):
+    ruth = enter("prairie_clinic", "1", **RUTH)
+    enter("lakeside_hospital", "1", **{**RUTH, "gender": "other"})
+    body = {"resourceType": "Patient", **RUTH}
+    found = [
+        graded(send(api, token_of(hospital, scope=scope), body).json())
+        for scope in ("system/Patient.s?gender=female", "system/Patient.s?gender=male")
+    ]
+    assert found == [[(golden_id(ruth), "certain")], []]
+
+
 def test_a_patient_alone_may_be_the_body_with_the_rest_in_the_url(api, token_of, hospital, enter):
     ruth, body = enter("prairie_clinic", "1", **RUTH), {"resourceType": "Patient", **RUTH}
     answer = send(api, token_of(hospital), body, query="?count=1&onlyCertainMatches=true")

@@ -18,7 +18,7 @@ from exchange.repository.reading.include import distinct
 from exchange.repository.reading.page import Around, Page, make_page
 from exchange.repository.reading.persons import Person, persons_of
 from exchange.repository.reading.reader import Reader, fetch, select
-from exchange.repository.reading.view import golden_patients
+from exchange.repository.reading.view import golden_patients, still_shown
 
 MOST_KEYS = 1000
 """A description that is looked for under more keys than this is none of one person."""
@@ -75,10 +75,10 @@ def match(reader: Reader, identity: Identity, described: Described, base_url: st
         weighed = weighed if len(weighed) == 1 and weighed[0][2].grade == "certain" else []
     told = weighed[: described.most]
     shown = golden_patients(reader, [person for *_, person in told])
-    verdicts = {golden: (verdict, -negative) for negative, golden, verdict, _ in told}
+    verdicts = {c: (verdict, -negative) for negative, _, verdict, p in told for c in p.contributions}
     return Matches(
         make_page(reader, base_url, [("match", served) for served in shown], Around(len(weighed))),
-        tuple(verdicts[served.id] for served in shown),
+        tuple(verdicts[s.person.contributions[0]] for s in shown if s.person),
     )
 
 
@@ -90,8 +90,8 @@ def _candidates(
     people = distinct(persons_of(reader, (row[0] for row in numbers)).values())
     said = _said(reader, identity, people)
     found = []
-    for person in people:
-        records = [said[c.fhir_id] for c in person.contributions if c.fhir_id in said]
+    for person in still_shown(people, said.keys()):
+        records = [said[c.fhir_id] for c in person.contributions]
         # The keys in the index are those of the whole record; what he sees of it may be less.
         if any(not keys.isdisjoint(blocking_keys(record)) for record in records):
             found.append((person, records))
