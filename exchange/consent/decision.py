@@ -43,7 +43,7 @@ def decide(
     request = Request(viewer.participant, *names, asked, viewer.purpose, at, collecting)
     labelled = sorted(context.rules.vocabulary.atoms.intersection(cls.labels))
     atoms: list[str | None] = [*labelled] if labelled else [None]
-    about = [_facts(cls, viewer, asking, atom, request, context) for atom in atoms]
+    about = [_facts(cls, viewer, asking, context, at, asked, atom) for atom in atoms]
     return _combined([_ruling(cls, facts, request, context) for facts in about], until)
 
 
@@ -100,20 +100,21 @@ def _facts(
     cls: DisclosureClass,
     viewer: Viewer,
     asking: Standing,
-    atom: str | None,
-    request: Request,
     context: Context,
+    at: datetime,
+    action: str,
+    atom: str | None = None,
 ) -> Facts:
     source = context.participants[cls.source]
     nameless_source, nameless_requester = impersonal(source, asking.requester)
     return Facts(
         source=nameless_source,
         requester=nameless_requester,
-        source_bound=source.bound_at(request.at),
-        requester_bound=asking.requester.bound_at(request.at),
+        source_bound=source.bound_at(at),
+        requester_bound=asking.requester.bound_at(at),
         role=viewer.role,
         purpose=viewer.purpose,
-        action=request.action,
+        action=action,
         type=cls.type if cls.type in types_told_apart(context.rules) else "",
         about="nobody" if cls.profile is None else "person",
         confidentiality=cls.confidentiality,
