@@ -25,6 +25,7 @@ from exchange.api.limits import Buckets
 from exchange.api.messages import Answer, Call, Refusal, json_answer, refused
 from exchange.api.metrics import Metrics
 from exchange.api.service import Service
+from exchange.crypto import public_jwk
 from exchange.model.errors import ExchangeError
 from exchange.repository import BadSearch, CursorRefused
 
@@ -61,6 +62,7 @@ def create_app(service: Service, metrics: Metrics) -> ASGIApp:
         route("/auth/revoke", "revoke", ("POST",), limited(smart.revoke)),
         route("/.well-known/smart-configuration", "discovery", ("GET", "HEAD"), configuration),
         route("/fhir/.well-known/smart-configuration", "discovery", ("GET", "HEAD"), configuration),
+        route("/.well-known/jwks.json", "discovery", ("GET", "HEAD"), _keys),
         route("/health", "health", ("GET", "HEAD"), _health),
         route("/fhir", "fhir", (), answer_fhir),
         route("/fhir/{path:path}", "fhir", (), answer_fhir),
@@ -164,6 +166,11 @@ def _limited(addresses: Buckets, call: Call) -> Answer | None:
     """An answer when this address asks too often."""
     wait = addresses.wait(call.address)
     return refused(fhir.too_often(wait)) if wait else None
+
+
+def _keys(service: Service, _: Call) -> Answer:
+    """What the signatures of bundles, and tokens, are checked with."""
+    return json_answer({"keys": [public_jwk(service.signing_key, "EdDSA")]})
 
 
 def _health(service: Service, _: Call) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
@@ -47,6 +48,7 @@ def run(
     every: Annotated[str, typer.Option(help="at-once, hourly or nightly.")] = "at-once",
     once: Annotated[bool, typer.Option("--once", help="One turn; without it, until interrupted.")] = False,
     pause_seconds: Annotated[float, typer.Option(min=0.05, help="Between two turns.")] = 0.5,
+    heartbeat: Annotated[Path | None, typer.Option(help="File to touch after each turn.")] = None,
 ) -> None:
     """Send what is due. Several may run: each destination is served by one at a time."""
     if every not in _RHYTHMS:
@@ -57,6 +59,8 @@ def run(
         if counts:
             told = ", ".join(f"{kind} {number}" for kind, number in sorted(counts.items()))
             console.print(told, highlight=False)
+        if heartbeat:
+            heartbeat.touch()
         if once:
             return
         time.sleep(pause_seconds)

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from exchange.cli import (
     audit,
+    bundles,
     clients,
     consent,
     database,
@@ -50,6 +51,7 @@ for name, group in (
     ("prove", prove.app),
     ("match", matching.app),
     ("delivery", deliveries.app),
+    ("bundle", bundles.app),
     ("audit", audit.app),
     ("client", clients.app),
     ("console", console_pages.app),

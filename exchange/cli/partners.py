@@ -21,7 +21,7 @@ from exchange.app.partners import (
 )
 from exchange.app.proposing import propose
 from exchange.cli.common import JsonOption, PartnerArgument, console, print_json, settings, table
-from exchange.connectors import unset_names
+from exchange.connectors import unset_in_channels, unset_names
 from exchange.content import read_samples
 from exchange.formats.profile import guess_delimiter, profile_table
 from exchange.model.errors import ContentError
@@ -76,7 +76,8 @@ def check(
     found = find_partner(partners, partner)
     samples = folder or found_settings.home / "mappings" / partner / "samples"
     documents = sample_documents(found, samples) if samples.is_dir() else []
-    unset = unset_names(found, partner_environment(found_settings))
+    environment = partner_environment(found_settings)
+    unset = sorted({*unset_names(found, environment), *unset_in_channels(found, environment)})
     check_purposes(found, context.rules)
     checked = check_partner(mappings, found, context.rules, documents)
     if json:

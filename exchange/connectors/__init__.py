@@ -5,7 +5,8 @@ Checkpoints. It may be abandoned at any point and called again with any cursor i
 yields again all that came after that one.
 """
 
+from exchange.connectors.channels import unset_in_channels
 from exchange.connectors.opening import Connector, LocalPaths, open_connector
 from exchange.connectors.options import read_options, unset_names
 
-__all__ = ["Connector", "LocalPaths", "open_connector", "read_options", "unset_names"]
+__all__ = ["Connector", "LocalPaths", "open_connector", "read_options", "unset_in_channels", "unset_names"]

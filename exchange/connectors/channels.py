@@ -13,10 +13,11 @@ from pydantic import Field, ValidationError
 
 from exchange.connectors.http import Answer, Request, Service, open_service
 from exchange.connectors.mllp_frames import END, START, BlockReader
-from exchange.connectors.options import HttpOptions, Options, SftpOptions, option_error, resolve
+from exchange.connectors.options import HttpOptions, Options, SftpOptions, names_in, option_error, resolve
 from exchange.connectors.sftp import sftp_session
 from exchange.model.delivery import Channel
 from exchange.model.errors import ContentError, PartnerUnavailable
+from exchange.model.partner import Partner
 
 _ANY_STATUS = frozenset(range(200, 600)) - {401}
 _FHIR = "application/fhir+json"
@@ -66,6 +67,18 @@ def channel_options(partner: str, name: str, channel: Channel, environment: Mapp
         return kind.model_validate(resolved)
     except ValidationError as problem:
         raise option_error(problem, kind, file, where) from None
+
+
+def unset_in_channels(partner: Partner, environment: Mapping[str, str]) -> list[str]:
+    """The `${NAME}` of `deliveries:` that `environment` lacks; raises ContentError for a wrong option."""
+    missing: set[str] = set()
+    for name, delivery in partner.deliveries.items():
+        unset = names_in(delivery.channel.options) - set(environment)
+        missing |= unset
+        stand_in = {**environment, **dict.fromkeys(unset, "https://unset.example")}
+        if not unset or delivery.channel.type in ("rest_hook", "fhir"):
+            channel_options(partner.code, name, delivery.channel, stand_in)
+    return sorted(missing)
 
 
 @dataclass(frozen=True, slots=True)

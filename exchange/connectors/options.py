@@ -166,10 +166,15 @@ def unset_names(partner: Partner, environment: Mapping[str, str]) -> list[str]:
         if name not in known:
             file, field = f"mappings/{partner.code}/partner.yaml", f"connector.options.{name}"
             raise ContentError("no such option", file=file, field=field, valid=known)
-    missing = sorted(set(_NAME.findall(repr(partner.connector.options))) - set(environment))
+    missing = sorted(names_in(partner.connector.options) - set(environment))
     if not missing:
         read_options(partner, environment)
     return missing
+
+
+def names_in(options: Mapping[str, Any]) -> set[str]:
+    """The `${NAME}` that stand in options."""
+    return set(_NAME.findall(repr(options)))
 
 
 def resolve(value: Any, environment: Mapping[str, str], file: str, field: str) -> Any:

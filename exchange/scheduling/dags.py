@@ -87,3 +87,30 @@ def upkeep_dag() -> DAG:
     ) as dag:
         tasks.redecide() >> tasks.sweep_labels() >> tasks.readmit() >> tasks.expire() >> tasks.seal_audit()
     return dag
+
+
+def delivery_dags() -> dict[str, DAG]:
+    """One DAG for each rhythm of deliveries; what goes at once is a worker's (`exchange delivery run`)."""
+    return {f"deliveries_{every}": _delivery_dag(every, cron) for every, cron in _RHYTHMS.items()}
+
+
+_RHYTHMS = {"hourly": "@hourly", "nightly": "0 3 * * *"}
+
+
+def _delivery_dag(every: str, cron: str) -> DAG:
+    with DAG(
+        dag_id=f"deliveries_{every}",
+        description=f"Bundles that participants want {every}",
+        schedule=cron,
+        start_date=_START,
+        catchup=False,
+        max_active_runs=1,
+        tags=["delivery"],
+        default_args={
+            "retries": RETRIES,
+            "retry_delay": timedelta(seconds=30),
+            "retry_policy": retry_policy(),
+        },
+    ) as dag:
+        tasks.deliver(every)
+    return dag

@@ -163,3 +163,14 @@ def seal_audit() -> int:
     from exchange.settings import load_settings
 
     return seal_audit_log(open_exchange(load_settings()))
+
+
+@task
+@discreetly
+def deliver(every: str) -> dict[str, int]:
+    """Sends the bundles of this rhythm, and what is to be tried again; deliveries by outcome."""
+    from exchange.app import open_exchange
+    from exchange.app.delivering import send_due
+    from exchange.settings import load_settings
+
+    return dict(send_due(open_exchange(load_settings()), (every,)))

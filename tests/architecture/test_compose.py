@@ -32,6 +32,7 @@ EXPECTED = {
     "airflow-triggerer",
     "airflow-worker",
     "api",
+    "deliveries",
     "mllp-listener",
 }
 

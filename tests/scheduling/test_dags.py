@@ -9,7 +9,7 @@ import pytest
 
 from exchange.content import load_partners, read_tree
 from exchange.model.errors import Conflict, ContentError, PartnerRefused, PartnerUnavailable
-from exchange.scheduling.dags import partner_dags, upkeep_dag
+from exchange.scheduling.dags import delivery_dags, partner_dags, upkeep_dag
 from exchange.scheduling.retry import retry_policy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +45,13 @@ def test_schedule_and_pool_are_those_of_the_partner(dags):
     partner = load_partners(read_tree(ROOT / "mappings"))["prairie_clinic"]
     assert dags["prairie_clinic"].schedule == partner.schedule
     assert {task.pool for task in dags["prairie_clinic"].tasks} == {partner.pool}
+
+
+def test_bundles_go_out_every_hour_and_every_night():
+    assert {name: dag.schedule for name, dag in delivery_dags().items()} == {
+        "deliveries_hourly": "@hourly",
+        "deliveries_nightly": "0 3 * * *",
+    }
 
 
 def test_upkeep_decides_before_it_readmits():
