@@ -16,6 +16,7 @@ from exchange.consent.labels.labelling import Source, label, label_all
 from exchange.consent.labels.narrative import without_free_text
 from exchange.consent.labels.own_care import with_own_care
 from exchange.consent.labels.rendering import redact, with_security
+from exchange.consent.minimum import is_left, minimum, minimum_for
 from exchange.consent.participants import Participant, participant
 from exchange.consent.rules.ruleset import Rules, parse_rules
 from exchange.consent.standing import REPOSITORY
@@ -35,9 +36,12 @@ __all__ = [
     "directive",
     "identity_hold",
     "intervals",
+    "is_left",
     "label",
     "label_all",
     "matched",
+    "minimum",
+    "minimum_for",
     "missing_emergency_fields",
     "origins",
     "parse_rules",

@@ -114,3 +114,9 @@ def test_a_file_that_cannot_be_read_is_the_only_flaw(files):
     (flaw,) = check(broken, TODAY)
     assert (flaw.kind, flaw.place) == ("unreadable", f"consent/{NAME}:11")
     assert "prohibited" in flaw.remedy
+
+
+@pytest.mark.parametrize("name", ["labels/hiv-sti.csv", "minors.csv", "elements.yaml"])
+def test_a_list_nobody_looked_at_again_is_reported(files, name):
+    old = {**files, name: files[name].replace("2027-06-30", "2026-01-31")}
+    assert {flaw.place.partition(":")[0] for flaw in check(old, TODAY)} == {f"consent/{name}"}

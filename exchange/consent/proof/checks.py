@@ -11,6 +11,9 @@ from exchange.consent.content import line_of, load
 from exchange.consent.dates import EXCHANGE_ZONE
 from exchange.consent.proof.invariants import read_invariants
 from exchange.consent.proof.space import Search, points
+from exchange.consent.rules.codelists import STEWARD
+from exchange.consent.rules.elements import ELEMENTS
+from exchange.consent.rules.minors import MINORS
 from exchange.consent.rules.policies import Policy, PolicyFile
 from exchange.consent.rules.ruleset import Rules, compile_rules, parse_rules
 from exchange.model.errors import ContentError
@@ -54,6 +57,12 @@ def check(files: Files, today: date) -> list[Flaw]:
         for w in invariants
         if w.invariant.review_by < today
     ]
+    found += [
+        Flaw("unreviewed", one.id, f"consent/{ELEMENTS}", _overdue(one.review_by), _LOOK)
+        for one in rules.elements.file.profiles
+        if one.review_by < today
+    ]
+    found += _overdue_lists(files, today)
     used = {rule.policy.id for rule in rules.rules}
     found += [
         Flaw("switched-off", name, place, "its pack is not switched on", _SWITCH)
@@ -61,6 +70,17 @@ def check(files: Files, today: date) -> list[Flaw]:
         if name not in used
     ]
     return sorted(found, key=lambda flaw: (flaw.place.rpartition(":")[0], _line(flaw.place), flaw.kind))
+
+
+def _overdue_lists(files: Files, today: date) -> Iterator[Flaw]:
+    """Code lists and the table of minors' care, by the day their head names."""
+    for name in sorted(files):
+        head = STEWARD.search(files[name]) if name == MINORS or name.startswith("labels/") else None
+        if head and date.fromisoformat(head[1]) < today:
+            line = files[name][: head.start()].count("\n") + 1
+            yield Flaw(
+                "unreviewed", name, f"consent/{name}:{line}", _overdue(date.fromisoformat(head[1])), _LOOK
+            )
 
 
 _LOOK = "read its source again, correct what has changed, and set a new `review_by`"

@@ -24,7 +24,7 @@ Strength = Literal["strong", "weak", "context", "relative", "never"]
 _STRENGTHS = ("strong", "weak", "context", "relative", "never")
 _MATCHES = ("exact", "prefix", "display", "words")
 _MARKS = ("V", "V2", "R", "ours")
-STEWARD = re.compile(r"^# steward: \S[^;\n]*; review by \d{4}-\d{2}-\d{2}$", re.MULTILINE)
+STEWARD = re.compile(r"^# steward: \S[^;\n]*; review by (\d{4}-\d{2}-\d{2})$", re.MULTILINE)
 _NEGATED = re.compile(
     r"\b(?:no|not|denies|denied|without|negative for|never|niega|sin|nunca)\W+(?:\w+\W+){0,4}\Z",
     re.IGNORECASE,

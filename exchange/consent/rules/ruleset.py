@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,7 @@ from exchange.consent.dates import EXCHANGE_ZONE
 from exchange.consent.rules.canonical import digest
 from exchange.consent.rules.codelists import CodeLists, parse_code_lists
 from exchange.consent.rules.conditions import Test, applies
+from exchange.consent.rules.elements import ELEMENTS, NO_ELEMENTS, Elements, parse_elements
 from exchange.consent.rules.minors import MINORS, NOBODYS, Minors, parse_minors
 from exchange.consent.rules.policies import Condition, Policy, PolicyFile
 from exchange.consent.rules.vocabulary import Vocabulary, parse_vocabulary
@@ -45,6 +46,7 @@ class Rules:
     vocabulary: Vocabulary
     lists: CodeLists
     minors: Minors
+    elements: Elements
     rules: tuple[Rule, ...]
     boundaries: tuple[datetime, ...]
     slices: tuple[tuple[Rule, ...], ...]
@@ -61,7 +63,8 @@ def parse_rules(files: Files) -> Rules:
     vocabulary = parse_vocabulary(VOCABULARY, files[VOCABULARY])
     policies = _policies(files, vocabulary)
     lists, minors = parse_code_lists(files, vocabulary), parse_minors(files, vocabulary)
-    return compile_rules(_binding(files), vocabulary, lists, policies, minors)
+    compiled = compile_rules(_binding(files), vocabulary, lists, policies, minors)
+    return replace(compiled, elements=parse_elements(files, vocabulary))
 
 
 def _binding(files: Files) -> dict[str, str]:
@@ -69,7 +72,7 @@ def _binding(files: Files) -> dict[str, str]:
     return {
         name: text
         for name, text in files.items()
-        if name in (VOCABULARY, MINORS) or name.startswith(("labels/", "policies/"))
+        if name in (VOCABULARY, MINORS, ELEMENTS) or name.startswith(("labels/", "policies/"))
     }
 
 
@@ -85,14 +88,19 @@ def compile_rules(
     boundaries = sorted({moment for rule in rules for moment in (rule.starts, rule.ends) if moment})
     return Rules(
         digest=digest([dict(files), sorted(rule.policy.id for rule in rules)]),
-        labelling=digest({name: text for name, text in files.items() if not name.startswith("policies/")}),
+        labelling=digest({name: text for name, text in files.items() if _gives_labels(name)}),
         vocabulary=vocabulary,
         lists=lists,
         minors=minors,
+        elements=NO_ELEMENTS,
         rules=rules,
         boundaries=tuple(boundaries),
         slices=((), *(tuple(rule for rule in rules if _in_force(rule, at)) for at in boundaries)),
     )
+
+
+def _gives_labels(name: str) -> bool:
+    return name != ELEMENTS and not name.startswith("policies/")
 
 
 def without(rules: Rules, policy_id: str) -> Rules:

@@ -9,11 +9,13 @@ from datetime import datetime
 import psycopg
 from psycopg.types.json import Jsonb
 
-from exchange.consent import Context, Participant
+from exchange.consent import Context, Participant, is_left, minimum_for
 from exchange.model.errors import Conflict
+from exchange.model.records import Viewer
 from exchange.repository.disclosure.clock import not_long_before
 from exchange.repository.disclosure.viewers import decide_classes, load_classes, viewers
 from exchange.repository.disclosure.withdraw import forbidden_rows, withdraw
+from exchange.repository.storage.parameters import parameters
 
 _RULING_LOCK = 0x72756C696E67
 
@@ -34,12 +36,31 @@ def register_participants(conn: psycopg.Connection, context: Context, at: dateti
             [(p.code, Jsonb(_facts(p))) for p in context.participants.values()],
         )
         cursor.executemany(
-            "INSERT INTO viewer (participant, role, purpose, emergency) VALUES (%s, %s, %s, %s)"
-            " ON CONFLICT (participant, role, purpose) DO UPDATE SET emergency = excluded.emergency",
-            [(v.participant, v.role, v.purpose, v.purpose in emergencies) for v in viewers(context)],
+            "INSERT INTO viewer (participant, role, purpose, emergency, minimum, searchable)"
+            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (participant, role, purpose) DO UPDATE"
+            " SET emergency = excluded.emergency, minimum = excluded.minimum,"
+            "  searchable = excluded.searchable",
+            [
+                (v.participant, v.role, v.purpose, v.purpose in emergencies, *_minimum(v, context))
+                for v in viewers(context)
+            ],
         )
     redecide_all(conn, context, at)
     return True
+
+
+def _minimum(viewer: Viewer, context: Context) -> tuple[Jsonb | None, list[int] | None]:
+    """The elements the viewer is left, and the parameters of which every place is among them."""
+    left = minimum_for(viewer, context)
+    if left is None:
+        return None, None
+    keys = [
+        parameter.key
+        for kind, of_type in parameters().items()
+        for parameter in of_type.values()
+        if all(is_left(kind, place.path[0], left) for place in parameter.places)
+    ]
+    return Jsonb(left), sorted(keys)
 
 
 def redecide_all(conn: psycopg.Connection, context: Context, at: datetime) -> int:

@@ -15,9 +15,9 @@ from exchange.repository.reading.reader import (
     BEST_RENDITION,
     SHOWN,
     Reader,
-    Shown,
     Terms,
     select,
+    shown,
     terms,
 )
 from exchange.repository.reading.view import Served, golden_patients, serve
@@ -65,7 +65,8 @@ def chosen(reader: Reader, wanted: Iterable[Wanted]) -> Chosen:
     found = select(
         reader, _CHOSEN, ([k.type for k in keys], [k.fhir_id for k in keys], [k.rendition for k in keys])
     )
-    rows = {Wanted(row[1], row[2], row[-1]): Shown(*row[:-1]) for row in found}
+    cut = shown(reader, [row[:-1] for row in found])
+    rows = {Wanted(row.type, row.fhir_id, whole[-1]): row for row, whole in zip(cut, found, strict=True)}
     people = persons_of(reader, [row.patient for row in rows.values()])
     patients = golden_patients(reader, distinct(people.values()))
     by_person = {served.id: served for served in patients}
@@ -76,13 +77,13 @@ def chosen(reader: Reader, wanted: Iterable[Wanted]) -> Chosen:
         if person is not None and str(person.golden_id) in by_person:
             named[key] = by_person[str(person.golden_id)]
     around = _not_yet(referred(reader, None, [row for _, row in others]), named.values())
-    shown = [*patients, *(s for s in named.values() if s.type != "Patient"), *around]
+    served = [*patients, *(s for s in named.values() if s.type != "Patient"), *around]
     return Chosen(
         named,
         tuple(patients),
         tuple(around),
-        tuple(provenance_of(reader, shown)) if shown else (),
-        terms(reader, {c for served in shown for c in served.classes}),
+        tuple(provenance_of(reader, served)) if served else (),
+        terms(reader, {c for one in served for c in one.classes}),
     )
 
 

@@ -17,7 +17,7 @@ from exchange.repository.reading.include import referred
 from exchange.repository.reading.page import Around, Page, make_page, next_page
 from exchange.repository.reading.persons import Person, find_person
 from exchange.repository.reading.query import LARGEST_COUNT, Parameters
-from exchange.repository.reading.reader import BEST_OF_CLUSTER, BEST_RENDITION, SHOWN, Reader, Shown, select
+from exchange.repository.reading.reader import BEST_OF_CLUSTER, BEST_RENDITION, SHOWN, Reader, select, shown
 from exchange.repository.reading.view import golden_patients, serve
 from exchange.repository.storage.dates import EARLIEST, LATEST, span
 
@@ -48,18 +48,18 @@ def everything(reader: Reader, patient_id: str, asked: Parameters, base_url: str
         f" ORDER BY r.type, r.fhir_id LIMIT {arguments.add(count + 1)}",
         arguments.values,
     )
-    rows = [Shown(*row) for row in found[:count]]
+    rows = shown(reader, found[:count])
     next_url = None
     if len(found) > count:
         token = write_cursor([rows[-1].type, str(rows[-1].fhir_id)], reader.viewer, bound, key)
         kept = [pair for pair in asked if pair[0] != "_cursor"]
         next_url = next_page(base_url, f"Patient/{person.golden_id}/$everything", kept, token)
     first = [] if last or not _wanted("Patient", given) else golden_patients(reader, [person])
-    shown = [*first, *serve(reader, rows), *referred(reader, None, rows)]
+    served = [*first, *serve(reader, rows), *referred(reader, None, rows)]
     return make_page(
         reader,
         base_url,
-        [("match", resource) for resource in shown],
+        [("match", resource) for resource in served],
         Around(next=next_url, unknown=tuple(name for name in given if name not in _SERVED)),
     )
 

@@ -9,8 +9,11 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
+import orjson
 import psycopg
 
+from exchange.consent import minimum
+from exchange.consent.rules.elements import MINIMUM, Left
 from exchange.model.records import Viewer
 from exchange.repository.disclosure.clock import forwards_only
 
@@ -35,11 +38,15 @@ class Lent:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """An open view; `conn` is in its transaction, which also takes the record of what was disclosed."""
+    """An open view; `conn` is in its transaction, which also takes the record of what was disclosed.
+
+    `left`: the elements left to this viewer of what he is shown under the minimum necessary, if ever.
+    """
 
     conn: psycopg.Connection
     viewer: Viewer
     at: datetime
+    left: Left | None = None
 
 
 class Shown(NamedTuple):
@@ -88,11 +95,12 @@ def reader(pool: Pool, viewer: Viewer, at: datetime | None = None, scope: str = 
             row = conn.execute(
                 "SELECT enter_view(%s, %s, %s, %s)", (viewer.participant, viewer.role, viewer.purpose, at)
             ).fetchone()
-        if row is None:
+        left = conn.execute("SELECT current_minimum()").fetchone()
+        if row is None or left is None:
             raise psycopg.InternalError("enter_view() returned nothing")
         if scope:
             conn.execute("SELECT set_config('exchange.scope', %s, true)", (scope,))
-        yield Reader(conn, viewer, row[0])
+        yield Reader(conn, viewer, row[0], left[0])
 
 
 def select(reader: Reader, statement: str, arguments: Mapping[str, Any] | Sequence[Any]) -> list[Any]:
@@ -125,4 +133,27 @@ def fetch(reader: Reader, condition: str, arguments: dict[str, Any]) -> list[Sho
         f"SELECT {SHOWN} FROM resource r WHERE {condition} AND {BEST_RENDITION} ORDER BY r.type, r.fhir_id",
         arguments,
     )
-    return [Shown(*row) for row in rows]
+    return shown(reader, rows)
+
+
+def shown(reader: Reader, rows: Iterable[Sequence[Any]]) -> list[Shown]:
+    """Rows of SHOWN as they may leave: cut where the viewer gets the minimum necessary, and whole else."""
+    found = [Shown(*row) for row in rows]
+    left = reader.left
+    if left is None:
+        return found
+    cut = _cut_classes(reader, {row.class_ for row in found})
+    return [
+        row._replace(body=orjson.dumps(minimum(orjson.loads(row.body), left))) if row.class_ in cut else row
+        for row in found
+    ]
+
+
+def _cut_classes(reader: Reader, classes: set[int]) -> set[int]:
+    """Classes this viewer is shown under the minimum necessary: all that are not plainly shown without."""
+    rows = select(
+        reader,
+        "SELECT class FROM disclosure WHERE class = ANY(%s) AND NOT obligations @> %s",
+        (sorted(classes), [MINIMUM]),
+    )
+    return classes - {row[0] for row in rows}

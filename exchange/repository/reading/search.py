@@ -24,7 +24,15 @@ from exchange.repository.reading.page import Around, Page, make_page, next_page
 from exchange.repository.reading.patients import search_patients
 from exchange.repository.reading.persons import find_person
 from exchange.repository.reading.query import Parameters, Query, parse_query
-from exchange.repository.reading.reader import BEST_OF_CLUSTER, BEST_RENDITION, SHOWN, Reader, Shown, select
+from exchange.repository.reading.reader import (
+    BEST_OF_CLUSTER,
+    BEST_RENDITION,
+    SHOWN,
+    Reader,
+    Shown,
+    select,
+    shown,
+)
 from exchange.repository.reading.view import serve
 from exchange.repository.storage.dates import EARLIEST, LATEST
 from exchange.repository.storage.parameters import parameters
@@ -49,16 +57,16 @@ def search(reader: Reader, resource_type: str, asked: Parameters, base_url: str,
     if query.summary == "count" or query.count == 0:
         return make_page(reader, base_url, [], Around(total, unknown=query.unknown), query)
     rows = _rows(reader, query, statement, key)
-    shown, more = [row for row, _ in rows[: query.count]], len(rows) > query.count
+    page, more = [row for row, _ in rows[: query.count]], len(rows) > query.count
     if total is None and not more and query.cursor is None:
-        total = len(shown)
-    matches = serve(reader, shown)
+        total = len(page)
+    matches = serve(reader, page)
     return make_page(
         reader,
         base_url,
         [
             *(("match", s) for s in matches),
-            *(("include", s) for s in included(reader, query, matches, shown)),
+            *(("include", s) for s in included(reader, query, matches, page)),
         ],
         Around(
             total, _next(reader, query, rows[query.count - 1], base_url, key) if more else None, query.unknown
@@ -127,7 +135,7 @@ def _rows(
         f" ORDER BY {order} LIMIT {arguments.add(query.count + 1)}",
         arguments.values,
     )
-    return [(Shown(*row[:-1]), row[-1]) for row in rows]
+    return list(zip(shown(reader, [row[:-1] for row in rows]), [row[-1] for row in rows], strict=True))
 
 
 def _after(reader: Reader, query: Query, by: str, arguments: Arguments, key: bytes) -> str:
