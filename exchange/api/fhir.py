@@ -33,6 +33,11 @@ def answer(service: Service, participants: Buckets, call: Call) -> Answer:
     wait = participants.wait(held.viewer.participant)
     if wait:
         raise too_often(wait)
+    return answer_holder(service, held, call, parameters)
+
+
+def answer_holder(service: Service, held: Access, call: Call, parameters: Parameters) -> Answer:
+    """What somebody who holds this access is answered; a refusal is recorded."""
     try:
         return _served(service, held, call, parameters)
     except Refusal as refusal:

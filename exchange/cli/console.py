@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
-from hashlib import sha256
 from typing import Annotated
 
 import typer
@@ -29,22 +28,17 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the console until interrupted. A demo prints a link for each role that signs in once."""
-    from exchange.console import Desk
+    from exchange.cli.desk import desk_of
     from exchange.console.serve import serve as serve_console
 
     opened = exchange()
     url = (base_url or f"http://{host}:{port}").rstrip("/")
-    desk = Desk(
-        exchange=opened,
-        base_url=url,
-        cookie_key=sha256(b"console cookies\0" + opened.signing_key.encode()).digest(),
-        airflow_url=os.environ.get("EXCHANGE_AIRFLOW_URL"),
-    )
     console.print(f"Console: {url}", highlight=False)
     if opened.settings.activation == "demo" and url.startswith("http://127.0.0.1:"):
         for role, link in demo_links(opened, url):
             console.print(f"  as {role}: {link}", highlight=False, soft_wrap=True)
-    serve_console(desk, host, port)
+    with desk_of(opened, url, airflow_url=os.environ.get("EXCHANGE_AIRFLOW_URL")) as desk:
+        serve_console(desk, host, port)
 
 
 def demo_links(opened: Exchange, url: str) -> list[tuple[str, str]]:

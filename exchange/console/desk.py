@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from exchange.app import Exchange
+from exchange.model.records import Viewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +21,30 @@ class OpenIdProvider:
 
 
 @dataclass(frozen=True, slots=True)
+class Registered:
+    """Software of a participant that may ask for tokens."""
+
+    client_id: str
+    scopes: tuple[str, ...]
+    purposes: tuple[str, ...]
+    disabled: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
-    """One running console; `base_url` without a trailing slash, `airflow_url` where Airflow's pages are."""
+    """One running console; `base_url` without a trailing slash, `airflow_url` where Airflow's pages are.
+
+    `ask` answers a GET below /fhir as a viewer, for a login: (status, body). `clients`, `register` and
+    `disable` are about the clients of one participant; `register` raises ContentError for unfit keys.
+    """
 
     exchange: Exchange
     base_url: str
     cookie_key: bytes
+    ask: Callable[[Viewer, str, str], tuple[int, bytes]]
+    clients: Callable[[str], list[Registered]]
+    register: Callable[[str, str, dict[str, Any]], None]
+    disable: Callable[[str, str], bool]
     provider: OpenIdProvider | None = None
     airflow_url: str | None = None
 

@@ -19,6 +19,7 @@ import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from exchange.app import Exchange, find_partner, open_exchange
+from exchange.cli.desk import desk_of
 from exchange.console import Desk
 from exchange.console.accounts import Role, add_account, find_account, make_link
 from exchange.console.serve import config
@@ -106,15 +107,15 @@ def serving(exchange: Exchange, **options: Any) -> Iterator[Served]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    desk = Desk(exchange, f"http://127.0.0.1:{port}", b"k" * 32, **options)
-    server = uvicorn.Server(config(desk, "127.0.0.1", port))
-    thread = Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        sleep(0.01)
-    yield Served(desk, desk.base_url)
-    server.should_exit = True
-    thread.join()
+    with desk_of(exchange, f"http://127.0.0.1:{port}", **options) as desk:
+        server = uvicorn.Server(config(desk, "127.0.0.1", port))
+        thread = Thread(target=server.run, daemon=True)
+        thread.start()
+        while not server.started:
+            sleep(0.01)
+        yield Served(desk, desk.base_url)
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """The pages, by the people they are for."""
 
-from exchange.console.pages import engineer, maps, officer, rules, signing_in, steward
+from exchange.console.pages import coalition, engineer, maps, officer, own, rules, signing_in, steward
 from exchange.console.places import Place
 
 PLACES: tuple[Place, ...] = (
@@ -10,4 +10,6 @@ PLACES: tuple[Place, ...] = (
     *steward.PLACES,
     *officer.PLACES,
     *rules.PLACES,
+    *own.PLACES,
+    *coalition.PLACES,
 )

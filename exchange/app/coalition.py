@@ -1,0 +1,109 @@
+"""What each member contributes and draws: suppressed figures of one day, the same for everybody who looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from psycopg.types.json import Jsonb
+
+from exchange.app.opening import Exchange
+from exchange.app.overview import glances
+from exchange.app.suppressing import rounded, suppressed
+from exchange.pipeline.ledger import Connection
+
+KINDS = (
+    "Encounter",
+    "Condition",
+    "Observation",
+    "Immunization",
+    "MedicationRequest",
+    "ServiceRequest",
+    "other",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """`people` by kind of record, None: hidden; `drawn`: answers by purpose; `late`: not on schedule."""
+
+    partner: str
+    name: str
+    people: dict[str, int | None]
+    records: int
+    answers: int
+    late: bool | None
+    drawn: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """As counted once on `day`: whoever looks twice on a day learns nothing new."""
+
+    day: date
+    people: int
+    shared: int
+    members: list[Member]
+
+
+def figures(exchange: Exchange) -> Figures:
+    """The figures of today, counted by whoever looks first."""
+    day = exchange.work.now().date()
+    with exchange.work.connect() as connection:
+        row = connection.execute("SELECT figures FROM coalition_figures WHERE day = %s", [day]).fetchone()
+        if row is None:
+            connection.execute(
+                "INSERT INTO coalition_figures VALUES (%s, %s) ON CONFLICT DO NOTHING",
+                [day, Jsonb(_counted(connection))],
+            )
+            connection.commit()
+            row = connection.execute("SELECT figures FROM coalition_figures WHERE day = %s", [day]).fetchone()
+    counted = row[0] if row else {}
+    late = {glance.partner: glance.fresh != "good" for glance in glances(exchange)}
+    partners = sorted(exchange.partners)
+    cells = {(p, kind): counted["people"].get(p, {}).get(kind, 0) for p in partners for kind in KINDS}
+    shown = suppressed(cells, partners, KINDS)
+    return Figures(
+        day=day,
+        people=rounded(counted["persons"]),
+        shared=rounded(counted["shared"]),
+        members=[
+            Member(
+                partner=code,
+                name=exchange.partners[code].organization.name,
+                people={kind: shown[code, kind] for kind in KINDS},
+                records=rounded(counted["records"].get(code, 0)),
+                answers=sum(counted["answers"].get(code, {}).values()),
+                late=late.get(code),
+                drawn=counted["answers"].get(code, {}),
+            )
+            for code in partners
+        ],
+    )
+
+
+def _counted(connection: Connection) -> dict[str, object]:
+    people: dict[str, dict[str, int]] = {}
+    for partner, kind, count in connection.execute(
+        "SELECT r.partner, CASE WHEN r.type = ANY(%s) THEN r.type ELSE 'other' END, count(DISTINCT p.person)"
+        " FROM resource r JOIN patient p USING (patient) WHERE r.rendition = 0 GROUP BY 1, 2",
+        [list(KINDS)],
+    ):
+        people.setdefault(partner, {})[kind] = count
+    records = connection.execute(
+        "SELECT partner, count(*) FROM resource WHERE rendition = 0 GROUP BY 1"
+    ).fetchall()
+    answers: dict[str, dict[str, int]] = {}
+    for participant, purpose, count in connection.execute(
+        "SELECT participant, coalesce(body#>>'{purposeOfEvent,0,coding,0,code}', ''), count(*)"
+        " FROM audit_event WHERE kind IN ('read', 'query', 'everything') AND participant IS NOT NULL"
+        " GROUP BY 1, 2"
+    ):
+        answers.setdefault(participant, {})[purpose] = count
+    (persons, shared) = connection.execute(
+        "SELECT count(*), count(*) FILTER (WHERE partners > 1) FROM ("
+        " SELECT person, count(DISTINCT partner) AS partners FROM patient WHERE active GROUP BY 1) AS p"
+    ).fetchone() or (0, 0)
+    return {
+        "people": people, "records": dict(records), "answers": answers, "persons": persons, "shared": shared,
+    }  # fmt: skip

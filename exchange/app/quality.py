@@ -1,0 +1,61 @@
+"""How good a partner's data is, beside the median of all; no partner sees another's figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from statistics import median
+
+from exchange.app.opening import Exchange
+
+_PERIOD = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A share from 0 to 1 where 1 is best; `rank` counts from 1, `of` partners that have a figure."""
+
+    name: str
+    own: float | None
+    median: float | None
+    rank: int | None
+    of: int
+
+
+def quality_of(exchange: Exchange, partner: str) -> list[Measure]:
+    """What the partner sent in the last 90 days, against everybody's."""
+    since = exchange.work.now() - _PERIOD
+    with exchange.work.connect() as connection:
+        usable = connection.execute(
+            "SELECT s.partner, avg((s.outcome <> 'quarantined')::int)::float8 FROM source_record s"
+            " JOIN run r USING (run) WHERE r.started >= %s AND s.outcome IS NOT NULL GROUP BY 1",
+            [since],
+        ).fetchall()
+        mapped = connection.execute(
+            "SELECT r.partner, 1 - least(1, sum(u.records)::float8 / greatest(max(p.pulled), 1))"
+            " FROM run r JOIN unmapped_code u USING (run) JOIN ("
+            "  SELECT partner, sum(pulled) AS pulled FROM run WHERE started >= %(s)s GROUP BY 1"
+            ") AS p USING (partner)"
+            " WHERE r.started >= %(s)s GROUP BY 1",
+            {"s": since},
+        ).fetchall()
+        balanced = connection.execute(
+            "SELECT partner, avg((status = 'balanced')::int)::float8 FROM run"
+            " WHERE started >= %s AND status <> 'open' GROUP BY 1",
+            [since],
+        ).fetchall()
+    known = {name for name, _ in usable}
+    codes = dict.fromkeys(known, 1.0) | dict(mapped)
+    return [
+        _measure("records that could be used", dict(usable), partner),
+        _measure("records whose codes are all mapped", codes, partner),
+        _measure("runs that balanced", dict(balanced), partner),
+    ]
+
+
+def _measure(name: str, shares: dict[str, float], partner: str) -> Measure:
+    own = shares.get(partner)
+    if own is None:
+        return Measure(name, None, None, None, len(shares))
+    rank = 1 + sum(share > own for share in shares.values())
+    return Measure(name, own, median(shares.values()), rank, len(shares))

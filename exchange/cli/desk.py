@@ -1,0 +1,102 @@
+"""The console's desk, put together from the open exchange and the API's own code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from hashlib import sha256
+from uuid import uuid4
+
+from exchange.api import Client, Service, disable_client, list_clients, register_client
+from exchange.api.access import Access
+from exchange.api.fhir import answer_holder
+from exchange.api.messages import Call, Refusal, parse_parameters, refused
+from exchange.api.scopes import parse_scopes
+from exchange.app import Exchange, find_partner
+from exchange.cli.service import api_service
+from exchange.console import Desk, OpenIdProvider
+from exchange.console.desk import Registered
+from exchange.crypto import new_jwk_pair
+from exchange.model.records import Viewer
+
+_SCOPE = "system/*.rs"
+
+
+@contextmanager
+def desk_of(
+    opened: Exchange, base_url: str, provider: OpenIdProvider | None = None, airflow_url: str | None = None
+) -> Iterator[Desk]:
+    """The desk while the block runs; what partners try out goes through the API's code and database role."""
+    with api_service(opened) as service:
+        yield Desk(
+            exchange=opened,
+            base_url=base_url,
+            cookie_key=sha256(b"console cookies\0" + opened.signing_key.encode()).digest(),
+            provider=provider,
+            airflow_url=airflow_url,
+            ask=lambda viewer, login, target: _ask(opened, service, viewer, login, target),
+            clients=lambda participant: _clients(opened, participant),
+            register=lambda participant, name, jwks: _register(opened, participant, name, jwks),
+            disable=lambda participant, name: _disable(opened, participant, name),
+        )
+
+
+def _ask(opened: Exchange, service: Service, viewer: Viewer, login: str, target: str) -> tuple[int, bytes]:
+    """A GET below /fhir as the viewer: the same code, the same role of the database, the same record."""
+    client = _own_client(opened, viewer.participant, login)
+    at = service.clock()
+    path, _, query = target.lstrip("/").partition("?")
+    call = Call(
+        method="GET", path=f"/fhir/{path}", query=query, headers={}, body=b"", address="console",
+        request_id=str(uuid4()), at=at,
+    )  # fmt: skip
+    held = Access(viewer, client, parse_scopes(_SCOPE), str(uuid4()), at, at + timedelta(minutes=5))
+    try:
+        answer = answer_holder(service, held, call, parse_parameters(query, service.limits.parameters))
+    except Refusal as refusal:
+        answer = refused(refusal)
+    return answer.status, answer.body
+
+
+def _own_client(opened: Exchange, participant: str, login: str) -> str:
+    """A client for what a person of the participant tries out; nobody has its key, it can be switched off."""
+    name = f"console:{participant}:{login}"
+    if name not in {client.client_id for client in _clients(opened, participant)}:
+        _private, public = new_jwk_pair("ES384")
+        _register(opened, participant, name, {"keys": [public]})
+    return name
+
+
+def _clients(opened: Exchange, participant: str) -> list[Registered]:
+    with opened.work.connect() as connection:
+        return [
+            Registered(c.client_id, tuple(c.scopes), tuple(c.purposes), c.disabled)
+            for c in list_clients(connection)
+            if c.participant == participant
+        ]
+
+
+def _register(opened: Exchange, participant: str, name: str, jwks: dict[str, object]) -> None:
+    found = find_partner(opened.partners, participant)
+    client = Client(
+        client_id=name,
+        participant=participant,
+        jwks=jwks,
+        scopes=[_SCOPE],
+        roles=list(found.requests.roles),
+        purposes=list(found.requests.purposes),
+    )
+    with opened.work.connect() as connection:
+        register_client(connection, client, found, opened.work.now())
+        connection.commit()
+
+
+def _disable(opened: Exchange, participant: str, name: str) -> bool:
+    at: datetime = opened.work.now()
+    if name not in {client.client_id for client in _clients(opened, participant)}:
+        return False
+    with opened.work.connect() as connection:
+        done = disable_client(connection, name, at)
+        connection.commit()
+    return done

@@ -1,0 +1,164 @@
+"""A partner's pages about itself: its runs and quality, deliveries, who used its records, keys, a try-out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from exchange.app.quality import quality_of
+from exchange.console.accounts import Role
+from exchange.console.desk import Desk
+from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
+from exchange.console.places import Place
+from exchange.console.tables import Column, Row, table
+from exchange.delivery.receipts import receipts
+from exchange.model.partner import Partner
+from exchange.model.records import Viewer
+from exchange.pipeline import ledger
+from exchange.pipeline.balance import OUTCOMES, balance_of
+
+_ROLES: tuple[Role, ...] = ("partner",)
+
+
+def _(text: str) -> str:
+    """Marks a text for the catalogues."""
+    return text
+
+
+_RUNS = (
+    Column("started", _("Started"), "moment"),
+    Column("status", _("Balance"), "mark"),
+    Column("pulled", _("Pulled"), "number"),
+    *(Column(outcome, outcome.capitalize(), "number") for outcome in OUTCOMES),
+)
+_RECEIPTS = (
+    Column("at", _("When"), "moment"),
+    Column("name", _("Subscription")),
+    Column("purpose", _("Purpose")),
+    Column("records", _("Records"), "number"),
+    Column("withheld", _("Withheld, by category")),
+    Column("outcome", _("Answer"), "mark"),
+)
+_CLIENTS = (
+    Column("client_id", _("Client"), "code"),
+    Column("scopes", _("Scopes")),
+    Column("purposes", _("Purposes")),
+    Column("disabled", _("Switched off"), "moment"),
+)
+_ASKING = (
+    Column("day", _("Day"), "day"),
+    Column("kind", _("What")),
+    Column("purpose", _("Purpose")),
+    Column("answers", _("Answers"), "number"),
+)
+
+
+def start(desk: Desk, visit: Visit) -> Answer:
+    own = _own(desk, visit)
+    with desk.exchange.work.connect() as connection:
+        runs: list[Row] = [
+            {
+                "started": run.started,
+                "status": run.status,
+                "pulled": run.pulled,
+                **balance_of(connection, run.run).records,
+            }
+            for run in ledger.recent_runs(connection, own.code, 50)
+        ]
+        delivered: list[Row] = [
+            {
+                "at": r.at, "name": r.name, "purpose": r.purpose, "records": len(r.items),
+                "withheld": ", ".join(f"{name} {count}" for name, count in r.withheld.items()) or None,
+                "outcome": r.outcome,
+            }
+            for r in receipts(connection, own.code, most=500)
+        ]  # fmt: skip
+        asked: list[Row] = [
+            {"day": day, "kind": kind, "purpose": purpose, "answers": count}
+            for day, kind, purpose, count in connection.execute(_ASKED, [own.code])
+        ]
+    return Page(
+        "own/start.html",
+        {
+            "own": own,
+            "quality": quality_of(desk.exchange, own.code) if own.feeds else [],
+            "runs": table("runs", _RUNS, runs, visit.query),
+            "receipts": table("receipts", _RECEIPTS, delivered, visit.query),
+            "asked": table("asked", _ASKING, asked, visit.query, "day", descending=True),
+        },
+    )
+
+
+# What the partner itself asked: of others' questions it learns nothing here.
+_ASKED = """
+SELECT (body->>'recorded')::timestamptz::date, kind, body#>>'{purposeOfEvent,0,coding,0,code}', count(*)
+FROM audit_event WHERE participant = %s AND kind IN ('read', 'query', 'everything', 'denied')
+GROUP BY 1, 2, 3 ORDER BY 1 DESC LIMIT 2000
+"""
+
+
+def clients(desk: Desk, visit: Visit) -> Answer:
+    own = _own(desk, visit)
+    rows: list[Row] = [
+        {
+            "client_id": c.client_id, "scopes": " ".join(c.scopes), "purposes": " ".join(c.purposes),
+            "disabled": c.disabled,
+        }
+        for c in desk.clients(own.code)
+    ]  # fmt: skip
+    return Page("own/clients.html", {"own": own, "clients": table("clients", _CLIENTS, rows, visit.query)})
+
+
+def add_client(desk: Desk, visit: Visit) -> Answer:
+    own, given = _own(desk, visit), visit.files.get("jwks")
+    try:
+        keys: dict[str, Any] = json.loads(given.content if given else visit.form.get("keys", ""))
+    except ValueError:
+        raise Unusable(_("The public keys are not a JSON Web Key Set.")) from None
+    if not isinstance(keys, dict):
+        raise Unusable(_("The public keys are not a JSON Web Key Set."))
+    desk.register(own.code, visit.form.get("client_id", ""), keys)
+    return Redirect("/own/clients", told=_("The client is registered."))
+
+
+def end_client(desk: Desk, visit: Visit) -> Answer:
+    if not desk.disable(_own(desk, visit).code, visit.form.get("client_id", "")):
+        raise NotFound
+    return Redirect("/own/clients", told=_("The client is switched off; its tokens are refused from now on."))
+
+
+def ask_page(desk: Desk, visit: Visit) -> Answer:
+    own = _own(desk, visit)
+    return Page("own/ask.html", {"own": own, "target": "Patient?_count=5", "chosen": "", "status": None})
+
+
+def ask(desk: Desk, visit: Visit) -> Answer:
+    """As us, for a purpose: through the API's own code, recorded like any other question."""
+    own = _own(desk, visit)
+    purpose, role = visit.form.get("purpose", ""), visit.form.get("role", "organization")
+    target = visit.form.get("target", "").strip()
+    if purpose not in own.requests.purposes or role not in own.requests.roles:
+        raise Unusable(_("Choose a purpose and a role of your agreement."))
+    if not target or len(target) > 2_000 or not target.isascii():
+        raise Unusable(_("Write a path such as Patient?name=lopez."))
+    status, body = desk.ask(Viewer(own.code, role, purpose), visit.person.login, target)
+    shown = json.dumps(json.loads(body), indent=2, ensure_ascii=False) if body else ""
+    values = {"own": own, "target": target, "chosen": purpose, "status": status, "body": shown[:200_000]}
+    return Page("own/ask.html", {**values, "total": json.loads(body).get("total") if body else None})
+
+
+def _own(desk: Desk, visit: Visit) -> Partner:
+    found = desk.exchange.partners.get(visit.person.participant or "")
+    if found is None:
+        raise NotFound
+    return found
+
+
+PLACES = (
+    Place("/own", start, _ROLES),
+    Place("/own/clients", clients, _ROLES),
+    Place("/own/clients", add_client, _ROLES, "POST"),
+    Place("/own/clients/ended", end_client, _ROLES, "POST"),
+    Place("/own/ask", ask_page, _ROLES),
+    Place("/own/ask", ask, _ROLES, "POST"),
+)

@@ -1,0 +1,111 @@
+"""A partner and the coalition in the browser: own figures, keys, a question; figures that tell of nobody."""
+
+from __future__ import annotations
+
+import json
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exchange.app.suppressing import SMALL, suppressed
+from exchange.crypto import new_jwk_pair
+from tests.console.access import violations
+
+
+def test_a_partner_sees_what_it_sent_and_asks_as_itself(browse, opened):
+    page = browse("partner", "/own", "elm_clinic")
+    assert violations(page) == []
+    assert "100.0" in page.locator(".numbers").inner_text()
+    assert page.locator("#runs tbody tr").count() == 1
+    page.get_by_role("link", name="Try a query").click()
+    assert violations(page) == []
+    page.get_by_label("Query").fill("Patient?family=harding")
+    page.get_by_role("button", name="Ask").click()
+    assert violations(page) == []
+    body = json.loads(page.locator("pre").inner_text())
+    assert body["resourceType"] == "Bundle"
+    assert "1 match" in page.locator("main").inner_text()
+    with psycopg.connect(opened.database_url) as connection:
+        row = connection.execute(
+            "SELECT participant, body::text FROM audit_event WHERE kind = 'query'"
+            " ORDER BY sequence DESC LIMIT 1"
+        ).fetchone()
+    assert row[0] == "elm_clinic"
+    assert "console:elm_clinic:partner-elm_clinic" in row[1]
+
+
+def test_a_partner_sees_in_a_question_only_what_its_software_would(served):
+    elm, oak = served.visitor("partner", "elm_clinic"), served.visitor("partner", "oak_clinic")
+    found = [
+        v.post("/own/ask", purpose="TREAT", role="organization", target="Observation?_count=50").text
+        for v in (elm, oak)
+    ]
+    assert "elm_clinic" in found[0]
+    assert "oak_clinic" not in found[0]
+    assert "elm_clinic" not in found[1].replace("mappings", "")
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"purpose": "HPAYMT", "target": "Patient"}, 400),
+        ({"purpose": "TREAT", "role": "physician", "target": "Patient"}, 400),
+        ({"purpose": "TREAT", "target": ""}, 400),
+        ({"purpose": "TREAT", "target": "../auth/token"}, 200),
+        ({"purpose": "TREAT", "target": "Nothing?x=y"}, 200),
+    ],
+)
+def test_a_question_beyond_the_agreement_is_refused(served, fields, status):
+    answer = served.visitor("partner", "elm_clinic").post("/own/ask", **fields)
+    assert answer.status_code == status
+    if status == 200:
+        assert "OperationOutcome" in answer.text
+
+
+def test_a_client_is_registered_and_switched_off(browse, tmp_path):
+    _private, public = new_jwk_pair("ES384")
+    keys = tmp_path / "jwks.json"
+    keys.write_text(json.dumps({"keys": [public]}))
+    page = browse("partner", "/own/clients", "oak_clinic")
+    assert violations(page) == []
+    page.get_by_label("Client id").fill("oak-ehr")
+    page.get_by_label("JSON Web Key Set").set_input_files(str(keys))
+    page.get_by_role("button", name="Register").click()
+    assert "oak-ehr" in page.locator("#clients").inner_text()
+    page.get_by_role("button", name="Switch off").click()
+    assert "switched off" in page.locator(".told").inner_text()
+
+
+def test_a_private_key_is_refused_and_another_partners_client_cannot_be_ended(served, opened):
+    oak, elm = served.visitor("partner", "oak_clinic"), served.visitor("partner", "elm_clinic")
+    _private, public = new_jwk_pair("ES384")
+    good = oak.post("/own/clients", client_id="oak-two", keys=json.dumps({"keys": [public]}))
+    assert "registered" in good.text
+    bad = oak.post("/own/clients", client_id="oak-three", keys=json.dumps({"keys": [{**public, "d": "x"}]}))
+    assert bad.status_code == 400
+    assert elm.post("/own/clients/ended", page="/own/clients", client_id="oak-two").status_code == 404
+    with psycopg.connect(opened.database_url) as connection:
+        (disabled,) = connection.execute("SELECT disabled FROM client WHERE client_id = 'oak-two'").fetchone()
+    assert disabled is None
+
+
+def test_the_coalition_sees_no_small_number(browse):
+    page = browse("coalition", "/coalition")
+    assert violations(page) == []
+    assert page.locator("tbody td", has_text="✱").count() > 0
+    assert "Harding" not in page.content()
+
+
+@given(st.lists(st.lists(st.integers(0, 60), min_size=3, max_size=3), min_size=1, max_size=5))
+def test_no_small_count_is_shown_and_none_follows_from_a_line(counts):
+    rows, columns = [str(n) for n in range(len(counts))], ["x", "y", "z"]
+    cells = {(r, c): counts[int(r)][columns.index(c)] for r in rows for c in columns}
+    shown = suppressed(cells, rows, columns)
+    assert all(shown[cell] is None for cell, count in cells.items() if 0 < count <= SMALL)
+    assert all(value is None or value % 10 == 0 for value in shown.values())
+    for line in [[(r, c) for c in columns] for r in rows] + [[(r, c) for r in rows] for c in columns]:
+        hidden = [cell for cell in line if shown[cell] is None]
+        others = [cell for cell in line if shown[cell]]
+        assert len(hidden) != 1 or not others
