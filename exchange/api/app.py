@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from exchange.api import fhir, smart
+from exchange.api import access, fhir, smart
 from exchange.api.capability import smart_configuration
 from exchange.api.limits import Buckets
 from exchange.api.messages import Answer, Call, Refusal, json_answer, refused
@@ -136,11 +136,20 @@ async def _read(request: Request, service: Service, request_id: str) -> Call:
         path=request.scope["path"],
         query=query,
         headers=request.headers,
-        body=await _body(request, limits.body),
+        body=await _body(request, _most(request, service)),
         address=request.client.host if request.client else "unknown",
         request_id=request_id,
         at=service.clock(),
     )
+
+
+def _most(request: Request, service: Service) -> int:
+    """Who has no token sends no more than a form."""
+    form = "json" not in request.headers.get("content-type", "") or request.method not in ("POST", "PUT")
+    token = request.headers.get("authorization", "").partition(" ")[2]
+    if form or not access.read_token(service, token.strip(), service.clock()):
+        return service.limits.body
+    return service.limits.upload
 
 
 async def _body(request: Request, most: int) -> bytes:

@@ -6,7 +6,7 @@ import math
 
 import orjson
 
-from exchange.api import access, interactions
+from exchange.api import access, doors, interactions
 from exchange.api.access import Access
 from exchange.api.capability import capability_statement, served_types
 from exchange.api.limits import Buckets
@@ -67,6 +67,9 @@ def _served(service: Service, held: Access, call: Call, parameters: Parameters) 
         raise Refusal(
             403, "forbidden", "the participant may not ask under this role for this purpose any more"
         )
+    taken = doors.answer(interactions.Asked(service, call, held, parameters))
+    if taken is not None:
+        return taken
     wanted = interaction(call.method, call.path.removeprefix(PREFIX), served_types())
     if call.method == "POST" and wanted.name != "match":
         parameters += form_of(call, service.limits.parameters)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -17,6 +17,7 @@ from exchange.api.negotiation import handling, http_date, not_modified
 from exchange.api.routing import Interaction
 from exchange.api.scopes import ANY_TYPE, allows, reach
 from exchange.api.service import Service
+from exchange.api.viewing import view_of
 from exchange.audit import (
     Circumstances,
     Disclosed,
@@ -27,7 +28,7 @@ from exchange.audit import (
     read_entry,
 )
 from exchange.crypto import SealBroken, hide, reveal
-from exchange.repository import CursorRefused, Page, Reader, reader
+from exchange.repository import CursorRefused, Page, Reader
 from exchange.repository import everything as find_everything
 from exchange.repository import match as find_matches
 from exchange.repository import read as find
@@ -155,13 +156,8 @@ def match(asked: Asked, wanted: Interaction) -> Answer:
     return Answer(200, body, headers=_obligation_header(asked, found.page.obligations))
 
 
-@contextmanager
-def _view(asked: Asked, scope: str) -> Iterator[Reader]:
-    """The view of who asks, once his token is known to stand in the same transaction."""
-    with reader(asked.service.pool, asked.held.viewer, asked.call.at, scope) as view:
-        if not access.is_standing(view.conn, asked.held):
-            raise access.unauthorized("the access token is not valid, or not any more")
-        yield view
+def _view(asked: Asked, scope: str) -> AbstractContextManager[Reader]:
+    return view_of(asked.service, asked.held, asked.call.at, scope)
 
 
 def _not_found(asked: Asked, view: Reader) -> Answer:

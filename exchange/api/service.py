@@ -26,11 +26,18 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one participant, or one address without a token, may ask; sizes in bytes."""
+    """How much one participant, or one address without a token, may ask; sizes in bytes.
+
+    `upload` is for bodies in FHIR and needs a token; a participant has at most so many `emergencies` open at
+    once, and so many `panels`.
+    """
 
     participant: Rate = _PARTICIPANT
     address: Rate = _ADDRESS
     body: int = 65_536
+    upload: int = 16_777_216
+    emergencies: int = 20
+    panels: int = 100
     target: int = 8_192
     parameters: int = 100
 

@@ -8,6 +8,12 @@ from exchange.repository.database.embedded import (
     url_with,
 )
 from exchange.repository.database.migrate import migrate
+from exchange.repository.disclosure.care import (
+    EmergencyAccess,
+    Finding,
+    emergency_accesses,
+    review_emergency,
+)
 from exchange.repository.disclosure.clock import ClockRunsBackwards, accept_clock, latest_instant
 from exchange.repository.disclosure.late import (
     Closing,
@@ -63,8 +69,10 @@ __all__ = [
     "CursorRefused",
     "Described",
     "Doubt",
+    "EmergencyAccess",
     "Entry",
     "Event",
+    "Finding",
     "Found",
     "Identity",
     "IncomingPatient",
@@ -94,6 +102,7 @@ __all__ = [
     "consents_of",
     "decide_review",
     "doubts",
+    "emergency_accesses",
     "ensure_database",
     "ensure_running",
     "events_of",
@@ -120,6 +129,7 @@ __all__ = [
     "register_participants",
     "remove_rows",
     "reprofile",
+    "review_emergency",
     "scheduler_database",
     "scope_criteria",
     "scope_setting",

@@ -25,6 +25,7 @@ from exchange.consent import (
 from exchange.model.records import Labels, Resource
 from exchange.repository.disclosure.arriving import UNKNOWN_PATIENT, hold_arrivals, take_consents
 from exchange.repository.disclosure.births import births_of
+from exchange.repository.disclosure.care import end_referrals, note_referrals
 from exchange.repository.disclosure.directives import drop_directives
 from exchange.repository.disclosure.own_care import state_of
 from exchange.repository.disclosure.relationships import note_events
@@ -78,6 +79,7 @@ def _publish_wave(
     outcomes |= _store(conn, renditions, context, at)
     rematch(conn, _affected(accepted.values(), subjects), context, at)
     note_events(conn, [e for item in accepted.values() for e in _event(item, subjects)])
+    note_referrals(conn, _about_somebody(accepted.values(), subjects), context)
     return outcomes
 
 
@@ -175,6 +177,15 @@ def _event(item: PublishItem, subjects: Mapping[str | None, Subject]) -> Iterato
     patient = subjects[item.patient].patient
     if patient is not None and item.event_time is not None:
         yield patient, item.event_time, item.resource["resourceType"] == "Encounter"
+
+
+def _about_somebody(
+    items: Iterable[PublishItem], subjects: Mapping[str | None, Subject]
+) -> Iterator[tuple[int, datetime | None, Resource]]:
+    for item in items:
+        patient = subjects[item.patient].patient
+        if patient is not None:
+            yield patient, item.event_time, item.resource
 
 
 def _store(
@@ -293,6 +304,7 @@ def _delete(conn: psycopg.Connection, references: Sequence[str], context: Contex
     store.entomb(conn, rids, at)
     store.remove(conn, rids)
     store.clear_withheld(conn, pairs)
+    end_referrals(conn, references)
     revoked = drop_directives(conn, [fhir_id for kind, fhir_id in pairs if kind == "Consent"])
     if revoked:
         reprofile(conn, revoked, context, at)

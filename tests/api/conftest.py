@@ -108,7 +108,7 @@ def partner(code: str, kind: str, purposes: tuple[str, ...], **agreement: Any) -
 PARTNERS = {
     found.code: found
     for found in (
-        partner("lakeside_hospital", "hospital", ("TREAT", "HOPERAT")),
+        partner("lakeside_hospital", "hospital", ("TREAT", "HOPERAT", "COVERAGE", "BTG")),
         partner("prairie_clinic", "clinic", ("TREAT",)),
         partner("north_shelter", "shelter", ("COC",)),
         partner("closed_clinic", "clinic", ("TREAT",), ends=date(2026, 2, 1)),

@@ -73,3 +73,4 @@ def derive_relationships(conn: psycopg.Connection, patients: Sequence[int], last
         f"INSERT INTO relationship (participant, patient, basis, until) {_DERIVED}",
         {"patients": list(patients), "lasts": lasts},
     )
+    conn.execute("SELECT derive_stated_care(%s)", (list(patients),))

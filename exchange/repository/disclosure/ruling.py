@@ -79,6 +79,9 @@ def redecide_all(conn: psycopg.Connection, context: Context, at: datetime) -> in
         (_digest(context), at),
     )
     withdraw(conn, forbidden_rows(conn, at), context, at)
+    conn.execute(
+        "SELECT derive_stated_care(ARRAY(SELECT patient FROM care_statement WHERE basis = 'referral'))"
+    )
     return len(classes)
 
 
