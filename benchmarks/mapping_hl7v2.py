@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from exchange.content import load_partners, read_tree
-from exchange.formats.hl7v2 import messages
+from exchange.formats.hl7v2_batch import messages
 from exchange.mapping import Maps, load_maps, map_record
 from exchange.model.errors import RecordRejected
 from exchange.model.records import SourceRecord

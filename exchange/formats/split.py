@@ -9,7 +9,17 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from exchange.formats import ccda, delimited, fhir_json, hl7v2, hsds_json, x12, x12_claims, x12_records
+from exchange.formats import (
+    ccda,
+    delimited,
+    fhir_json,
+    hl7v2,
+    hl7v2_batch,
+    hsds_json,
+    x12,
+    x12_claims,
+    x12_records,
+)
 from exchange.formats.records import Rejected, rejected, whole_document
 from exchange.model.errors import RecordRejected
 from exchange.model.partner import Feed, Partner
@@ -45,7 +55,7 @@ def _with_usable_key(item: SourceRecord | Rejected) -> SourceRecord | Rejected:
 
 
 def _split_hl7v2(document: Document, feed: Feed, partner: Partner) -> Split:
-    found = list(hl7v2.messages(document.payload))
+    found = list(hl7v2_batch.messages(document.payload))
     if not found:
         raise RecordRejected("no MSH segment in the document", code="structure", position=document.name)
     base = whole_document(document, partner.code, feed.format)
@@ -53,16 +63,20 @@ def _split_hl7v2(document: Document, feed: Feed, partner: Partner) -> Split:
     for ordinal, payload in found:
         position = document.name if alone else f"{document.name} message {ordinal}"
         record = replace(base, payload=payload, position=position, key=position, event_time=None)
-        yield _identified_message(record, feed)
+        yield _identified_message(record, ZoneInfo(partner.timezone))
+    for fault in hl7v2_batch.envelope_faults(document.payload):
+        position = f"{document.name} {fault.expression}"
+        trailer = replace(base, payload=fault.segment, position=position, key=position, event_time=None)
+        yield rejected(trailer, RecordRejected(fault.problem, code="incomplete", expression=fault.expression))
 
 
-def _identified_message(record: SourceRecord, feed: Feed) -> SourceRecord | Rejected:
+def _identified_message(record: SourceRecord, zone: ZoneInfo) -> SourceRecord | Rejected:
     try:
         header = hl7v2.header_reader(hl7v2.parse(record.payload))
     except RecordRejected as error:
         return rejected(record, error)
     key = "|".join(header(number) for number in (3, 4, 10))
-    sent = hl7v2.timestamp(header(7).split("^")[0])
+    sent = hl7v2.timestamp(header(7).split("^")[0], zone)
     return replace(record, key=key if header(10) else record.key, event_time=sent)
 
 

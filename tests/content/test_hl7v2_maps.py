@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exchange.formats.hl7v2 import messages
+from exchange.formats.hl7v2_batch import messages
 from exchange.model.errors import RecordRejected
 from exchange.model.records import Mapped
 from tests.content.mapping import ROOT, codes, errors, id_in, mapped, of_type, the

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from exchange.formats.hl7v2 import messages
+from exchange.formats.hl7v2_batch import messages
 from exchange.model.errors import RecordRejected
 from exchange.validation import validate
 from tests.content.mapping import ROOT, mapped
