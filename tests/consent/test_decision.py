@@ -3,7 +3,16 @@ from datetime import timedelta
 
 import pytest
 
-from exchange.consent import REPOSITORY, Context, Participant, decide, intervals, parse_rules
+from exchange.consent import (
+    REPOSITORY,
+    Context,
+    Participant,
+    decide,
+    identity_hold,
+    intervals,
+    parse_rules,
+    profile,
+)
 from exchange.consent.explain import explain
 from exchange.model.records import Viewer
 from tests.consent.builders import chosen, consent, provision, record, viewer
@@ -136,3 +145,13 @@ def test_the_explanation_of_a_consent_that_leaves_somebody_out(context, noon):
     told = chosen(consent(provision=provision("permit", to=["southside_clinic"])))
     lines = explain(record(told), viewer(), context, noon)
     assert "Statement 0 of the profile does not reach this in Consent.provision." in lines
+
+
+def test_an_emergency_does_not_open_records_that_may_be_two_peoples(context, noon):
+    held = profile([(identity_hold(), True)])
+    for purpose, who, effect in (
+        ("BTG", "lakeside_hospital", "deny"),
+        ("TREAT", "lakeside_hospital", "deny"),
+        ("TREAT", "prairie_clinic", "permit"),
+    ):
+        assert decide(record(held), viewer(who, purpose), context, noon).effect == effect

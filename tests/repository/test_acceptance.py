@@ -259,6 +259,18 @@ def test_a_person_may_opt_out_for_mental_health_alone(permitted):
         assert permitted(record(partial, "SUD"), asked)
 
 
+# 17
+def test_a_parent_is_not_shown_a_fourteen_year_olds_visit_for_an_infection(permitted):
+    family = viewer(purpose="FAMRQT")
+    policy = [{"uri": "https://mosaic-exchange.example/policy/authorization"}]
+    root = provision("permit", to=["lakeside_hospital"], purpose=["FAMRQT"])
+    mother, minor = [{"reference": "RelatedPerson/m"}], [{"reference": "Patient/p1"}]
+    for performer, shown in ((mother, False), (minor, True)):
+        given = chosen(consent(policy=policy, category=[], provision=root, performer=performer))
+        assert permitted(record(given, "STD", "ADOL"), family) is shown
+    assert permitted(record(chosen(), "STD", "ADOL"))
+
+
 # 18
 @pytest.mark.parametrize(
     ("source", "who"), [("dunes_hospital", "lakeside_hospital"), ("prairie_clinic", "dunes_hospital")]
@@ -318,6 +330,30 @@ def test_a_drug_is_evidence_by_its_route_and_strength(law, code, strength):
     found = label(order, CLINIC, law.rules)
     assert found.codes == {"OPIOIDUD"}
     assert {e.strength for e in found.evidence} == {strength}
+
+
+# 21, by its ingredient: a patch treats pain
+@pytest.mark.parametrize(
+    ("elements", "strength"),
+    [
+        ({}, "strong"),
+        ({"dosageInstruction": [{"route": {"text": "Sublingual"}}]}, "strong"),
+        ({"dosageInstruction": [{"route": {"text": "Transdermal"}}]}, "weak"),
+        ({"dosageInstruction": [{"route": {"coding": [{"code": "45890007"}]}}]}, "weak"),
+        ({"dosageInstruction": [{"text": "apply one patch weekly"}]}, "weak"),
+    ],
+)
+def test_buprenorphine_by_its_ingredient_is_evidence_by_its_route(law, elements, strength):
+    drug = coded("http://www.nlm.nih.gov/research/umls/rxnorm", "1819")
+    order = {
+        "resourceType": "MedicationRequest",
+        "id": "m",
+        "medicationCodeableConcept": {**drug, "text": "drug"},
+        **elements,
+    }
+    found = label(order, CLINIC, law.rules)
+    assert found.codes == {"OPIOIDUD"}
+    assert {e.strength for e in found.evidence if "substance-use" in e.detail} == {strength}
 
 
 # 22, 23

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal
 
 from exchange.consent.directives.reading import ACT_CODE, ACT_REASON, CONFIDENTIALITY
@@ -20,7 +21,12 @@ PROGRAM_SYSTEM = "urn:mosaic:program"
 UNREAD = "PDS"
 """What could not be read is protected until somebody has looked at it."""
 
+ThroughSkin = Callable[[], bool]
+"""Whether the record is about a drug given through the skin; asked only where that matters."""
+
 _UNLABELLED = Labels()
+_PATCH = re.compile(r"transdermal|\bpatch(es)?\b|butrans|'45890007'", re.IGNORECASE)
+"""Words of a patch, its brand, and SNOMED CT's transdermal route."""
 _ABOUT_RELATIVES = frozenset(["FamilyMemberHistory"])
 
 
@@ -95,21 +101,26 @@ def labels_from(evidence: tuple[Evidence, ...], vocabulary: Vocabulary) -> Label
 
 def _look(resource: Resource, source: Source, rules: Rules) -> _Look:
     kind = resource["resourceType"]
+    skin = partial(_through_skin, resource)
     evidence = list(_program_evidence(source, kind, rules))
     references: list[tuple[str, str]] = []
     for name, element in resource.items():
         form = type(element)
         if form is dict or form is list:
             found = findings(name, element)
-            evidence.extend(_evidence(found, f"{kind}.{name}", kind, rules))
+            evidence.extend(_evidence(found, f"{kind}.{name}", skin, kind, rules))
             references.extend(
                 (f"{kind}.{name}", to)
                 for key, to in found.references
                 if key not in rules.vocabulary.file.references_not_followed
             )
         elif form is str and name in TEXTS:
-            evidence.extend(_from_hits(rules.lists.of_text(element), "text", f"{kind}.{name}", kind))
+            evidence.extend(_from_hits(rules.lists.of_text(element), "text", f"{kind}.{name}", skin, kind))
     return _Look(tuple(evidence), tuple(references))
+
+
+def _through_skin(resource: Resource) -> bool:
+    return _PATCH.search(repr(resource)) is not None
 
 
 @lru_cache(maxsize=4096)
@@ -125,7 +136,9 @@ def _program_evidence(source: Source, kind: str, rules: Rules) -> tuple[Evidence
     return tuple(Evidence(code, "program", detail) for code in dict.fromkeys(declared))
 
 
-def _evidence(found: Findings, expression: str, kind: str, rules: Rules) -> Iterator[Evidence]:
+def _evidence(
+    found: Findings, expression: str, skin: ThroughSkin, kind: str, rules: Rules
+) -> Iterator[Evidence]:
     for coding in found.declared:
         yield from _from_declared(coding, expression, rules.vocabulary)
     for system, code, worded in found.codings:
@@ -133,20 +146,22 @@ def _evidence(found: Findings, expression: str, kind: str, rules: Rules) -> Iter
         if hits is None or (not worded and not _administrative(system, rules)):
             yield Evidence(UNREAD, "code", "a code that cannot be read", expression, "weak")
         elif hits:
-            yield from _from_hits(hits, "code", expression, kind)
+            yield from _from_hits(hits, "code", expression, skin, kind)
     for text in found.texts:
         if hits := rules.lists.of_text(text):
-            yield from _from_hits(hits, "text", expression, kind)
+            yield from _from_hits(hits, "text", expression, skin, kind)
     if found.mute:
         yield Evidence(UNREAD, "text", "an attachment that cannot be read", expression, "weak")
 
 
 def _from_hits(
-    hits: Iterable[Hit], basis: Literal["code", "text"], expression: str, kind: str
+    hits: Iterable[Hit], basis: Literal["code", "text"], expression: str, skin: ThroughSkin, kind: str
 ) -> Iterator[Evidence]:
     for hit in hits:
         if hit.strength == "relative" or kind in _ABOUT_RELATIVES:
             yield Evidence(hit.label, "inference", f"{hit.row} about a relative", expression, "weak")
+        elif hit.strength == "unless-patch":
+            yield Evidence(hit.label, basis, hit.row, expression, "weak" if skin() else "strong")
         elif hit.strength != "never":
             yield Evidence(hit.label, basis, hit.row, expression, hit.strength)
 

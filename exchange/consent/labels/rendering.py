@@ -12,7 +12,7 @@ from exchange.model.records import Labels, Resource
 _BASIS = "http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-sec-label-basis"
 _PART2 = "42CFRPart2"
 _MARK = "RedisclosureProhibitionMark"
-_OURS = frozenset(["HMIS", "VAWA", "FERPA", "SUDCounselingNotes"])
+_OURS = frozenset(["HMIS", "VAWA", "FERPA", "VITAL", "SUDCounselingNotes"])
 
 
 def with_security(resource: Resource, labels: Labels) -> Resource:

@@ -17,11 +17,11 @@ from exchange.model.records import Files
 COLUMNS = ("system", "match", "value", "label", "strength", "from", "to", "source", "mark")
 ANY_SYSTEM = "*"
 
-Strength = Literal["strong", "weak", "context", "relative", "never"]
+Strength = Literal["strong", "weak", "context", "relative", "never", "unless-patch"]
 """`weak` labels and asks for review, `context` needs a second signal, `relative` is about somebody else,
-`never` takes codes out of a broader row."""
+`never` takes codes out of a broader row; `unless-patch` is strong, but weak of a drug through the skin."""
 
-_STRENGTHS = ("strong", "weak", "context", "relative", "never")
+_STRENGTHS = ("strong", "weak", "context", "relative", "never", "unless-patch")
 _MATCHES = ("exact", "prefix", "display", "words")
 _MARKS = ("V", "V2", "R", "ours")
 STEWARD = re.compile(r"^# steward: \S[^;\n]*; review by (\d{4}-\d{2}-\d{2})$", re.MULTILINE)
