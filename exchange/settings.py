@@ -23,6 +23,9 @@ VARIABLES: Mapping[str, str] = {
     "EXCHANGE_BASE_URL": "address partners reach the API under (default: where `exchange serve` listens)",
     "EXCHANGE_ACTIVATION": "`officers`: the rules two privacy officers signed are in force (production);"
     " `demo`: those of consent/ as they lie there (default: demo)",
+    "EXCHANGE_OPENID_ISSUER": "issuer of OpenID Connect whose people may sign in to the console"
+    " (default: local accounts only); EXCHANGE_OPENID_CLIENT and EXCHANGE_OPENID_SECRET are our client there",
+    "EXCHANGE_AIRFLOW_URL": "where Airflow's pages are, for links from the console (default: no links)",
     "EXCHANGE_ENVIRONMENT": "JSON file with values for ${NAME} in partner.yaml, beside the process"
     " environment (default: environment.json in EXCHANGE_DATA, if there)",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
@@ -44,13 +45,18 @@ def quality_of(exchange: Exchange, partner: str) -> list[Measure]:
             " WHERE started >= %s AND status <> 'open' GROUP BY 1",
             [since],
         ).fetchall()
-    known = {name for name, _ in usable}
-    codes = dict.fromkeys(known, 1.0) | dict(mapped)
+    senders = {code for code, found in exchange.partners.items() if found.feeds}
+    known = {name for name, _ in usable} & senders
+    codes = dict.fromkeys(known, 1.0) | _of(senders, mapped)
     return [
-        _measure("records that could be used", dict(usable), partner),
+        _measure("records that could be used", _of(senders, usable), partner),
         _measure("records whose codes are all mapped", codes, partner),
-        _measure("runs that balanced", dict(balanced), partner),
+        _measure("runs that balanced", _of(senders, balanced), partner),
     ]
+
+
+def _of(senders: set[str], rows: Sequence[tuple[str, float]]) -> dict[str, float]:
+    return {name: share for name, share in rows if name in senders}
 
 
 def _measure(name: str, shares: dict[str, float], partner: str) -> Measure:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from exchange.app import Exchange
 from exchange.cli.common import JsonOption, console, exchange, print_json, table
+from exchange.model.errors import ContentError
+
+if TYPE_CHECKING:
+    from exchange.console import OpenIdProvider
 
 app = typer.Typer(help="The console in the browser, and the people who may sign in to it.")
 
@@ -37,8 +41,24 @@ def serve(
     if opened.settings.activation == "demo" and url.startswith("http://127.0.0.1:"):
         for role, link in demo_links(opened, url):
             console.print(f"  as {role}: {link}", highlight=False, soft_wrap=True)
-    with desk_of(opened, url, airflow_url=os.environ.get("EXCHANGE_AIRFLOW_URL")) as desk:
+    with desk_of(opened, url, _provider(), os.environ.get("EXCHANGE_AIRFLOW_URL")) as desk:
         serve_console(desk, host, port)
+
+
+def _provider() -> OpenIdProvider | None:
+    """The issuer of EXCHANGE_OPENID_ISSUER; its client and secret stand in the environment too."""
+    issuer = os.environ.get("EXCHANGE_OPENID_ISSUER")
+    if not issuer:
+        return None
+    from exchange.console import OpenIdProvider
+
+    named = ("EXCHANGE_OPENID_CLIENT", "EXCHANGE_OPENID_SECRET")
+    client, secret = (os.environ.get(name, "") for name in named)
+    if not client or not secret:
+        raise ContentError(
+            "is needed with EXCHANGE_OPENID_ISSUER", field=named[0] if not client else named[1]
+        )
+    return OpenIdProvider(issuer, client, secret)
 
 
 def demo_links(opened: Exchange, url: str) -> list[tuple[str, str]]:
@@ -67,6 +87,9 @@ def invite(
     role: Annotated[list[str], typer.Option(help="May be given several times.")],
     name: Annotated[str, typer.Option(help="As colleagues know them.")] = "",
     participant: Annotated[str | None, typer.Option(help="Whose partner account it is.")] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="`issuer|subject` of OpenID Connect, for who signs in there.")
+    ] = None,
     base_url: Annotated[str, typer.Option(help="Where people reach the console.")] = "http://127.0.0.1:8766",
 ) -> None:
     """Make an account and a link that signs in once, valid for a week; they choose a password then."""
@@ -79,7 +102,7 @@ def invite(
 
         find_partner(opened.partners, participant)
     with opened.work.connect() as connection:
-        add_account(connection, login, name or login, role, participant, at)
+        add_account(connection, login, name or login, role, participant, at, subject)
         token = make_link(connection, login, at + _INVITATION)
         connection.commit()
     console.print(f"{base_url.rstrip('/')}/link/{token}", highlight=False, soft_wrap=True)

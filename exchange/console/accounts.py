@@ -46,9 +46,18 @@ class Account:
 
 
 def add_account(
-    connection: Connection, login: str, name: str, roles: Sequence[str], participant: str | None, at: datetime
+    connection: Connection,
+    login: str,
+    name: str,
+    roles: Sequence[str],
+    participant: str | None,
+    at: datetime,
+    subject: str | None = None,
 ) -> Account:
-    """A new account without a password; raises ContentError for one that could not work."""
+    """A new account without a password; raises ContentError for one that could not work.
+
+    `subject`: issuer, `|` and subject of OpenID Connect, for somebody who signs in there.
+    """
     if not login.strip() or login != login.strip().lower():
         raise ContentError("a login is lower case and has no spaces around it", field="login")
     unknown = set(roles) - set(ROLES)
@@ -57,9 +66,9 @@ def add_account(
     if "partner" in roles and participant is None:
         raise ContentError("a partner's account needs the participant it belongs to", field="participant")
     made = connection.execute(
-        "INSERT INTO console_account (login, name, roles, participant, created)"
-        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        [login, name, list(roles), participant, at],
+        "INSERT INTO console_account (login, name, roles, participant, subject, created)"
+        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        [login, name, list(roles), participant, subject, at],
     )
     if not made.rowcount:
         raise ContentError("there is such an account already", field=login)

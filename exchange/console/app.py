@@ -160,6 +160,7 @@ def _visit(desk: Desk, request: Request, form: Mapping[str, str], files: Mapping
         csrf=cookies.csrf(desk, request),
         browser=request.scope.get("exchange.browser", ""),
         session=request.cookies.get(cookies.session_name(desk), ""),
+        openid=request.cookies.get(cookies.OPENID, ""),
         told=cookies.told(desk, request),
         at=desk.now(),
     )

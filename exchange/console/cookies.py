@@ -18,6 +18,7 @@ from exchange.console.messages import Redirect, Visit
 from exchange.crypto import keyed_hash
 
 LANGUAGE = "language"
+OPENID = "openid"
 _TOLD = "told"
 _YEAR = 31_536_000
 
@@ -67,6 +68,8 @@ def carry(desk: Desk, response: Response, answer: Redirect) -> None:
             _set(desk, response, session_name(desk), answer.session, None)
         else:
             response.delete_cookie(session_name(desk), secure=desk.secure, httponly=True)
+    if answer.openid:
+        _set(desk, response, OPENID, answer.openid, 600)
     if answer.language:
         _set(desk, response, LANGUAGE, answer.language, _YEAR)
 

@@ -37,6 +37,7 @@ class Visit:
     csrf: str
     browser: str
     session: str
+    openid: str
     told: str
     at: datetime
 
@@ -60,12 +61,16 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Go on at another address; `told` is shown there once, `session` begins, or ends where it is empty."""
+    """Go on at another address; `told` is shown there once, `session` begins, or ends where it is empty.
+
+    `openid` is what the browser keeps while somebody signs in elsewhere.
+    """
 
     to: str
     told: str = ""
     session: str | None = None
     language: str = ""
+    openid: str = ""
 
 
 @dataclass(frozen=True, slots=True)

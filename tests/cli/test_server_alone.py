@@ -25,6 +25,8 @@ EXTRAS = (
     "argon2",
     "authlib",
     "babel",
+    "croniter",
+    "joserfc",
     "jinja2",
     "python_multipart",
 )

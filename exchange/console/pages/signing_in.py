@@ -5,6 +5,7 @@ from __future__ import annotations
 from exchange.app.viewing import record_sign_in
 from exchange.console.accounts import (
     Account,
+    account_of_subject,
     check_secret,
     close_session,
     open_session,
@@ -13,7 +14,9 @@ from exchange.console.accounts import (
 )
 from exchange.console.desk import Desk
 from exchange.console.language import LANGUAGES
-from exchange.console.messages import Answer, Page, Redirect, Visit
+from exchange.console.messages import Answer, NotFound, Page, Redirect, Visit
+from exchange.console.openid import NotSignedIn, subject_of
+from exchange.console.openid import begin as begin_openid
 from exchange.console.places import everybody, nobody
 from exchange.model.errors import ContentError
 
@@ -70,6 +73,30 @@ def follow_link(desk: Desk, visit: Visit) -> Answer:
     return begin(desk, visit, found, "/")
 
 
+def openid(desk: Desk, visit: Visit) -> Answer:
+    if desk.provider is None:
+        raise NotFound
+    begun = begin_openid(desk.provider, f"{desk.base_url}/openid/callback", desk.cookie_key)
+    return Redirect(begun.address, openid=begun.cookie)
+
+
+def openid_callback(desk: Desk, visit: Visit) -> Answer:
+    if desk.provider is None:
+        raise NotFound
+    callback = f"{desk.base_url}/openid/callback"
+    try:
+        subject = subject_of(desk.provider, callback, desk.cookie_key, visit.openid, visit.query, visit.at)
+    except NotSignedIn:
+        record_sign_in(desk.exchange, "sign-in-refused", "somebody", visit.address)
+        return Page("openid_refused.html", status=403)
+    with desk.exchange.work.connect() as connection:
+        found = account_of_subject(connection, subject)
+    if found is None:
+        record_sign_in(desk.exchange, "sign-in-refused", subject, visit.address)
+        return Page("openid_unknown.html", {"subject": subject}, 403)
+    return begin(desk, visit, found, "/")
+
+
 def account_page(desk: Desk, visit: Visit) -> Answer:
     return Page("account.html", {"wrong": ""})
 
@@ -100,6 +127,8 @@ PLACES = (
     nobody("/sign-in", sign_in_page),
     nobody("/sign-in", sign_in, "POST"),
     everybody("/sign-out", sign_out, "POST"),
+    nobody("/openid", openid),
+    nobody("/openid/callback", openid_callback),
     nobody("/link/{token}", link_page),
     nobody("/link/{token}", follow_link, "POST"),
     everybody("/account", account_page),
