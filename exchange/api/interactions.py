@@ -32,8 +32,9 @@ from exchange.repository import CursorRefused, Page, Reader
 from exchange.repository import everything as find_everything
 from exchange.repository import match as find_matches
 from exchange.repository import read as find
-from exchange.repository import search as find_page
-from exchange.repository.reading.query import PATIENT_PARAMETERS, Include, parse_query
+from exchange.repository import search_for as find_page
+from exchange.repository.reading.criteria import types_asked
+from exchange.repository.reading.query import ANY, Include, parse_query
 
 _ABOUT = re.compile(rb'"Patient/([0-9a-f-]{36})"')
 
@@ -95,15 +96,17 @@ def search(asked: Asked, wanted: Interaction) -> Answer:
     """One page of what matches; the same parameters give the same bytes whatever is hidden."""
     access.require(asked.held, wanted.type, "s")
     asked = _revealed(asked)
-    query = parse_query(wanted.type, asked.parameters, asked.call.at)
+    query = parse_query(wanted.type, asked.parameters, asked.call.at, wanted.id)
     _refuse_unknown(asked, query.unknown)
+    for reached in types_asked(query.where):
+        access.require(asked.held, reached, "s")
     for include in query.includes:
         _require_included(asked.held, include)
     service = asked.service
     with _view(asked, reach(asked.held.scopes, wanted.type, "s")) as view:
-        page = find_page(view, wanted.type, asked.parameters, service.fhir_url, service.cursor_key)
+        page = find_page(view, query, service.fhir_url, service.cursor_key)
         append(view.conn, query_entries(asked.who, asked.how, asked.call.text, _disclosed(page)))
-    return _bundle(asked, _Shown(_hidden(asked, page), wanted.type, _applied(asked.parameters, page)))
+    return _bundle(asked, _Shown(_hidden(asked, page), query.path, _applied(asked.parameters, page)))
 
 
 def _hidden(asked: Asked, page: Page) -> Page:
@@ -181,7 +184,7 @@ def _require_included(held: Access, include: Include) -> None:
         return
     if include.reverse:
         access.require(held, include.source, "r")
-    elif include.parameter in PATIENT_PARAMETERS:
+    elif include.source != ANY and include.of_subject:
         access.require(held, "Patient", "r")
     else:
         access.require(held, include.target or ANY_TYPE, "r")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from exchange.api.messages import Refusal
+from exchange.repository import parameters
 
 _TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
 _ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")
@@ -17,7 +19,7 @@ Name = Literal["capabilities", "read", "search-type", "everything", "match"]
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """An interaction that is served, on a type and perhaps an instance."""
+    """An interaction that is served, on a type and perhaps an instance (of a search: whose compartment)."""
 
     name: Name
     type: str = ""
@@ -30,6 +32,8 @@ def interaction(method: str, path: str, types: Collection[str]) -> Interaction:
     match path.strip("/").split("/"):
         case ["metadata"]:
             return _only(method, "GET", Interaction("capabilities"))
+        case ["Provenance", key] if _ID.fullmatch(key):
+            return _only(method, "GET", Interaction("read", "Provenance", key))
         case [name, *rest] if _TYPE.fullmatch(name):
             if name not in types:
                 raise Refusal(404, "not-supported", "this resource type is not served here")
@@ -47,6 +51,12 @@ def interaction(method: str, path: str, types: Collection[str]) -> Interaction:
 _ALLOW = {"Allow": ""}
 
 
+@cache
+def compartment_types() -> frozenset[str]:
+    """Types whose records are about a person: what can be searched within a Patient's compartment."""
+    return frozenset(name for name, own in parameters().items() if any(p.subject for p in own.values()))
+
+
 def _of_type(method: str, name: str, rest: list[str]) -> Interaction:
     match rest:
         case []:
@@ -59,6 +69,8 @@ def _of_type(method: str, name: str, rest: list[str]) -> Interaction:
             raise _no_operation()
         case [key] if _ID.fullmatch(key):
             return _only(method, "GET", Interaction("read", name, key))
+        case [key, inner] if name == "Patient" and _ID.fullmatch(key) and inner in compartment_types():
+            return _only(method, "GET", Interaction("search-type", inner, key))
         case [key, "$everything"] if name == "Patient" and _ID.fullmatch(key):
             return _only(method, "GET", Interaction("everything", name, key))
         case [_, operation] if operation.startswith("$"):

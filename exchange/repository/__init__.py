@@ -43,7 +43,6 @@ from exchange.repository.identity.reviews import (
     patients_of,
 )
 from exchange.repository.reading.chosen import Chosen, Wanted, chosen, seen_pairs
-from exchange.repository.reading.conditions import BadSearch
 from exchange.repository.reading.cursor import CursorRefused
 from exchange.repository.reading.everything import everything
 from exchange.repository.reading.match import Described, Identity, Matches, match
@@ -51,7 +50,8 @@ from exchange.repository.reading.page import Entry, Page, searchset
 from exchange.repository.reading.read import Found, read
 from exchange.repository.reading.reader import Lent, Reader, reader
 from exchange.repository.reading.scoping import Criteria, scope_criteria, scope_setting
-from exchange.repository.reading.search import search
+from exchange.repository.reading.search import search, search_for
+from exchange.repository.reading.syntax import BadSearch
 from exchange.repository.reading.view import Served
 from exchange.repository.storage.items import ItemOutcome, PublishItem, PublishResult
 from exchange.repository.storage.known import known_labels
@@ -134,6 +134,7 @@ __all__ = [
     "scope_criteria",
     "scope_setting",
     "search",
+    "search_for",
     "searchset",
     "seen_pairs",
     "settle_overlay",

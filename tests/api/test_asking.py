@@ -7,8 +7,9 @@ from random import Random
 
 import pytest
 
-from exchange.app.asking import Request, material_of, random_request, shrink, told
+from exchange.app.asking import Request, material_of, shrink, told
 from exchange.app.comparing import Answer, differences
+from exchange.app.drawing import random_request
 from exchange.repository.reading.conditions import MODIFIERS
 
 PATIENT = {
@@ -65,6 +66,8 @@ def test_every_kind_of_parameter_is_asked_with_every_modifier(requests):
         "date": "date",
         "value-quantity": "quantity",
         "encounter": "reference",
+        "_profile": "uri",
+        "code-value-quantity": "composite",
     }
     wanted = {f"{name}:{m}" if m else name for name, kind in kinds.items() for m in MODIFIERS[kind]}
     shapes = {
@@ -78,7 +81,15 @@ def test_every_kind_of_parameter_is_asked_with_every_modifier(requests):
         "_id",
         "_lastUpdated",
     }
+    shapes |= {"_include:iterate", "_revinclude:iterate"}
     assert wanted | shapes | {"patient", "_since", "_cursor"} <= names
+    for relation in (
+        "patient.",
+        "subject:Patient.",
+        "_has:Observation:patient:",
+        "_has:Observation:subject:",
+    ):
+        assert any(name.startswith(relation) for name in names), relation
 
 
 def test_the_same_seed_asks_the_same():

@@ -25,7 +25,8 @@ def test_every_type_and_parameter_it_names_is_served(statement, ask, software, t
     for resource in statement["rest"][0]["resource"]:
         assert ask(software, resource["type"], token=token).status_code == 200
         for parameter in resource["searchParam"]:
-            missing = f"{resource['type']}?{parameter['name']}:missing=true"
+            word = "=http://loinc.org|1$2026" if parameter["type"] == "composite" else ":missing=true"
+            missing = f"{resource['type']}?{parameter['name']}{word}"
             assert ask(software, missing, token=token).status_code == 200, missing
 
 

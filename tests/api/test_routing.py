@@ -20,6 +20,8 @@ TYPES = ("Patient", "Observation")
         ("POST", "/Observation/_search", Interaction("search-type", "Observation")),
         ("GET", "/Observation/a-1.b", Interaction("read", "Observation", "a-1.b")),
         ("GET", "/Patient/7/$everything", Interaction("everything", "Patient", "7")),
+        ("GET", "/Patient/7/Observation", Interaction("search-type", "Observation", "7")),
+        ("GET", "/Provenance/7", Interaction("read", "Provenance", "7")),
     ],
 )
 def test_what_is_served(method, path, expected):
@@ -47,7 +49,9 @@ def test_what_is_served(method, path, expected):
         ("GET", "/$export", 404),
         ("GET", "/Patient/$match", 405),
         ("GET", "/Observation/7/$everything", 404),
-        ("GET", "/Patient/7/Observation", 404),
+        ("GET", "/Patient/7/Organization", 404),
+        ("GET", "/Observation/7/Patient", 404),
+        ("POST", "/Patient/7/Observation", 405),
         ("GET", "/Patient/../Patient", 404),
         ("GET", "/Patient/7;x", 404),
         ("GET", "/Patient/7\n", 404),

@@ -122,7 +122,7 @@ def test_provenance_comes_with_what_was_found_and_can_be_read(world, ask, people
 def test_elements_leaves_what_was_asked_for_and_says_so(world, ask, people):
     world.publish(world.item("hospital", observation("hospital", people[0], "a")))
     body = orjson.loads(ask("Observation", "_elements=status").entries[0].body)
-    assert body.keys() == {"resourceType", "id", "meta", "status"}
+    assert body.keys() == {"resourceType", "id", "meta", "status", "code"}
     assert body["meta"]["tag"][0]["code"] == "SUBSETTED"
 
 

@@ -35,6 +35,8 @@ def _texts(parameter: Parameter, place: Place, found: Any) -> Iterator[str]:
         yield from _strings(found)
     elif parameter.kind == "date":
         yield from _dates(found)
+    elif parameter.kind == "uri":
+        yield from (_escaped(found), _escaped(found.rpartition("/")[0]))
     elif parameter.kind == "reference":
         text = found.get("reference", "") if isinstance(found, dict) else found
         yield from (text, text.rpartition("/")[2]) if text else ()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-from exchange.repository.reading.include import distinct, referred
-from exchange.repository.reading.persons import persons_of
+from exchange.repository.reading.include import referred
+from exchange.repository.reading.persons import distinct, persons_of
 from exchange.repository.reading.provenance import provenance_of
 from exchange.repository.reading.reader import (
     BEST_OF_CLUSTER,
@@ -76,7 +76,8 @@ def chosen(reader: Reader, wanted: Iterable[Wanted]) -> Chosen:
         person = people.get(row.patient) if row.type == "Patient" and row.patient is not None else None
         if person is not None and str(person.golden_id) in by_person:
             named[key] = by_person[str(person.golden_id)]
-    around = _not_yet(referred(reader, None, [row for _, row in others]), named.values())
+    refers = [one for one in named.values() if one.type != "Patient"]
+    around = _not_yet(referred(reader, None, refers, about_nobody=True), named.values())
     served = [*patients, *(s for s in named.values() if s.type != "Patient"), *around]
     return Chosen(
         named,

@@ -1,20 +1,15 @@
-"""One search parameter as an SQL condition over `resource r` and the index tables.
-
-https://hl7.org/fhir/R4/search.html. Values are always arguments; only names of ours become SQL.
-"""
+"""One search parameter as an SQL condition over a row of `resource` and the index tables."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
-from uuid import UUID
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from exchange.model.errors import ExchangeError
-from exchange.repository.storage.dates import span
-from exchange.repository.storage.parameters import Kind, Parameter, fold, hash32, token_key
+from exchange.repository.reading import matchers
+from exchange.repository.reading.criteria import Criterion
+from exchange.repository.reading.matchers import MATCHES, Arguments, Match
+from exchange.repository.reading.syntax import BadSearch, split_bar, split_values
+from exchange.repository.storage.parameters import Kind, Parameter, identifier_key, paired_key, parameters
 
 TABLES: dict[Kind, str] = {
     "token": "index_token",
@@ -22,260 +17,120 @@ TABLES: dict[Kind, str] = {
     "date": "index_date",
     "reference": "index_reference",
     "quantity": "index_quantity",
+    "uri": "index_string",
 }
 MODIFIERS: dict[Kind, frozenset[str]] = {
-    "token": frozenset({"", "not", "missing"}),
+    "token": frozenset({"", "not", "missing", "in", "not-in"}),
     "string": frozenset({"", "exact", "contains", "missing"}),
     "date": frozenset({"", "missing"}),
-    "reference": frozenset({"", "missing"}),
+    "reference": frozenset({"", "missing", "identifier"}),
     "quantity": frozenset({"", "missing"}),
+    "uri": frozenset({"", "missing", "above", "below"}),
+    "composite": frozenset({""}),
 }
-_PREFIXED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.+)\Z", re.DOTALL)
-_SPLIT = re.compile(r"(?<!\\),")
-_NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?")
-_WHOLE = re.compile(r"[0-9]{1,9}")
-
-
-class BadSearch(ExchangeError):
-    """A search that cannot be carried out as written; the message names the parameter, never the value."""
-
-    http_status = 400
-    issue_code = "invalid"
-
-
-@dataclass(slots=True)
-class Arguments:
-    """Values of a statement under construction, by the names it uses for them."""
-
-    values: dict[str, Any] = field(default_factory=dict)
-
-    def add(self, value: Any) -> str:
-        """The placeholder that stands for `value`."""
-        name = f"a{len(self.values)}"
-        self.values[name] = value
-        return f"%({name})s"
+_NEGATED = frozenset({"not", "not-in"})
 
 
 @dataclass(frozen=True, slots=True)
-class Criterion:
-    """A parameter with its modifier and the values of which one must match."""
+class Scope:
+    """Where a condition holds: the alias of `resource`; `patients` stands for those searched, if known."""
 
-    parameter: Parameter
-    modifier: str
-    values: tuple[str, ...]
-    at: datetime
-
-
-def split_values(text: str) -> tuple[str, ...]:
-    r"""Values separated by commas; a backslash takes `,` `|` `$` and itself literally.
-
-    >>> split_values(r"a,b\,c")
-    ('a', 'b\\,c')
-    """
-    return tuple(_SPLIT.split(text))
+    alias: str
+    arguments: Arguments
+    patients: str | None = None
 
 
-def whole_number(name: str, text: str) -> int:
-    """The value of a parameter that counts; raises BadSearch for any that is no number, or beyond all use.
-
-    >>> whole_number("_count", "20")
-    20
-    """
-    if not _WHOLE.fullmatch(text):
-        raise BadSearch(f"{name} is a number of at most nine digits")
-    return int(text)
-
-
-def unescape(text: str) -> str:
-    r"""Without the backslashes that protected separators.
-
-    >>> unescape(r"b\,c")
-    'b,c'
-    """
-    return re.sub(r"\\([,|$\\])", r"\1", text)
-
-
-def condition(criterion: Criterion, arguments: Arguments, patients: str | None) -> str:
-    """SQL that holds for a row `r` that matches; `patients` is the placeholder of the patients searched."""
+def condition(criterion: Criterion, scope: Scope) -> str:
+    """SQL that holds for a row that matches; raises BadSearch for a modifier or value that cannot be."""
+    criterion = _with_type(criterion)
     parameter, modifier = criterion.parameter, criterion.modifier
     if modifier not in MODIFIERS[parameter.kind]:
         raise BadSearch(f"{parameter.name} has no modifier :{modifier}")
-    own = f"x.rid = r.rid AND x.param = {arguments.add(parameter.key)}"
-    if patients is not None:
-        own += f" AND x.patient = ANY({patients})"
-    if modifier == "missing":
-        return _missing(criterion, own)
-    match = _MATCHERS[parameter.kind]
-    either = " OR ".join(f"({match(value, criterion, arguments)})" for value in criterion.values)
-    negation = "NOT " if modifier == "not" else ""
-    return f"{negation}EXISTS (SELECT FROM {TABLES[parameter.kind]} x WHERE {own} AND ({either}))"
+    if modifier == "missing" and criterion.values not in (("true",), ("false",)):
+        raise BadSearch(f"{parameter.name}:missing is true or false")
+    positive = _positive(criterion, scope)
+    negated = modifier in _NEGATED or (modifier == "missing" and criterion.values == ("true",))
+    return f"NOT {positive}" if negated else positive
 
 
-def _missing(criterion: Criterion, own: str) -> str:
-    if criterion.values not in (("true",), ("false",)):
-        raise BadSearch(f"{criterion.parameter.name}:missing is true or false")
-    negation = "NOT " if criterion.values == ("true",) else ""
-    return f"{negation}EXISTS (SELECT FROM {TABLES[criterion.parameter.kind]} x WHERE {own})"
+def _with_type(criterion: Criterion) -> Criterion:
+    """`performer:Practitioner=7` is `performer=Practitioner/7`."""
+    parameter, named = criterion.parameter, criterion.modifier
+    if parameter.kind != "reference" or not named[:1].isupper():
+        return criterion
+    if parameter.targets and named not in parameter.targets:
+        raise BadSearch(f"{parameter.name} does not refer to the type {named}")
+    return replace(criterion, modifier="")
 
 
-def _token(value: str, criterion: Criterion, arguments: Arguments) -> str:
-    system, bar, code = _split_bar(value)
-    if not code:
-        if not system:
-            raise BadSearch(f"{criterion.parameter.name} needs a code or a system")
-        return f"x.system = {arguments.add(hash32(system))}"
-    key = f"x.key = {arguments.add(token_key(criterion.parameter.key, code))}"
-    return f"{key} AND x.system = {arguments.add(hash32(system))}" if bar else key
+def _positive(criterion: Criterion, scope: Scope) -> str:
+    """SQL for one of the values being there (for any, when it is asked whether one is missing)."""
+    parameter = criterion.parameter
+    if parameter.unites:
+        own = parameters()[criterion.type]
+        each = [_positive(replace(criterion, parameter=own[name]), scope) for name in parameter.unites]
+        return f"({' OR '.join(each)})"
+    if parameter.kind == "composite":
+        return f"({' OR '.join(_composite(criterion, value, scope) for value in criterion.values)})"
+    key = identifier_key(parameter.key) if criterion.modifier == "identifier" else parameter.key
+    return _exists(criterion, _table(criterion), key, scope)
 
 
-def _split_bar(value: str) -> tuple[str, bool, str]:
-    parts = re.split(r"(?<!\\)\|", value, maxsplit=1)
-    if len(parts) == 1:
-        return "", False, unescape(parts[0])
-    return unescape(parts[0]), True, unescape(parts[1])
+def _table(criterion: Criterion) -> str:
+    return "index_token" if criterion.modifier == "identifier" else TABLES[criterion.parameter.kind]
 
 
-def _string(value: str, criterion: Criterion, arguments: Arguments) -> str:
-    text = unescape(value)
-    folded = arguments.add(fold(text))
-    if criterion.modifier == "exact":
-        return f"x.value = {folded} AND x.original = {arguments.add(text)}"
-    if criterion.modifier == "contains":
-        return f"strpos(x.value, {folded}) > 0"
-    return f"x.value >= {folded} AND x.value < {folded} || {arguments.add(chr(0x10FFFF))}"
+def _exists(criterion: Criterion, table: str, key: int, scope: Scope) -> str:
+    arguments = scope.arguments
+    own = f"x.rid = {scope.alias}.rid AND x.param = {arguments.add(key)}"
+    if scope.patients is not None:
+        own += f" AND x.patient = ANY({scope.patients})"
+    if criterion.modifier != "missing":
+        match = _match(criterion)
+        either = " OR ".join(f"({match(value, criterion, arguments, key)})" for value in criterion.values)
+        own += f" AND ({either})"
+    return f"EXISTS (SELECT FROM {table} x WHERE {own})"
 
 
-def _date(value: str, criterion: Criterion, arguments: Arguments) -> str:
-    prefix, text = _prefixed(value)
-    try:
-        low, high = span(text)
-        if prefix == "ap":
-            margin = max(abs(criterion.at - low) / 10, timedelta(days=1))
-            low, high = low - margin, high + margin
-    except (ValueError, OverflowError):
-        raise BadSearch(f"{criterion.parameter.name} is not a date") from None
-    return compare_span("x.low", "x.high", prefix, arguments.add(low), arguments.add(high))
+def _match(criterion: Criterion) -> Match:
+    if criterion.modifier in ("in", "not-in"):
+        return matchers.in_value_set
+    return matchers.token if criterion.modifier == "identifier" else MATCHES[criterion.parameter.kind]
 
 
-def compare_span(low: str, high: str, prefix: str, from_: str, until: str) -> str:
-    """SQL comparing the half-open span of a row with that of the searched value, by prefix."""
-    inside = f"{low} >= {from_} AND {high} <= {until}"
-    return {
-        "eq": inside,
-        "ne": f"NOT ({inside})",
-        "gt": f"{high} > {until}",
-        "lt": f"{low} < {from_}",
-        "ge": f"({high} > {until} OR {inside})",
-        "le": f"({low} < {from_} OR {inside})",
-        "sa": f"{low} >= {until}",
-        "eb": f"{high} <= {from_}",
-        "ap": f"{low} < {until} AND {high} > {from_}",
-    }[prefix]
+def _composite(criterion: Criterion, value: str, scope: Scope) -> str:
+    """Both parts, `code$value`; within one element where the composite has a base."""
+    composite, own = criterion.parameter, parameters()[criterion.type]
+    code, dollar, rest = value.partition("$") if "\\" not in value else _split(value)
+    if not code or not rest or not dollar:
+        raise BadSearch(f"{composite.name} is two values with $ between them")
+    first, second = (own[name] for name in composite.parts)
+    has_code = _part(criterion, first, code, first.key, scope)
+    if not composite.base:
+        return f"({has_code} AND {_part(criterion, second, rest, second.key, scope)})"
+    system, bar, plain = split_bar(code)
+    if not plain:
+        raise BadSearch(f"{composite.name} needs a code")
+    key = paired_key(criterion.type, composite, f"{system}|{plain}" if bar else plain)
+    return f"({has_code} AND {_part(criterion, second, rest, key, scope)})"
 
 
-def _prefixed(value: str) -> tuple[str, str]:
-    match = _PREFIXED.match(value)
-    if match is None:
-        return "eq", ""
-    return match[1] or "eq", match[2]
+def _split(value: str) -> tuple[str, str, str]:
+    code, *rest = split_values(value, "$")
+    return code, "$", "$".join(rest)
 
 
-def _quantity(value: str, criterion: Criterion, arguments: Arguments) -> str:
-    prefix, text = _prefixed(value)
-    number, _, rest = text.partition("|")
-    system, _, unit = rest.partition("|")
-    if not _NUMBER.fullmatch(number):
-        raise BadSearch(f"{criterion.parameter.name} is not a number")
-    found = _compare_number(prefix, float(number), _half_step(number), arguments)
-    if unit:
-        found += f" AND x.unit = {arguments.add(hash32(unescape(unit)))}"
-    if unit and system:
-        found += f" AND x.system = {arguments.add(hash32(unescape(system)))}"
-    return found
+def _part(criterion: Criterion, parameter: Parameter, value: str, key: int, scope: Scope) -> str:
+    part = replace(criterion, parameter=parameter, values=(value,))
+    return _exists(part, TABLES[parameter.kind], key, scope)
 
 
-def _half_step(number: str) -> float:
-    """Half of what the last digit written stands for: 5.40 means 5.395 up to 5.405."""
-    mantissa, _, exponent = number.lower().partition("e")
-    return 0.5 * 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
-
-
-def _compare_number(prefix: str, number: float, half: float, arguments: Arguments) -> str:
-    if prefix in ("eq", "ne", "ap"):
-        half = abs(number) / 10 if prefix == "ap" else half
-        inside = f"x.value >= {arguments.add(number - half)} AND x.value < {arguments.add(number + half)}"
-        return f"NOT ({inside})" if prefix == "ne" else inside
-    sign = {"gt": ">", "sa": ">", "lt": "<", "eb": "<", "ge": ">=", "le": "<="}[prefix]
-    return f"x.value {sign} {arguments.add(number)}"
-
-
-def _reference(value: str, criterion: Criterion, arguments: Arguments) -> str:
-    target = reference_id(value)
-    return f"x.target = {arguments.add(target)}" if target else "false"
-
-
-def reference_id(value: str) -> UUID | None:
-    """Id of a reference in any of its forms; None when it cannot be one of ours.
-
-    >>> str(reference_id("https://fhir.example/Patient/1d830953-d517-5a36-862f-b15a3888a7c0"))
-    '1d830953-d517-5a36-862f-b15a3888a7c0'
-    """
-    try:
-        return UUID(unescape(value).rpartition("/")[2])
-    except ValueError:
-        return None
-
-
-def ids_of(values: Sequence[str]) -> list[UUID]:
-    """Those of the values that can be ids of ours."""
-    return [found for found in map(reference_id, values) if found]
-
-
-def updated_condition(values: Sequence[str], arguments: Arguments) -> str:
-    """SQL for `_lastUpdated`."""
-    spans = [_instants(value) for value in values]
-    either = [
-        compare_span("r.updated", "r.updated", prefix, arguments.add(low), arguments.add(high))
-        for prefix, low, high in spans
-    ]
-    return f"({' OR '.join(either)})"
-
-
-def matches_instant(instant: datetime, value: str) -> bool:
-    """The same for an instant that no table holds.
-
-    >>> matches_instant(datetime.fromisoformat("2026-11-23T09:00:00Z"), "ge2026-11-23")
-    True
-    """
-    prefix, low, high = _instants(value)
-    return {
-        "eq": low <= instant <= high,
-        "ne": not low <= instant <= high,
-        "gt": instant > high,
-        "lt": instant < low,
-        "ge": instant >= low,
-        "le": instant <= high,
-        "sa": instant >= high,
-        "eb": instant <= low,
-        "ap": low < instant < high,
-    }[prefix]
-
-
-def _instants(value: str) -> tuple[str, datetime, datetime]:
-    prefix, text = _prefixed(value)
-    try:
-        return prefix, *span(text)
-    except (ValueError, OverflowError):
-        raise BadSearch("_lastUpdated is a date with or without a prefix") from None
-
-
-_MATCHERS: dict[Kind, Callable[[str, Criterion, Arguments], str]] = {
-    "token": _token,
-    "string": _string,
-    "date": _date,
-    "reference": _reference,
-    "quantity": _quantity,
-}
+def may_refer_to_a_person(criterion: Criterion) -> bool:
+    """Whether a value may be the golden id of somebody the record is not about."""
+    parameter = criterion.parameter
+    if parameter.kind != "reference" or criterion.modifier not in ("", "Patient"):
+        return False
+    return not parameter.targets or "Patient" in parameter.targets
 
 
 def all_of(conditions: Sequence[str]) -> str:

@@ -5,19 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from exchange.repository.reading.conditions import (
-    Arguments,
-    BadSearch,
-    all_of,
-    updated_condition,
-    whole_number,
-)
+from exchange.repository.reading.conditions import all_of
 from exchange.repository.reading.cursor import read_cursor, write_cursor
 from exchange.repository.reading.include import referred
+from exchange.repository.reading.matchers import Arguments, updated
 from exchange.repository.reading.page import Around, Page, make_page, next_page
 from exchange.repository.reading.persons import Person, find_person
 from exchange.repository.reading.query import LARGEST_COUNT, Parameters
 from exchange.repository.reading.reader import BEST_OF_CLUSTER, BEST_RENDITION, SHOWN, Reader, select, shown
+from exchange.repository.reading.syntax import BadSearch, whole_number
 from exchange.repository.reading.view import golden_patients, serve
 from exchange.repository.storage.dates import EARLIEST, LATEST, span
 
@@ -36,7 +32,7 @@ def everything(reader: Reader, patient_id: str, asked: Parameters, base_url: str
     given = dict(asked)
     count = _count(given)
     arguments = Arguments()
-    where = _where(person, given, arguments)
+    where = _where(reader, person, given, arguments)
     bound = ["$everything", str(person.golden_id), *(pair for pair in asked if pair[0] != "_cursor")]
     last = read_cursor(given["_cursor"], reader.viewer, bound, key) if given.get("_cursor") else None
     if last:
@@ -55,7 +51,8 @@ def everything(reader: Reader, patient_id: str, asked: Parameters, base_url: str
         kept = [pair for pair in asked if pair[0] != "_cursor"]
         next_url = next_page(base_url, f"Patient/{person.golden_id}/$everything", kept, token)
     first = [] if last or not _wanted("Patient", given) else golden_patients(reader, [person])
-    served = [*first, *serve(reader, rows), *referred(reader, None, rows)]
+    own = serve(reader, rows)
+    served = [*first, *own, *referred(reader, None, own, about_nobody=True)]
     return make_page(
         reader,
         base_url,
@@ -83,7 +80,7 @@ def _wanted(resource_type: str, given: dict[str, str]) -> bool:
     return "_type" not in given or resource_type in given["_type"].split(",")
 
 
-def _where(person: Person, given: dict[str, str], arguments: Arguments) -> str:
+def _where(reader: Reader, person: Person, given: dict[str, str], arguments: Arguments) -> str:
     conditions = [
         f"r.patient = ANY({arguments.add(list(person.patients))})",
         "r.type <> 'Patient'",
@@ -93,7 +90,7 @@ def _where(person: Person, given: dict[str, str], arguments: Arguments) -> str:
     if "_type" in given:
         conditions.append(f"r.type = ANY({arguments.add(given['_type'].split(','))})")
     if "_since" in given:
-        conditions.append(updated_condition([f"ge{given['_since']}"], arguments))
+        conditions.append(updated((f"ge{given['_since']}",), reader.at, arguments, "r.updated"))
     if "start" in given or "end" in given:
         start, end = _day(given, "start", EARLIEST, 0), _day(given, "end", LATEST, 1)
         own = "x.rid = r.rid"

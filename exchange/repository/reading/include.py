@@ -4,66 +4,86 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from exchange.repository.reading.persons import Person, persons_of
+from exchange.repository.reading.persons import distinct, persons_of
 from exchange.repository.reading.provenance import provenance_of
-from exchange.repository.reading.query import PATIENT_PARAMETERS, Include, Query
+from exchange.repository.reading.query import ANY, Include, Query
 from exchange.repository.reading.reader import BEST_OF_CLUSTER, Reader, Shown, fetch, select
 from exchange.repository.reading.view import Served, golden_patients, serve
 from exchange.repository.storage.parameters import parameters
 
+_MOST_WAVES = 6
 
-def included(reader: Reader, query: Query, matches: Sequence[Served], rows: Sequence[Shown]) -> list[Served]:
-    """Included resources, each once and none that is a match; `rows` are those the matches were made from."""
+
+def included(reader: Reader, query: Query, matches: Sequence[Served]) -> list[Served]:
+    """Included resources, each once and none that is a match; some iterate over what was found."""
+    known = {(match.type, match.id) for match in matches}
     found: dict[tuple[str, str], Served] = {}
-    for include in query.includes:
-        for resource in _each(reader, query, include, matches, rows):
-            found[resource.type, resource.id] = resource
-    for match in matches:
-        found.pop((match.type, match.id), None)
+    wave, includes = list(matches), query.includes
+    for _ in range(_MOST_WAVES):
+        new = {
+            (resource.type, resource.id): resource
+            for include in includes
+            for resource in _each(reader, include, wave)
+        }
+        fresh = sorted(new.keys() - known - found.keys())
+        found |= {key: new[key] for key in fresh}
+        wave, includes = [new[key] for key in fresh], tuple(i for i in includes if i.iterate)
+        if not wave or not includes:
+            break
     return [found[key] for key in sorted(found)]
 
 
-def _each(
-    reader: Reader, query: Query, include: Include, matches: Sequence[Served], rows: Sequence[Shown]
-) -> Iterable[Served]:
+def _each(reader: Reader, include: Include, wave: Sequence[Served]) -> Iterable[Served]:
     if include.reverse and include.source == "Provenance":
-        return provenance_of(reader, matches)
+        return provenance_of(reader, wave)
     if include.reverse:
-        return _referring(reader, include, query.type, matches)
-    if include.source != query.type:
-        return ()
-    if include.parameter in PATIENT_PARAMETERS:
-        return golden_patients(reader, distinct(m.person for m in matches if m.person))
-    return referred(reader, include, rows)
+        return _referring(reader, include, wave)
+    own = [resource for resource in wave if include.source in (ANY, resource.type)]
+    people = distinct(r.person for r in own if r.person and r.type != "Patient")
+    if include.parameter == ANY:
+        return [*golden_patients(reader, people), *referred(reader, None, own)]
+    if include.of_subject:
+        return golden_patients(reader, people) if include.target in ("", "Patient") else ()
+    return referred(reader, include, own)
 
 
-def referred(reader: Reader, include: Include | None, rows: Sequence[Shown]) -> list[Served]:
-    """What the rows refer to: by one parameter, or by any and about nobody when none is given."""
+def referred(
+    reader: Reader, include: Include | None, resources: Sequence[Served], about_nobody: bool = False
+) -> list[Served]:
+    """What the resources refer to: by one parameter, or by any; `about_nobody`: only what is."""
     found = parameters()[include.source][include.parameter].key if include else None
     targets = select(
         reader,
         "SELECT DISTINCT target FROM index_reference WHERE rid = ANY(%s) AND (%s::int IS NULL OR param = %s)",
-        ([row.rid for row in rows], found, found),
+        ([rid for resource in resources for rid in resource.rids], found, found),
     )
     condition = "r.fhir_id = ANY(%(ids)s) AND r.type = ANY(%(types)s)"
     types = [include.target] if include and include.target else sorted(parameters())
-    if include is None:
+    if about_nobody:
         condition += " AND r.patient IS NULL"
     return _whole(reader, fetch(reader, condition, {"ids": [row[0] for row in targets], "types": types}))
 
 
-def _referring(reader: Reader, include: Include, searched: str, matches: Sequence[Served]) -> list[Served]:
-    if include.parameter in PATIENT_PARAMETERS:
-        patients = [p for m in matches if m.person and searched == "Patient" for p in m.person.patients]
-        condition = f"r.type = %(type)s AND r.patient = ANY(%(patients)s) AND {BEST_OF_CLUSTER}"
-        return serve(reader, fetch(reader, condition, {"type": include.source, "patients": patients}))
+def _referring(reader: Reader, include: Include, wave: Sequence[Served]) -> list[Served]:
+    if include.target:
+        wave = [resource for resource in wave if resource.type == include.target]
+    patients = [n for r in wave if r.person and r.type == "Patient" for n in r.person.patients]
+    ids = [c.fhir_id for r in wave if r.person and r.type == "Patient" for c in r.person.contributions]
+    own = parameters()[include.source]
+    params = [p.key for p in own.values() if p.kind == "reference" and include.parameter in (ANY, p.name)]
+    of_subject = include.parameter == ANY or include.of_subject
+    arguments = {
+        "type": include.source,
+        "patients": patients if of_subject else [],
+        "params": params,
+        "ids": [*map(str, ids), *(r.id for r in wave)],
+    }
     condition = (
-        "r.type = %(type)s AND EXISTS (SELECT FROM index_reference x WHERE x.rid = r.rid"
-        f" AND x.param = %(param)s AND x.target = ANY(%(ids)s::uuid[])) AND {BEST_OF_CLUSTER}"
+        "r.type = %(type)s AND (r.patient = ANY(%(patients)s::int[]) OR r.rid IN (SELECT x.rid"
+        " FROM index_reference x WHERE x.param = ANY(%(params)s) AND x.target = ANY(%(ids)s::uuid[])))"
+        f" AND {BEST_OF_CLUSTER}"
     )
-    param = parameters()[include.source][include.parameter].key
-    arguments = {"type": include.source, "param": param, "ids": [m.id for m in matches]}
-    return serve(reader, fetch(reader, condition, arguments))
+    return _whole(reader, fetch(reader, condition, arguments))
 
 
 def _whole(reader: Reader, rows: Sequence[Shown]) -> list[Served]:
@@ -71,8 +91,3 @@ def _whole(reader: Reader, rows: Sequence[Shown]) -> list[Served]:
     people = persons_of(reader, (row.patient for row in rows if row.type == "Patient"))
     others = serve(reader, [row for row in rows if row.type != "Patient"])
     return [*golden_patients(reader, distinct(people.values())), *others]
-
-
-def distinct(persons: Iterable[Person]) -> list[Person]:
-    """Each person once, in order of golden id."""
-    return [person for _, person in sorted({p.golden_id: p for p in persons}.items())]

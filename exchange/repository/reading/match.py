@@ -13,11 +13,10 @@ import orjson
 
 from exchange.linkage import Features, Match, Model, blocking_keys, match_person, score
 from exchange.model.records import Resource
-from exchange.repository.reading.conditions import BadSearch
-from exchange.repository.reading.include import distinct
 from exchange.repository.reading.page import Around, Page, make_page
-from exchange.repository.reading.persons import Person, persons_of
+from exchange.repository.reading.persons import Person, distinct, persons_of
 from exchange.repository.reading.reader import Reader, fetch, select
+from exchange.repository.reading.syntax import BadSearch
 from exchange.repository.reading.view import golden_patients, still_shown
 
 MOST_KEYS = 1000

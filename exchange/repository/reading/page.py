@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import orjson
 
+from exchange.repository.reading.cursor import read_cursor, write_cursor
 from exchange.repository.reading.query import Query
 from exchange.repository.reading.reader import Reader, terms
+from exchange.repository.reading.sorting import write
+from exchange.repository.reading.subset import subset
 from exchange.repository.reading.view import Served
 
 Mode = Literal["match", "include"]
-
-_SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def make_page(
     why = terms(reader, {c for _, resource in served for c in resource.classes})
     return Page(
         entries=tuple(
-            Entry(mode, f"{base_url}/{r.type}/{r.id}", _trimmed(r.body, query) if query else r.body, r.about)
+            Entry(mode, f"{base_url}/{r.type}/{r.id}", subset(r.body, query) if query else r.body, r.about)
             for mode, r in served
         ),
         total=around.total,
@@ -77,26 +78,29 @@ def make_page(
     )
 
 
+def empty_page(query: Query, total: int | None) -> Page:
+    """A page that shows nothing but how many there are."""
+    return Page((), total, None, query.unknown, (), (), ())
+
+
 def next_page(base_url: str, path: str, asked: Iterable[tuple[str, str]], cursor: str) -> str:
     """URL of the page after: what was asked, with the cursor."""
     return f"{base_url}/{path}?{urlencode([*asked, ('_cursor', cursor)])}"
 
 
-def _trimmed(body: bytes, query: Query) -> bytes:
-    """What `_elements` or `_summary` leave of a resource, tagged as a subset."""
-    if not query.elements and not query.summary:
-        return body
-    resource = orjson.loads(body)
-    if query.elements:
-        kept = {"resourceType", "id", "meta", *query.elements}
-    elif query.summary == "text":
-        kept = {"resourceType", "id", "meta", "text"}
-    else:
-        kept = resource.keys() - {"text"}
-    meta = resource.get("meta", {})
-    subset = {key: value for key, value in resource.items() if key in kept}
-    subset["meta"] = {**meta, "tag": [*meta.get("tag", ()), _SUBSETTED]}
-    return orjson.dumps(subset)
+def next_after(reader: Reader, query: Query, position: Sequence[Any], base_url: str, key: bytes) -> str:
+    """URL of the page that begins after the values of a row by which the search is sorted."""
+    cursor = write_cursor([write(value) for value in position], reader.viewer, _bound(query), key)
+    return next_page(base_url, query.path, query.asked, cursor)
+
+
+def position_of(reader: Reader, query: Query, key: bytes) -> list[str]:
+    """Where the page before ended, as the cursor holds it; raises CursorRefused."""
+    return read_cursor(query.cursor or "", reader.viewer, _bound(query), key)
+
+
+def _bound(query: Query) -> list[object]:
+    return [query.path, *query.asked]
 
 
 def searchset(page: Page, self_url: str) -> bytes:

@@ -95,3 +95,8 @@ def find_person(reader: Reader, patient_id: UUID) -> Person | None:
         reader, "SELECT patient FROM patient WHERE golden_id = %(id)s OR fhir_id = %(id)s", {"id": patient_id}
     )
     return persons_of(reader, [rows[0][0]]).get(rows[0][0]) if rows else None
+
+
+def distinct(persons: Iterable[Person]) -> list[Person]:
+    """Each person once, in order of golden id."""
+    return [person for _, person in sorted({p.golden_id: p for p in persons}.items())]

@@ -2,48 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, cast
 
-from exchange.repository.reading.conditions import BadSearch, Criterion, split_values, whole_number
-from exchange.repository.storage.parameters import Parameter, parameters
+from exchange.repository.reading.criteria import Where, add
+from exchange.repository.reading.sorting import SortKey, sort_keys
+from exchange.repository.reading.syntax import BadSearch, whole_number
+from exchange.repository.storage.parameters import parameters
 
 Parameters = Sequence[tuple[str, str]]
+Summary = Literal["", "count", "data", "text", "true"]
 
-PATIENT_PARAMETERS = ("patient", "subject", "beneficiary")
 DEFAULT_COUNT = 50
 LARGEST_COUNT = 1000
+ANY = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """`_include` or `_revinclude`: whose parameter, and the type it is to lead to (empty: any)."""
+    """`_include` or `_revinclude`: whose parameter (`*`: any), and the type it is to lead to (empty: any).
+
+    `iterate`: it also holds for what was included.
+    """
 
     source: str
     parameter: str
     target: str
     reverse: bool
+    iterate: bool = False
+
+    @property
+    def of_subject(self) -> bool:
+        """Whether the parameter leads to the person a record is about."""
+        return self.parameter != ANY and parameters()[self.source][self.parameter].subject
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is searched; `ids`, `patients` and `updated` are the values of _id, patient and _lastUpdated,
-    each entry one parameter whose values are alternatives. `unknown` names what this server does not serve.
-    """
+    """What is searched, at which path, and how the answer is to look; `unknown` names what is not served."""
 
     type: str
-    criteria: tuple[Criterion, ...]
-    ids: tuple[tuple[str, ...], ...]
-    patients: tuple[tuple[str, ...], ...]
-    updated: tuple[tuple[str, ...], ...]
-    about_nobody: bool | None
-    sort: str
-    descending: bool
+    path: str
+    where: Where
+    sort: tuple[SortKey, ...]
     count: int
     total: bool
-    summary: Literal["", "count", "data", "text"]
+    summary: Summary
     elements: tuple[str, ...]
     includes: tuple[Include, ...]
     unknown: tuple[str, ...]
@@ -51,35 +57,27 @@ class Query:
     asked: tuple[tuple[str, str], ...]
 
 
-def parse_query(resource_type: str, asked: Parameters, at: datetime) -> Query:
-    """Reads the parameters; raises BadSearch for a value that cannot be one."""
-    known = parameters().get(resource_type, {})
-    criteria, unknown = [], []
+def parse_query(resource_type: str, asked: Parameters, at: datetime, compartment: str = "") -> Query:
+    """Reads the parameters; raises BadSearch for a value that cannot be one.
+
+    `compartment`: id of the Patient within whose records is searched.
+    """
+    where = Where(resource_type, at, patients=[(compartment,)] if compartment else [])
+    unknown: list[str] = []
     special: dict[str, list[str]] = {}
     for name, value in asked:
         base, _, modifier = name.partition(":")
-        if base in _SPECIAL and (not modifier or base in ("_include", "_revinclude")):
-            special.setdefault(base, []).append(value)
-        elif base in PATIENT_PARAMETERS and _about_patients(resource_type):
-            special.setdefault("patient:missing" if modifier == "missing" else "patient", []).append(value)
-        elif base in known and value:
-            criteria.append(Criterion(known[base], modifier, split_values(value), at))
-        elif base not in _IGNORED:
+        if base in _SPECIAL and modifier in _SPECIAL[base]:
+            special.setdefault(name, []).append(value)
+        elif base not in _IGNORED and not add(where, name, value):
             unknown.append(name)
-    sort, descending = _sort(special, known)
     return Query(
         type=resource_type,
-        criteria=tuple(criteria),
-        ids=tuple(split_values(value) for value in special.get("_id", ())),
-        patients=tuple(split_values(value) for value in special.get("patient", ())),
-        updated=tuple(split_values(value) for value in special.get("_lastUpdated", ())),
-        about_nobody=_last(special, "patient:missing", "") == "true"
-        if "patient:missing" in special
-        else None,
-        sort=sort,
-        descending=descending,
+        path=f"Patient/{compartment}/{resource_type}" if compartment else resource_type,
+        where=where,
+        sort=sort_keys(resource_type, _last(special, "_sort", "")),
         count=_count(special),
-        total=_one_of(special, "_total", ("none", "accurate")) == "accurate",
+        total=_one_of(special, "_total", ("none", "accurate", "estimate")) != "none",
         summary=_summary(special),
         elements=tuple(e for value in special.get("_elements", ()) for e in value.split(",") if e),
         includes=_includes(special),
@@ -89,38 +87,18 @@ def parse_query(resource_type: str, asked: Parameters, at: datetime) -> Query:
     )
 
 
-_SPECIAL = frozenset(
-    [
-        "_id",
-        "_lastUpdated",
-        "_sort",
-        "_count",
-        "_total",
-        "_summary",
-        "_elements",
-        "_include",
-        "_revinclude",
-        "_cursor",
-    ]
-)
+_ITERABLE = ("", "iterate", "recurse")
+_SPECIAL = {
+    "_sort": ("",),
+    "_count": ("",),
+    "_total": ("",),
+    "_summary": ("",),
+    "_elements": ("",),
+    "_include": _ITERABLE,
+    "_revinclude": _ITERABLE,
+    "_cursor": ("",),
+}
 _IGNORED = frozenset({"_format", "_pretty"})  # how to answer, not what
-
-
-def _about_patients(resource_type: str) -> bool:
-    return resource_type not in _ABOUT_NOBODY
-
-
-_ABOUT_NOBODY = frozenset(
-    {
-        "Patient",
-        "Organization",
-        "Location",
-        "Practitioner",
-        "PractitionerRole",
-        "HealthcareService",
-        "Medication",
-    }
-)
 
 
 def _last(special: dict[str, list[str]], name: str, default: str) -> str:
@@ -134,9 +112,9 @@ def _one_of(special: dict[str, list[str]], name: str, valid: tuple[str, ...]) ->
     return value
 
 
-def _summary(special: dict[str, list[str]]) -> Literal["", "count", "data", "text"]:
-    value = _one_of(special, "_summary", ("false", "count", "data", "text"))
-    return "" if value == "false" else value  # type: ignore[return-value]
+def _summary(special: dict[str, list[str]]) -> Summary:
+    value = _one_of(special, "_summary", ("false", "count", "data", "text", "true"))
+    return cast("Summary", "" if value == "false" else value)
 
 
 def _count(special: dict[str, list[str]]) -> int:
@@ -144,31 +122,26 @@ def _count(special: dict[str, list[str]]) -> int:
     return min(whole_number("_count", text), LARGEST_COUNT)
 
 
-def _sort(special: dict[str, list[str]], known: Mapping[str, Parameter]) -> tuple[str, bool]:
-    text = _last(special, "_sort", "_id")
-    name = text.removeprefix("-")
-    valid = {"_id", "_lastUpdated", *(n for n, p in known.items() if p.kind == "date")}
-    if name not in valid:
-        raise BadSearch(f"_sort is one of {', '.join(sorted(valid))}, with - for descending")
-    return name, text.startswith("-")
-
-
 def _includes(special: dict[str, list[str]]) -> tuple[Include, ...]:
     return tuple(
-        _include(value, reverse)
-        for name, reverse in (("_include", False), ("_revinclude", True))
-        for value in special.get(name, ())
+        _include(value, base == "_revinclude", bool(modifier))
+        for name, values in special.items()
+        for base, _, modifier in (name.partition(":"),)
+        if base in ("_include", "_revinclude")
+        for value in values
     )
 
 
-def _include(value: str, reverse: bool) -> Include:
+def _include(value: str, reverse: bool, iterate: bool) -> Include:
     source, _, rest = value.partition(":")
     parameter, _, target = rest.partition(":")
-    served = parameter in PATIENT_PARAMETERS and _about_patients(source)
+    if reverse and value == "Provenance:target":
+        return Include(source, parameter, target, reverse)
+    if value == ANY and not reverse:
+        return Include(ANY, ANY, "", False, iterate)
     found = parameters().get(source, {}).get(parameter)
-    served = served or (found is not None and found.kind == "reference")
-    if not (served or (reverse and value == "Provenance:target")):
+    if not (found and found.kind == "reference") and not (source in parameters() and parameter == ANY):
         raise BadSearch(
             "_include and _revinclude name a type and a reference parameter, as Observation:encounter"
         )
-    return Include(source, parameter, target, reverse)
+    return Include(source, parameter, target, reverse, iterate)

@@ -65,19 +65,28 @@ class Shown(NamedTuple):
 SHOWN = "r.rid, r.type, r.fhir_id, r.patient, r.class, r.version, r.updated, r.body"
 """Columns of Shown, from `resource r`."""
 
-BEST_RENDITION = """NOT EXISTS (
+
+def best_rendition(alias: str = "r") -> str:
+    """SQL: no less redacted rendition of this row is visible to this viewer."""
+    return f"""NOT EXISTS (
     SELECT FROM resource b
-    WHERE b.type = r.type AND b.fhir_id = r.fhir_id AND b.rendition < r.rendition
+    WHERE b.type = {alias}.type AND b.fhir_id = {alias}.fhir_id AND b.rendition < {alias}.rendition
 )"""
 
-BEST_OF_CLUSTER = """(r.cluster IS NULL OR NOT EXISTS (
+
+def best_of_cluster(alias: str = "r") -> str:
+    """SQL: no better member of its cluster, of this or a directly linked Patient, is visible."""
+    return f"""({alias}.cluster IS NULL OR NOT EXISTS (
     SELECT FROM resource b
-    WHERE b.cluster = r.cluster AND b.type = r.type
-      AND (b.rendition, b.rank, b.fhir_id) < (r.rendition, r.rank, r.fhir_id)
-      AND (b.patient = r.patient
-        OR EXISTS (SELECT FROM patient_edge e WHERE e.a = r.patient AND e.b = b.patient))
+    WHERE b.cluster = {alias}.cluster AND b.type = {alias}.type
+      AND (b.rendition, b.rank, b.fhir_id) < ({alias}.rendition, {alias}.rank, {alias}.fhir_id)
+      AND (b.patient = {alias}.patient
+        OR EXISTS (SELECT FROM patient_edge e WHERE e.a = {alias}.patient AND e.b = b.patient))
 ))"""
-"""No better member of the cluster, of this or a directly linked Patient, is visible to this viewer."""
+
+
+BEST_RENDITION = best_rendition()
+BEST_OF_CLUSTER = best_of_cluster()
 
 
 @contextmanager

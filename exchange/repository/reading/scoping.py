@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
-from exchange.repository.reading.conditions import split_values, unescape
+from exchange.repository.reading.syntax import split_values, unescape
 from exchange.repository.storage.parameters import hash32, parameters, token_key
 
 Alternatives = tuple[tuple[int, int | None], ...]
@@ -31,7 +31,7 @@ def scope_criteria(resource_type: str, name: str, text: str) -> Alternatives | N
     >>> scope_criteria("Observation", "date", "2020")
     """
     parameter = parameters().get(resource_type, {}).get(name)
-    if parameter is None or parameter.kind != "token" or not text:
+    if parameter is None or parameter.kind != "token" or parameter.unites or not text:
         return None
     found = [_alternative(parameter.key, value) for value in split_values(text)]
     return tuple(one for one in found if one) if all(found) else None

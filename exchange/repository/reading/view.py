@@ -22,7 +22,7 @@ from exchange.repository.storage.plan import instant
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A resource as this viewer gets it; `classes` are those of the rows it was made from.
+    """A resource as this viewer gets it; `classes` and `rids` are of the rows it was made from.
 
     `source_patient`: what the record itself says whom it is about, when the viewer may not see that Patient.
     """
@@ -35,6 +35,7 @@ class Served:
     partners: tuple[str, ...]
     person: Person | None
     classes: frozenset[int]
+    rids: tuple[int, ...] = ()
     source_patient: str | None = None
 
     @property
@@ -66,6 +67,7 @@ def _served(row: Shown, person: Person | None) -> Served:
         partners=(),
         person=person,
         classes=frozenset((row.class_,)),
+        rids=(row.rid,),
         source_patient=patient_of(orjson.loads(body)) if person is None and row.patient is not None else None,
     )
 
@@ -117,6 +119,7 @@ def _golden(person: Person, rows: Mapping[UUID, Shown]) -> Served:
         partners=tuple(c.partner for c in person.contributions),
         person=person,
         classes=frozenset(row.class_ for row in shown),
+        rids=tuple(row.rid for row in shown),
     )
 
 
@@ -145,4 +148,5 @@ def contribution(reader: Reader, own: Shown, person: Person) -> Served:
         partners=(),
         person=person,
         classes=frozenset((row.class_,)),
+        rids=(row.rid,),
     )

@@ -11,13 +11,23 @@ from uuid import UUID
 
 from exchange.model.records import Resource
 from exchange.repository.storage.dates import Span, period, span
-from exchange.repository.storage.parameters import Parameter, Place, fold, hash32, parameters, token_key
+from exchange.repository.storage.parameters import (
+    Parameter,
+    Place,
+    fold,
+    hash32,
+    identifier_key,
+    paired_key,
+    parameters,
+    token_key,
+)
+from exchange.repository.storage.units import UCUM, scale
 
 Token = tuple[int, int, int]
 Reference = tuple[UUID, int]
 Date = tuple[datetime, datetime, int]
 String = tuple[int, str, str]
-Quantity = tuple[float, int, int, int]
+Quantity = tuple[float, int, int, float, int, int]
 
 _NAME_PARTS = ("family", "given", "prefix", "suffix", "text")
 _ADDRESS_PARTS = ("line", "city", "district", "state", "postalCode", "country", "text")
@@ -43,34 +53,76 @@ def index_rows(resource: Resource) -> IndexRows:
     return rows
 
 
+Extract = Callable[[Resource, IndexRows], None]
+
+
 @cache
-def _extractors(resource_type: str) -> tuple[Callable[[Resource, IndexRows], None], ...]:
-    return tuple(
-        _extractor(parameter, place)
-        for parameter in parameters().get(resource_type, {}).values()
-        for place in parameter.places
-    )
+def _extractors(resource_type: str) -> tuple[Extract, ...]:
+    """What finds the values of each parameter; those that others find, or a column names, need nothing."""
+    of_type = parameters().get(resource_type, {})
+    plain = [
+        _extractor(p, place) for p in of_type.values() if not (p.subject or p.unites) for place in p.places
+    ]
+    return (*plain, *(_pairing(resource_type, p) for p in of_type.values() if p.base))
 
 
-def _extractor(parameter: Parameter, place: Place) -> Callable[[Resource, IndexRows], None]:
+def _extractor(parameter: Parameter, place: Place) -> Extract:
     first, rest = place.path[0], place.path[1:]
     add = _ADDERS[parameter.kind]
     key, datatype = parameter.key, place.datatype
-    wanted_system = place.where.removeprefix("system=") if place.where.startswith("system=") else None
+    holds = condition_of(place)
 
     def extract(resource: Resource, rows: IndexRows) -> None:
-        found = resource.get(first)
-        if found is None:
+        within = resource.get(first)
+        if within is None:
             return
-        for value in values_at(found, rest):
-            if wanted_system is None or value.get("system") == wanted_system:
-                add(rows, key, datatype, value)
+        for outer in values_at(within, ()):
+            if first != "extension" or holds(outer):
+                for value in values_at(outer, rest):
+                    if first == "extension" or holds(value):
+                        add(rows, key, datatype, value)
 
     def extract_existence(resource: Resource, rows: IndexRows) -> None:
         if first in resource:
             _add_token(rows, key, "boolean", True)
 
     return extract_existence if place.where == "exists" else extract
+
+
+def condition_of(place: Place) -> Callable[[Any], bool]:
+    """Whether a value at the place is one of those meant; for an extension: whether the extension is."""
+    name, _, wanted = place.where.partition("=")
+    if name in ("system", "url"):
+        return lambda value: bool(value.get(name) == wanted)
+    if name == "type":
+        return lambda value: f"{wanted}/" in value.get("reference", "")
+    return lambda value: True
+
+
+def _pairing(resource_type: str, composite: Parameter) -> Extract:
+    """Values filed under the code that stands beside them in the same element."""
+    code, value = (parameters()[resource_type][part] for part in composite.parts)
+    base = tuple(composite.base.split("."))
+    code_paths = [place.path[len(base) :] for place in code.places]
+    places = [(place.path[len(base) :], place.datatype) for place in value.places]
+    add = _ADDERS[value.kind]
+
+    def extract(resource: Resource, rows: IndexRows) -> None:
+        for element in values_at(resource, base) if base[0] in resource else ():
+            codings = [c for path in code_paths for c in values_at(element, (*path, "coding"))]
+            written = {_written(c) for c in codings if "code" in c}
+            for token in {token for pair in written for token in pair}:
+                key = paired_key(resource_type, composite, token)
+                for path, datatype in places:
+                    for found in values_at(element, path):
+                        add(rows, key, datatype, found)
+
+    return extract
+
+
+def _written(coding: Any) -> tuple[str, str]:
+    """A coding as a search may name it: `code` and `system|code`."""
+    return coding["code"], f"{coding.get('system', '')}|{coding['code']}"
 
 
 def values_at(found: Any, path: tuple[str, ...]) -> Iterator[Any]:
@@ -104,7 +156,11 @@ def _put_token(rows: IndexRows, key: int, system: str | None, code: str | None) 
 
 
 def _add_reference(rows: IndexRows, key: int, datatype: str, value: Any) -> None:
-    reference = value.get("reference", "") if isinstance(value, dict) else value
+    reference = value.get("reference") if isinstance(value, dict) else value
+    if reference is None:  # an identifier beside a literal reference is a word about another record
+        if "identifier" in value:
+            _add_token(rows, identifier_key(key), "Identifier", value["identifier"])
+        return
     try:
         rows.references.add((UUID(reference.rpartition("/")[2]), key))
     except ValueError:
@@ -143,11 +199,29 @@ def _add_string(rows: IndexRows, key: int, datatype: str, value: Any) -> None:
 def _add_quantity(rows: IndexRows, key: int, datatype: str, value: Any) -> None:
     number = value.get("value")
     if number is not None:
-        rows.quantities.add((float(number), hash32(value.get("system", "")), hash32(_unit(value)), key))
+        system, unit = value.get("system", ""), _unit(value)
+        rows.quantities.add((float(number), hash32(system), hash32(unit), *in_base_units(value), key))
+
+
+def in_base_units(quantity: Any) -> tuple[float, int]:
+    """Value and hash of the base unit of a UCUM quantity; as it is, and 0, where nothing can be converted.
+
+    >>> in_base_units({"value": 5, "system": UCUM, "code": "mg"})[0]
+    5e-06
+    """
+    found = scale(quantity.get("code", "")) if quantity.get("system") == UCUM else None
+    if found is None:
+        return float(quantity["value"]), 0
+    return found.of(float(quantity["value"])), hash32(found.base)
 
 
 def _unit(value: Any) -> str:
     return value.get("code") or value.get("unit") or ""
+
+
+def _add_uri(rows: IndexRows, key: int, datatype: str, value: Any) -> None:
+    if len(value) <= _LONGEST:
+        rows.strings.add((key, value, ""))
 
 
 _ADDERS: dict[str, Callable[[IndexRows, int, str, Any], None]] = {
@@ -156,4 +230,6 @@ _ADDERS: dict[str, Callable[[IndexRows, int, str, Any], None]] = {
     "date": _add_date,
     "string": _add_string,
     "quantity": _add_quantity,
+    "uri": _add_uri,
+    "composite": lambda rows, key, datatype, value: None,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from hashlib import blake2b
 from importlib.resources import files
@@ -14,12 +14,16 @@ from typing import Literal
 
 from exchange.model.fhir_types import element_at
 
-Kind = Literal["token", "string", "date", "reference", "quantity"]
+Kind = Literal["token", "string", "date", "reference", "quantity", "uri", "composite"]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a parameter finds values: JSON path, datatype there, and a condition such as `system=phone`."""
+    """Where a parameter finds values: JSON path, datatype there, and a condition.
+
+    Conditions: `system=phone` of a ContactPoint, `url=…` of the extension the path begins with,
+    `type=Practitioner` of the resource referred to, `exists`.
+    """
 
     path: tuple[str, ...]
     datatype: str
@@ -30,13 +34,21 @@ class Place:
 class Parameter:
     """A search parameter of one resource type; `key` identifies both in the index tables.
 
+    `subject`: it leads to the person the record is about, whom the column `patient` names. `unites`: names
+    of parameters of which it finds what either finds. `parts`: names of the two parameters a composite
+    pairs, below `base` (empty: of the resource itself).
     https://hl7.org/fhir/R4/searchparameter-registry.html
     """
 
     name: str
     kind: Kind
     key: int
-    places: tuple[Place, ...]
+    places: tuple[Place, ...] = ()
+    targets: tuple[str, ...] = ()
+    subject: bool = False
+    unites: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    base: str = ""
 
 
 @cache
@@ -46,19 +58,50 @@ def parameters() -> Mapping[str, Mapping[str, Parameter]]:
     >>> parameters()["Patient"]["birthdate"].kind
     'date'
     """
-    found: dict[str, dict[str, Parameter]] = {}
     table = files("exchange.repository.storage").joinpath("search_parameters.csv").read_text("utf-8")
-    for row in csv.DictReader(table.splitlines()):
-        element = element_at(f"{row['type']}.{row['path']}")
-        if element is None:
-            raise KeyError(f"{row['type']}.{row['path']} of search_parameters.csv is not in FHIR R4")
-        place = Place(tuple(row["path"].split(".")), element.type, row["where"])
-        of_type = found.setdefault(row["type"], {})
-        known = of_type.get(row["parameter"])
-        places = (*known.places, place) if known else (place,)
-        key = hash32(f"{row['type']}.{row['parameter']}")
-        of_type[row["parameter"]] = Parameter(row["parameter"], row["kind"], key, places)  # type: ignore[arg-type]
+    rows = list(csv.DictReader(table.splitlines()))
+    types = sorted({row["type"] for row in rows} - {_EVERY_TYPE})
+    found: dict[str, dict[str, Parameter]] = {name: {} for name in types}
+    for row in rows:
+        for name in types if row["type"] == _EVERY_TYPE else [row["type"]]:
+            known = found[name].get(row["parameter"])
+            found[name][row["parameter"]] = _parameter(name, row, known)
     return MappingProxyType({name: MappingProxyType(of_type) for name, of_type in found.items()})
+
+
+_EVERY_TYPE = "Resource"
+
+
+def _parameter(type_: str, row: Mapping[str, str], known: Parameter | None) -> Parameter:
+    """What a row of the table says, together with what the rows before it said."""
+    name, kind, path, where = row["parameter"], row["kind"], row["path"], row["where"]
+    plain = Parameter(name, kind, hash32(f"{type_}.{name}"))  # type: ignore[arg-type]
+    if where == "union":
+        return replace(plain, unites=tuple(path.split("$")))
+    if kind == "composite":
+        return replace(plain, parts=tuple(path.split("$")), base=where)
+    element = element_at(f"{type_}.{path}")
+    if element is None:
+        raise KeyError(f"{type_}.{path} of search_parameters.csv is not in FHIR R4")
+    place = Place(tuple(path.split(".")), element.type, where)
+    targets = (where.removeprefix("type="),) if where.startswith("type=") else element.targets
+    before = known or plain
+    return replace(
+        plain,
+        places=(*before.places, place),
+        targets=tuple(dict.fromkeys((*before.targets, *targets))),
+        subject=where == "patient",
+    )
+
+
+def paired_key(type_: str, composite: Parameter, token: str) -> int:
+    """Key of values that stand beside a code, `code` or `system|code`, in one element of a composite."""
+    return hash32(f"{type_}.{'$'.join(composite.parts)}#{token}")
+
+
+def identifier_key(reference: int) -> int:
+    """Key of the identifiers by which a reference, itself of this key, names what it leads to."""
+    return hash32(f"{reference}:identifier")
 
 
 @lru_cache(maxsize=100_000)

@@ -83,7 +83,7 @@ _INDEX_COLUMNS = {
     "index_reference": ("target, param", "uuid int4"),
     "index_date": ("low, high, param", "timestamptz timestamptz int4"),
     "index_string": ("param, value, original", "int4 text text"),
-    "index_quantity": ("value, system, unit, param", "float8 int4 int4 int4"),
+    "index_quantity": ("value, system, unit, base_value, base, param", "float8 int4 int4 float8 int4 int4"),
 }
 
 

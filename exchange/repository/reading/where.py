@@ -1,0 +1,166 @@
+"""A tree of search parameters as SQL, people looked up on the way: seen as the viewer at every step.
+
+A Patient is found by what any one contribution visible to the viewer says; a record by whom it is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from exchange.repository.reading.conditions import Scope, all_of, condition, may_refer_to_a_person
+from exchange.repository.reading.criteria import Chain, Criterion, Reverse, Where
+from exchange.repository.reading.matchers import Arguments, matches_instant, updated
+from exchange.repository.reading.persons import Person, distinct, find_person, persons_of
+from exchange.repository.reading.reader import (
+    Reader,
+    best_of_cluster,
+    best_rendition,
+    fetch,
+    select,
+)
+from exchange.repository.reading.syntax import ids_of, reference_id
+
+
+def where_sql(reader: Reader, where: Where, arguments: Arguments, alias: str = "r") -> str:
+    """SQL that holds for the rows of `resource` meant, each in its best visible rendition."""
+    patients = _patients(reader, where)
+    placeholder = arguments.add(sorted(patients)) if patients is not None else None
+    scope = Scope(alias, arguments, placeholder)
+    conditions = [f"{alias}.type = {arguments.add(where.type)}"]
+    if placeholder:
+        conditions.append(f"{alias}.patient = ANY({placeholder})")
+    if where.about_nobody is not None:
+        conditions.append(f"{alias}.patient IS {'' if where.about_nobody else 'NOT '}NULL")
+    if where.type != "Patient":
+        conditions += [f"{alias}.fhir_id = ANY({arguments.add(ids_of(values))})" for values in where.ids]
+        column = f"{alias}.updated"
+        conditions += [updated(values, where.at, arguments, column) for values in where.updated]
+    conditions += [condition(_of_people(reader, c), scope) for c in where.criteria]
+    conditions += [_chained(reader, chain, scope) for chain in where.chains if not chain.parameter.subject]
+    if where.type != "Patient":
+        conditions += [_referred(reader, reverse, scope) for reverse in where.reverses]
+    return all_of([*conditions, best_rendition(alias)])
+
+
+def find_people(reader: Reader, where: Where) -> list[Person]:
+    """Everybody who matches, in order of golden id; all criteria hold for one and the same contribution."""
+    arguments = Arguments()
+    conditions = [where_sql(reader, where, arguments)]
+    conditions += [_named(ids_of(values), arguments) for values in where.ids]
+    rows = select(reader, f"SELECT r.patient FROM resource r WHERE {all_of(conditions)}", arguments.values)
+    people = distinct(persons_of(reader, (row[0] for row in rows)).values())
+    if not where.updated:
+        return people
+    times = changed_at(reader, people)
+    return [p for p in people if p.golden_id in times and _changed_so(where, times, p)]
+
+
+def _changed_so(where: Where, times: dict[UUID, datetime], person: Person) -> bool:
+    at = times[person.golden_id]
+    return all(any(matches_instant(at, v, where.at) for v in values) for values in where.updated)
+
+
+def changed_at(reader: Reader, people: Iterable[Person]) -> dict[UUID, datetime]:
+    """When each golden Patient last changed, by golden id; who is not shown any more is left out."""
+    known = list(people)
+    ids = [c.fhir_id for person in known for c in person.contributions]
+    rows = fetch(reader, "r.type = 'Patient' AND r.fhir_id = ANY(%(ids)s)", {"ids": ids})
+    times = {row.fhir_id: row.updated for row in rows}
+    shown = {p.golden_id: [times[c.fhir_id] for c in p.contributions if c.fhir_id in times] for p in known}
+    return {golden_id: max(found) for golden_id, found in shown.items() if found}
+
+
+def _named(ids: Sequence[UUID], arguments: Arguments) -> str:
+    """SQL for `_id`: contributions of the people known by these golden ids."""
+    return (
+        "r.patient IN (WITH RECURSIVE reached (patient) AS ("
+        f"SELECT p.patient FROM patient p WHERE p.golden_id = ANY({arguments.add(list(ids))})"
+        " UNION SELECT e.b FROM reached JOIN patient_edge e ON e.a = reached.patient)"
+        " SELECT patient FROM reached)"
+    )
+
+
+def _patients(reader: Reader, where: Where) -> set[int] | None:
+    """Numbers of the visible Patients meant by all parameters about people; None when there is none."""
+    found = [_meant(reader, values) for values in where.patients]
+    found += [
+        _numbers(p for alternative in chain.alternatives for p in find_people(reader, alternative))
+        for chain in where.chains
+        if chain.parameter.subject
+    ]
+    if where.type == "Patient":
+        found += [_told_of(reader, reverse) for reverse in where.reverses]
+    return set.intersection(*found) if found else None
+
+
+def _meant(reader: Reader, values: Iterable[str]) -> set[int]:
+    ids = [found for value in values if (found := reference_id(value))]
+    return _numbers(p for found in ids if (p := find_person(reader, found)))
+
+
+def _numbers(people: Iterable[Person]) -> set[int]:
+    return {number for person in people for number in person.patients}
+
+
+def _told_of(reader: Reader, reverse: Reverse) -> set[int]:
+    """The people of whom a record as `reverse` wants it speaks."""
+    arguments = Arguments()
+    inner = where_sql(reader, reverse.where, arguments, "r1")
+    shown = f"{inner} AND {best_of_cluster('r1')}"
+    if reverse.parameter.subject:
+        statement = f"SELECT DISTINCT r1.patient FROM resource r1 WHERE {shown}"
+    else:
+        statement = (
+            "SELECT p.patient FROM patient p WHERE p.fhir_id IN (SELECT x.target FROM index_reference x"
+            f" JOIN resource r1 ON r1.rid = x.rid WHERE x.param = {arguments.add(reverse.parameter.key)}"
+            f" AND {shown})"
+        )
+    rows = select(reader, statement, arguments.values)
+    return _numbers(persons_of(reader, (row[0] for row in rows)).values())
+
+
+def _of_people(reader: Reader, criterion: Criterion) -> Criterion:
+    """The criterion, a golden id standing for every contribution of the person."""
+    if not may_refer_to_a_person(criterion):
+        return criterion
+    ids = [found for value in criterion.values if (found := reference_id(value))]
+    people = [p for found in ids if (p := find_person(reader, found))]
+    known = tuple(str(c.fhir_id) for person in people for c in person.contributions)
+    return replace(criterion, values=(*criterion.values, *known))
+
+
+def _chained(reader: Reader, chain: Chain, scope: Scope) -> str:
+    either = [_leads_to(reader, chain, target, scope) for target in chain.alternatives]
+    return f"({' OR '.join(either)})"
+
+
+def _leads_to(reader: Reader, chain: Chain, target: Where, scope: Scope) -> str:
+    own = f"x.rid = {scope.alias}.rid AND x.param = {scope.arguments.add(chain.parameter.key)}"
+    if target.type == "Patient":
+        people = find_people(reader, target)
+        ids = scope.arguments.add([c.fhir_id for person in people for c in person.contributions])
+        return f"EXISTS (SELECT FROM index_reference x WHERE {own} AND x.target = ANY({ids}))"
+    inner = _inner(scope.alias)
+    conditions = where_sql(reader, target, scope.arguments, inner)
+    return (
+        f"EXISTS (SELECT FROM index_reference x JOIN resource {inner} ON {inner}.fhir_id = x.target"
+        f" WHERE {own} AND {conditions})"
+    )
+
+
+def _referred(reader: Reader, reverse: Reverse, scope: Scope) -> str:
+    inner = _inner(scope.alias)
+    conditions = where_sql(reader, reverse.where, scope.arguments, inner)
+    return (
+        f"EXISTS (SELECT FROM index_reference x JOIN resource {inner} ON {inner}.rid = x.rid"
+        f" WHERE x.target = {scope.alias}.fhir_id AND x.param = {scope.arguments.add(reverse.parameter.key)}"
+        f" AND {conditions} AND {best_of_cluster(inner)})"
+    )
+
+
+def _inner(alias: str) -> str:
+    """The alias one step further from the resource searched."""
+    return f"r{int(alias[1:] or 0) + 1}"
