@@ -135,7 +135,7 @@ def test_an_agreement_that_ended_is_refused_at_once(ask, forge, software):
         ("POST", "Patient", 405, "not-supported"),
         ("OPTIONS", "Patient", 405, "not-supported"),
         ("GET", "Patient/7/_history", 501, "not-supported"),
-        ("GET", "Patient/$match", 404, "not-supported"),
+        ("GET", "Patient/$match", 405, "not-supported"),
         ("GET", "Patient/..%2f..%2fmetadata", 404, "not-found"),
         ("GET", "Patient/%00", 404, "not-found"),
         ("GET", "Patient/7/%27%20OR%201=1", 404, "not-found"),
