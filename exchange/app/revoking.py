@@ -52,7 +52,7 @@ def sent_before(connection: Connection, consent: str, at: datetime) -> Revoked:
     Raises ContentError when no such Consent was ever taken.
     """
     fhir_id = _uuid(consent)
-    patient = _patient(connection, fhir_id)
+    patient = patient_of_consent(connection, fhir_id)
     if patient is None:
         raise ContentError("no such Consent was taken", field=consent)
     disclosures = accounting(connection, patient)
@@ -72,7 +72,7 @@ def _uuid(consent: str) -> UUID:
         raise ContentError("name the Consent as Consent/id, the id as the repository gave it") from None
 
 
-def _patient(connection: Connection, consent: UUID) -> str | None:
+def patient_of_consent(connection: Connection, consent: UUID) -> str | None:
     """Id of the Patient whom the Consent is or was about; a deleted one is known by its history."""
     row = connection.execute(
         "SELECT p.fhir_id::text FROM patient p JOIN ("

@@ -11,6 +11,7 @@ from exchange.audit.events import (
     read_entry,
     token_entry,
 )
+from exchange.audit.officers import officer_entries
 from exchange.audit.parts import Circumstances, Requester
 from exchange.audit.people import sign_in_entry, view_entries
 from exchange.audit.proof import Finding, verify
@@ -30,6 +31,7 @@ __all__ = [
     "append",
     "denied_entry",
     "disclosure_entries",
+    "officer_entries",
     "query_entries",
     "read_entry",
     "seal",

@@ -13,11 +13,12 @@ import psycopg
 _ENTITY_QUERY = "24"
 _RESOURCE_TYPES = "http://hl7.org/fhir/resource-types"
 _OBJECT_ROLE_RESOURCE = "4"
+_REPORT = "3"
 _RULE = "urn:mosaic:rule:"
 
 # A requester knows a person by the golden id of what he may see, so every id of the person's records counts.
 _DISCLOSURES = """
-SELECT event.sequence, event.kind, event.participant, event.body
+SELECT event.sequence, event.kind, event.participant, event.patient::text, event.body
 FROM audit_event AS event
 WHERE event.kind IN ('read', 'query', 'everything', 'disclosure')
   AND event.patient IN (
@@ -32,7 +33,10 @@ ORDER BY event.sequence
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """One answer that held something about the person: when, to whom, what, why, and under which rules."""
+    """One answer that held something about the person: when, to whom, what, why, and under which rules.
+
+    `about`: the person as the recipient knew him; `delivery`: its id, of what was sent unasked.
+    """
 
     sequence: int
     at: datetime
@@ -44,6 +48,8 @@ class Disclosure:
     resources: tuple[str, ...]
     because: tuple[str, ...]
     request: str
+    about: str | None = None
+    delivery: str | None = None
 
 
 def accounting(conn: psycopg.Connection, patient: str) -> list[Disclosure]:
@@ -52,7 +58,9 @@ def accounting(conn: psycopg.Connection, patient: str) -> list[Disclosure]:
     return [_disclosure(*row) for row in rows]
 
 
-def _disclosure(sequence: int, kind: str, participant: str, event: Mapping[str, Any]) -> Disclosure:
+def _disclosure(
+    sequence: int, kind: str, participant: str, about: str | None, event: Mapping[str, Any]
+) -> Disclosure:
     agents = event["agent"]
     recipient = next(agent for agent in agents if agent["requestor"])
     policies = [policy for agent in agents for policy in agent.get("policy", ())]
@@ -67,6 +75,8 @@ def _disclosure(sequence: int, kind: str, participant: str, event: Mapping[str, 
         resources=tuple(_resources(event)),
         because=tuple(p.removeprefix(_RULE) for p in policies if p.startswith(_RULE)),
         request=_request(event),
+        about=about,
+        delivery=_delivery(event) if kind == "disclosure" else None,
     )
 
 
@@ -90,3 +100,10 @@ def _request(event: Mapping[str, Any]) -> str:
         if entity.get("role", {}).get("code") == _ENTITY_QUERY:
             return b64decode(entity["query"]).decode()
     return ""
+
+
+def _delivery(event: Mapping[str, Any]) -> str | None:
+    for entity in event["entity"]:
+        if entity.get("role", {}).get("code") == _REPORT:
+            return str(entity["what"]["identifier"]["value"]).removeprefix("urn:uuid:")
+    return None

@@ -20,6 +20,7 @@ from exchange.cli import (
     partners,
     prove,
     quarantine,
+    recalls,
     runs,
     serving,
 )
@@ -52,6 +53,7 @@ for name, group in (
     ("match", matching.app),
     ("delivery", deliveries.app),
     ("bundle", bundles.app),
+    ("recall", recalls.app),
     ("audit", audit.app),
     ("client", clients.app),
     ("console", console_pages.app),

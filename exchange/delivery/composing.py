@@ -60,6 +60,8 @@ def _shares(items: Sequence[Served], told: Told) -> list[Disclosed]:
     """Each person's share, and what is about nobody with the first."""
     people = sorted({item.about for item in items if item.about})
     nobody = [f"{item.type}/{item.id}" for item in items if item.about is None]
+    if not people:
+        return [Disclosed(None, tuple(nobody), told.chosen.terms.because)]
     return [
         Disclosed(
             person,
@@ -74,7 +76,7 @@ def _shares(items: Sequence[Served], told: Told) -> list[Disclosed]:
 def _items(due: Due, told: Told) -> list[Served]:
     """What the recipient learns of: everything, or only which records something happened to."""
     if due.subscription.delivery.content == "full-resource":
-        return list(told.chosen.all)
+        return list(told.goes_out)
     foci = {(s.type, s.id): s for s in told.focus.values() if s is not None}
     return list(foci.values())
 
@@ -83,7 +85,7 @@ def _parcel(conn: psycopg.Connection, due: Due, told: Told, office: Office, at: 
     delivery = due.subscription.delivery
     extra = _extra(conn, told, office)
     deleted = [event for event in told.events if told.focus[event.event] is None]
-    served = [*told.chosen.all, *told.chosen.provenance]
+    served = [*told.goes_out, *told.chosen.provenance]
     found = bundles.entries(served, extra, deleted)
     head = bundles.Head(str(due.delivery), at, told.confidentiality, office.base_url)
     content = _content(due, told, found)

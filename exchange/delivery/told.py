@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import orjson
 import psycopg
 
 from exchange.consent import Context
 from exchange.delivery.events import Due, Event
+from exchange.delivery.recall import items, tasks
+from exchange.delivery.tasks import task
 from exchange.delivery.withholding import Withheld, reasons
 from exchange.model.records import Viewer
 from exchange.repository import Chosen, Reader, Served, chosen, consents_of, seen_pairs
@@ -29,8 +32,15 @@ class Told:
     withheld: tuple[Withheld, ...]
     consents: tuple[str, ...]
     confidentiality: str
+    tasks: tuple[Served, ...] = ()
+
+    @property
+    def goes_out(self) -> tuple[Served, ...]:
+        """Everything but the Provenance."""
+        return (*self.chosen.all, *self.tasks)
 
 
+_APART = ("resource-deleted", "recall")
 _LEVELS = ("U", "L", "M", "N", "R", "V")
 
 
@@ -45,7 +55,7 @@ def read_as(view: Reader, due: Due, context: Context, at: datetime) -> Told:
 
     The transaction of `view` goes on as its owner: what is written about this reading belongs to it.
     """
-    stored = [event for event in due.events if event.topic != "resource-deleted" and not event.pair]
+    stored = [event for event in due.events if event.topic not in _APART and not event.pair]
     persons = _persons(view, [event for event in due.events if event.pair])
     wanted = [*(event.wanted for event in stored), *(event.wanted for event in persons)]
     seen = chosen(view, wanted)
@@ -55,6 +65,8 @@ def read_as(view: Reader, due: Due, context: Context, at: datetime) -> Told:
         event.event: seen.named[event.wanted] for event in (*stored, *persons) if event.wanted in seen.named
     }
     focus |= dict.fromkeys(deleted)
+    asked = {e.event: recall_task(view.conn, e.fhir_id, at) for e in due.events if e.topic == "recall"}
+    focus |= asked
     told = tuple(event for event in due.events if event.event in focus)
     untold = [event for event in due.events if event.event not in focus]
     viewer = viewer_of(due)
@@ -65,7 +77,16 @@ def read_as(view: Reader, due: Due, context: Context, at: datetime) -> Told:
         tuple(reasons(view.conn, untold, viewer, context, at)),
         _consents(view.conn, seen, viewer, at),
         _confidentiality(view.conn, seen),
+        tuple(asked.values()),
     )
+
+
+def recall_task(conn: psycopg.Connection, name: UUID, at: datetime) -> Served:
+    """The Task of a recall as its recipient gets it."""
+    found = next(t for t in tasks(conn, closed=True) if t.task == name)
+    asked = items(conn, found.recall, found.participant)
+    body = task(str(name), found.kind, found.participant, asked, found.opened, found.outcome)
+    return Served("Task", str(name), orjson.dumps(body), "1", at, (), None, frozenset())
 
 
 def _persons(view: Reader, events: Sequence[Event]) -> list[Event]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 
+from exchange.audit import Circumstances, Disclosed, Requester, append, read_entry
 from exchange.consent import Context, parse_rules, participant
 from exchange.content import read_tree
 from exchange.crypto import new_signing_key
@@ -20,9 +21,10 @@ from exchange.delivery.parcel import Office
 from exchange.delivery.sending import Post, deliver
 from exchange.delivery.subscriptions import register_subscriptions
 from exchange.model.delivery import Delivery
-from exchange.model.ids import resource_id
+from exchange.model.ids import golden_id, resource_id
 from exchange.model.partner import Agreement, Organization, Partner, Requests
-from exchange.model.records import Labels, Resource
+from exchange.model.records import Labels, Resource, Viewer
+from exchange.repository import read
 from exchange.repository.disclosure.ruling import register_participants
 from tests.repository.repository_world import AT, World
 
@@ -39,7 +41,7 @@ def partner(code: str, kind: str, part2: bool = False, covered: bool = True) -> 
         organization=Organization(
             name=code.title(), type=kind, covered_entity=covered, part2_program=part2, address="1 Main St"
         ),
-        agreement=Agreement(type="participation", signed=date(2020, 1, 1)),
+        agreement=Agreement(type="QSOA" if part2 else "participation", signed=date(2020, 1, 1)),
         requests=Requests(purposes=("TREAT", "HOPERAT") if covered else ("COC",)),
     )
 
@@ -108,6 +110,16 @@ class Clinic(World):
     def later(self, **delta: float) -> None:
         self.now = self.at = self.now + timedelta(**delta)
 
+    def patient(self, partner_: str, key: str, labels: Labels = Labels(), **elements: object) -> str:  # noqa: B008
+        """An adult, so that no record of his is a minor's own care."""
+        fhir_id = resource_id(f"https://{partner_}.example/", "Patient", key)
+        self.conn.execute(
+            "INSERT INTO patient (fhir_id, golden_id, partner, person, features)"
+            ' VALUES (%s, %s, %s, %s, \'{"birth_date": "1980-02-03"}\') ON CONFLICT DO NOTHING',
+            (fhir_id, golden_id(fhir_id), partner_, fhir_id),
+        )
+        return super().patient(partner_, key, labels, **elements)
+
     def person(self, key: str = "1", **elements: object) -> tuple[str, str]:
         """One person with a chart at the hospital and one at the clinic, linked."""
         named = {
@@ -141,6 +153,51 @@ class Clinic(World):
         rows = self.conn.execute(statement, arguments or None).fetchall()
         self.conn.commit()
         return [row[0] for row in rows]
+
+    def consent(self, patient: str, version: str = "1", status: str = "active") -> str:
+        """The person lets the substance use program tell the clinic for treatment; the Consent's id."""
+        code = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "42CFRPart2CD"}
+        scope = {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
+        given = {
+            "resourceType": "Consent",
+            "id": resource_id("https://harbor.example/", "Consent", patient),
+            "meta": {"versionId": version},
+            "status": status,
+            "scope": {"coding": [scope]},
+            "category": [{"coding": [code]}],
+            "patient": {"reference": f"Patient/{patient}"},
+            "dateTime": "2026-03-02T10:15:00-06:00",
+            "organization": [_named("harbor")],
+            "sourceReference": {"reference": "DocumentReference/signed"},
+            "policy": [{"uri": "https://mosaic-exchange.example/policy/part2"}],
+            "provision": {
+                "type": "permit",
+                "period": {"start": "2026-03-02", "end": "2031-03-01"},
+                "actor": [{"role": {"text": "recipient"}, "reference": _named("clinic")}],
+                "purpose": [
+                    {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "TREAT"}
+                ],
+            },
+        }
+        item = self.item("harbor", given, patient=patient, event_time=self.at, labels=PART2)
+        self.publish(item)
+        return str(given["id"])
+
+    def ask_api(self, viewer: Viewer, kind: str, fhir_id: str) -> bytes | None:
+        """One read as the API does it: the record of it in the transaction that reads."""
+        with self.as_viewer(viewer) as view:
+            found = read(view, kind, fhir_id)
+            if found is None:
+                return None
+            who = Requester("ehr", viewer.participant, viewer.participant, viewer.role, viewer.purpose, "t")
+            how = Circumstances(self.now, "https://exchange.example", "192.0.2.1", "r")
+            shown = Disclosed(next(iter(found.patients), None), because=found.because)
+            append(view.conn, [read_entry(who, how, f"{kind}/{fhir_id}", shown)])
+            return found.body
+
+
+def _named(code: str) -> Resource:
+    return {"identifier": {"system": "urn:mosaic:partner", "value": code}}
 
 
 def open_world(conn: psycopg.Connection, url: str) -> Clinic:

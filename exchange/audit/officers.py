@@ -1,0 +1,64 @@
+"""AuditEvents of what officers do with the exchange itself: recalls, reports, holds, reading the log.
+
+Types are those of DICOM PS3.16 (audit log used) and ISO 21089.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Literal
+
+from exchange.audit.events import Entry
+
+Act = Literal[
+    "recall.opened",
+    "recall.closed",
+    "log.read",
+    "log.exported",
+    "hold.set",
+    "hold.lifted",
+    "watch.decided",
+]
+
+_DCM = "http://dicom.nema.org/resources/ontology/DCM"
+_LIFECYCLE = "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle"
+_LOG_USED = {"system": _DCM, "code": "110101", "display": "Audit Log Used"}
+_TYPES = {
+    "recall.opened": {"system": _LIFECYCLE, "code": "disclose"},
+    "recall.closed": {"system": _LIFECYCLE, "code": "destroy"},
+    "log.read": _LOG_USED,
+    "log.exported": _LOG_USED,
+    "hold.set": {"system": _LIFECYCLE, "code": "hold"},
+    "hold.lifted": {"system": _LIFECYCLE, "code": "unhold"},
+    "watch.decided": {"system": _LIFECYCLE, "code": "verify"},
+}
+
+
+def officer_entries(
+    act: Act, officer: str, reason: str, patients: Sequence[str], at: datetime
+) -> list[Entry]:
+    """One record per Patient concerned, or one without; `reason` is the officer's own and names nobody."""
+    event: dict[str, object] = {
+        "resourceType": "AuditEvent",
+        "type": _TYPES[act],
+        "action": "R" if act.startswith("log.") else "U",
+        "recorded": at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "outcome": "0",
+        **({"outcomeDesc": reason} if reason else {}),
+        "agent": [{"who": {"display": officer}, "role": [{"text": "privacy officer"}], "requestor": True}],
+        "source": {"observer": {"display": "Mosaic Exchange"}},
+    }
+    concerned: Sequence[str | None] = patients or [None]
+    return [Entry(act, None, patient, _about(event, patient)) for patient in concerned]
+
+
+def _about(event: dict[str, object], patient: str | None) -> dict[str, object]:
+    if patient is None:
+        return event
+    entity = {
+        "what": {"reference": f"Patient/{patient}"},
+        "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-entity-type", "code": "1"},
+        "role": {"system": "http://terminology.hl7.org/CodeSystem/object-role", "code": "1"},
+    }
+    return {**event, "entity": [entity]}
