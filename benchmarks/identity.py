@@ -64,7 +64,7 @@ def by_one_rule(population: list[Features], persons: list[str]) -> Quality:
 
 
 def quality(name: str, population: list[Features], persons: list[str], model: Model) -> None:
-    say(f"{name}: model", quality_of(judge(population, persons, model), persons))
+    say(f"{name}: model", quality_of(judge(population, persons, model), population, persons, model))
     say(f"{name}: same name and birth date", by_one_rule(population, persons))
 
 

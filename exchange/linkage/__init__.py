@@ -2,7 +2,7 @@
 
 from exchange.linkage.asked import match_person, published_quality, score
 from exchange.linkage.blocking import blocking_keys
-from exchange.linkage.cluster import Authority, Edge, authority_of, partition
+from exchange.linkage.cluster import Authority, Edge, authority_of, contradicting, partition
 from exchange.linkage.compare import FieldEvidence, Match, compare, contradiction, overlay_of
 from exchange.linkage.duplicates import DuplicateRules, duplicate_key, parse_duplicates, trust_rank
 from exchange.linkage.evaluate import Quality, evaluate, wrong_pairs
@@ -25,6 +25,7 @@ __all__ = [
     "blocking_keys",
     "compare",
     "compose",
+    "contradicting",
     "contradiction",
     "duplicate_key",
     "evaluate",

@@ -38,29 +38,103 @@ def apart(a: Features, b: Features, levels: Mapping[str, str]) -> str:
 def needs_steward(a: Features, b: Features, levels: Mapping[str, str]) -> str:
     """The name of the reason why the model alone may not link the two; empty when it may."""
     given, birth, ssn = levels.get("given", ""), levels.get("birth_date", ""), levels.get("ssn", "")
-    proven = ssn == "exact" or levels.get("identifier") == "exact"
+    proven = _proven(levels)
     if given in ("different", "distinct"):
         return "given-name"
-    if given in ("", "initial", "part") and not (proven and birth == "exact"):
+    if given in ("", "initial", "part") and not (birth == "exact" and (proven or _one_initial(levels))):
         return "given-name-unknown"
-    if given != "exact" and not proven and (levels.get("sex") == "different" or _multiple(a, b)):
-        return "twin"
-    if levels.get("surname") == "swapped" and levels.get("sex") == "different" and not proven:
+    if not proven and _may_be_twin(a, b, levels):
         return "twin"
     if levels.get("middle") == "different" and not proven:
         return "middle-name"
     if given != "exact" and birth == "slip" and not proven:
         return "name-and-birth-date"
-    near = _years_apart(a, b) <= GENERATION_YEARS
-    if birth == "different" and not (proven and near and given in _SAME_NAME):
+    if birth == "different" and not (_near(a, b) and (given in _SAME_NAME if proven else _mistyped(levels))):
         return "birth-date"
-    if birth == "" and not proven and levels.get("email") != "exact":
+    if birth == "" and not (proven or levels.get("email") == "exact" or _same_place(levels)):
         return "birth-date-unknown"
     if ssn == "different" and not (given == birth == "exact" and _same_home(levels)):
         return "ssn"
     if _generations_differ(a, b):
         return "generation"
     return ""
+
+
+def never_certain(levels: Mapping[str, str]) -> bool:
+    """Whether a part of the name or the birth date was not seen to agree: at best such a match is probable.
+
+    A link that is only probable gives way when it would fit two people (`cluster.partition`).
+    """
+    if _proven(levels) or levels.get("email") == "exact":
+        return False
+    return levels.get("given") == "initial" or levels.get("birth_date", "") in ("", "different")
+
+
+def hardly_worth_asking(levels: Mapping[str, str]) -> bool:
+    """Whether a doubt is nearly always two people: other given names, and nothing that only one has."""
+    return (
+        levels.get("given") in ("different", "distinct")
+        and not _proven(levels)
+        and (levels.get("ssn") != "last4" and levels.get("email") != "exact")
+    )
+
+
+def _proven(levels: Mapping[str, str]) -> bool:
+    return levels.get("ssn") == "exact" or levels.get("identifier") == "exact"
+
+
+def _may_be_twin(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
+    other_sex = levels.get("sex") == "different"
+    if levels.get("surname") == "swapped" and other_sex:
+        return True
+    same_child = bool(a.birth_order and a.birth_order == b.birth_order)
+    multiple = _multiple(a, b) and not same_child and levels.get("given") != "form"
+    return levels.get("given") != "exact" and (other_sex or multiple)
+
+
+def _one_initial(levels: Mapping[str, str]) -> bool:
+    """An initial, beside a surname, a birth date, a sex and a place that are the same."""
+    return (
+        levels.get("given") == "initial"
+        and levels.get("surname") in ("exact", "part")
+        and levels.get("sex") == "exact"
+        and _places(levels) >= 1
+    )
+
+
+def _same_place(levels: Mapping[str, str]) -> bool:
+    """Without a birth date: the whole name, the sex, and two places, or one that no other speaks against.
+
+    A father and a son of one name at one address are the test.
+    """
+    elsewhere = any(levels.get(field) == "different" for field in ("phone", "email", "address", "ssn"))
+    return (
+        levels.get("given") in _SAME_NAME
+        and levels.get("surname") in ("exact", "part")
+        and levels.get("sex") == "exact"
+        and _places(levels) >= (2 if elsewhere else 1)
+    )
+
+
+def _mistyped(levels: Mapping[str, str]) -> bool:
+    """Another birth date, and everything else the same twice over."""
+    return (
+        levels.get("given") == "exact"
+        and levels.get("surname") in ("exact", "part")
+        and levels.get("sex") == "exact"
+        and _places(levels) + (levels.get("middle") == "exact") >= 2
+    )
+
+
+def _places(levels: Mapping[str, str]) -> int:
+    """How many of telephone, e-mail, home and the last digits of a number are the same."""
+    same = (levels.get(field) == "exact" for field in ("phone", "email"))
+    home = levels.get("address") in ("exact", "building")
+    return sum(same) + home + (levels.get("ssn") == "last4")
+
+
+def _near(a: Features, b: Features) -> bool:
+    return _years_apart(a, b) <= GENERATION_YEARS
 
 
 def _same_home(levels: Mapping[str, str]) -> bool:

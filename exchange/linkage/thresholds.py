@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from exchange.linkage.blocking import blocking_keys
-from exchange.linkage.cluster import Edge, authority_of, partition
+from exchange.linkage.cluster import Edge, authority_of, contradicting, partition
 from exchange.linkage.compare import Match, compare
 from exchange.linkage.evaluate import Quality, evaluate
 from exchange.linkage.features import Features
@@ -50,16 +50,34 @@ def judge(population: Sequence[Features], persons: Sequence[Hashable], model: Mo
     ]
 
 
-def quality_of(judged: Sequence[Judged], persons: Sequence[Hashable]) -> Quality:
-    """Of the clusters that the links among these pairs make."""
+def found_persons(judged: Sequence[Judged], population: Sequence[Features], model: Model) -> dict[str, str]:
+    """The person of each position: what the links among these pairs make of them."""
     edges = [
-        Edge(_name(pair.a), _name(pair.b), authority_of(pair.match.basis), pair.match.probability)
+        Edge(
+            _name(pair.a),
+            _name(pair.b),
+            authority_of(pair.match.basis),
+            pair.match.probability,
+            pair.match.grade == "certain",
+        )
         for pair in judged
         if pair.match.links
     ]
-    found = partition(map(_name, range(len(persons))), edges, {})
+    records = {_name(position): record for position, record in enumerate(population)}
+    apart = contradicting(records, [(edge.a, edge.b) for edge in edges], model)
+    return partition(records, edges, dict.fromkeys(apart, "model"))
+
+
+def quality_of(
+    judged: Sequence[Judged], population: Sequence[Features], persons: Sequence[Hashable], model: Model
+) -> Quality:
+    """Of the persons found, and of the doubts that wait between two persons."""
+    found = found_persons(judged, population, model)
     truth = {_name(position): person for position, person in enumerate(persons)}
-    review = [(_name(pair.a), _name(pair.b)) for pair in judged if pair.match.grade == "possible"]
+    waiting = [pair for pair in judged if pair.match.grade not in ("certain", "certainly-not")]
+    review = [
+        (_name(pair.a), _name(pair.b)) for pair in waiting if found[_name(pair.a)] != found[_name(pair.b)]
+    ]
     return evaluate(found, truth, review)
 
 

@@ -210,8 +210,8 @@ def train(
     }
     judged = judge(population, persons, _parsed(content, files))
     content["thresholds"] = asdict(choose_thresholds(judged))
-    judged = judge(population, persons, _parsed(content, files))
-    quality = quality_of(judged, persons)
+    model = _parsed(content, files)
+    quality = quality_of(judge(population, persons, model), population, persons, model)
     report = _report(levels, len(population), quality, seed)
     content["training"] = {"source": source, **report}
     content["digest"] = digest_of(content)

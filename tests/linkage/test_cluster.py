@@ -78,3 +78,14 @@ def test_the_model_stops_at_the_size_no_person_has():
     links = [model_edge(members[0], other) for other in members[1:]]
 
     assert max(map(list(partition(members, links, {}).values()).count, members)) == 100
+
+
+def test_a_probable_link_that_fits_two_who_are_kept_apart_holds_for_neither():
+    """A record without a birth date at the home of a father and a son of one name."""
+    unclear = [Edge("a", "x", "model", 0.999, False), Edge("b", "x", "model", 0.9999, False)]
+    apart = {frozenset("ab"): "model"}
+
+    assert partition("abx", unclear, apart) == {"a": "a", "b": "b", "x": "x"}
+    assert partition("abx", unclear, {}) == dict.fromkeys("abx", "a")
+    certain = [unclear[0], Edge("b", "x", "model", 0.9999, True)]
+    assert partition("abx", certain, apart) == {"a": "a", "b": "b", "x": "b"}

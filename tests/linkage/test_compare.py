@@ -181,3 +181,37 @@ def test_an_edited_model_is_refused(files):
 
     with pytest.raises(ContentError, match="train again"):
         parse_model({**files, "_shared/identity/model.json": json.dumps(content)})
+
+
+@pytest.mark.parametrize(
+    ("told", "grade"),
+    [
+        ({"gender": "male", **HOME}, "probable"),
+        ({"gender": "male", "phone": HOME["phone"]}, "probable"),
+        ({**HOME}, "possible"),
+    ],
+    ids=["same home and phone", "same phone", "sex not said"],
+)
+def test_without_a_birth_date_a_namesake_of_the_same_home_is_at_best_probable(person, model, told, grade):
+    known = person("William", "Harding", "1961-05-30", gender="male", **HOME)
+    assert compare(known, person("William", "Harding", **told), model).grade == grade
+
+
+def test_an_initial_is_at_best_probable_and_never_enough_alone(person, model):
+    known = person("William", "Harding", "1961-05-30", gender="male", **HOME)
+    initial = person("W", "Harding", "1961-05-30", gender="male", phone=HOME["phone"])
+    assert compare(known, initial, model).grade == "probable"
+    assert not compare(known, person("W", "Harding", "1961-05-30", gender="male"), model).links
+
+
+def test_other_given_names_without_a_number_in_common_ask_no_steward(person, model):
+    first = person("Xiomara", "Harding", "2015-04-01", gender="female", **HOME)
+    second = person("Yaretzi", "Harding", "2015-04-01", gender="female", **HOME)
+    assert compare(first, second, model).grade == "certainly-not"
+
+
+def test_a_nickname_or_the_same_place_in_birth_order_is_no_twin(person, model):
+    twin = {"gender": "male", "multipleBirthInteger": 2, **HOME}
+    known = person("William", "Harding", "2015-04-01", **twin)
+    assert compare(known, person("Bill", "Harding", "2015-04-01", **twin), model).links
+    assert compare(known, person("Willam", "Harding", "2015-04-01", **twin), model).links

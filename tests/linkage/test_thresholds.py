@@ -18,7 +18,7 @@ MAPPINGS = Path(__file__).parents[2] / "mappings"
 def measured(households, seed, normalise, model):
     truth, patients = zip(*records(town(households, seed), seed + 1), strict=True)
     population = [normalise(patient) for patient in patients]
-    return quality_of(judge(population, truth, model), truth)
+    return quality_of(judge(population, truth, model), population, truth, model)
 
 
 def test_the_model_that_ships_keeps_strangers_twins_and_households_apart(normalise, model):
@@ -42,7 +42,7 @@ def test_the_coalition_is_told_apart_and_its_facts_are_found_twice(files, normal
     known = [fhir_id for fhir_id in coalition.patients if fhir_id in coalition.persons]
     truth = [coalition.persons[fhir_id] for fhir_id in known]
     population = [normalise(coalition.patients[fhir_id]) for fhir_id in known]
-    quality = quality_of(judge(population, truth, model), truth)
+    quality = quality_of(judge(population, truth, model), population, truth, model)
 
     assert quality.precision >= 0.999
     assert quality.recall >= 0.93

@@ -13,6 +13,7 @@ import pytest
 from exchange.linkage import features, parse_model
 from exchange.model.records import Merge
 from exchange.repository.identity.links import IncomingPatient, Word, decide_review, link_patients, relink
+from exchange.repository.identity.reviews import ask_partners, doubts
 
 LINK, APART = (Word(word, "R. Vega", "asked both") for word in ("link", "keep-apart"))
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -265,3 +266,31 @@ def test_a_thousand_patients_meet_twenty_thousand_in_three_seconds(connection, i
     link_patients(connection, crowd[20_000:], [], model, AT)
 
     assert perf_counter() - start < 3
+
+
+def test_a_record_that_fits_a_father_and_a_son_is_asked_about_and_joins_neither(connection, incoming, model):
+    home = {"gender": "male", **HOME}
+    father = incoming("a", "Walter", "Harding", "1961-05-30", **home)
+    son = incoming("b", "Walter", "Harding", "1990-02-11", **home)
+    unclear = incoming("c", "Walter", "Harding", **home)
+    link_patients(connection, [father, son, unclear], [], model, AT)
+    a, b, c = numbers(connection, "a", "b", "c")
+
+    assert persons(connection) == {frozenset("a"), frozenset("b"), frozenset("c")}
+    assert {(frozenset((d.a, d.b)), d.rule) for d in doubts(connection)} == {
+        (frozenset(pair), "fits-two-people") for pair in ((a, c), (b, c))
+    }
+    assert ask_partners(connection, (a, c), AT)
+    assert {d.asked for d in doubts(connection)} == {AT, None}
+    decide_review(connection, (b, c), LINK, model, AT)
+    assert persons(connection) == {frozenset("a"), frozenset("bc")}
+    assert [{d.a, d.b} for d in doubts(connection)] == [{a, c}]
+
+
+def test_a_doubt_between_two_who_are_one_person_by_other_links_asks_nothing(connection, incoming, model):
+    told = [incoming(key, "Ruth", "Harding", "1984-02-09", gender="female", **HOME) for key in "ab"]
+    vague = incoming("c", "R", "Harding", "1984-02-09", phone=HOME["phone"])
+    link_patients(connection, [*told, vague], [], model, AT)
+    assert len(doubts(connection)) == 2
+    decide_review(connection, numbers(connection, "a", "c"), LINK, model, AT)
+    assert doubts(connection) == []

@@ -11,6 +11,7 @@ from pathlib import Path
 from exchange.linkage import Quality, evaluate
 from exchange.model.records import Viewer
 from exchange.pipeline.ledger import Connection
+from exchange.repository import doubts
 from exchange.synthetic import ZONE
 
 
@@ -35,11 +36,8 @@ def identity_quality(connection: Connection, folder: Path) -> Quality:
     """Pairwise quality of who is who over all records that arrived, and of the review queue."""
     person = {row["fhir_id"]: row["person"] for row in rows(folder / "persons.csv")}
     found = dict(connection.execute("SELECT fhir_id::text, person::text FROM patient").fetchall())
-    review = connection.execute(
-        "SELECT a.fhir_id::text, b.fhir_id::text FROM match_review r"
-        " JOIN patient a ON a.patient = r.a JOIN patient b ON b.patient = r.b WHERE decision IS NULL"
-    ).fetchall()
-    return evaluate(found, person, [(a, b) for a, b in review])
+    ids = dict(connection.execute("SELECT patient, fhir_id::text FROM patient").fetchall())
+    return evaluate(found, person, [(ids[doubt.a], ids[doubt.b]) for doubt in doubts(connection)])
 
 
 def expected_access(folder: Path, now: datetime) -> list[Expected]:

@@ -6,13 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import combinations
 
 import orjson
 import psycopg
 
-from exchange.linkage import Authority, Edge, Features, Model, authority_of, contradiction, partition
-from exchange.repository.identity.edges import Pair, Verdict, write_events
+from exchange.linkage import Authority, Edge, Features, Model, authority_of, contradicting, partition
+from exchange.repository.identity.edges import Pair, Verdict, pair_of, write_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +33,7 @@ def regroup(conn: psycopg.Connection, seeds: set[int], new: set[int], model: Mod
     apart = _keep_apart(conn, members, edges, model)
     persons = partition(
         (member.fhir_id for member in members.values()),
-        (
-            Edge(members[a].fhir_id, members[b].fhir_id, authority, probability)
-            for (a, b), (authority, probability) in edges.items()
-        ),
+        edges.values(),
         {frozenset((members[a].fhir_id, members[b].fhir_id)): by for (a, b), by in apart.items()},
     )
     moved = {
@@ -66,17 +62,23 @@ def _reachable(conn: psycopg.Connection, seeds: set[int]) -> dict[int, _Member]:
     return {row[0]: _Member(*row) for row in rows}
 
 
-def _edges(conn: psycopg.Connection, members: Mapping[int, _Member]) -> dict[Pair, tuple[Authority, float]]:
+def _edges(conn: psycopg.Connection, members: Mapping[int, _Member]) -> dict[Pair, Edge]:
     rows = conn.execute(
-        "SELECT a, b, basis, probability FROM patient_edge WHERE a = ANY(%s) AND a < b", (list(members),)
+        "SELECT a, b, basis, probability, grade FROM patient_edge WHERE a = ANY(%s) AND a < b",
+        (list(members),),
     )
-    return {(a, b): (authority_of(basis), probability) for a, b, basis, probability in rows}
+    return {
+        (a, b): Edge(
+            members[a].fhir_id, members[b].fhir_id, authority_of(basis), probability, grade == "certain"
+        )
+        for a, b, basis, probability, grade in rows
+    }
 
 
 def _keep_apart(
     conn: psycopg.Connection,
     members: Mapping[int, _Member],
-    edges: Mapping[Pair, tuple[Authority, float]],
+    edges: Mapping[Pair, Edge],
     model: Model,
 ) -> dict[Pair, Authority]:
     """Pairs that may not be one person; those found in the records now replace those found before."""
@@ -100,27 +102,14 @@ def _keep_apart(
 
 
 def _contradictions(
-    members: Mapping[int, _Member], edges: Mapping[Pair, tuple[Authority, float]], model: Model
+    members: Mapping[int, _Member], edges: Mapping[Pair, Edge], model: Model
 ) -> Iterator[Pair]:
-    """Within everything that links reach."""
-    for component in _components(edges):
-        known = {number: Features.from_json(orjson.loads(members[number].features)) for number in component}
-        for a, b in combinations(component, 2):
-            if contradiction(known[a], known[b], model):
-                yield a, b
-
-
-def _components(edges: Mapping[Pair, tuple[Authority, float]]) -> list[list[int]]:
-    """Three and more that hang together; two with a link between them do not contradict each other."""
-    joined = partition(
-        {str(number) for pair in edges for number in pair},
-        (Edge(str(a), str(b), "steward", 1.0) for a, b in edges),
-        {},
-    )
-    groups: dict[str, list[int]] = defaultdict(list)
-    for number, leader in joined.items():
-        groups[leader].append(int(number))
-    return [sorted(group) for group in groups.values() if len(group) > 2]
+    """Pairs within everything that links reach."""
+    linked = {number for pair in edges for number in pair}
+    records = {str(n): Features.from_json(orjson.loads(members[n].features)) for n in linked}
+    for pair in contradicting(records, ((str(a), str(b)) for a, b in edges), model):
+        a, b = map(int, pair)
+        yield pair_of(a, b)
 
 
 def _write(conn: psycopg.Connection, moved: Mapping[int, str]) -> None:

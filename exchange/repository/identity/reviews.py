@@ -72,24 +72,45 @@ class Change:
 
 
 # The wrong link of an overlay shows one person's chart as another's; a protected record would cross a wrong
-# link; a missed one hides allergies and medications of either side.
+# link; a missed one hides allergies and medications of either side. A doubt between two who are one person by
+# other links asks nothing; a link that was passed over, since it would join people who are kept apart, does.
 _DOUBTS = """
-WITH waiting AS (
-    SELECT m.*, coalesce(m.evidence ->> 'rule', '') AS rule,
+WITH apart AS MATERIALIZED (
+    SELECT DISTINCT p.person FROM patient_apart x JOIN patient p ON p.patient IN (x.a, x.b)
+), open AS (
+    SELECT m.a, m.b, m.probability, m.evidence, coalesce(m.evidence ->> 'rule', '') AS rule,
+        m.opened, m.asked, m.decision, m.steward, m.reason
+    FROM match_review m JOIN patient p ON p.patient = m.a JOIN patient q ON q.patient = m.b
+    WHERE {reviewed}
+    UNION ALL
+    SELECT n.a, n.b, n.probability, '{{"rule": "fits-two-people"}}', 'fits-two-people',
+        NULL, NULL, NULL, NULL, NULL
+    FROM (
+        SELECT DISTINCT least(e.a, e.b) AS a, greatest(e.a, e.b) AS b, e.probability
+        FROM apart JOIN patient p ON p.person = apart.person JOIN patient_edge e ON e.a = p.patient
+        JOIN patient q ON q.patient = e.b AND q.person <> p.person
+    ) n
+    WHERE {passed_over} AND NOT EXISTS (SELECT FROM match_review m WHERE (m.a, m.b) = (n.a, n.b))
+), waiting AS (
+    SELECT m.*,
         EXISTS (
             SELECT FROM resource r JOIN disclosure_class c USING (class)
             WHERE r.patient IN (m.a, m.b) AND cardinality(c.labels) > 0
         ) AS protected,
         EXISTS (SELECT FROM resource r WHERE r.patient = m.a AND r.type = ANY(%(care)s))
         AND EXISTS (SELECT FROM resource r WHERE r.patient = m.b AND r.type = ANY(%(care)s)) AS care
-    FROM match_review m WHERE {condition}
+    FROM open m
 )
 SELECT w.a, w.b, ARRAY[p.partner, q.partner] AS partners, w.probability, w.rule, w.evidence,
     CASE WHEN w.rule = 'overlay' THEN 3 WHEN w.protected THEN 2 WHEN w.care THEN 1 ELSE 0 END AS harm,
-    w.opened, w.asked, w.decision, w.steward, w.reason
+    coalesce(w.opened, (
+        SELECT max(v.at) FROM link_event v WHERE v.kind = 'linked' AND (v.a, v.b) = (w.a, w.b)
+    )) AS opened,
+    w.asked, w.decision, w.steward, w.reason
 FROM waiting w JOIN patient p ON p.patient = w.a JOIN patient q ON q.patient = w.b
 ORDER BY harm DESC, w.probability DESC, w.a, w.b LIMIT %(limit)s
 """
+_WAITS = "m.decision IS NULL AND (p.person <> q.person OR m.evidence ->> 'rule' = 'overlay')"
 _CARE = ["AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement"]
 
 
@@ -97,11 +118,13 @@ def doubts(
     conn: psycopg.Connection, pair: tuple[int, int] | None = None, limit: int | None = None
 ) -> list[Doubt]:
     """Those that wait, worst harm first; with `pair` that one alone, also when it is decided."""
-    condition = "m.decision IS NULL" if pair is None else "(m.a, m.b) = (%(a)s, %(b)s)"
+    reviewed = _WAITS if pair is None else "(m.a, m.b) = (%(a)s, %(b)s)"
+    passed_over = "true" if pair is None else "(n.a, n.b) = (%(a)s, %(b)s)"
     a, b = pair_of(*pair) if pair else (None, None)
     with conn.cursor(row_factory=class_row(Doubt)) as cursor:
         return cursor.execute(
-            _DOUBTS.format(condition=condition), {"care": _CARE, "a": a, "b": b, "limit": limit}
+            _DOUBTS.format(reviewed=reviewed, passed_over=passed_over),
+            {"care": _CARE, "a": a, "b": b, "limit": limit},
         ).fetchall()
 
 
@@ -117,11 +140,17 @@ def overlays(conn: psycopg.Connection) -> list[Overlay]:
 
 def ask_partners(conn: psycopg.Connection, pair: tuple[int, int], at: datetime) -> bool:
     """Notes that the partners were asked; the pair waits on. False when it does not wait."""
-    done = conn.execute(
-        "UPDATE match_review SET asked = %s WHERE (a, b) = (%s, %s) AND decision IS NULL",
-        (at, *pair_of(*pair)),
+    found = doubts(conn, pair)
+    if not found or found[0].decision:
+        return False
+    doubt = found[0]
+    conn.execute(
+        "INSERT INTO match_review (a, b, probability, evidence, opened, asked)"
+        " VALUES (%s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (a, b) DO UPDATE SET asked = excluded.asked",
+        (doubt.a, doubt.b, doubt.probability, orjson.dumps(dict(doubt.evidence)).decode(), doubt.opened, at),
     )
-    return bool(done.rowcount)
+    return True
 
 
 def patients_of(conn: psycopg.Connection, numbers: tuple[int, ...]) -> dict[int, tuple[str, Resource | None]]:

@@ -76,13 +76,15 @@ def _partition(reader: Reader, members: Mapping[int, str]) -> Mapping[int, str]:
     if not apart:
         return dict.fromkeys(members, "")  # everybody who is reached is one person
     edges = select(
-        reader, f"SELECT a, b, basis, probability FROM patient_edge WHERE a < b AND {both}", {"n": numbers}
+        reader,
+        f"SELECT a, b, basis, probability, grade FROM patient_edge WHERE a < b AND {both}",
+        {"n": numbers},
     )
     persons = partition(
         members.values(),
         [
-            Edge(members[a], members[b], authority_of(basis), probability)
-            for a, b, basis, probability in edges
+            Edge(members[a], members[b], authority_of(basis), probability, grade == "certain")
+            for a, b, basis, probability, grade in edges
         ],
         {frozenset((members[a], members[b])): authority for a, b, authority in apart},
     )
