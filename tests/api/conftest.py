@@ -127,6 +127,13 @@ def signing_key():
     return new_signing_key()
 
 
+# The tests' clock runs as they like, the server's does not (see tests/repository/test_role_attacks.py).
+_ANY_CLOCK = (
+    "CREATE OR REPLACE FUNCTION within_clock(given timestamptz) RETURNS timestamptz"
+    " LANGUAGE sql STABLE PARALLEL SAFE RETURN given"
+)
+
+
 @pytest.fixture
 def emptied_database(module_database):
     """Without a row, as a new one would be: making that would take most of a test's time."""
@@ -150,6 +157,8 @@ def clock():
 @pytest.fixture
 def pool(database):
     """Logged in as a deployment's API is: as the role that may only read and append."""
+    with psycopg.connect(database) as conn:
+        conn.execute(_ANY_CLOCK)
     with ConnectionPool(
         embedded.url_with(database, user="exchange_api"), min_size=1, max_size=8, open=True
     ) as opened:
