@@ -1,6 +1,17 @@
 """The pages, by the people they are for."""
 
-from exchange.console.pages import coalition, engineer, maps, officer, own, rules, signing_in, steward
+from exchange.console.pages import (
+    coalition,
+    engineer,
+    log,
+    maps,
+    officer,
+    own,
+    rules,
+    signing_in,
+    steward,
+    worklists,
+)
 from exchange.console.places import Place
 
 PLACES: tuple[Place, ...] = (
@@ -9,6 +20,8 @@ PLACES: tuple[Place, ...] = (
     *engineer.PLACES,
     *steward.PLACES,
     *officer.PLACES,
+    *worklists.PLACES,
+    *log.PLACES,
     *rules.PLACES,
     *own.PLACES,
     *coalition.PLACES,

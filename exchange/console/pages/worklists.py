@@ -1,0 +1,228 @@
+"""The privacy officer's worklists: each entry is decided once, with a reason, by somebody."""
+
+from __future__ import annotations
+
+from typing import get_args
+from uuid import UUID
+
+from exchange.app.explaining import rule_titles
+from exchange.app.recalling import recall
+from exchange.console.accounts import Role
+from exchange.console.desk import Desk
+from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
+from exchange.console.places import Place
+from exchange.console.tables import Column, Row, table
+from exchange.delivery.recall import Cause, Kind, Outcome, close_task, items, tasks
+from exchange.pipeline.quarantine import open_findings
+from exchange.repository import (
+    Closing,
+    close_late_disclosure,
+    emergency_accesses,
+    late_disclosures,
+    review_emergency,
+)
+from exchange.repository.disclosure.care import Finding
+
+_ROLES: tuple[Role, ...] = ("privacy-officer",)
+
+
+def _(text: str) -> str:
+    """Marks a text for the catalogues."""
+    return text
+
+
+_EMERGENCIES = (
+    Column("entry", _("Entry"), "number", lambda row: f"/privacy/emergencies/{row['entry']}"),
+    Column("at", _("When"), "moment"),
+    Column("until", _("Until"), "moment"),
+    Column("participant", _("Who")),
+    Column("nature", _("Nature of the emergency")),
+    Column("decision", _("Review")),
+)
+_TASKS = (
+    Column("recall", _("Recall"), "number", lambda row: f"/privacy/recalls/{row['recall']}"),
+    Column("kind", _("Why"), "translated"),
+    Column("participant", _("Asked of")),
+    Column("opened", _("Since"), "moment"),
+    Column("items", _("Records"), "number"),
+    Column("sent", _("Task sent"), "translated"),
+    Column("outcome", _("Outcome"), "translated"),
+)
+_UNCOMPUTABLE = (
+    Column("record", _("Record"), "number"),
+    Column("partner", _("Partner")),
+    Column("expression", _("Element"), "code"),
+    Column("detail", _("Reason")),
+)
+_LATE = (
+    Column("entry", _("Entry"), "number", lambda row: f"/privacy/late/{row['entry']}"),
+    Column("resource", _("Kind of record")),
+    Column("labels", _("Label that came late")),
+    Column("participant", _("Who got it")),
+    Column("purpose", _("Purpose")),
+    Column("times", _("Times"), "number"),
+    Column("because", _("Denied now by")),
+    Column("decision", _("Decision")),
+)
+
+
+def late(desk: Desk, visit: Visit) -> Answer:
+    with desk.exchange.work.connect() as connection:
+        found = late_disclosures(connection, True)
+    rows: list[Row] = [
+        {
+            "entry": d.entry, "resource": d.type, "labels": ", ".join(d.labels), "participant": d.participant,
+            "purpose": d.purpose, "times": d.times, "because": ", ".join(d.because), "decision": d.decision,
+        }
+        for d in found
+    ]  # fmt: skip
+    return Page("officer/late.html", {"late": table("late", _LATE, rows, visit.query, "decision")})
+
+
+def late_entry(desk: Desk, visit: Visit) -> Answer:
+    number = _whole(visit.path["entry"])
+    with desk.exchange.work.connect() as connection:
+        found = next((d for d in late_disclosures(connection, True) if d.entry == number), None)
+    if found is None:
+        raise NotFound
+    titles = rule_titles(desk.exchange.context)
+    rules = [(name, *titles.get(name, ("", ""))) for name in found.because]
+    return Page("officer/late_entry.html", {"late": found, "rules": rules, "closings": get_args(Closing)})
+
+
+def decide_late(desk: Desk, visit: Visit) -> Answer:
+    decision = visit.form.get("decision", "")
+    if decision not in get_args(Closing):
+        raise Unusable(_("Choose one of the decisions."))
+    with desk.exchange.work.connect() as connection:
+        number = _whole(visit.path["entry"])
+        close_late_disclosure(connection, number, decision, _reason(visit), visit.person.login, visit.at)  # type: ignore[arg-type]
+        connection.commit()
+    return Redirect("/privacy/late", told=_("It is decided, and stands."))
+
+
+def emergencies(desk: Desk, visit: Visit) -> Answer:
+    with desk.exchange.work.connect() as connection:
+        found = emergency_accesses(connection, reviewed=True)
+    rows: list[Row] = [
+        {
+            "entry": e.entry, "at": e.at, "until": e.until, "participant": e.participant,
+            "nature": e.statement.get("emergency_nature", ""), "decision": e.decision,
+        }
+        for e in found
+    ]  # fmt: skip
+    shown = table("emergencies", _EMERGENCIES, rows, visit.query, "entry", descending=True)
+    return Page("officer/emergencies.html", {"emergencies": shown})
+
+
+def emergency(desk: Desk, visit: Visit) -> Answer:
+    number = _whole(visit.path["entry"])
+    with desk.exchange.work.connect() as connection:
+        found = next((e for e in emergency_accesses(connection, True) if e.entry == number), None)
+    if found is None:
+        raise NotFound
+    values = {"found": found, "findings": get_args(Finding)}
+    return Page("officer/emergency.html", values, patients=(found.patient,))
+
+
+def review(desk: Desk, visit: Visit) -> Answer:
+    finding = visit.form.get("decision", "")
+    if finding not in get_args(Finding):
+        raise Unusable(_("Choose one of the decisions."))
+    with desk.exchange.work.connect() as connection:
+        number = _whole(visit.path["entry"])
+        review_emergency(connection, number, finding, _reason(visit), visit.person.login, visit.at)  # type: ignore[arg-type]
+        connection.commit()
+    return Redirect("/privacy/emergencies", told=_("It is decided, and stands."))
+
+
+def recalls(desk: Desk, visit: Visit) -> Answer:
+    with desk.exchange.work.connect() as connection:
+        found = tasks(connection, closed=True)
+    rows: list[Row] = [
+        {
+            "recall": t.recall, "kind": t.kind, "participant": t.participant, "opened": t.opened,
+            "items": t.items, "sent": t.sent or _("no deliveries: tell them"),
+            "outcome": t.outcome or _("open"),
+        }
+        for t in found
+    ]  # fmt: skip
+    shown = table("recalls", _TASKS, rows, visit.query, "recall", descending=True)
+    return Page("officer/recalls.html", {"recalls": shown, "kinds": get_args(Kind)})
+
+
+def open_recall(desk: Desk, visit: Visit) -> Answer:
+    kind, what = visit.form.get("kind", ""), visit.form.get("what", "").strip()
+    if kind not in get_args(Kind):
+        raise Unusable(_("Choose why something is asked back."))
+    cause = Cause(kind, what, visit.person.login, _reason(visit))  # type: ignore[arg-type]
+    number = recall(desk.exchange, cause)
+    if number is None:
+        return Redirect("/privacy/recalls", told=_("Nobody got any of it: there is nothing to ask back."))
+    return Redirect(f"/privacy/recalls/{number}", told=_("Every recipient is asked."))
+
+
+def recalled(desk: Desk, visit: Visit) -> Answer:
+    number = _whole(visit.path["recall"])
+    with desk.exchange.work.connect() as connection:
+        asked = tasks(connection, number, closed=True)
+        listed = items(connection, number)
+    if not asked:
+        raise NotFound
+    people = tuple(sorted({str(item.about) for item in listed if item.about}))
+    values = {"number": number, "tasks": asked, "items": listed, "outcomes": get_args(Outcome)}
+    return Page("officer/recall.html", values, patients=people)
+
+
+def close_recall(desk: Desk, visit: Visit) -> Answer:
+    outcome = visit.form.get("outcome", "")
+    if outcome not in get_args(Outcome):
+        raise Unusable(_("Choose one of the decisions."))
+    try:
+        task = UUID(visit.form.get("task", ""))
+    except ValueError:
+        raise NotFound from None
+    with desk.exchange.work.connect() as connection:
+        close_task(connection, task, outcome, visit.person.login, _reason(visit), visit.at)  # type: ignore[arg-type]
+        connection.commit()
+    return Redirect(f"/privacy/recalls/{_whole(visit.path['recall'])}", told=_("It is decided, and stands."))
+
+
+def uncomputable(desk: Desk, visit: Visit) -> Answer:
+    """Consents that wait in quarantine: nothing is guessed of them, so nothing is released by them."""
+    with desk.exchange.work.connect() as connection:
+        found = [f for f in open_findings(connection, None, 20_000) if f.expression.startswith("Consent")]
+    rows: list[Row] = [
+        {"record": f.record, "partner": f.partner, "expression": f.expression, "detail": f.detail}
+        for f in found
+    ]
+    shown = table("uncomputable", _UNCOMPUTABLE, rows, visit.query)
+    return Page("officer/uncomputable.html", {"uncomputable": shown})
+
+
+def _reason(visit: Visit) -> str:
+    reason = visit.form.get("reason", "").strip()
+    if not reason:
+        raise Unusable(_("A decision needs its reason."))
+    return reason[:500]
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal() or len(text) > 15:
+        raise NotFound
+    return int(text)
+
+
+PLACES = (
+    Place("/privacy/late", late, _ROLES),
+    Place("/privacy/late/{entry}", late_entry, _ROLES),
+    Place("/privacy/late/{entry}", decide_late, _ROLES, "POST"),
+    Place("/privacy/emergencies", emergencies, _ROLES),
+    Place("/privacy/emergencies/{entry}", emergency, _ROLES, purpose="HCOMPL"),
+    Place("/privacy/emergencies/{entry}", review, _ROLES, "POST"),
+    Place("/privacy/recalls", recalls, _ROLES),
+    Place("/privacy/recalls", open_recall, _ROLES, "POST"),
+    Place("/privacy/recalls/{recall}", recalled, _ROLES, purpose="HCOMPL"),
+    Place("/privacy/recalls/{recall}", close_recall, _ROLES, "POST"),
+    Place("/privacy/consents", uncomputable, _ROLES),
+)

@@ -1,0 +1,106 @@
+"""The privacy officer's worklists in the browser: broken glasses, recalls, consents not computable."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from exchange.app import find_partner
+from exchange.audit import Circumstances, Disclosed, Requester, append, query_entries
+from exchange.pipeline.steps import run_partner
+from tests.console.access import violations
+from tests.pipeline.coalition import observation, write_ndjson
+
+CONSENT = {
+    "resourceType": "Consent",
+    "id": "c1",
+    "status": "active",
+    "scope": {
+        "coding": [
+            {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
+        ]
+    },
+    "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+    "patient": {"reference": "Patient/p1"},
+    "dateTime": "2026-01-02",
+    "policyRule": {"coding": [{"system": "https://example.org/rules", "code": "OURS"}]},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def happened(opened):
+    """Oak broke a glass and read a record that Elm corrected then; Elm sent a consent nobody can compute."""
+    asked = Requester("oak", "oak_clinic", "Oak Clinic", "organization", "TREAT", "t")
+    with psycopg.connect(opened.database_url) as connection:
+        patient, record = connection.execute(
+            "SELECT p.fhir_id::text, r.fhir_id::text FROM patient p JOIN resource r USING (patient)"
+            " WHERE p.partner = 'elm_clinic' AND r.type = 'Observation'"
+        ).fetchone()
+        connection.execute(
+            "INSERT INTO emergency_access (at, until, participant, client, patient, statement) VALUES"
+            " (now(), now() + interval '1 hour', 'oak_clinic', 'oak', %s,"
+            ' \'{"emergency_nature": "unconscious", "recipient": "Dr. Vega"}\')',
+            [patient],
+        )
+        circumstances = Circumstances(opened.work.now(), "https://x.example", "127.0.0.1", "r")
+        seen = [Disclosed(patient, (f"Observation/{record}",), ("hipaa-treatment",))]
+        append(connection, query_entries(asked, circumstances, "Observation", seen))
+        connection.commit()
+    write_ndjson(opened.settings.home.parent / "elm/three.ndjson", [CONSENT, observation(1, 1, 9.9)])
+    run_partner(opened.work, find_partner(opened.partners, "elm_clinic"))
+    return record
+
+
+def test_a_broken_glass_is_reviewed_once(browse):
+    page = browse("privacy-officer", "/privacy/emergencies")
+    assert violations(page) == []
+    page.locator("#emergencies tbody a").first.click()
+    assert violations(page) == []
+    assert "unconscious" in page.locator("main").inner_text()
+    page.get_by_label("justified", exact=True).check()
+    page.get_by_label("Why").fill("brought in unconscious")
+    page.get_by_role("button", name="Decide").click()
+    assert "stands" in page.locator(".told").inner_text()
+    page.locator("#emergencies tbody a").first.click()
+    assert page.get_by_role("button", name="Decide").count() == 0
+
+
+def test_an_error_of_the_source_is_asked_back_and_closed(browse, happened):
+    page = browse("privacy-officer", "/privacy/recalls")
+    assert violations(page) == []
+    page.get_by_label("Because of").select_option("source-error")
+    page.get_by_label("What (").fill(f"Observation/{happened}")
+    page.get_by_label("Why").fill("another patient's sample")
+    page.get_by_role("button", name="Find who got it").click()
+    assert violations(page) == []
+    assert "oak_clinic" in page.locator("section.card").inner_text()
+    page.get_by_label("What they did").select_option("destroyed")
+    page.get_by_label("Note").fill("confirmed by telephone")
+    page.get_by_role("button", name="Close").click()
+    assert "confirmed by telephone" in page.locator("section.card").inner_text()
+    assert page.get_by_role("button", name="Close").count() == 0
+
+
+def test_a_consent_that_cannot_be_computed_is_listed(browse):
+    page = browse("privacy-officer", "/privacy/consents")
+    assert violations(page) == []
+    assert "elm_clinic" in page.locator("#uncomputable").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/privacy/emergencies/1", {"decision": "maybe", "reason": "x"}),
+        ("/privacy/recalls", {"kind": "revocation", "what": "Consent/x", "reason": "x"}),
+        ("/privacy/recalls", {"kind": "spite", "what": "x", "reason": "x"}),
+        ("/privacy/recalls", {"kind": "source-error", "what": "Observation/1", "reason": ""}),
+    ],
+)
+def test_what_cannot_be_decided_is_told(served, path, fields):
+    officer = served.visitor("privacy-officer")
+    assert officer.post(path, page="/privacy/recalls", **fields).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/privacy/emergencies/99", "/privacy/recalls/99", "/privacy/recalls/x"])
+def test_what_is_not_there_is_told_so(served, path):
+    assert served.visitor("privacy-officer").get(path).status_code == 404
