@@ -17,6 +17,7 @@ from exchange.mapping.content import Node, merge
 from exchange.mapping.entries import ANY, Entry, holds
 from exchange.mapping.language import Language, Spot
 from exchange.mapping.paths.grammar import Reader
+from exchange.mapping.paths.names import SEGMENT_PATH
 from exchange.mapping.paths.places import SEGMENTS
 from exchange.mapping.run import Run
 from exchange.mapping.shapes import Fields
@@ -108,9 +109,15 @@ def _compile_entry(name: str, nodes: Mapping[str, Node], language: Language, bel
         required=table["required"].text(f"entries.{name}.required") if "required" in table else "",
         everywhere=language.format == "hl7v2",
         elements=language.format == "ccda",
+        segment=_segment(table) if language.format == "hl7v2" else "",
     )
     language.targets[name] = entry
     return entry
+
+
+def _segment(table: dict[str, Node]) -> str:
+    found = SEGMENT_PATH.match(table["each"].text("each")) if "each" in table else None
+    return found.group(1) if found and "required" not in table else ""
 
 
 def _outer_place(resource: str, parent: Entry | None, language: Language) -> str:

@@ -20,6 +20,7 @@ _DIRECTORY = frozenset(("Practitioner", "PractitionerRole", "Organization", "Loc
 class Entry:
     """A compiled entry; `key` parts are (reader, may it be missing), none for a copy of the source.
 
+    Without its HL7 v2 `segment` (`` where there is none to look for) a message gives it nothing.
     Places of HL7 v2 are looked for `everywhere` outward; those of C-CDA are `elements`.
     """
 
@@ -38,6 +39,7 @@ class Entry:
     required: str
     everywhere: bool
     elements: bool = False
+    segment: str = ""
 
     def places(self, node: Any, run: Run) -> list[Any]:
         """Where this entry makes a resource, seen from `node`."""

@@ -88,7 +88,7 @@ def _map_open(feed_map: FeedMap, run: Run) -> Mapped:
     run.root = run.context = root
     if run.record.format == "fhir_json":
         return _map_fhir(feed_map, run)
-    entries = _message_entries(feed_map, root) if feed_map.messages else feed_map.entries.values()
+    entries = _message_entries(feed_map, root) if feed_map.messages else tuple(feed_map.entries.values())
     results = [item for entry in entries for item in make(entry, run)]
     merges = _merges(feed_map.merges, root, run)
     return _mapped(results, merges, (), run)
@@ -99,7 +99,8 @@ def _message_entries(feed_map: FeedMap, message: Place) -> tuple[Entry, ...]:
     parts = header[9].split(message.delimiters.component) if len(header) > 9 else []
     kind = "^".join(parts[:2])
     if kind in feed_map.messages:
-        return feed_map.messages[kind]
+        present = {"", *message.index}
+        return tuple(entry for entry in feed_map.messages[kind] if entry.segment in present)
     shown = kind if all(_TYPE.fullmatch(part) for part in parts[:2]) and parts else "of MSH-9"
     raise RecordRejected(f"message type {shown} is not mapped", code="not-supported", expression="MSH-9")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from exchange.model.hl7_tables import is_listed
@@ -19,6 +20,7 @@ _ACTIVE = re.compile(
     r"<\s*(?:script|iframe|object|embed|form|link|meta|base|input)\b|\son\w+\s*=|javascript:", re.I
 )
 _TABLE = "http://terminology.hl7.org/CodeSystem/v2-"
+_TOLD_BY = frozenset({"start", "low", "div"})
 _OLDEST = "1850"
 # https://hl7.org/fhir/R4/datatypes.html#string
 _NUL = "holds a NUL character, which text may not"
@@ -28,23 +30,54 @@ def sanity_issues(resource: Resource) -> Iterator[Issue]:
     """Errors and warnings of a resource whose structure is already valid."""
     where = resource["resourceType"]
     inner = frozenset(str(each.get("id")) for each in resource.get("contained", ()))
-    yield from _walk(resource, where, inner)
+    if _is_doubtful(resource, inner):
+        yield from _walk(resource, where, inner)
     yield from _lifetime(resource, where)
-    yield from _containment(resource, where)
+    if "contained" in resource:
+        yield from _containment(resource, where)
 
 
-def _walk(node: dict[str, Any], where: str, inner: frozenset[str]) -> Iterator[Issue]:
-    """The checks of one object, then of every object below it; `inner` are the ids of contained resources."""
+def _is_doubtful(resource: Resource, inner: frozenset[str]) -> bool:
+    """Whether any object may have something to tell: nearly none has, so places are only named for these."""
+    waiting = [resource]
+    while waiting:
+        node = waiting.pop()
+        if "reference" in node:
+            doubtful = _dangles(node["reference"], inner)
+        elif "system" in node:
+            doubtful = "code" in node and _miscoded(node["system"], node["code"]) != ""
+        else:
+            doubtful = not _TOLD_BY.isdisjoint(node) and any(_of_object(node, "", inner))
+        if doubtful:
+            return True
+        for value in node.values():
+            for item in value if type(value) is list else (value,):
+                kind = type(item)
+                if kind is dict:
+                    waiting.append(item)
+                elif kind is str and "\0" in item:
+                    return True
+    return False
+
+
+def _of_object(node: dict[str, Any], where: str, inner: frozenset[str]) -> Iterator[Issue]:
+    """The checks of one object; `inner` are the ids of contained resources."""
     if "start" in node and "end" in node:
         yield from _period(node, where)
     elif "low" in node and "high" in node:
         yield from _range(node, where)
     elif "code" in node and "system" in node:
-        yield from _coded(node, where)
+        if words := _miscoded(node["system"], node["code"]):
+            yield Issue("warning", "code-invalid", words, f"{where}.code")
     elif "div" in node and _ACTIVE.search(node["div"]):
         yield Issue("error", "invariant", "txt-1: narrative may not hold active content", f"{where}.div")
     elif "reference" in node and _dangles(node["reference"], inner):
         yield Issue("error", "invariant", "ref-1: no contained resource has this id", f"{where}.reference")
+
+
+def _walk(node: dict[str, Any], where: str, inner: frozenset[str]) -> Iterator[Issue]:
+    """The checks of an object, then of every object below it."""
+    yield from _of_object(node, where, inner)
     for name, value in node.items():
         if isinstance(value, str):
             if "\0" in value:
@@ -55,21 +88,19 @@ def _walk(node: dict[str, Any], where: str, inner: frozenset[str]) -> Iterator[I
             continue
         elif any(isinstance(item, str) and "\0" in item for item in value):
             yield Issue("error", "invalid", _NUL, f"{where}.{name}")
-        elif isinstance(value[0], dict):
+        else:
             for index, item in enumerate(value):
                 if isinstance(item, dict):
                     yield from _walk(item, f"{where}.{name}[{index}]", inner)
 
 
-def _coded(node: dict[str, Any], where: str) -> Iterator[Issue]:
-    system, code = node["system"], node["code"]
+@lru_cache(maxsize=4096)
+def _miscoded(system: str, code: str) -> str:
+    """What is wrong with a code of UCUM or of one of HL7's tables; `` if nothing."""
     if system == SYSTEMS["ucum"]:
-        if not is_ucum(code):
-            yield Issue("warning", "code-invalid", "is not a UCUM unit", f"{where}.code")
-    elif isinstance(system, str) and system.startswith(_TABLE) and isinstance(code, str):
-        number = system[len(_TABLE) :]
-        if not is_listed(number, code):
-            yield Issue("warning", "code-invalid", f"is not a code of HL7's table {number}", f"{where}.code")
+        return "" if is_ucum(code) else "is not a UCUM unit"
+    number = system.removeprefix(_TABLE)
+    return "" if number == system or is_listed(number, code) else f"is not a code of HL7's table {number}"
 
 
 def _period(node: dict[str, Any], where: str) -> Iterator[Issue]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +34,13 @@ class GroupRule:
 class Place:
     """Segments seen together: the message, a group instance or one segment.
 
-    What is not in it is looked for outward, except segments that are `members` of the group.
+    What is not in it is looked for outward, except segments that are `members` of the group; `present` are
+    the names of all segments of the message, so that nobody looks for others.
     """
 
-    __slots__ = ("delimiters", "index", "members", "memo", "name", "occurrence", "outer", "segments")
+    __slots__ = (
+        "delimiters", "index", "members", "memo", "name", "occurrence", "outer", "present", "segments",
+    )  # fmt: skip
 
     def __init__(
         self, name: str, segments: list[hl7v2.Segment], outer: Place | None, delimiters: hl7v2.Delimiters
@@ -50,6 +53,7 @@ class Place:
         for segment in segments:
             index.setdefault(segment[0], []).append(segment)
         self.index = index
+        self.present: Collection[str] = index.keys() if outer is None else outer.present
 
     def find(self, name: str) -> list[hl7v2.Segment]:
         """Segments of the nearest place that has any."""
@@ -73,11 +77,12 @@ class Place:
 class Field:
     """One repetition (parts are components) or one component (parts are subcomponents)."""
 
-    __slots__ = ("delimiters", "index", "memo", "parts", "place", "text")
+    __slots__ = ("delimiters", "index", "memo", "parts", "place", "present", "text")
 
     def __init__(self, text: str, separator: str, place: Place) -> None:
         self.text, self.parts = text, text.split(separator)
-        self.place, self.index, self.delimiters = place, place.index, place.delimiters
+        self.place, self.index, self.present = place, place.index, place.present
+        self.delimiters = place.delimiters
         self.memo: dict[str, Any] = {}
 
     def find(self, name: str) -> list[hl7v2.Segment]:

@@ -120,6 +120,8 @@ def _first_value(name: str, number: int, component: int, subcomponent: int) -> R
     header, whole = name == "MSH" and number <= 2, component < 0
 
     def read(node: Any, _run: Any) -> str | None:
+        if name not in node.present:
+            return None
         found = node.index.get(name) or node.find(name)
         if not found or len(found[0]) <= number:
             return None
@@ -222,6 +224,8 @@ def _field_reader(name: str, all_segments: bool, number: int, select: str) -> Re
     own_name = f"{name}{'[*]' if all_segments else ''}-{number}{select}"
 
     def read(node: Any, _run: Any) -> list[Field]:
+        if name not in node.present:
+            return []
         place = node if type(node) is Place else node.place
         fields: list[Field] | None = place.memo.get(own_name)
         if fields is None:
@@ -256,6 +260,8 @@ def _selector(select: str) -> Callable[[list[Field]], list[Field]]:
 
 def _segment_reader(name: str) -> Reader:
     def read(node: Any, _run: Any) -> list[Place]:
+        if name not in node.present:
+            return []
         for place in node.chain():
             if place.name == name:
                 return [place]
@@ -270,14 +276,17 @@ def _segment_reader(name: str) -> Reader:
 
 def _group_reader(name: str, rule: GroupRule) -> Reader:
     group = Group(name, rule, tuple(map(_value, rule.same)), tuple(map(_value, rule.distinct)))
+    starts = frozenset(rule.starts)
 
     def read(node: Any, _run: Any) -> list[Place]:
+        if starts.isdisjoint(node.present):
+            return []
         for place in node.chain():
             if place.name == name:
                 return [place]
-            if any(start in place.index for start in rule.starts):
+            if not starts.isdisjoint(place.index):
                 return instances(group, place)
-            if place.members.issuperset(rule.starts):
+            if place.members.issuperset(starts):
                 return []
         return []
 
