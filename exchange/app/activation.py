@@ -11,6 +11,8 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from exchange.app.secrets import load_signing_key
+from exchange.audit import append as append_to_log
+from exchange.audit import officer_entries
 from exchange.consent import Rules, parse_rules
 from exchange.consent.activation import Act, Standing, fold, statement
 from exchange.crypto import public_key, sign, verify
@@ -71,6 +73,10 @@ def append(connection: Connection, signing_key: str, act: Act, private_key: str)
             signed.signature, sign(_sealed(signed), signing_key),
         ],
     )  # fmt: skip
+    told = officer_entries(
+        "rules.signed", signed.officer, f"{signed.kind} {signed.subject[:12]}", [], signed.at
+    )
+    append_to_log(connection, told)
     return after
 
 

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
 from exchange.app.opening import Exchange
-from exchange.audit import Disclosure, Finding, accounting, seal, verify
+from exchange.audit import (
+    Disclosure,
+    Finding,
+    accounting,
+    append,
+    officer_entries,
+    prove,
+    seal,
+    verify,
+)
 from exchange.crypto import public_key
+from exchange.pipeline.ledger import Connection
 
 
 def seal_audit_log(exchange: Exchange) -> int:
@@ -22,7 +36,31 @@ def verify_audit_log(exchange: Exchange) -> list[Finding]:
         return verify(connection, public_key(exchange.signing_key), anchor)
 
 
-def disclosures_of(exchange: Exchange, patient: str) -> list[Disclosure]:
-    """A person's disclosures (45 CFR 164.528), oldest first."""
+def disclosures_of(exchange: Exchange, patient: str, reader: str) -> list[Disclosure]:
+    """A person's disclosures, oldest first; that `reader` looked is itself recorded."""
     with exchange.work.connect() as connection:
-        return accounting(connection, patient)
+        found = accounting(connection, patient)
+        read_log(connection, reader, "disclosures of a person", [patient], exchange.work.now())
+        connection.commit()
+    return found
+
+
+def read_log(connection: Connection, reader: str, what: str, patients: Sequence[str], at: datetime) -> None:
+    """The record that somebody read the log, in the transaction that read it."""
+    append(connection, officer_entries("log.read", reader, what, patients, at))
+
+
+def proof_of(exchange: Exchange, sequence: int, reader: str) -> dict[str, Any]:
+    """The proof that one record is in the log, with the record; that `reader` looked is itself recorded."""
+    with exchange.work.connect() as connection:
+        proof = prove(connection, sequence)
+        patient = proof["record"]["patient"]
+        read_log(
+            connection,
+            reader,
+            f"proof of record {sequence}",
+            [patient] if patient else [],
+            exchange.work.now(),
+        )
+        connection.commit()
+    return proof

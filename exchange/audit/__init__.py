@@ -2,6 +2,7 @@
 
 from exchange.audit.accounting import Disclosure, accounting
 from exchange.audit.chain import AuditFailed, Seal, append, seal
+from exchange.audit.changes import consent_entries
 from exchange.audit.disclosures import Sending, disclosure_entries
 from exchange.audit.events import (
     Disclosed,
@@ -11,6 +12,7 @@ from exchange.audit.events import (
     read_entry,
     token_entry,
 )
+from exchange.audit.inclusion import prove, proves
 from exchange.audit.officers import officer_entries
 from exchange.audit.parts import Circumstances, Requester
 from exchange.audit.people import sign_in_entry, view_entries
@@ -29,9 +31,12 @@ __all__ = [
     "Sending",
     "accounting",
     "append",
+    "consent_entries",
     "denied_entry",
     "disclosure_entries",
     "officer_entries",
+    "prove",
+    "proves",
     "query_entries",
     "read_entry",
     "seal",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from exchange.audit.events import Entry
+from exchange.audit.merkle import root
 from exchange.crypto.sign import sign
 from exchange.model.errors import ContentError, ExchangeError
 
@@ -33,12 +34,20 @@ class AuditFailed(ExchangeError):
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """A signed end of the chain."""
+    """A signed end of the chain, with the root of the tree over the records from `first` on (merkle.py).
+
+    Seals made before there were trees have neither.
+    """
 
     sequence: int
     hash: bytes
     sealed: datetime
     signature: bytes
+    first: int | None = None
+    root: bytes | None = None
+
+
+SEAL_COLUMNS = "sequence, hash, sealed, signature, first, root"
 
 
 def append(conn: psycopg.Connection, entries: Sequence[Entry]) -> None:
@@ -66,10 +75,13 @@ def link(previous: bytes, sequence: int, content: Sequence[str | None]) -> bytes
     return hashlib.sha256(previous + sequence.to_bytes(8, "big", signed=True) + b"".join(parts)).digest()
 
 
-def statement(sequence: int, digest: bytes, sealed: datetime) -> bytes:
-    """What a seal's signature covers."""
-    instant = sealed.astimezone(UTC).isoformat(timespec="microseconds")
-    return f"mosaic-exchange audit seal\n{sequence}\n{digest.hex()}\n{instant}\n".encode()
+def statement(seal: Seal) -> bytes:
+    """What a seal's signature covers: everything it says."""
+    instant = seal.sealed.astimezone(UTC).isoformat(timespec="microseconds")
+    lines = ["mosaic-exchange audit seal", str(seal.sequence), seal.hash.hex(), instant]
+    if seal.root is not None:
+        lines += [str(seal.first), seal.root.hex()]
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def seal(conn: psycopg.Connection, private_key: str, at: datetime, anchor: Path | None = None) -> Seal:
@@ -82,62 +94,89 @@ def seal(conn: psycopg.Connection, private_key: str, at: datetime, anchor: Path 
         sequence, digest = head or (0, GENESIS)
         made = _sealed(conn, sequence)
         if made is None:
-            made = Seal(sequence, digest, at, sign(statement(sequence, digest, at), private_key))
+            made = _signed(conn, Seal(sequence, digest, at, b""), private_key)
             conn.execute(
-                "INSERT INTO audit_seal (sequence, hash, sealed, signature) VALUES (%s, %s, %s, %s)",
-                (made.sequence, made.hash, made.sealed, made.signature),
+                f"INSERT INTO audit_seal ({SEAL_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)",
+                (made.sequence, made.hash, made.sealed, made.signature, made.first, made.root),
             )
     if anchor is not None and made not in read_anchor(anchor):
         _write_anchor(anchor, made)
     return made
 
 
+def _signed(conn: psycopg.Connection, end: Seal, private_key: str) -> Seal:
+    """The seal over everything since the one before."""
+    row = conn.execute("SELECT coalesce(max(sequence), 0) FROM audit_seal").fetchone()
+    first = (int(row[0]) if row else 0) + 1
+    tree = replace(end, first=first, root=root(hashes_between(conn, first, end.sequence)))
+    return replace(tree, signature=sign(statement(tree), private_key))
+
+
+def hashes_between(conn: psycopg.Connection, first: int, last: int) -> list[bytes]:
+    """Hashes of the records `first` to `last`, in order: the leaves of a seal's tree."""
+    rows = conn.execute(
+        "SELECT hash FROM audit_event WHERE sequence BETWEEN %s AND %s ORDER BY sequence", (first, last)
+    )
+    return [bytes(row[0]) for row in rows]
+
+
 def read_seals(conn: psycopg.Connection) -> list[Seal]:
     """Every seal of the database, oldest first."""
     with conn.cursor(row_factory=class_row(Seal)) as cursor:
-        return cursor.execute(
-            "SELECT sequence, hash, sealed, signature FROM audit_seal ORDER BY sequence"
-        ).fetchall()
+        return cursor.execute(f"SELECT {SEAL_COLUMNS} FROM audit_seal ORDER BY sequence").fetchall()
 
 
 def read_anchor(anchor: Path) -> list[Seal]:
     """Every seal of an anchor file, as it stands there; raises ContentError naming a line that is none."""
     if not anchor.exists():
         return []
-    lines = anchor.read_text(encoding="utf-8").splitlines()
+    lines = anchor.read_text(encoding="utf-8", errors="replace").splitlines()
     return [_parse_seal(line, anchor.name, number) for number, line in enumerate(lines, 1)]
 
 
 def _sealed(conn: psycopg.Connection, sequence: int) -> Seal | None:
     with conn.cursor(row_factory=class_row(Seal)) as cursor:
         return cursor.execute(
-            "SELECT sequence, hash, sealed, signature FROM audit_seal WHERE sequence = %s", (sequence,)
+            f"SELECT {SEAL_COLUMNS} FROM audit_seal WHERE sequence = %s", (sequence,)
         ).fetchone()
 
 
 def _parse_seal(line: str, file: str, number: int) -> Seal:
+    """Exactly what was written: the same seal in other letters was written by somebody else."""
     try:
         data = orjson.loads(line)
-        return Seal(
+        found = Seal(
             int(data["sequence"]),
             bytes.fromhex(data["hash"]),
             datetime.fromisoformat(data["sealed"]).astimezone(UTC),
             bytes.fromhex(data["signature"]),
+            int(data["first"]) if "first" in data else None,
+            bytes.fromhex(data["root"]) if "root" in data else None,
         )
     except (ValueError, KeyError, TypeError):
-        raise ContentError("not a seal of the audit log", file=file, line=number) from None
+        found = None
+    if found is None or _line(found) != line.encode():
+        raise ContentError("not a seal of the audit log", file=file, line=number)
+    return found
+
+
+def _line(made: Seal) -> bytes:
+    tree = {"first": made.first, "root": made.root.hex()} if made.root is not None else {}
+    return orjson.dumps(
+        {
+            "sequence": made.sequence,
+            "hash": made.hash.hex(),
+            "sealed": made.sealed.astimezone(UTC).isoformat(timespec="microseconds"),
+            "signature": made.signature.hex(),
+            **tree,
+        }
+    )
 
 
 def _write_anchor(anchor: Path, made: Seal) -> None:
     """One JSON line, on disk before this returns."""
-    line = {
-        "sequence": made.sequence,
-        "hash": made.hash.hex(),
-        "sealed": made.sealed.astimezone(UTC).isoformat(timespec="microseconds"),
-        "signature": made.signature.hex(),
-    }
     anchor.parent.mkdir(parents=True, exist_ok=True)
     with anchor.open("ab") as file:
-        file.write(orjson.dumps(line) + b"\n")
+        file.write(_line(made) + b"\n")
         file.flush()
         os.fsync(file.fileno())

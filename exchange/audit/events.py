@@ -26,6 +26,8 @@ Kind = Literal[
     "hold.set",
     "hold.lifted",
     "watch.decided",
+    "rules.signed",
+    "consent.changed",
     "token.issued",
     "token.refused",
     "token.revoked",

@@ -19,6 +19,7 @@ Act = Literal[
     "hold.set",
     "hold.lifted",
     "watch.decided",
+    "rules.signed",
 ]
 
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"
@@ -32,6 +33,7 @@ _TYPES = {
     "hold.set": {"system": _LIFECYCLE, "code": "hold"},
     "hold.lifted": {"system": _LIFECYCLE, "code": "unhold"},
     "watch.decided": {"system": _LIFECYCLE, "code": "verify"},
+    "rules.signed": {"system": _LIFECYCLE, "code": "attest"},
 }
 
 

@@ -11,7 +11,16 @@ from typing import Literal
 import psycopg
 from psycopg.rows import class_row
 
-from exchange.audit.chain import GENESIS, Seal, link, read_anchor, read_seals, statement
+from exchange.audit.chain import (
+    GENESIS,
+    Seal,
+    hashes_between,
+    link,
+    read_anchor,
+    read_seals,
+    statement,
+)
+from exchange.audit.merkle import root
 from exchange.crypto.sign import verify as signed_by
 
 # Broken records compared with one another to tell moved from changed ones.
@@ -69,7 +78,8 @@ def _walk(conn: psycopg.Connection, broken: list[_Row]) -> Iterator[Finding]:
     end = _End(0, GENESIS)
     trusted = True
     for row in _rows(conn):
-        fits = link(row.previous, row.sequence, row.content) == row.hash
+        # Nothing is written as an empty text, which has the hash of what is missing.
+        fits = link(row.previous, row.sequence, row.content) == row.hash and row.participant != ""
         if row.sequence < 1:
             yield Finding("inserted", row.sequence, row.sequence, "records are numbered from 1")
             continue
@@ -142,7 +152,7 @@ def _check_seals(
         yield Finding("seal", seal.sequence, seal.sequence, "the database has a seal the anchor file has not")
     fitted = 0
     for seal in sorted(seals, key=lambda seal: (seal.sequence, seal.sealed)):
-        if not signed_by(statement(seal.sequence, seal.hash, seal.sealed), seal.signature, public_key):
+        if not signed_by(statement(seal), seal.signature, public_key):
             yield Finding("seal", seal.sequence, seal.sequence, "the signature of the seal is not ours")
             continue
         found = _hash_at(conn, seal.sequence)
@@ -156,6 +166,9 @@ def _check_seals(
             return
         if found != seal.hash:
             yield Finding("rewritten", fitted + 1, seal.sequence, "the seal was made over another chain")
+            return
+        if seal.first is not None and root(hashes_between(conn, seal.first, seal.sequence)) != seal.root:
+            yield Finding("rewritten", seal.first, seal.sequence, "the seal's tree is of other records")
             return
         fitted = seal.sequence
 

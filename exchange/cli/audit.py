@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from exchange.cli.common import JsonOption, console, exchange, print_json, table
 from exchange.model.errors import ContentError
 from exchange.repository import emergency_accesses, review_emergency
 
+Reader = Annotated[str, typer.Option("--as", help="Who reads (default: the login of this machine).")]
 app = typer.Typer(help="The log of disclosures: prove that it is whole, seal it, account to a person.")
 
 
@@ -38,9 +40,10 @@ def seal() -> None:
 def accounting(
     patient: Annotated[str, typer.Argument(help="Id of any Patient of the person.")],
     json: JsonOption = False,
+    officer: Reader = "",
 ) -> None:
-    """Who received what about a person, when, why, and under which rules."""
-    found = disclosures_of(exchange(), patient)
+    """Who received what about a person, when, why, and under which rules; that you looked is recorded."""
+    found = disclosures_of(exchange(), patient, reader_of(officer))
     if json:
         print_json(found)
         return
@@ -98,6 +101,11 @@ def review(
         )  # fmt: skip
         connection.commit()
     console.print(f"emergency access {entry}: {finding}", highlight=False)
+
+
+def reader_of(named: str) -> str:
+    """Who reads the log."""
+    return named or getpass.getuser()
 
 
 def _counted(resources: Sequence[str]) -> str:

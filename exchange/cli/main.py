@@ -18,6 +18,7 @@ from exchange.cli import (
     maps,
     matching,
     partners,
+    proofs,
     prove,
     quarantine,
     recalls,
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 for module in (runs, demo, serving):
     app.registered_commands += module.app.registered_commands
+audit.app.registered_commands += proofs.app.registered_commands
 for name, group in (
     ("partner", partners.app),
     ("quarantine", quarantine.app),

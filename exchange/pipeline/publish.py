@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from exchange.audit import append, consent_entries
 from exchange.consent import Context
-from exchange.model.fhir import patient_of
+from exchange.model.fhir import patient_of, reference_to
 from exchange.model.partner import Partner
 from exchange.model.records import Issue
 from exchange.pipeline import ledger, wire
@@ -52,12 +53,31 @@ def publish_chunk(
     _note_old_labels(connection, rows, origin.partner.code, labelling_digest(origin.partner, context.rules))
     _write_outcomes(connection, rows, items, outcomes)
     _write_resource_balance(connection, run, chunk, _tally(rows, items, outcomes, claims))
+    _record_consents(connection, items, outcomes, claims, origin)
 
 
 def _note_old_labels(connection: Connection, rows: Sequence[Row], partner: str, digest: str) -> None:
     """What was labelled before a list or program changed, and is published after, is for the next sweep."""
     if any(row["labelling"] != digest for row in rows):
         connection.execute("UPDATE labelling SET digest = '' WHERE partner = %s", [partner])
+
+
+def _record_consents(
+    connection: Connection,
+    items: Sequence[PublishItem],
+    outcomes: Sequence[ItemOutcome],
+    claims: Claims,
+    origin: Origin,
+) -> None:
+    """The log keeps every Consent that came, changed or was taken back; last, as it holds the log's end."""
+    changed = [
+        (reference_to(item.resource), item.patient)
+        for item, outcome in zip(items, outcomes, strict=True)
+        if item.resource["resourceType"] == "Consent" and outcome.kind != "unchanged"
+    ]
+    gone = [(reference, None) for reference in claims.released if reference.startswith("Consent/")]
+    if changed or gone:
+        append(connection, consent_entries(origin.partner.code, [*changed, *gone], origin.at))
 
 
 def _items(row: Row, origin: Origin) -> Iterator[PublishItem]:

@@ -86,3 +86,14 @@ def test_a_denial_keeps_the_request_and_holds_no_patient(requester, circumstance
     entry = denied_entry(requester, circumstances, "Condition/7", "not found", serious=False)
     assert entry.event["outcome"] == "4"
     assert entry.patient is None
+
+
+def test_events_of_officers_and_consents_are_fhir(at, patients):
+    from exchange.audit import consent_entries, officer_entries
+
+    for entry in (
+        *officer_entries("log.read", "anna", "disclosures of a person", patients[:1], at),
+        *officer_entries("recall.opened", "anna", "withdrawn", [], at),
+        *consent_entries("prairie_clinic", [(f"Consent/{patients[0]}", patients[1])], at),
+    ):
+        AuditEvent.model_validate(entry.event)

@@ -60,6 +60,7 @@ def test_an_early_opt_out_that_was_withdrawn_before_the_patient_came_binds_nobod
     write_ndjson(records / "3.ndjson", [patient(1), observation(1, of=1)])
     run_clinic(exchange)
     assert (held(exchange, "Patient"), held(exchange, "Observation")) == (1, 1)
+    assert one(exchange, "SELECT count(*) FROM audit_event WHERE kind = 'consent.changed'") == 2
 
 
 def test_a_consent_and_its_patient_in_one_run_bind_whatever_comes_first(records, tmp_path, database):
