@@ -26,8 +26,11 @@ def read_tree(root: Path) -> Files:
     }
 
 
-def parse_partner(code: str, text: str, file: str) -> Partner:
-    """A Partner from partner.yaml; raises ContentError naming the file, the field and what is valid."""
+def parse_partner(code: str, text: str, file: str, shared: Files | None = None) -> Partner:
+    """A Partner from partner.yaml; raises ContentError naming the file, the field and what is valid.
+
+    A feed that is `like: hmis/client` begins as the feed `client` of `_shared/feeds/hmis.yaml` in `shared`.
+    """
     try:
         data = yaml.load(text, Loader=yaml.CSafeLoader) or {}
         if not isinstance(data, dict):
@@ -35,7 +38,7 @@ def parse_partner(code: str, text: str, file: str) -> Partner:
         if data.get("code", code) != code:
             message = f"must be the name of the folder, `{code}`"
             raise ContentError(message, file=file, line=_line_of(text, ("code",)), field="code")
-        return Partner.model_validate({**data, "code": code})
+        return Partner.model_validate({**_with_shared_feeds(data, text, file, shared or {}), "code": code})
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise ContentError("not valid YAML", file=file, line=mark.line + 1 if mark else None) from None
@@ -54,6 +57,34 @@ def parse_partner(code: str, text: str, file: str) -> Partner:
         ) from None
 
 
+def _with_shared_feeds(data: dict[str, Any], text: str, file: str, shared: Files) -> dict[str, Any]:
+    feeds = data.get("feeds")
+    if not isinstance(feeds, dict):
+        return data
+    known = _shared_feeds(shared)
+    laid = dict(feeds)
+    for name, feed in feeds.items():
+        if isinstance(feed, dict) and "like" in feed:
+            if feed["like"] not in known:
+                where = ("feeds", name, "like")
+                raise ContentError(
+                    f"there is no shared feed `{feed['like']}`",
+                    file=file, line=_line_of(text, where), field=".".join(map(str, where)), valid=known,
+                )  # fmt: skip
+            laid[name] = {**known[feed["like"]], **{k: v for k, v in feed.items() if k != "like"}}
+    return {**data, "feeds": laid}
+
+
+def _shared_feeds(files: Files) -> dict[str, dict[str, Any]]:
+    """Feeds of `_shared/feeds/*.yaml` by file and name, such as `hmis/client`."""
+    return {
+        f"{path.removeprefix('_shared/feeds/').removesuffix('.yaml')}/{name}": feed
+        for path in sorted(files)
+        if path.startswith("_shared/feeds/") and path.endswith(".yaml")
+        for name, feed in (yaml.load(files[path], Loader=yaml.CSafeLoader) or {}).items()
+    }
+
+
 def _fields_beside(location: tuple[int | str, ...], data: Any) -> tuple[str, ...]:
     """The fields of the model that the last name of `location` is none of; none for a feed's own options."""
     schema = Partner.model_json_schema()
@@ -70,7 +101,7 @@ def _fields_beside(location: tuple[int | str, ...], data: Any) -> tuple[str, ...
 def load_partners(mappings: Files) -> dict[str, Partner]:
     """All participants by code: one per folder of `mappings/` with a partner.yaml."""
     partners = {
-        code: parse_partner(code, mappings[path], f"mappings/{path}")
+        code: parse_partner(code, mappings[path], f"mappings/{path}", mappings)
         for path in sorted(mappings)
         if path.count("/") == 1 and path.endswith("/partner.yaml")
         for code in [path.split("/")[0]]

@@ -215,7 +215,12 @@ def sample_documents(partner: Partner, folder: Path) -> list[Document]:
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         feed = _feed_of(partner, path.relative_to(folder))
         if feed:
-            found.append(Document(feed, path.name, path.read_bytes()))
+            beside = {
+                join.file: other.read_bytes()
+                for join in partner.feeds[feed].joins()
+                if (other := path.with_name(join.file)).is_file()
+            }
+            found.append(Document(feed, path.name, path.read_bytes(), beside=beside))
     return found
 
 

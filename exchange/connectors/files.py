@@ -1,6 +1,7 @@
 """Files in a folder of the partner's, wherever it is: what is new, what is finished, what comes first.
 
-The cursor holds, per feed, path → [size, time of change] of every file that was sent and is still there.
+The cursor holds, per feed, path → [size, time of change] of every file that was sent and is still there,
+followed by the same of the files that it joins.
 A file counts as finished when two looks some time apart, and a third after reading it, show the same.
 """
 
@@ -13,7 +14,7 @@ import lzma
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, Protocol
@@ -33,11 +34,15 @@ _CHECKPOINT_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """What a listing says of a file; `modified` in whole seconds of the partner's clock."""
+    """What a listing says of a file; `modified` in whole seconds of the partner's clock.
+
+    `beside` are the files that its feed joins: it is finished, and new, when all of them are.
+    """
 
     path: str
     size: int
     modified: int
+    beside: tuple[FileEntry, ...] = ()
 
 
 class Store(Protocol):
@@ -95,7 +100,15 @@ def _two_looks(
 
 
 def _listing(store: Store, feed: Feed) -> set[FileEntry]:
-    return {entry for entry in store.matching(feed.match) if not is_temporary(entry.path)}
+    found = (entry for entry in store.matching(feed.match) if not is_temporary(entry.path))
+    return {_with_beside(entry, store, feed) for entry in found}
+
+
+def _with_beside(entry: FileEntry, store: Store, feed: Feed) -> FileEntry:
+    folder = PurePosixPath(entry.path).parent
+    names = dict.fromkeys(str(folder / join.file) for join in feed.joins())
+    looked = (store.look(name) for name in names)
+    return replace(entry, beside=tuple(found for found in looked if found is not None))
 
 
 def is_temporary(path: str) -> bool:
@@ -109,7 +122,11 @@ def _age(entry: FileEntry) -> tuple[int, str]:
 
 
 def _is_sent(entry: FileEntry, seen: Seen) -> bool:
-    return seen.get(entry.path) == [entry.size, entry.modified]
+    return seen.get(entry.path) == _mark(entry)
+
+
+def _mark(entry: FileEntry) -> list[int]:
+    return [number for item in (entry, *entry.beside) for number in (item.size, item.modified)]
 
 
 def _to_read(feed: Feed, finished: Sequence[FileEntry], sent: Seen) -> list[FileEntry]:
@@ -121,7 +138,7 @@ def _to_read(feed: Feed, finished: Sequence[FileEntry], sent: Seen) -> list[File
 def _settled(feed: Feed, finished: Sequence[FileEntry], entry: FileEntry) -> Seen:
     """What need not be looked at again: the file read, and the older ones a snapshot replaces."""
     done = finished if feed.snapshot else [entry]
-    return {item.path: [item.size, item.modified] for item in done}
+    return {item.path: _mark(item) for item in done}
 
 
 def _document(
@@ -129,19 +146,28 @@ def _document(
 ) -> Document | None:
     """None when the file has changed or gone while it was read: it is left for the next pull."""
     limit = options.largest_file_mb << 20
-    if entry.size > limit:
+    if any(item.size > limit for item in (entry, *entry.beside)):
         raise PartnerRefused(
             f"{partner}: a file of feed `{feed}` is larger than {options.largest_file_mb} MB;"
             " have it split or raise `largest_file_mb`"
         )
+    payload = _read(entry, store, limit)
+    beside = {PurePosixPath(item.path).name: _read(item, store, limit) for item in entry.beside}
+    if payload is None or None in beside.values():
+        return None
+    modified = datetime.fromtimestamp(entry.modified, UTC)
+    whole = {name: content for name, content in beside.items() if content is not None}
+    return Document(feed, entry.path, payload, modified=modified, beside=whole)
+
+
+def _read(entry: FileEntry, store: Store, limit: int) -> bytes | None:
     try:
         payload = store.read(entry.path)
     except FileNotFoundError:
         return None
-    if len(payload) != entry.size or store.look(entry.path) != entry:
+    if len(payload) != entry.size or store.look(entry.path) != replace(entry, beside=()):
         return None
-    modified = datetime.fromtimestamp(entry.modified, UTC)
-    return Document(feed, entry.path, unpacked(entry.path, payload, limit), modified=modified)
+    return unpacked(entry.path, payload, limit)
 
 
 def unpacked(path: str, payload: bytes, limit: int) -> bytes:

@@ -20,6 +20,7 @@ from exchange.formats import (
     x12_claims,
     x12_records,
 )
+from exchange.formats.joining import joiner
 from exchange.formats.records import Rejected, rejected, whole_document
 from exchange.model.errors import RecordRejected
 from exchange.model.partner import Feed, Partner
@@ -89,9 +90,12 @@ def _split_ccda(document: Document, feed: Feed, partner: Partner) -> Split:
 
 def _split_delimited(document: Document, feed: Feed, partner: Partner) -> Split:
     base = whole_document(document, partner.code, feed.format)
+    joins = feed.joins()
+    join = joiner(document, joins, feed.encoding, feed.options) if joins else None
     rows = delimited.rows(document.payload, feed.encoding, feed.options)
-    for line, payload, problem in rows:
+    for line, row, problem in rows:
         position = f"{document.name} line {line}"
+        payload = row if join is None or problem else join(row)
         record = replace(base, payload=delimited.pack(payload), position=position, key=position)
         key = problem or _row_key(payload, feed.key)
         if isinstance(key, RecordRejected):

@@ -81,7 +81,9 @@ def _table(node: yaml.MappingNode, file: str) -> dict[str, Node]:
         if name in table:
             raise ContentError("this key stands twice", file=file, line=key.start_mark.line + 1, field=name)
         table[name] = _convert(value, file)
-    return {**inherited, **table}
+    # As everywhere, null takes away what is inherited.
+    taken = {name for name in inherited if name in table and table[name].value is None}
+    return {name: node for name, node in {**inherited, **table}.items() if name not in taken}
 
 
 def _scalar(node: yaml.Node) -> Scalar:

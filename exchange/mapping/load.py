@@ -27,13 +27,14 @@ from exchange.mapping.paths.observed import observed_grammar
 from exchange.mapping.paths.places import SEGMENTS
 from exchange.mapping.paths.segments import segments_grammar
 from exchange.mapping.paths.xpath import xpath_grammar
+from exchange.mapping.refusals import Refusal, refusals
 from exchange.mapping.run import partner_namespace
 from exchange.model.errors import ContentError
 from exchange.model.fhir_types import Element
 from exchange.model.partner import Feed, Partner
 from exchange.model.records import Files, Format
 
-MAP_FIELDS = ("format", "use", "note", "groups", "values", "types", "messages", "entries", "merges")
+MAP_FIELDS = ("format", "use", "note", "groups", "values", "types", "messages", "entries", "merges", "refuse")
 _MESSAGE_TYPE = re.compile(r"[A-Z]{3}\^[A-Z][A-Z0-9]{2}")
 _A_PATIENT = Element("", "Reference", targets=("Patient",))
 _FORMATS: tuple[Format, ...] = ("hl7v2", "ccda", "delimited", "fhir_json", "hsds_json", "x12")
@@ -57,6 +58,7 @@ class FeedMap:
     messages: Mapping[str, tuple[Entry, ...]]
     by_type: Mapping[str, tuple[Entry, ...]]
     merges: tuple[MergeRule, ...]
+    refusals: tuple[Refusal, ...]
     fhir: FhirFeed
 
 
@@ -151,6 +153,7 @@ def _compile(root: Node, feed: Feed, files: Files, partner: Partner, observed: b
         merges=tuple(_merge_rule(item, language) for item in table["merges"].items())
         if "merges" in table
         else (),
+        refusals=refusals(table["refuse"], language) if "refuse" in table else (),
         fhir=fhir_feed(feed, f"{partner.code}/partner.yaml"),
     )
 
@@ -203,7 +206,9 @@ def _grammar(table: Mapping[str, Node], feed: Feed) -> Grammar:
     if kind == "ccda":
         return xpath_grammar()
     if kind == "delimited":
-        return columns_grammar(tuple(feed.options.get("columns") or ()))
+        joined = tuple(name for join in feed.joins() for name in join.take)
+        declared = tuple(feed.options.get("columns") or ())
+        return columns_grammar((*declared, *joined) if declared else ())
     return fhir_grammar() if kind == "fhir_json" else json_grammar()
 
 

@@ -12,6 +12,7 @@ from exchange.mapping.fhir import deleted_reference, incoming
 from exchange.mapping.language import Row
 from exchange.mapping.load import FeedMap, Maps, MergeRule, observed_maps
 from exchange.mapping.paths.places import Place
+from exchange.mapping.refusals import check_refusals
 from exchange.mapping.run import Run
 from exchange.model.errors import RecordRejected
 from exchange.model.ids import resource_id
@@ -88,6 +89,7 @@ def _map_open(feed_map: FeedMap, run: Run) -> Mapped:
     run.root = run.context = root
     if run.record.format == "fhir_json":
         return _map_fhir(feed_map, run)
+    check_refusals(feed_map.refusals, root, run)
     entries = _message_entries(feed_map, root) if feed_map.messages else tuple(feed_map.entries.values())
     results = [item for entry in entries for item in make(entry, run)]
     merges = _merges(feed_map.merges, root, run)

@@ -83,13 +83,25 @@ class Program(_Strict):
     reason: str = ""
 
 
+class Join(_Strict):
+    """Columns that the rows take from another file of the same folder, by a column that both have."""
+
+    file: str = Field(pattern=r"^[^/\\]+$")
+    by: str
+    take: tuple[str, ...] = Field(min_length=1)
+
+
 class DelimitedOptions(_Strict):
-    """Options of a delimited feed; without `columns` the first row after `skip` lines names them."""
+    """Options of a delimited feed; without `columns` the first row after `skip` lines names them.
+
+    `join` is done in order, so that a column taken from one file can lead into the next.
+    """
 
     delimiter: str = Field(default=",", pattern=r"^[^\r\n]$")
     quote: str = Field(default='"', pattern=r"^[^\r\n]$")
     columns: tuple[str, ...] | None = None
     skip: int = Field(default=0, ge=0)
+    join: tuple[Join, ...] = ()
 
     @model_validator(mode="after")
     def _unambiguous(self) -> DelimitedOptions:
@@ -126,6 +138,11 @@ class Feed(_Strict):
         if self.format == "delimited":
             DelimitedOptions.model_validate(self.options)
         return self
+
+    def joins(self) -> tuple[Join, ...]:
+        """What a delimited feed takes from other files; nothing for other formats."""
+        found = self.options.get("join", ()) if self.format == "delimited" else ()
+        return tuple(Join.model_validate(item) for item in found)
 
 
 class Connector(_Strict):

@@ -21,6 +21,7 @@ class Document:
     """One transport unit as a connector hands it over: a file, a page, a message.
 
     `name` says where it was in the partner's system; it may hold patient data and is never logged.
+    `beside` holds the files of the same folder that its feed joins, by name.
     """
 
     feed: str
@@ -28,6 +29,7 @@ class Document:
     payload: bytes
     deleted: bool = False
     modified: datetime | None = None
+    beside: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,8 @@ def follow(
 ) -> tuple[dict[Key, tuple[str, ...]], set[str], set[str]]:
     """Claims after the rows, references dropped on the way, references a partner said to delete.
 
-    A record that could not be read whole keeps what it claimed: bad input deletes nothing.
+    A record that could not be read whole keeps what it claimed: bad input deletes nothing. One that is
+    forbidden by now keeps nothing.
 
     >>> row = {"feed": "f", "key": "k", "deleted": False, "issues": [], "deletes": [], "ids": ["Goal/2"]}
     >>> follow({("f", "k"): ("Goal/1",)}, [row])
@@ -54,7 +55,8 @@ def follow(
     for row in rows:
         key = (row["feed"], row["key"])
         now = set() if row["deleted"] else set(row["ids"])
-        if any(issue["severity"] in ("error", "fatal") for issue in row["issues"]):
+        wrong = {issue["code"] for issue in row["issues"] if issue["severity"] in ("error", "fatal")}
+        if wrong and "forbidden" not in wrong:
             now |= set(held.get(key, ()))
         dropped |= set(held.get(key, ())) - now
         dropped -= now

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from exchange.model.partner import Partner
 from exchange.pipeline import ledger
@@ -26,6 +27,7 @@ class StoredDocument:
     modified: datetime | None
     deleted: bool
     last_record: int
+    beside: dict[str, str]
 
 
 def keep_rejected(
@@ -80,12 +82,14 @@ def _store(work: Work, connection: Connection, arrival: Arrival, address: str, l
     assert document is not None  # noqa: S101 - what is rejected knows where it stood
     if record.payload != document.payload:
         address = work.landing.put(record.partner, [document.payload])[0]
+    landed = work.landing.put(record.partner, list(document.beside.values()))
+    beside = dict(zip(document.beside, landed, strict=True))
     row = connection.execute(
-        "INSERT INTO document (partner, feed, name, address, modified, deleted, last_record)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING document",
+        "INSERT INTO document (partner, feed, name, address, modified, deleted, last_record, beside)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING document",
         [
             record.partner, document.feed, document.name, address, document.modified, document.deleted,
-            last_record,
+            last_record, Jsonb(beside),
         ],
     ).fetchone()  # fmt: skip
     assert row is not None  # noqa: S101 - INSERT … RETURNING gives a row
@@ -96,7 +100,7 @@ def get_documents(connection: Connection, partner: Partner, numbers: Sequence[in
     """Those of feeds the partner still declares, the oldest first."""
     with connection.cursor(row_factory=class_row(StoredDocument)) as cursor:
         return cursor.execute(
-            "SELECT document, feed, name, address, modified, deleted, last_record FROM document"
+            "SELECT document, feed, name, address, modified, deleted, last_record, beside FROM document"
             " WHERE document = ANY(%s) AND feed = ANY(%s) ORDER BY document",
             [list(numbers), list(partner.feeds)],
         ).fetchall()

@@ -148,7 +148,8 @@ def _split_again(
 ) -> None:
     """Takes of the document what is a record now; what is still none goes back to quarantine."""
     payload = work.landing.get(stored.address)
-    document = Document(stored.feed, stored.name, payload, stored.deleted, stored.modified)
+    beside = dict(zip(stored.beside, work.landing.get_many(list(stored.beside.values())), strict=True))
+    document = Document(stored.feed, stored.name, payload, stored.deleted, stored.modified, beside)
     arrivals = arrivals_of(connection, partner, document)
     done, running = ledger.last_digests(connection, run, partner.code, arrivals)
     newer = newer_keys(connection, partner, run, stored, arrivals)

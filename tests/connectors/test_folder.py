@@ -172,3 +172,18 @@ def test_folders_below_are_reached_by_the_glob(outbox: FolderPartner) -> None:
 def test_a_folder_that_is_not_there_needs_a_person(tmp_path: Path) -> None:
     with pytest.raises(PartnerRefused, match="does not exist"):
         pull(FolderPartner(tmp_path / "nothing").connect())
+
+
+def test_a_file_comes_with_those_it_joins_and_again_when_one_of_them_changes(outbox: FolderPartner) -> None:
+    join = {"join": [{"file": "Project.csv", "by": "p", "take": ["kind"]}]}
+    made = partner("folder", {"path": "${OUTBOX}", "settle_seconds": 0}, "*/Stay.csv", format="delimited")
+    feed = made.feeds["records"].model_copy(update={"options": join})
+    connector = opened(made.model_copy(update={"feeds": {"records": feed}}), OUTBOX=str(outbox.folder))
+    outbox.write("day1/Stay.csv", b"p\n1\n")
+    (alone,), cursor = pull(connector)
+    outbox.write("day1/Project.csv", b"p,kind\n1,night\n")
+    (whole,), cursor = pull(connector, cursor)
+    assert (alone.beside, whole.beside) == ({}, {"Project.csv": b"p,kind\n1,night\n"})
+    assert pull(connector, cursor)[0] == []
+    outbox.write("day1/Project.csv", b"p,kind\n1,day\n")
+    assert pull(connector, cursor)[0][0].beside == {"Project.csv": b"p,kind\n1,day\n"}

@@ -216,3 +216,43 @@ def test_a_key_no_index_can_hold_is_no_key(key):
 def test_a_byte_order_mark_is_no_part_of_the_resource():
     (record,) = pieces("fhir_json", b'\xef\xbb\xbf{"resourceType":"Basic","id":"1"}')
     assert record.payload == b'{"resourceType":"Basic","id":"1"}'
+
+
+STAYS = b"id,project\n1,P1\n2,P2\n3,P9\n4,\n"
+BESIDE = {
+    "Project.csv": b"\xef\xbb\xbfproject,owner\nP1,O1\nP2,O1\nP2,O2\n,O1\n",
+    "Owner.csv": b"owner,kind\nO1,night\nO2,day\n",
+}
+JOIN = [
+    {"file": "Project.csv", "by": "project", "take": ["owner"]},
+    {"file": "Owner.csv", "by": "owner", "take": ["kind"]},
+]
+
+
+def joined(beside: dict[str, bytes], join: list[dict[str, object]]):
+    feed = Feed(format="delimited", map="x.map.yaml", key=("id",), options={"join": join})
+    return list(split(Document("feed", "file", STAYS, beside=beside), feed, PARTNER))
+
+
+def test_rows_take_columns_of_other_files_and_what_is_missing_there_shows():
+    found = [orjson.loads(piece.payload) for piece in joined(BESIDE, JOIN)]
+    assert [(row["owner"], row["kind"]) for row in found] == [
+        ("O1", "night"),
+        ("O1|O2", "day|night"),
+        ("", ""),
+        ("", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("beside", "told"),
+    [
+        ({}, "joins Project.csv, which is not beside the file"),
+        ({**BESIDE, "Owner.csv": b"id,kind\nO1,night\n"}, "Owner.csv has no column `owner`"),
+        ({**BESIDE, "Owner.csv": b"\xff\xfe"}, "the bytes are not utf-8"),
+    ],
+)
+def test_a_file_that_cannot_be_joined_rejects_the_document(beside, told):
+    (found,) = rejections(joined(beside, JOIN))
+    assert told in found.issue.detail
+    assert found.record.payload == STAYS

@@ -9,7 +9,7 @@ import pytest
 from exchange.mapping import load_maps
 from exchange.mapping.function_checks import GIVES
 from exchange.mapping.functions import FUNCTIONS
-from exchange.model.errors import ContentError
+from exchange.model.errors import ContentError, RecordRejected
 from exchange.model.partner import Feed
 from tests.mapping.support import mapped, maps_of, partner_of
 
@@ -193,6 +193,39 @@ def test_a_column_that_partner_yaml_does_not_declare_is_refused():
     partner = partner_of("delimited").model_copy(update={"feeds": {"feed": feed}})
     with pytest.raises(ContentError, match="did you mean `sex`"):
         load_maps({"example/feed.map.yaml": HEAD + "      language: sexx"}, partner)
+
+
+def test_a_joined_column_is_one_of_the_feed_s():
+    join = [{"file": "Other.csv", "by": "key", "take": ["kind"]}]
+    feed = Feed(format="delimited", map="feed.map.yaml", options={"columns": ["key"], "join": join})
+    partner = partner_of("delimited").model_copy(update={"feeds": {"feed": feed}})
+    assert load_maps({"example/feed.map.yaml": HEAD + "      language: kind"}, partner)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "told"),
+    [
+        ('{x: {when: kind = "1"}}', "needs `because`"),
+        ("{x: {because: no}}", "needs `when`"),
+        ("{x: {when: kind, because: no, then: out}}", "unknown field"),
+    ],
+)
+def test_a_refusal_has_a_condition_and_a_reason(refusal, told):
+    assert told in str(_refusal("delimited", f"{HEAD}      language: kind\nrefuse: {refusal}\n"))
+
+
+def test_a_record_that_the_map_refuses_makes_nothing():
+    text = f'{HEAD}      language: kind\nrefuse: {{x: {{when: kind != "0", because: not ours}}}}\n'
+    assert mapped("delimited", text, '{"key": "7", "kind": "0"}').resources
+    with pytest.raises(RecordRejected, match="not ours") as refused:
+        mapped("delimited", text, '{"key": "7", "kind": "1"}')
+    assert refused.value.code == "forbidden"
+
+
+def test_null_takes_away_what_an_anchor_brings():
+    text = f"{HEAD}      <<: &more {{language: kind, birthDate: born | date}}\n      birthDate: null\n"
+    (made,) = mapped("delimited", text, '{"key": "7", "kind": "en", "born": "1980"}').resources
+    assert (made["language"], "birthDate" in made) == ("en", False)
 
 
 def _refusal(kind, text, files=None) -> ContentError:

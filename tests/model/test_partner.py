@@ -103,3 +103,19 @@ def test_a_copied_partner_that_cannot_be_told_from_its_model_is_refused(change, 
     text = WHOLE.replace("name: Maple", "name: Maple, npi: '1'")
     with pytest.raises(ContentError, match=told):
         load_partners({"maple/partner.yaml": text, "oak/partner.yaml": change(text)})
+
+
+SHARED = {"_shared/feeds/hmis.yaml": "client: {format: delimited, map: c.map.yaml, key: [PersonalID]}\n"}
+
+
+def test_a_feed_that_is_like_a_shared_one_says_only_what_differs():
+    text = WHOLE.replace("format: delimited", "like: hmis/client").replace("    map: people.map.yaml\n", "")
+    feed = load_partners({"maple/partner.yaml": text, **SHARED})["maple"].feeds["people"]
+    assert (feed.map, feed.key, feed.match) == ("c.map.yaml", ("PersonalID",), "*.csv")
+
+
+def test_a_shared_feed_that_is_not_there_is_named_with_its_line():
+    text = WHOLE.replace("format: delimited", "like: hmis/clients")
+    with pytest.raises(ContentError, match="no shared feed `hmis/clients`; valid here: hmis/client") as wrong:
+        load_partners({"maple/partner.yaml": text, **SHARED})
+    assert wrong.value.line == 7
