@@ -67,6 +67,25 @@ HL7_MISTAKES = [
 ]
 
 
+CDA = "format: ccda\nentries:\n  patient:\n    resource: Patient\n    id: =x\n    set:\n"
+CDA_MISTAKES = [
+    (CDA + "      birthDate: recordTarget/patientRoll/@value | date", 7, "patientRoll", "patientRole"),
+    (CDA + "      gender: //code/@cod", 7, "cod", "codeSystem"),
+    (CDA + "      gender: //code/@xsi:typ", 7, "typ", "nil"),
+    (CDA + "      gender: //sdtc:raceCod/@code", 7, "raceCod", "raceCode"),
+    (CDA + "      gender: //hl7:code/@code", 7, "hl7", "sdtc"),
+    (CDA + "      gender: //code[lowercase(@code)='x']/@code", 7, "lowercase", "normalize-space"),
+    (CDA + "      gender: //code[parents::act]/@code", 7, "parents", "ancestor"),
+    (CDA + "      name: {$each: //nam, family: family}", 7, "nam", "name"),
+    (
+        CDA + "      active: {$value: '@value = \"1\"', $when: //observations/@code}",
+        7,
+        "observations",
+        "observation",
+    ),
+]
+
+
 PERSON = "format: fhir_json\nentries:\n  patient:\n    resource: Patient\n    copy: true\n    set:\n"
 FILES = {
     "_shared/codes/gender.csv": "source_system,source_code,target_system,target_code,target_display,"
@@ -248,6 +267,14 @@ def test_a_mistake_in_an_hl7_map_is_named_with_its_line(text, line, name, hint):
     error = _refusal("hl7v2", text)
     assert error.line == line
     assert name in str(error)
+    assert hint in str(error)
+
+
+@pytest.mark.parametrize(("text", "line", "name", "hint"), CDA_MISTAKES, ids=[m[2] for m in CDA_MISTAKES])
+def test_a_name_that_is_none_of_cda_or_xpath_is_named_with_its_line(text, line, name, hint):
+    error = _refusal("ccda", text)
+    assert error.line == line
+    assert f"`{name}`" in str(error)
     assert hint in str(error)
 
 

@@ -16,6 +16,7 @@ from exchange.formats import ccda
 from exchange.formats.ccda_narrative import folded, lines, referred
 from exchange.formats.ccda_templates import recognise
 from exchange.mapping.paths.axes import Nodes, itself
+from exchange.mapping.paths.cda_names import check_names
 from exchange.mapping.paths.grammar import Grammar, Reader
 from exchange.mapping.paths.steps import compile_steps
 
@@ -39,7 +40,14 @@ def xpath_grammar() -> Grammar:
         many=lambda path: path.endswith(_EVERY),
         address=_address,
         around=lambda node: node.iterancestors(),
+        below=_below,
     )
+
+
+def _below(path: str, _place: str) -> str:
+    """What lies below an element depends on the document; its names are those of CDA and XPath."""
+    check_names(path.removesuffix(_EVERY).removesuffix(_LINES))
+    return ""
 
 
 def _open(payload: bytes) -> Any:
