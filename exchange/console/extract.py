@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -16,6 +17,14 @@ from exchange.console.language import LANGUAGES
 
 _HOME = Path(__file__).parent
 _METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2.ext:babel_extract")]
+_HEADER = """\
+msgid ""
+msgstr ""
+"Content-Type: text/plain; charset=utf-8\\n"
+"Language: {}\\n"
+"Plural-Forms: {}\\n"
+
+"""
 _OPTIONS = {"**/templates/**.html": {"extensions": "jinja2.ext.i18n", "silent": "false"}}
 
 
@@ -40,8 +49,9 @@ def main() -> None:
             catalogue = read_po(file, locale=language)
         catalogue.update(template, no_fuzzy_matching=True)
         catalogue.obsolete.clear()
-        with path.open("wb") as file:
-            write_po(file, catalogue, width=0, no_location=True, omit_header=False, sort_output=True)
+        written = BytesIO()
+        write_po(written, catalogue, width=0, no_location=True, omit_header=True, sort_output=True)
+        path.write_text(_HEADER.format(language, catalogue.plural_forms) + written.getvalue().decode("utf-8"))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,70 @@
+"""Every text of the console in every language, and pages that are really read in it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from babel.messages.pofile import read_po
+
+from exchange.console.extract import texts
+from exchange.console.language import _LOCALE, LANGUAGES
+from exchange.console.pages import PLACES
+from tests.console.access import violations
+
+OTHERS = [language for language in LANGUAGES if language != "en"]
+PLACEHOLDER = re.compile(r"%\(\w+\)s")
+
+
+def catalogue(language):
+    with (_LOCALE / f"{language}.po").open("rb") as file:
+        return read_po(file, locale=language)
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_text_is_translated_and_nothing_is_left_over(language):
+    found = {
+        message.id if isinstance(message.id, str) else tuple(message.id): message
+        for message in catalogue(language)
+        if message.id
+    }
+    wanted = set(texts())
+    assert {text for text in wanted if text not in found} == set()
+    assert set(found) - wanted == set()
+    for text, message in found.items():
+        given = message.string if isinstance(message.string, tuple) else (message.string,)
+        assert all(given), text
+        first = text if isinstance(text, str) else text[1]
+        for one in given:
+            assert sorted(PLACEHOLDER.findall(one)) == sorted(PLACEHOLDER.findall(first)), text
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_plurals_have_as_many_forms_as_the_language(language):
+    found = catalogue(language)
+    assert {len(m.string) for m in found if isinstance(m.string, tuple)} == {found.num_plurals}
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize(
+    "place", [p for p in PLACES if p.method == "GET" and "{" not in p.path], ids=lambda p: p.path
+)
+def test_a_page_is_read_in_the_language(served, place, language):
+    role = place.roles[0] if place.roles else "match-steward"
+    visitor = served.visitor(role, "elm_clinic" if role == "partner" else None)
+    visitor.session.cookies.set("language", language)
+    answer = visitor.get(place.path)
+    if answer.status_code == 404:
+        return  # signing in elsewhere is not set up here
+    assert f'<html lang="{language}">' in answer.text
+    english = re.search(r"Skip to the content|Sign out", answer.text)
+    assert english is None
+
+
+@pytest.mark.parametrize(("language", "word"), [("es", "Posibles coincidencias"), ("uk", "Можливі збіги")])
+def test_a_browser_is_answered_in_its_language(browse, language, word):
+    page = browse("match-steward", "/matching", locale=language)
+    assert page.locator("h1").inner_text() == word
+    assert violations(page) == []
+    page.get_by_role("button", name="English").click()
+    assert page.locator("h1").inner_text() == "Possible matches"
