@@ -39,8 +39,9 @@ def _profile(rng):
     return profile(signed)
 
 
-def _classes(rng, context, count):
+def random_classes(seed, context, count):
     """Each with the same class of its source's twin, which a consent that names the source does not reach."""
+    rng = random.Random(seed)
     disclosers = ["prairie_clinic", "harbor_recovery"]
     codes = [*context.participants, "never_registered", *disclosers * 20]
     pool = [_profile(rng) for _ in range(count // 3)]
@@ -58,7 +59,7 @@ def _classes(rng, context, count):
 @pytest.mark.parametrize("seed", range(4))
 def test_everybody_is_permitted_what_he_would_be_by_himself(grown, seed):
     rng = random.Random(seed)
-    found = dict(_classes(rng, grown, 120))
+    found = dict(random_classes(seed, grown, 120))
     viewers = [REPOSITORY] + [
         Viewer(code, one.roles[0], rng.choice(PURPOSES)) for code, one in grown.participants.items()
     ]

@@ -1,22 +1,18 @@
-"""`test`, `check` and `prove`: the rules of a folder, tried before anything is switched on."""
+"""`test` and `check`: the rules of a folder, tried before anything is switched on."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from exchange.app.rulesets import read_rules
 from exchange.cli.common import JsonOption, console, print_json, settings
-from exchange.consent import Rules, parse_rules
+from exchange.consent import parse_rules
 from exchange.consent.dates import EXCHANGE_ZONE
 from exchange.consent.proof.cases import prove as run_cases
 from exchange.consent.proof.checks import check as find_flaws
-from exchange.consent.proof.invariants import read_invariants
-from exchange.consent.proof.prover import Proved
-from exchange.consent.proof.prover import prove as prove_all
-from exchange.consent.proof.words import sentences
 
 app = typer.Typer()
 RulesOption = Annotated[
@@ -58,42 +54,3 @@ def check(rules: RulesOption = None, json: JsonOption = False) -> None:
 
 def _say(text: str) -> None:
     console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
-@app.command()
-def prove(
-    rules: RulesOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Try every promise of consent/invariants against every kind of request; a broken one shows its example.
-
-    Every label, participant, role, purpose, action and consent the rules tell apart is tried, from today on.
-    """
-    found = settings()
-    files = read_rules(found, rules)
-    compiled = parse_rules(files)
-    invariants = read_invariants(files, compiled.vocabulary)
-    proved = list(prove_all(invariants, compiled, datetime.now(UTC)))
-    broken = [one for one in proved if one.counterexample]
-    if json:
-        print_json([_plain(one, compiled) for one in proved])
-    else:
-        for one in proved:
-            _say(f"{'BROKEN' if one.counterexample else 'holds '}  {one.written.invariant.title}")
-            if one.counterexample:
-                _say(f"        {one.written.place}: {one.written.invariant.id}")
-                for sentence in sentences(one.counterexample, compiled):
-                    _say(f"        {sentence}")
-        console.print(f"{len(proved)} promises, {len(broken)} broken")
-    raise typer.Exit(1 if broken or not proved else 0)
-
-
-def _plain(one: Proved, rules: Rules) -> dict[str, object]:
-    found = one.counterexample
-    return {
-        "invariant": one.written.invariant.id,
-        "place": one.written.place,
-        "holds": found is None,
-        "kinds_tried": one.tried,
-        "counterexample": sentences(found, rules) if found else (),
-    }

@@ -80,7 +80,7 @@ def _search(invariant: Invariant, rules: Rules, since: datetime) -> Search:
     always = invariant.always
     policies = [rule.policy for rule in rules.rules if _counts(rule.policy, always)]
     deciding = compile_rules({"of": rules.digest}, rules.vocabulary, rules.lists, policies)
-    asked = (_condition(invariant.when), *(_condition(exception) for exception in invariant.unless))
+    asked = (condition_of(invariant.when), *(condition_of(exception) for exception in invariant.unless))
     prohibited = (i for i, p in enumerate(policies) if p.effect == "prohibited")
     closed = 0 if invariant.never == "deny" else sum(1 << bit for bit in prohibited)
     return Search(deciding, since, asked, 1 << len(policies), closed)
@@ -94,7 +94,8 @@ def _counts(policy: Policy, always: Always | None) -> bool:
     return True
 
 
-def _condition(situation: Situation) -> Condition:
+def condition_of(situation: Situation) -> Condition:
+    """What it asks of the request, apart from the consent."""
     return Condition(**{name: getattr(situation, name) for name in Condition.model_fields})
 
 
@@ -213,7 +214,7 @@ def _is(situation: Situation, point: Point, consents: Consents, rules: Rules) ->
     fact = situation.consent
     if fact is not None and not any(is_kind(fact, c) and speaks(c, point, rules) for c in consents):
         return False
-    test = holds(_condition(situation), rules.vocabulary)
+    test = holds(condition_of(situation), rules.vocabulary)
     atoms = rules.vocabulary.atoms.intersection(point.labels) or (None,)
     return any(test(_facts(point, atom)) for atom in atoms)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from exchange.consent.classes import DisclosureClass
 from exchange.consent.participants import Participant
 from exchange.consent.proof.prover import Counterexample
 from exchange.consent.proof.space import REPOSITORY_CODE
+from exchange.consent.proof.stored import Breach
 from exchange.consent.rules.ruleset import Rules
 from exchange.model.records import Decision
 
@@ -61,3 +63,17 @@ def answer_words(answer: Decision, rules: Rules, consents: tuple[str, ...]) -> t
         else:
             because.append(reason)
     return (f"{head}.", *(f"Because of: {text}." for text in because))
+
+
+def breach_sentences(found: Breach, cls: DisclosureClass, rules: Rules) -> tuple[str, ...]:
+    """Which class, which viewer, and what permits it: for somebody who looks it up in the repository."""
+    viewer, labels = found.viewer, ", ".join(cls.labels) or "no label"
+    record = f"{cls.type} of {cls.source}, confidentiality {cls.confidentiality}, {labels}"
+    about = f", of people with {len(cls.profile.statements)} consents" if cls.profile else ", about nobody"
+    head = f"Class {found.number}: {record}{about}."
+    who = f"Viewer: {viewer.participant} as {viewer.role} for {viewer.purpose}."
+    if found.shown is None:
+        return head, who, "Answer: deny; nothing in force permits it."
+    shown = found.shown
+    answer = Decision("permit", shown.because, shown.obligations, shown.needs_relationship)
+    return (head, who, *answer_words(answer, rules, ()))

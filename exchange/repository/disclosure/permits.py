@@ -1,0 +1,33 @@
+"""What is permitted now, as row-level security reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+import psycopg
+
+from exchange.consent.proof.stored import Shown
+from exchange.model.records import Viewer
+
+
+def permits_in_force(conn: psycopg.Connection, at: datetime) -> list[Shown]:
+    """Every class and viewer that `disclosure` permits at `at`."""
+    rows = conn.execute(
+        "SELECT d.class, v.participant, v.role, v.purpose, d.needs_relationship, d.obligations, d.because"
+        " FROM disclosure d JOIN viewer v USING (viewer)"
+        " WHERE d.valid_from <= %(at)s AND d.valid_until > %(at)s ORDER BY d.class, d.viewer",
+        {"at": at},
+    ).fetchall()
+    return [
+        Shown(number, Viewer(*names), related, frozenset(obligations), tuple(because))
+        for number, *names, related, obligations, because in rows
+    ]
+
+
+def records_of(conn: psycopg.Connection, classes: Collection[int]) -> dict[int, int]:
+    """How many records each of the classes holds."""
+    rows = conn.execute(
+        "SELECT class, count(*) FROM resource WHERE class = ANY(%s) GROUP BY 1", (list(classes),)
+    ).fetchall()
+    return dict(rows)
