@@ -9,7 +9,7 @@ import orjson
 
 from exchange.api.messages import outcome
 from exchange.model.records import Issue
-from exchange.repository import Page
+from exchange.repository import Entry, Page, instant
 
 
 def searchset(page: Page, self_url: str, issues: Sequence[Issue]) -> bytes:
@@ -26,6 +26,37 @@ def searchset(page: Page, self_url: str, issues: Sequence[Issue]) -> bytes:
         entries.append(b'{"resource":' + outcome(issues) + b',"search":{"mode":"outcome"}}')
     start = orjson.dumps(head)[:-1]
     return start + (b',"entry":[' + b",".join(entries) + b"]}" if entries else b"}")
+
+
+def historyset(page: Page, self_url: str, issues: Sequence[Issue]) -> bytes:
+    """The Bundle of a history; an entry without a body tells of a deletion. Issues have no place in it.
+
+    That a version was the first is not told: what a requester sees may begin later.
+    """
+    links = [{"relation": "self", "url": self_url}]
+    if page.next:
+        links.append({"relation": "next", "url": page.next})
+    start = orjson.dumps({"resourceType": "Bundle", "type": "history", "link": links})[:-1]
+    entries = [_version(entry) for entry in page.entries]
+    return start + (b',"entry":[' + b",".join(entries) + b"]}" if entries else b"}")
+
+
+def _version(entry: Entry) -> bytes:
+    rest = orjson.dumps(
+        {
+            "request": {
+                "method": "PUT" if entry.body else "DELETE",
+                "url": "/".join(entry.full_url.split("/")[-2:]),
+            },
+            "response": {
+                "status": "200" if entry.body else "204",
+                "etag": f'W/"{entry.version}"',
+                "lastModified": instant(entry.updated),
+            },
+        }
+    )[1:]
+    body = b',"resource":' + entry.body if entry.body else b""
+    return b'{"fullUrl":' + orjson.dumps(entry.full_url) + body + b"," + rest
 
 
 def unknown_parameters(names: Iterable[str]) -> list[Issue]:

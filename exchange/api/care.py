@@ -14,7 +14,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from exchange.api import access
-from exchange.api.interactions import Asked
+from exchange.api.answering import Asked
 from exchange.api.messages import Answer, Refusal, json_answer
 from exchange.api.negotiation import FHIR_JSON
 from exchange.api.uploads import resource_of, strings_of

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from exchange.api import care, panels
-from exchange.api.interactions import Asked
+from exchange.api.answering import Asked
 from exchange.api.messages import Answer, Refusal
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

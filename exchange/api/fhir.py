@@ -6,8 +6,9 @@ import math
 
 import orjson
 
-from exchange.api import access, doors, interactions
+from exchange.api import access, doors, histories, interactions
 from exchange.api.access import Access
+from exchange.api.answering import Asked
 from exchange.api.capability import capability_statement, served_types
 from exchange.api.limits import Buckets
 from exchange.api.messages import Answer, Call, Parameters, Refusal, form_of, parse_parameters
@@ -67,20 +68,22 @@ def _served(service: Service, held: Access, call: Call, parameters: Parameters) 
         raise Refusal(
             403, "forbidden", "the participant may not ask under this role for this purpose any more"
         )
-    taken = doors.answer(interactions.Asked(service, call, held, parameters))
+    taken = doors.answer(Asked(service, call, held, parameters))
     if taken is not None:
         return taken
     wanted = interaction(call.method, call.path.removeprefix(PREFIX), served_types())
     if call.method == "POST" and wanted.name != "match":
         parameters += form_of(call, service.limits.parameters)
     _check_format(call, parameters)
-    asked = interactions.Asked(service, call, held, tuple(p for p in parameters if p[0] not in _GENERAL))
+    asked = Asked(service, call, held, tuple(p for p in parameters if p[0] not in _GENERAL))
     return _WORK[wanted.name](asked, wanted)
 
 
 _GENERAL = {"_format", "_pretty"}
 _WORK = {
     "read": interactions.read,
+    "vread": histories.vread,
+    "history": histories.history,
     "search-type": interactions.search,
     "everything": interactions.everything,
     "match": interactions.match,

@@ -15,8 +15,8 @@ from uuid import UUID, uuid4
 from psycopg.types.json import Jsonb
 
 from exchange.api import access
+from exchange.api.answering import Asked
 from exchange.api.care import not_this_purpose
-from exchange.api.interactions import Asked
 from exchange.api.messages import Answer, Refusal, json_answer, refused
 from exchange.api.negotiation import FHIR_JSON, http_date
 from exchange.api.uploads import resource_of

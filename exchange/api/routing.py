@@ -14,7 +14,7 @@ from exchange.repository import parameters
 _TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
 _ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 
-Name = Literal["capabilities", "read", "search-type", "everything", "match"]
+Name = Literal["capabilities", "read", "vread", "history", "search-type", "everything", "match"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Interaction:
     name: Name
     type: str = ""
     id: str = ""
+    version: str = ""
 
 
 def interaction(method: str, path: str, types: Collection[str]) -> Interaction:
@@ -75,8 +76,12 @@ def _of_type(method: str, name: str, rest: list[str]) -> Interaction:
             return _only(method, "GET", Interaction("everything", name, key))
         case [_, operation] if operation.startswith("$"):
             raise _no_operation()
-        case [_, "_history"] | [_, "_history", _] | ["_history"]:
-            raise Refusal(501, "not-supported", "history is not served")
+        case ["_history"]:
+            return _only(method, "GET", Interaction("history", name))
+        case [key, "_history"] if _ID.fullmatch(key):
+            return _only(method, "GET", Interaction("history", name, key))
+        case [key, "_history", version] if _ID.fullmatch(key) and _ID.fullmatch(version):
+            return _only(method, "GET", Interaction("vread", name, key, version))
         case _:
             raise _nothing()
 

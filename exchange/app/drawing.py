@@ -18,7 +18,7 @@ _VALUE_SETS = ("administrative-gender", "observation-status", "nothing")
 
 def random_request(random: Random, material: Material) -> Request:
     """One request: mostly searches, then reads, $everything, and what has to be refused."""
-    (way,) = random.choices((_search, _read, _everything, _refused), (60, 20, 12, 8))
+    (way,) = random.choices((_search, _read, _versions, _everything, _refused), (55, 15, 12, 10, 8))
     return way(random, material)
 
 
@@ -174,6 +174,20 @@ def _read(random: Random, material: Material) -> Request:
     return Request(method, f"{kind}/{_id(random, material, about)}", (), tuple(headers))
 
 
+def _versions(random: Random, material: Material) -> Request:
+    """A history, or one of its versions."""
+    kind = random.choice((_type(random, material), "Patient"))
+    path = f"{kind}/{_id(random, material, kind)}/_history"
+    if _chance(random, 0.3):
+        return Request("GET", f"{path}/{random.choice(('1', '2', '3', '4', 'none'))}")
+    drawn = (
+        (0.5, "_count", random.choice(("1", "2", "20"))),
+        (0.3, "_since", random.choice(material.instants).isoformat() if material.instants else "2026"),
+    )
+    given = tuple((name, value) for share, name, value in drawn if _chance(random, share))
+    return Request("GET", random.choice((path, f"{kind}/_history")), given, (), random.choice((1, 2, 4)))
+
+
 def _everything(random: Random, material: Material) -> Request:
     drawn = (
         (0.7, "_count", random.choice(("1", "3", "10", "100"))),
@@ -194,8 +208,9 @@ def _refused(random: Random, material: Material) -> Request:
     strict = (("Prefer", "handling=strict"),) if _chance(random, 0.5) else (("Prefer", "handling=lenient"),)
     return random.choice(
         (
-            Request("GET", f"{kind}/{key}/_history"),
-            Request("GET", f"{kind}/{key}/_history/1"),
+            Request("GET", f"{kind}/{key}/_history", (("_since", "today"),)),
+            Request("GET", f"{kind}/{key}/_history/1/2"),
+            Request("DELETE", f"{kind}/{key}/_history"),
             Request("GET", f"{kind}/{key}/$everything"),
             Request("GET", f"Patient/{patient}/$match"),
             Request("DELETE", f"{kind}/{key}"),

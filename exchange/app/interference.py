@@ -21,6 +21,7 @@ def remove_hidden(connection: Connection, viewer: Viewer) -> int:
     Returns how many rows.
     """
     _, hidden = _seen_and_hidden(connection, viewer)
+    versions = _versions_seen(connection, viewer)
     remove_rows(connection, hidden)
     connection.execute(
         "DELETE FROM patient_edge e WHERE NOT EXISTS (SELECT FROM resource r WHERE r.patient = e.a"
@@ -28,8 +29,8 @@ def remove_hidden(connection: Connection, viewer: Viewer) -> int:
         " AND r.type = 'Patient')"
     )
     connection.execute(
-        "DELETE FROM resource_history h WHERE NOT EXISTS (SELECT FROM resource r"
-        " WHERE (r.type, r.fhir_id, r.rendition) = (h.type, h.fhir_id, h.rendition))"
+        "DELETE FROM resource_history WHERE ctid <> ALL(%s::tid[])",
+        [versions],
     )
     connection.execute("DELETE FROM withheld")
     return len(hidden)
@@ -41,6 +42,12 @@ def _seen_and_hidden(connection: Connection, viewer: Viewer) -> tuple[list[int],
         seen = {row[0] for row in view.conn.execute("SELECT rid FROM resource")}
     every = {row[0] for row in connection.execute("SELECT rid FROM resource")}
     return sorted(seen), sorted(every - seen)
+
+
+def _versions_seen(connection: Connection, viewer: Viewer) -> list[str]:
+    """Where the rows of the history stand that the viewer may see."""
+    with reader(Lent(connection), viewer) as view:
+        return [row[0] for row in view.conn.execute("SELECT ctid::text FROM resource_history")]
 
 
 def sample_material(connection: Connection, viewer: Viewer, seed: int, size: int = 400) -> Material:
@@ -58,4 +65,6 @@ def sample_material(connection: Connection, viewer: Viewer, seed: int, size: int
     ).fetchall()
     patients = {("Patient", key) for *_, source, golden in found for key in (source, golden) if key}
     resources = [orjson.loads(row[3]) for row in found]
+    deleted = connection.execute("SELECT type, fhir_id::text FROM resource_history WHERE ending LIMIT 50")
+    patients |= set(deleted.fetchall())
     return material_of(resources, patients | {(row[0], row[1]) for row in found}, (row[2] for row in found))

@@ -68,20 +68,27 @@ class Disclosed:
     because: tuple[str, ...] = ()
 
 
-def read_entry(who: Requester, how: Circumstances, reference: str, shown: Disclosed) -> Entry:
-    """A resource was read (profile Read, or PatientRead when it is about somebody)."""
+def read_entry(
+    who: Requester, how: Circumstances, reference: str, shown: Disclosed, interaction: str = "read"
+) -> Entry:
+    """A resource was read (profile Read, or PatientRead when it is about somebody), or an old version."""
     entities = [parts.entity(reference, "2", "4"), *parts.about(shown.patient), parts.request(how)]
-    event = _event("PatientRead" if shown.patient else "Read", "R", "read", who, how)
+    event = _event("PatientRead" if shown.patient else "Read", "R", interaction, who, how)
     agents = _agents(who, how, client="110152", server="110153", because=shown.because)
     return Entry("read", who.participant, shown.patient, {**event, "agent": agents, "entity": entities})
 
 
 def query_entries(
-    who: Requester, how: Circumstances, request: str, shown: Sequence[Disclosed], operation: bool = False
+    who: Requester,
+    how: Circumstances,
+    request: str,
+    shown: Sequence[Disclosed],
+    operation: bool = False,
+    interaction: str = "search-type",
 ) -> list[Entry]:
     """One record per Patient in the answer (PatientQuery), or one without when it holds nobody (Query)."""
     kind: Kind = "everything" if operation else "query"
-    code = "operation" if operation else "search-type"
+    code = "operation" if operation else interaction
 
     def entry(part: Disclosed) -> Entry:
         event = _event("PatientQuery" if part.patient else "Query", "E", code, who, how)

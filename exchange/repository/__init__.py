@@ -45,9 +45,10 @@ from exchange.repository.identity.reviews import (
 from exchange.repository.reading.chosen import Chosen, Wanted, chosen, seen_pairs
 from exchange.repository.reading.cursor import CursorRefused
 from exchange.repository.reading.everything import everything
+from exchange.repository.reading.history import history, is_gone, read_version
 from exchange.repository.reading.match import Described, Identity, Matches, match
 from exchange.repository.reading.page import Entry, Page, searchset
-from exchange.repository.reading.read import Found, read
+from exchange.repository.reading.read import Found, found_of, read
 from exchange.repository.reading.reader import Lent, Reader, reader
 from exchange.repository.reading.scoping import Criteria, scope_criteria, scope_setting
 from exchange.repository.reading.search import search, search_for
@@ -56,6 +57,7 @@ from exchange.repository.reading.view import Served
 from exchange.repository.storage.items import ItemOutcome, PublishItem, PublishResult
 from exchange.repository.storage.known import known_labels
 from exchange.repository.storage.parameters import parameters
+from exchange.repository.storage.plan import instant
 from exchange.repository.storage.store import remove as remove_rows
 from exchange.repository.write import publish
 
@@ -107,6 +109,10 @@ __all__ = [
     "ensure_running",
     "events_of",
     "everything",
+    "found_of",
+    "history",
+    "instant",
+    "is_gone",
     "joined_since",
     "kept_of",
     "known_labels",
@@ -122,6 +128,7 @@ __all__ = [
     "patients_of",
     "publish",
     "read",
+    "read_version",
     "reader",
     "readmissible_records",
     "reasons_withheld",

@@ -231,6 +231,7 @@ def _apply(
         by_kind[change.kind].append(change)
     replaced = [c.present.rid for c in by_kind["newer"] if c.present]
     written = [*by_kind["newer"], *by_kind["new"]]
+    store.revive(conn, [c.rendition.reference for c in by_kind["new"] if c.version > 1])
     stored = [_stored(c) for c in written]
     before = outbox.states_before(conn, stored)
     store.archive(conn, [*replaced, *vanished])

@@ -134,7 +134,7 @@ def test_an_agreement_that_ended_is_refused_at_once(ask, forge, software):
         ("PATCH", "Patient/7", 405, "not-supported"),
         ("POST", "Patient", 405, "not-supported"),
         ("OPTIONS", "Patient", 405, "not-supported"),
-        ("GET", "Patient/7/_history", 501, "not-supported"),
+        ("GET", "Patient/7/_history", 404, "not-found"),
         ("GET", "Patient/$match", 405, "not-supported"),
         ("GET", "Patient/..%2f..%2fmetadata", 404, "not-found"),
         ("GET", "Patient/%00", 404, "not-found"),

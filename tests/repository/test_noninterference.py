@@ -10,7 +10,7 @@ import pytest
 from repository_world import BASE, CLINIC, HOSPITAL, KEY, SHELTER, World, observation
 
 from exchange.model.records import Labels
-from exchange.repository import everything, read, search, searchset
+from exchange.repository import everything, history, read, search, searchset
 
 OPEN, HIDDEN = Labels(), Labels("R", frozenset({"HIV"}))
 NAMES = ("Rivera", "Rivers", "Shevchenko", "Álvarez")
@@ -52,7 +52,13 @@ def _populate(world: World, random: Random) -> list[tuple[str, str]]:
         world.link(a, b, random.choice(("certain", "probable")))
     for n in range(25):
         partner, patient = random.choice(people)
-        _measure(world, random, partner, patient, f"open-{n}", OPEN)
+        item = _measure(world, random, partner, patient, f"open-{n}", OPEN)
+        if n % 4 == 0:
+            labels = HIDDEN if partner == "hospital" and n % 8 == 0 else OPEN
+            for status, by in (("amended", labels), ("corrected", OPEN)):
+                world.publish(world.item(partner, {**item.resource, "status": status}, labels=by))
+        if n % 6 == 5:
+            world.publish(deleted=(f"Observation/{item.resource['id']}",))
     return people
 
 
@@ -108,6 +114,14 @@ def _answers(world: World, viewer, people) -> list[bytes]:
         with world.as_viewer(viewer) as view:
             found.append(repr(read(view, "Patient", patient)).encode())
             found.append(repr(everything(view, patient, [("_count", "5")], BASE, KEY)).encode())
+            found.append(repr(history(view, "Patient", patient, [], BASE, KEY)).encode())
+    for kind in ("Patient", "Observation"):
+        query = "_count=4"
+        while query is not None:
+            with world.as_viewer(viewer) as view:
+                page = history(view, kind, "", parse_qsl(query), BASE, KEY)
+            found.append(repr(page).encode())
+            query = urlsplit(page.next).query if page.next else None
     return found
 
 
@@ -143,12 +157,13 @@ def test_a_repository_without_what_a_viewer_may_not_see_answers_him_the_same(wor
     before = _answers(world, viewer, people)
     with world.as_viewer(viewer) as view:
         seen = [row[0] for row in view.conn.execute("SELECT rid FROM resource").fetchall()]
+        past = [row[0] for row in view.conn.execute("SELECT ctid::text FROM resource_history").fetchall()]
         known = [row[0] for row in view.conn.execute("SELECT patient FROM patient").fetchall()]
-    _keep_only(world, seen, known)
+    _keep_only(world, seen, known, past)
     assert _answers(world, viewer, people) == before
 
 
-def _keep_only(world: World, rids: list[int], patients: list[int]) -> None:
+def _keep_only(world: World, rids: list[int], patients: list[int], past: list[str]) -> None:
     for table in (
         "resource",
         "index_token",
@@ -159,5 +174,6 @@ def _keep_only(world: World, rids: list[int], patients: list[int]) -> None:
     ):
         world.conn.execute(f"DELETE FROM {table} WHERE rid <> ALL(%s)", (rids,))
     world.conn.execute("DELETE FROM patient_edge WHERE a <> ALL(%(p)s) OR b <> ALL(%(p)s)", {"p": patients})
-    world.conn.execute("TRUNCATE resource_history, withheld")
+    world.conn.execute("DELETE FROM resource_history WHERE ctid <> ALL(%s::tid[])", (past,))
+    world.conn.execute("TRUNCATE withheld")
     world.conn.commit()

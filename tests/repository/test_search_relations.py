@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 import pytest
-from repository_world import BASE, CLINIC, HOSPITAL, KEY, observation
+from repository_world import BASE, HOSPITAL, KEY, SHELTER, observation
 
 from exchange.model.ids import golden_id, resource_id
 from exchange.model.records import Labels
@@ -124,7 +124,8 @@ def test_references_are_followed(ask, asked, found):
     ["Patient?_has:Observation:patient:code=7918-6", "Observation?_has:Observation:has-member:code=7918-6"],
 )
 def test_nothing_is_found_by_what_is_hidden(ask, asked):
-    assert ask(asked, CLINIC) == []
+    assert ask(asked, SHELTER) == []
+    assert ask("Patient?_has:Observation:patient:code=2345-7", SHELTER) == ["Ana", "Ben"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from exchange.app.comparing import Answer
 from exchange.model.errors import ContentError, PartnerUnavailable
 
 _BY_THEMSELVES = frozenset({"date", "x-request-id"})
-_BASE = b"{base}"
+_BASE, _ORIGIN = b"{base}", b"{origin}"
 _SECONDS = 60
 
 
@@ -60,9 +60,10 @@ class Side:
             raise PartnerUnavailable(f"a FHIR server did not answer ({type(error).__name__})") from None
         found = {name.lower(): value for name, value in answer.getheaders()}
         kept = {name: value for name, value in found.items() if name not in _BY_THEMSELVES}
-        base = self.base.encode()
-        if base in body:
-            body = body.replace(base, _BASE)
+        parts = urlsplit(self.base)
+        origin = f"{parts.scheme}://{parts.netloc}".encode()
+        if origin in body:  # also of the token endpoint, which is beside the base
+            body = body.replace(self.base.encode(), _BASE).replace(origin, _ORIGIN)
             kept.pop("content-length", None)
         return Answer(answer.status, tuple(sorted(kept.items())), body)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlencode
 
@@ -27,6 +28,8 @@ class Entry:
     full_url: str
     body: bytes
     about: str | None
+    version: str
+    updated: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,14 @@ def make_page(
     why = terms(reader, {c for _, resource in served for c in resource.classes})
     return Page(
         entries=tuple(
-            Entry(mode, f"{base_url}/{r.type}/{r.id}", subset(r.body, query) if query else r.body, r.about)
+            Entry(
+                mode=mode,
+                full_url=f"{base_url}/{r.type}/{r.id}",
+                body=subset(r.body, query) if query else r.body,
+                about=r.about,
+                version=r.version,
+                updated=r.updated,
+            )
             for mode, r in served
         ),
         total=around.total,

@@ -32,8 +32,11 @@ def read(reader: Reader, resource_type: str, resource_id: str) -> Found | None:
     except ValueError:
         return None
     served = _find(reader, resource_type, fhir_id) if str(fhir_id) == resource_id else None
-    if served is None:
-        return None
+    return found_of(reader, served) if served else None
+
+
+def found_of(reader: Reader, served: Served) -> Found:
+    """A resource as it leaves, with why."""
     why = terms(reader, served.classes)
     return Found(
         body=served.body,

@@ -81,7 +81,7 @@ def golden_patients(reader: Reader, persons: Iterable[Person]) -> list[Served]:
     ids = [c.fhir_id for person in known for c in person.contributions]
     found = fetch(reader, "r.type = 'Patient' AND r.fhir_id = ANY(%(ids)s)", {"ids": ids})
     rows = {row.fhir_id: row for row in without_hearsay(reader, found)}
-    return [_golden(person, rows) for person in still_shown(known, rows.keys())]
+    return [compose_golden(person, rows) for person in still_shown(known, rows.keys())]
 
 
 def still_shown(persons: Iterable[Person], shown: Collection[UUID]) -> list[Person]:
@@ -90,9 +90,11 @@ def still_shown(persons: Iterable[Person], shown: Collection[UUID]) -> list[Pers
     return [Person(contributions) for contributions in kept if contributions]
 
 
-def _golden(person: Person, rows: Mapping[UUID, Shown]) -> Served:
-    shown = [rows[c.fhir_id] for c in person.contributions]
-    said = [(c.partner, orjson.loads(rows[c.fhir_id].body)) for c in person.contributions]
+def compose_golden(person: Person, rows: Mapping[UUID, Shown]) -> Served:
+    """The golden Patient of those contributions that there are rows of; at least one."""
+    told = [c for c in person.contributions if c.fhir_id in rows]
+    shown = [rows[c.fhir_id] for c in told]
+    said = [(c.partner, orjson.loads(rows[c.fhir_id].body)) for c in told]
     version = blake2b(orjson.dumps([[str(r.fhir_id), r.version] for r in shown]), digest_size=8).hexdigest()
     updated = max(row.updated for row in shown)
     composed = compose(said)
@@ -106,9 +108,7 @@ def _golden(person: Person, rows: Mapping[UUID, Shown]) -> Served:
             **_security(patient for _, patient in said),
         },
         **{k: v for k, v in composed.items() if k not in ("resourceType", "id", "meta", "link")},
-        "link": [
-            {"other": {"reference": f"Patient/{c.fhir_id}"}, "type": "seealso"} for c in person.contributions
-        ],
+        "link": [{"other": {"reference": f"Patient/{c.fhir_id}"}, "type": "seealso"} for c in told],
     }
     return Served(
         type="Patient",
@@ -116,7 +116,7 @@ def _golden(person: Person, rows: Mapping[UUID, Shown]) -> Served:
         body=orjson.dumps(body),
         version=version,
         updated=updated,
-        partners=tuple(c.partner for c in person.contributions),
+        partners=tuple(c.partner for c in told),
         person=person,
         classes=frozenset(row.class_ for row in shown),
         rids=tuple(row.rid for row in shown),

@@ -190,15 +190,32 @@ def archive(conn: psycopg.Connection, rids: Sequence[int]) -> None:
 
 
 def entomb(conn: psycopg.Connection, rids: Sequence[int], at: datetime) -> None:
-    """Notes in the history that rows are deleted, as one version more."""
+    """Notes in the history that rows are deleted, as one version more that ends those before."""
+    conn.execute(
+        "UPDATE resource_history h SET gone = true, ending = false FROM resource r WHERE r.rid = ANY(%s)"
+        " AND (h.type, h.fhir_id) = (r.type, r.fhir_id)",
+        (list(rids),),
+    )
     conn.execute(
         "INSERT INTO resource_history (type, fhir_id, rendition, version, partner, patient, class, updated,"
-        " deleted)"
+        " deleted, gone, ending)"
         " SELECT type, fhir_id, rendition, 1 + greatest(version, (SELECT max(version) FROM resource_history h"
         "  WHERE (h.type, h.fhir_id, h.rendition) = (r.type, r.fhir_id, r.rendition))),"
-        " partner, patient, class, %s, true FROM resource r WHERE rid = ANY(%s)",
+        " partner, patient, class, %s, true, true, true FROM resource r WHERE rid = ANY(%s)",
         (at, list(rids)),
     )
+
+
+def revive(conn: psycopg.Connection, references: Iterable[tuple[str, UUID]]) -> None:
+    """Notes in the history that resources are there again after they had been deleted."""
+    pairs = sorted(set(references))
+    if pairs:
+        conn.execute(
+            "UPDATE resource_history h SET gone = false, ending = false"
+            " FROM unnest(%s::text[], %s::uuid[]) AS n (type, fhir_id)"
+            " WHERE h.gone AND (h.type, h.fhir_id) = (n.type, n.fhir_id)",
+            ([kind for kind, _ in pairs], [fhir_id for _, fhir_id in pairs]),
+        )
 
 
 def remove(conn: psycopg.Connection, rids: Sequence[int]) -> None:
@@ -233,8 +250,8 @@ def insert_past(conn: psycopg.Connection, rows: Sequence[Row]) -> None:
     with conn.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO resource_history (type, fhir_id, rendition, version, partner, patient, class,"
-            " updated, event_time, record, content_hash, body)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " updated, event_time, record, content_hash, body, late)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, true)",
             [(*_identity(r), r.updated, r.event_time, r.record, r.content_hash, r.body) for r in rows],
         )
 

@@ -1,0 +1,184 @@
+"""Versions belong to what the viewer sees: history, vread, deletions. https://hl7.org/fhir/R4/http.html#history"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import parse_qsl, urlsplit
+from uuid import UUID
+
+import orjson
+import pytest
+from repository_world import AT, BASE, HOSPITAL, KEY, SHELTER, observation
+
+from exchange.model.ids import golden_id
+from exchange.model.records import Labels
+from exchange.repository import history, is_gone, read, read_version
+from exchange.repository.reading.persons import find_person
+
+HIV = Labels("R", frozenset({"HIV"}))
+
+
+@pytest.fixture
+def person(world):
+    return world.patient("hospital", "1", name=[{"family": "Ames"}])
+
+
+@pytest.fixture
+def send(world, person):
+    """Publishes a version of one record, a second later than the one before, and gives its id."""
+
+    def send(status, labels=None, days=0, **changes):
+        world.at += timedelta(seconds=1)
+        body = observation("hospital", person, "a", status=status)
+        if labels:
+            changes["labels"] = labels
+        world.publish(world.item("hospital", body, event_time=AT + timedelta(days=days), **changes))
+        return body["id"]
+
+    return send
+
+
+@pytest.fixture
+def told(world):
+    """The whole history of a record as (version, status), (version, None) for a deletion."""
+
+    def told(key, viewer=HOSPITAL, kind="Observation", query=""):
+        found, more = [], True
+        while more:
+            with world.as_viewer(viewer) as view:
+                page = history(view, kind, key, parse_qsl(query), BASE, KEY)
+            if page is None:
+                return None
+            found += [
+                (e.version, orjson.loads(e.body).get("status", "") if e.body else None) for e in page.entries
+            ]
+            query, more = (urlsplit(page.next).query, True) if page.next else ("", False)
+        return found
+
+    return told
+
+
+def test_versions_go_from_the_newest_to_the_oldest(send, told):
+    key = send("preliminary")
+    send("final")
+    send("amended")
+    whole = [("3", "amended"), ("2", "final"), ("1", "preliminary")]
+    assert told(key) == told(key, query="_count=1") == whole
+    assert told(key, query="_since=2026-11-23T09:00:02Z") == whole[:2]
+
+
+def test_each_version_can_be_read_as_it_was(world, send):
+    key = send("preliminary")
+    send("final")
+    with world.as_viewer(HOSPITAL) as view:
+        old, now = (read_version(view, "Observation", key, number) for number in "12")
+        assert orjson.loads(old.body)["meta"]["versionId"] == "1"
+        assert orjson.loads(old.body)["status"] == "preliminary"
+        assert orjson.loads(old.body)["subject"]["reference"] == f"Patient/{golden_id(world_patient(world))}"
+        assert now.body == read(view, "Observation", key).body
+        assert read_version(view, "Observation", key, "3") is None
+
+
+def world_patient(world):
+    return str(world.conn.execute("SELECT fhir_id FROM patient").fetchone()[0])
+
+
+def test_a_version_that_was_protected_is_shown_to_no_one_else(send, told):
+    key = send("preliminary")
+    send("final", HIV)
+    send("amended")
+    assert [status for _, status in told(key)] == ["amended", "final", "preliminary"]
+    assert [status for _, status in told(key, SHELTER)] == ["amended", "preliminary"]
+
+
+def test_who_may_not_see_the_record_of_today_sees_none_of_its_versions(send, told):
+    key = send("preliminary")
+    send("final", HIV)
+    assert told(key, SHELTER) is None
+    assert ("2", "final") not in told("", SHELTER)
+
+
+def test_who_saw_a_record_sees_that_it_was_deleted(world, send, told):
+    key = send("final")
+    world.at += timedelta(seconds=1)
+    world.publish(deleted=(f"Observation/{key}",))
+    assert told(key) == told(key, SHELTER) == [("2", None), ("1", "final")]
+    assert told("", SHELTER) == [("2", None), ("1", "final")]
+    with world.as_viewer(SHELTER) as view:
+        assert is_gone(view, "Observation", key)
+        assert not read_version(view, "Observation", key, "2").body
+
+
+def test_who_did_not_see_it_does_not_see_that_it_was_deleted(world, send, told):
+    key = send("preliminary")
+    send("final", HIV)
+    world.publish(deleted=(f"Observation/{key}",))
+    assert told(key, HOSPITAL)[0] == ("3", None)
+    assert told(key, SHELTER) is None
+    assert told("", SHELTER) == []
+    with world.as_viewer(SHELTER) as view:
+        assert not is_gone(view, "Observation", key)
+
+
+def test_what_comes_again_after_it_was_deleted_goes_on(world, send, told):
+    key = send("final")
+    world.publish(deleted=(f"Observation/{key}",))
+    send("amended")
+    assert told(key, SHELTER) == [("3", "amended"), ("2", None), ("1", "final")]
+    send("entered-in-error", HIV)
+    assert told(key, SHELTER) is None
+
+
+def test_what_came_late_was_never_current(send, told):
+    key = send("final")
+    send("preliminary", days=-2)
+    assert told(key) == [("1", "final")]
+
+
+def test_of_a_redacted_record_only_its_own_form_is_told(world, person, told):
+    whole = observation("hospital", person, "r", note=[{"text": "secret"}])
+    plain = observation("hospital", person, "r")
+    for status in ("preliminary", "final"):
+        world.at += timedelta(seconds=1)
+        forms = [{**form, "status": status} for form in (whole, plain)]
+        world.publish(world.item("hospital", forms[0], labels=HIV, redacted=(forms[1], Labels())))
+    changed = {**whole, "status": "final", "note": [{"text": "another"}]}
+    world.publish(world.item("hospital", changed, labels=HIV, redacted=(forms[1], Labels())))
+    assert told(whole["id"], SHELTER) == [("2", "final"), ("1", "preliminary")]
+    assert [number for number, _ in told(whole["id"])] == ["3", "2", "1"]
+    with world.as_viewer(SHELTER) as view:
+        page = history(view, "Observation", whole["id"], [], BASE, KEY)
+    assert all(b"note" not in entry.body for entry in page.entries)
+
+
+def test_a_golden_patient_has_the_versions_of_all_his_sources(world, person):
+    world.at += timedelta(seconds=1)
+    other = world.patient("hospital", "2", name=[{"family": "Ames"}], birthDate="1980")
+    world.link(person, other)
+    world.at += timedelta(seconds=1)
+    world.patient("hospital", "2", name=[{"family": "Ames"}], birthDate="1981")
+    with world.as_viewer(HOSPITAL) as view:
+        golden = str(find_person(view, UUID(person)).golden_id)
+        page = history(view, "Patient", golden, [], BASE, KEY)
+        bodies = [orjson.loads(entry.body) for entry in page.entries]
+        assert [body.get("birthDate") for body in bodies] == ["1981", "1980", None]
+        assert {body["id"] for body in bodies} == {golden}
+        assert page.entries[0].body == read(view, "Patient", golden).body
+        for entry in page.entries:
+            assert read_version(view, "Patient", golden, entry.version).body == entry.body
+        assert [e.version for e in history(view, "Patient", "", [], BASE, KEY).entries] == [
+            e.version for e in page.entries
+        ]
+        own = history(view, "Patient", other, [], BASE, KEY)
+        assert [e.version for e in own.entries] == ["2", "1"]
+
+
+def test_a_page_stays_where_it_was_while_records_come(world, person, send, told):
+    for status in ("preliminary", "final"):
+        send(status)
+    with world.as_viewer(HOSPITAL) as view:
+        first = history(view, "Observation", "", [("_count", "1")], BASE, KEY)
+    send("amended")
+    with world.as_viewer(HOSPITAL) as view:
+        second = history(view, "Observation", "", parse_qsl(urlsplit(first.next).query), BASE, KEY)
+    assert [e.version for e in (*first.entries, *second.entries)] == ["2", "1"]
