@@ -8,9 +8,7 @@ from typing import Any
 
 from exchange.app.opening import Exchange
 from exchange.audit import (
-    Disclosure,
     Finding,
-    accounting,
     append,
     officer_entries,
     prove,
@@ -34,15 +32,6 @@ def verify_audit_log(exchange: Exchange) -> list[Finding]:
     anchor = exchange.settings.data / "audit" / "anchor.jsonl"
     with exchange.work.connect() as connection:
         return verify(connection, public_key(exchange.signing_key), anchor)
-
-
-def disclosures_of(exchange: Exchange, patient: str, reader: str) -> list[Disclosure]:
-    """A person's disclosures, oldest first; that `reader` looked is itself recorded."""
-    with exchange.work.connect() as connection:
-        found = accounting(connection, patient)
-        read_log(connection, reader, "disclosures of a person", [patient], exchange.work.now())
-        connection.commit()
-    return found
 
 
 def read_log(connection: Connection, reader: str, what: str, patients: Sequence[str], at: datetime) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import getpass
-from collections import Counter
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from exchange.app.auditing import disclosures_of, seal_audit_log, verify_audit_log
+from exchange.app.auditing import seal_audit_log, verify_audit_log
 from exchange.cli.common import JsonOption, console, exchange, print_json, table
 from exchange.model.errors import ContentError
 from exchange.repository import emergency_accesses, review_emergency
@@ -34,30 +32,6 @@ def verify() -> None:
 def seal() -> None:
     """Sign the end of the chain now; Airflow's upkeep does it every hour."""
     console.print(f"sealed {seal_audit_log(exchange()):,} records")
-
-
-@app.command()
-def accounting(
-    patient: Annotated[str, typer.Argument(help="Id of any Patient of the person.")],
-    json: JsonOption = False,
-    officer: Reader = "",
-) -> None:
-    """Who received what about a person, when, why, and under which rules; that you looked is recorded."""
-    found = disclosures_of(exchange(), patient, reader_of(officer))
-    if json:
-        print_json(found)
-        return
-    table(
-        "Disclosures",
-        ["when", "recipient", "purpose", "how", "what", "because"],
-        [
-            [
-                f"{d.at:%Y-%m-%d %H:%M}", d.recipient, d.purpose, d.kind, _counted(d.resources),
-                ", ".join(d.because),
-            ]
-            for d in found
-        ],
-    )  # fmt: skip
 
 
 @app.command()
@@ -106,10 +80,3 @@ def review(
 def reader_of(named: str) -> str:
     """Who reads the log."""
     return named or getpass.getuser()
-
-
-def _counted(resources: Sequence[str]) -> str:
-    """The one resource, or how many there were of each type."""
-    types = Counter(name.partition("/")[0] for name in resources)
-    many = ", ".join(f"{kind} {number}" for kind, number in sorted(types.items()))
-    return resources[0] if len(resources) == 1 else many

@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 
 from exchange.cli import (
+    accountings,
     audit,
     bundles,
     clients,
@@ -45,7 +46,7 @@ app = typer.Typer(
 )
 for module in (runs, demo, serving):
     app.registered_commands += module.app.registered_commands
-audit.app.registered_commands += proofs.app.registered_commands
+audit.app.registered_commands += [*accountings.app.registered_commands, *proofs.app.registered_commands]
 for name, group in (
     ("partner", partners.app),
     ("quarantine", quarantine.app),

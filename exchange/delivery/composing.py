@@ -94,7 +94,10 @@ def _parcel(conn: psycopg.Connection, due: Due, told: Told, office: Office, at: 
         messages = tuple(adt.messages(told, due, at))
         body = b"".join(message for _, message in messages)
         return Parcel(head.delivery, body, "x-application/hl7-v2+er7", "hl7", content, number, (), messages)
-    if delivery.form != "fhir":
+    if delivery.form == "pdf":
+        body = light.page(told, extra, at)
+        return Parcel(head.delivery, body, "application/pdf", "pdf", content, number)
+    if delivery.form == "csv":
         body = light.table(told, extra)
         return Parcel(head.delivery, body, "text/csv; charset=utf-8", "csv", content, number)
     if delivery.channel.type == "rest_hook":

@@ -6,12 +6,14 @@ import csv
 import io
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from exchange.delivery.bundles import instant
 from exchange.delivery.told import Told
+from exchange.formats.paper import Paper, Table, pdf
 from exchange.model.records import Resource
 
 COLUMNS = ("event", "time", "person", "name", "birth_date", "phone", "what", "status", "since", "until")
@@ -52,6 +54,21 @@ def table(told: Told, notices: Sequence[Resource]) -> bytes:
     writer.writerow(COLUMNS)
     writer.writerows([harmless(cell) for cell in row] for row in rows(told))
     return text.getvalue().encode()
+
+
+def page(told: Told, notices: Sequence[Resource], at: datetime) -> bytes:
+    """The same as a PDF: for each event a line that a person reads, the notices beneath."""
+    listed = [(*row[:2], row[3], row[4], row[5], " ".join(filter(None, row[6:]))) for row in rows(told)]
+    header = ("event", "time", "name", "born", "phone", "what")
+    return pdf(
+        Paper(
+            title="Notice of what happened",
+            language="en",
+            blocks=[Table(header, listed, (16, 26, 24, 14, 18, 32)), *notice_lines(notices)],
+            footer="Mosaic Exchange · confidential",
+            made=at,
+        )
+    )
 
 
 def notice_lines(notices: Sequence[Resource]) -> list[str]:

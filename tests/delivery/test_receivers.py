@@ -157,6 +157,14 @@ def test_the_light_form_has_no_more_than_a_notice_needs(world, sftp, tmp_path):
     assert "chest" not in path.read_text()
 
 
+def test_a_page_is_for_those_who_read_paper(world, sftp, tmp_path):
+    world.subscribe(files=_sftp(sftp, form="pdf"))
+    world.admit(world.person()[0])
+    assert world.send() == {"acknowledged": 1}
+    (path,) = tmp_path.glob("*.pdf")
+    assert path.read_bytes().startswith(b"%PDF-")
+
+
 class Listener:
     """An MLLP receiver; `answers` make what it says to each message, several blocks if it likes."""
 

@@ -1,0 +1,164 @@
+"""The accounting of disclosures a person asks for: as FHIR, as a table, as a page in his language."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from exchange.app.auditing import read_log
+from exchange.app.opening import Exchange
+from exchange.audit import accounting
+from exchange.audit.report import Facts, Law, Line, Report, report
+from exchange.consent import Context
+from exchange.delivery.light import harmless
+from exchange.formats.paper import Paper, Table, pdf
+from exchange.model.partner import DEFAULT_TIMEZONE
+
+Language = Literal["en", "es", "uk"]
+Form = Literal["fhir", "csv", "pdf"]
+
+_TPO = ("TREAT", "HPAYMT", "HOPERAT")
+# Within operations in HL7's tree, and accounted for all the same (45 CFR 164.512).
+_NOT_ORDINARY = frozenset({"HLEGAL", "GOV", "FRAUD", "HDECD", "DONAT"})
+_ZONE = ZoneInfo(DEFAULT_TIMEZONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person asks for; `patient` is the id of any of his Patients."""
+
+    patient: str
+    law: Law = "hipaa"
+    language: Language = "en"
+
+
+def account(exchange: Exchange, asked: Asked, reader: str) -> Report:
+    """The report; that `reader` looked is itself recorded, in the same transaction."""
+    at = exchange.work.now()
+    with exchange.work.connect() as connection:
+        found = accounting(connection, asked.patient)
+        read_log(connection, reader, f"accounting of disclosures ({asked.law})", [asked.patient], at)
+        connection.commit()
+    return report(found, asked.law, facts_of(exchange.context), at)
+
+
+def facts_of(context: Context) -> Facts:
+    """What the rules in force say of purposes, participants and obligations."""
+    purposes = context.rules.vocabulary.refused
+    ordinary = frozenset(code for top in _TPO for code in purposes[top]) - _NOT_ORDINARY
+    policies = [rule.policy for rule in context.rules.rules]
+    return Facts(
+        ordinary=ordinary,
+        individual=frozenset(purposes["PATRQT"]),
+        covered=frozenset(code for code, p in context.participants.items() if p.covered_entity),
+        always=frozenset(p.id for p in policies if "account-for" in p.obligations),
+        part2=frozenset(p.id for p in policies if "consent-copy" in p.obligations),
+    )
+
+
+def as_fhir(exchange: Exchange, found: Report) -> bytes:
+    """A collection of the AuditEvents accounted for, whole, as they stand in the log."""
+    numbers = [number for line in found.lines for number in line.sequences]
+    with exchange.work.connect() as connection:
+        rows = connection.execute(
+            "SELECT sequence, body::text FROM audit_event WHERE sequence = ANY(%s) ORDER BY sequence",
+            (numbers,),
+        ).fetchall()
+    entries = [
+        {
+            "fullUrl": f"urn:mosaic:audit:{number}",
+            "resource": {**orjson.loads(body), "id": str(number)},
+        }
+        for number, body in rows
+    ]
+    bundle: dict[str, Any] = {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "meta": {"security": [{"system": _CONFIDENTIALITY, "code": "R"}]},
+        "timestamp": found.until.isoformat(timespec="seconds"),
+        "entry": entries,
+    }
+    return orjson.dumps(bundle if entries else {k: v for k, v in bundle.items() if k != "entry"})
+
+
+_CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+
+
+def as_csv(found: Report, language: Language) -> bytes:
+    """One line for each recipient and purpose, headed in the language asked for."""
+    words = words_of(language)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([words[f"column.{name}"] for name in _COLUMNS])
+    writer.writerows([harmless(cell) for cell in _cells(line, words)] for line in found.lines)
+    return text.getvalue().encode()
+
+
+def as_pdf(found: Report, language: Language) -> bytes:
+    """A page for the person."""
+    words = words_of(language)
+    since = _day(found.since) if found.since else ""
+    intro = words[f"intro.{found.law}"].format(since=since, until=_day(found.until))
+    rows = [_cells(line, words) for line in found.lines]
+    header = [words[f"column.{name}"] for name in _COLUMNS]
+    listed = Table(header, rows, (20, 30, 32, 18)) if rows else words["none"]
+    return pdf(
+        Paper(
+            title=words[f"title.{found.law}"],
+            language=language,
+            blocks=[intro, listed, words["rights"]],
+            footer=words["footer"].format(at=_day(found.until)),
+            made=found.until,
+        )
+    )
+
+
+def language_of(exchange: Exchange, patient: str) -> Language:
+    """The language a person prefers, as far as there are words in it; English else."""
+    with exchange.work.connect() as connection:
+        rows = connection.execute(
+            "SELECT r.body FROM resource r JOIN patient p ON r.fhir_id = p.fhir_id AND r.type = 'Patient'"
+            " WHERE r.rendition = 0 AND p.person = (SELECT person FROM patient"
+            "  WHERE %s::uuid IN (fhir_id, golden_id)) ORDER BY p.fhir_id",
+            (patient,),
+        ).fetchall()
+    spoken = [each for (body,) in rows for each in orjson.loads(body).get("communication", ())]
+    for each in sorted(spoken, key=lambda one: not one.get("preferred", False)):
+        for coding in each.get("language", {}).get("coding", ()):
+            code = str(coding.get("code", ""))[:2].lower()
+            for language in _LANGUAGES:
+                if code == language:
+                    return language
+    return "en"
+
+
+_LANGUAGES: tuple[Language, ...] = ("en", "es", "uk")
+_COLUMNS = ("when", "recipient", "what", "purpose")
+
+
+def _cells(line: Line, words: Mapping[str, str]) -> list[str]:
+    when = _day(line.first)
+    if line.times > 1:
+        when = words["repeated"].format(times=line.times, first=_day(line.first), last=_day(line.last))
+    what = ", ".join(words.get(f"type.{kind}", kind) for kind in line.records)
+    return [when, line.recipient, what, words.get(f"purpose.{line.purpose}", line.purpose)]
+
+
+def _day(at: datetime) -> str:
+    return f"{at.astimezone(_ZONE):%Y-%m-%d}"
+
+
+@cache
+def words_of(language: Language) -> dict[str, str]:
+    """The words of the pages in one language, by key."""
+    text = (files("exchange.app") / "accounting_words.csv").read_text("utf-8")
+    return {row["key"]: row[language] for row in csv.DictReader(io.StringIO(text))}

@@ -1,0 +1,99 @@
+"""What the law wants accounted for, and the page a person gets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from exchange.app.accountings import as_csv, as_pdf, facts_of, words_of
+from exchange.audit import Disclosure
+from exchange.audit.report import report
+from tests.delivery.world import context
+
+AT = datetime(2026, 11, 26, 12, tzinfo=UTC)
+FACTS = facts_of(context())
+ONE = Disclosure(
+    1, AT, "query", "hospital", "Hospital, 1 Main St", "organization", "TREAT", ("Observation/1",),
+    ("hipaa-treatment",), "",
+)  # fmt: skip
+
+
+def _listed(law="hipaa", **changes):
+    return [line.sequences for line in report([replace(ONE, **changes)], law, FACTS, AT).lines]
+
+
+@pytest.mark.parametrize(
+    ("changes", "listed"),
+    [
+        ({}, False),
+        ({"purpose": "HPAYMT"}, False),
+        ({"purpose": "CAREMGT"}, False),
+        ({"purpose": "PATRQT"}, False),
+        ({"purpose": "FAMRQT"}, False),
+        ({"participant": "food", "purpose": "COC"}, True),
+        ({"participant": "food", "purpose": "COC", "because": ("consent:0:root",)}, False),
+        ({"purpose": "PUBHLTH", "because": ("hipaa-public-health",)}, True),
+        ({"purpose": "HLEGAL"}, True),
+        ({"purpose": "HRESCH"}, True),
+        ({"at": AT - timedelta(days=6 * 365 + 3), "purpose": "HRESCH"}, False),
+        ({"at": AT - timedelta(days=6 * 365 - 3), "purpose": "HRESCH"}, True),
+    ],
+)
+def test_hipaa_leaves_out_treatment_payment_operations_the_person_and_what_he_authorized(changes, listed):
+    assert bool(_listed(**changes)) is listed
+
+
+def test_the_part_2_list_has_what_went_out_with_consent_in_three_years():
+    part2 = {"because": ("part2-consent", "consent:0:root")}
+    assert _listed("part2", **part2)
+    assert not _listed("part2")
+    assert not _listed("part2", **part2, at=AT - timedelta(days=3 * 365 + 3))
+
+
+def test_nothing_is_left_out_of_who_saw_what_about_me():
+    assert _listed("all") and _listed("all", at=AT - timedelta(days=9999))  # noqa: PT018
+
+
+def test_repeated_disclosures_are_one_line_with_first_last_and_number():
+    each = [
+        replace(
+            ONE,
+            sequence=n,
+            at=AT - timedelta(days=9 - n),
+            purpose="HRESCH",
+            resources=(f"Condition/{n % 2}",),
+        )
+        for n in range(5)
+    ]
+    other = replace(ONE, sequence=9, purpose="HRESCH", participant="clinic")
+    two, many = report([*each, other], "hipaa", FACTS, AT).lines
+    assert (many.times, many.first, many.last) == (5, each[0].at, each[4].at)
+    assert (many.records, many.sequences) == ({"Condition": 2}, (0, 1, 2, 3, 4))
+    assert (two.participant, two.times) == ("clinic", 1)
+
+
+def _report(law="hipaa"):
+    each = [
+        replace(ONE, sequence=n, purpose="HRESCH", resources=("Patient/1", "Condition/1")) for n in range(3)
+    ]
+    return report(each, law, FACTS, AT)
+
+
+@pytest.mark.parametrize("language", ["en", "es", "uk"])
+def test_every_word_is_there_in_every_language(language):
+    words = words_of(language)
+    assert words.keys() == words_of("en").keys()
+    assert all(words.values())
+    for key, text in words.items():
+        assert text.count("{") == words_of("en")[key].count("{"), key
+    assert as_pdf(_report(), language).startswith(b"%PDF-")
+    assert as_pdf(_report(), language) == as_pdf(_report(), language)
+
+
+def test_a_table_is_headed_in_the_persons_language():
+    header, row = as_csv(_report(), "uk").decode().splitlines()
+    assert header == "Коли,Кому,Що,З якою метою"
+    assert row.startswith('"Кількість: 3; уперше 2026-11-26')
+    assert row.endswith('"діагнози та проблеми, ім’я, адреса тощо",дослідження')
