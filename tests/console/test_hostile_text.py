@@ -1,0 +1,104 @@
+"""Hostile text in every field of a patient: it is shown as text, wherever a page shows it."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlencode
+
+import psycopg
+import pytest
+
+from exchange.app import find_partner
+from exchange.console.pages import PLACES
+from exchange.pipeline.steps import run_partner
+from tests.pipeline.coalition import observation, write_ndjson
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'; DROP TABLE patient; --",
+    "{{ 7 * 7 }}{% for x in y %}",
+    "%(name)s %s {0}",
+    "=HYPERLINK(1)",
+    "\u202egnp.exe\u0085</textarea><svg onload=alert(1)>",
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sent(opened):
+    people = [
+        {
+            "resourceType": "Patient",
+            "id": f"h{number}",
+            "identifier": [{"system": "https://elm-clinic.example/mrn", "value": text}],
+            "name": [{"family": text, "given": [text, f"Given{number}"]}],
+            "gender": "female",
+            "birthDate": "1990-01-01",
+            "address": [{"line": [text], "city": text, "postalCode": "62701"}],
+            "telecom": [{"system": "email", "value": text}],
+        }
+        for number, text in enumerate(HOSTILE)
+    ]
+    results = [
+        {
+            **observation(50 + n, 0),
+            "id": f"ho{n}",
+            "subject": {"reference": f"Patient/h{n}"},
+            "note": [{"text": text}],
+        }
+        for n, text in enumerate(HOSTILE)
+    ]
+    write_ndjson(opened.settings.home.parent / "elm/hostile.ndjson", people + results)
+    run_partner(opened.work, find_partner(opened.partners, "elm_clinic"))
+
+
+def addresses(opened):
+    """Every page with everything that it can be about."""
+    with psycopg.connect(opened.database_url) as connection:
+        records = [str(r) for (r,) in connection.execute("SELECT record FROM source_record ORDER BY 1")]
+        people = [p for (p,) in connection.execute("SELECT DISTINCT person::text FROM patient")]
+    values = {
+        "record": records,
+        "person": people,
+        "run": ["1", "3"],
+        "partner": ["elm_clinic"],
+        "pair": ["1-2"],
+    }
+    for place in PLACES:
+        if place.method != "GET" or not place.roles:
+            continue
+        names = re.findall(r"\{(\w+)\}", place.path)
+        if not names:
+            yield place, place.path
+        elif len(names) == 1 and names[0] in values:
+            for value in values[names[0]]:
+                yield place, place.path.replace(f"{{{names[0]}}}", value)
+
+
+def test_no_page_runs_or_breaks_on_what_a_partner_sent(served, opened):
+    visitors = {}
+    shown = 0
+    for place, address in addresses(opened):
+        role = place.roles[0]
+        if role not in visitors:
+            visitors[role] = served.visitor(role, "elm_clinic" if role == "partner" else None)
+        query = "?participant=elm_clinic&purpose=TREAT&kind=" if address.endswith("/why") else ""
+        answer = visitors[role].get(address + query)
+        assert answer.status_code in (200, 404), address
+        assert "<script>alert" not in answer.text, address
+        assert "<img src=x" not in answer.text, address
+        assert "<svg onload" not in answer.text, address
+        shown += "&lt;script&gt;alert" in answer.text
+    assert shown > 2
+
+
+def test_what_is_typed_is_shown_as_text(browse):
+    page = browse("privacy-officer", "/privacy")
+    page.on("dialog", lambda dialog: pytest.fail("a script ran"))
+    for text in HOSTILE:
+        page.goto(page.url.split("/privacy")[0] + "/privacy")
+        page.get_by_label("Find a person").fill(text)
+        page.get_by_role("button", name="Find").click()
+        assert page.locator("h1").inner_text() == "People"
+        page.goto(page.url.replace("/people", "/audit?") + urlencode({"kind": text}))
+        assert page.locator("h1").inner_text() == "Audit log"
