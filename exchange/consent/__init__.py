@@ -12,6 +12,7 @@ from exchange.consent.directives.proxies import until_of_age
 from exchange.consent.directives.reading import directive
 from exchange.consent.directives.suspension import identity_hold, suspension
 from exchange.consent.emergency import missing_emergency_fields
+from exchange.consent.labels.following import following, passed_on
 from exchange.consent.labels.labelling import Source, label, label_all
 from exchange.consent.labels.narrative import without_free_text
 from exchange.consent.labels.own_care import with_own_care
@@ -34,6 +35,7 @@ __all__ = [
     "boundaries",
     "decide",
     "directive",
+    "following",
     "identity_hold",
     "intervals",
     "is_left",
@@ -46,6 +48,7 @@ __all__ = [
     "origins",
     "parse_rules",
     "participant",
+    "passed_on",
     "profile",
     "redact",
     "suspension",

@@ -23,13 +23,14 @@ from exchange.consent import (
     with_security,
 )
 from exchange.model.records import Labels, Resource
+from exchange.repository.delete import delete
 from exchange.repository.disclosure.arriving import UNKNOWN_PATIENT, hold_arrivals, take_consents
 from exchange.repository.disclosure.births import births_of
-from exchange.repository.disclosure.care import end_referrals, note_referrals
-from exchange.repository.disclosure.directives import drop_directives
+from exchange.repository.disclosure.care import note_referrals
+from exchange.repository.disclosure.follow import pass_labels_on, with_labels_of_others
 from exchange.repository.disclosure.own_care import state_of
 from exchange.repository.disclosure.relationships import note_events
-from exchange.repository.disclosure.reprofile import lock_persons, matches, profiles_of, rematch, reprofile
+from exchange.repository.disclosure.reprofile import lock_persons, matches, profiles_of, rematch
 from exchange.repository.disclosure.ruling import hold_ruling
 from exchange.repository.disclosure.surroundings import asked_about, surroundings
 from exchange.repository.disclosure.viewers import intern_classes, permitted_to_hold
@@ -56,7 +57,7 @@ def publish(
     """
     hold_arrivals(conn, items)
     hold_ruling(conn, context, at)
-    gone = _delete(conn, deleted, context, at)
+    gone = delete(conn, deleted, context, at)
     outcomes: dict[int, ItemOutcome] = {}
     batch = without_repeats(items)
     for wave in waves(batch.states):
@@ -74,9 +75,12 @@ def _publish_wave(
     outcomes |= dict.fromkeys(wave.keys() - placed.keys(), UNKNOWN_PATIENT)
     outcomes |= take_consents(conn, wave, numbers, context, at)
     accepted = {p: item for p, item in placed.items() if p not in outcomes}
+    accepted = with_labels_of_others(conn, accepted, context)
     subjects = _subjects(conn, numbers)
     renditions = _classified(conn, accepted, subjects, context, at)
     outcomes |= _store(conn, renditions, context, at)
+    changed = [item for p, item in accepted.items() if outcomes[p].kind != "unchanged"]
+    pass_labels_on(conn, changed, context, at)
     rematch(conn, _affected(accepted.values(), subjects), context, at)
     note_events(conn, [e for item in accepted.values() for e in _event(item, subjects)])
     note_referrals(conn, _about_somebody(accepted.values(), subjects), context)
@@ -292,21 +296,3 @@ def _write_ledger(
             if r.number in because
         ],
     )
-
-
-def _delete(conn: psycopg.Connection, references: Sequence[str], context: Context, at: datetime) -> int:
-    pairs = [(kind, UUID(fhir_id)) for kind, _, fhir_id in (r.partition("/") for r in references)]
-    if not pairs:
-        return 0
-    there = store.present(conn, pairs)
-    rids = [row.rid for row in there.values()]
-    outbox.note_deleted(conn, rids, at)
-    store.archive(conn, rids)
-    store.entomb(conn, rids, at)
-    store.remove(conn, rids)
-    store.clear_withheld(conn, pairs)
-    end_referrals(conn, references)
-    revoked = drop_directives(conn, [fhir_id for kind, fhir_id in pairs if kind == "Consent"])
-    if revoked:
-        reprofile(conn, revoked, context, at)
-    return len({(key.type, key.fhir_id) for key in there})

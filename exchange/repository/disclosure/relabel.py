@@ -85,6 +85,13 @@ def kept_of(conn: psycopg.Connection, records: Sequence[int]) -> list[Kept]:
         " UNION SELECT type, fhir_id, patient FROM withheld WHERE record = ANY(%(r)s)",
         {"r": list(records)},
     ).fetchall()
+    return kept_rows(conn, keys)
+
+
+def kept_rows(conn: psycopg.Connection, keys: Sequence[tuple[str, UUID, int | None]]) -> list[Kept]:
+    """Every row of these resources (type, id, patient); their people are kept from other writers."""
+    if not keys:
+        return []
     lock_persons(conn, {patient for _, _, patient in keys if patient is not None})
     return kept(conn, [(kind, fhir_id) for kind, fhir_id, _ in keys])
 

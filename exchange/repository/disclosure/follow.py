@@ -1,0 +1,128 @@
+"""Labels follow references at the moment of publishing, whichever of the two records came first.
+
+What a record was safeguarded without, because the other lay in a later chunk, in another record or changed
+since, is added in the transaction that stores either: nobody sees the one without the label of the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+
+from exchange.consent import Context, following, passed_on, with_security
+from exchange.model.fhir import reference_to, references
+from exchange.model.records import Labels, Resource
+from exchange.repository.disclosure.relabel import Kept, Key, add_labels, kept_rows
+from exchange.repository.storage.items import PublishItem
+from exchange.repository.storage.known import known_labels
+
+
+def with_labels_of_others(
+    conn: psycopg.Connection, items: Mapping[int, PublishItem], context: Context
+) -> dict[int, PublishItem]:
+    """The items with the labels of what they refer to, stored before or among themselves."""
+    asked = {to for item in items.values() for to in references(item.resource)}
+    own = {reference_to(item.resource): item.labels for item in items.values()}
+    seen = _telling({**known_labels(conn, asked - own.keys()), **own}, context)
+    found, changed = dict(items), bool(seen)
+    while changed:
+        changed = False
+        for position, item in found.items():
+            labelled = _followed(item, seen, context)
+            if labelled is not item:
+                found[position], changed = labelled, True
+                seen[reference_to(labelled.resource)] = labelled.labels
+    return found
+
+
+def _telling(labels: Mapping[str, Labels], context: Context) -> dict[str, Labels]:
+    """Only what has something to pass on."""
+    return {name: found for name, found in labels.items() if passed_on(found, context.rules)}
+
+
+def _followed(item: PublishItem, seen: Mapping[str, Labels], context: Context) -> PublishItem:
+    labels = following(item.resource, item.labels, seen, context.rules)
+    redacted = item.redacted
+    if redacted:
+        less = following(*redacted, seen, context.rules)
+        redacted = redacted if less is redacted[1] else (with_security(redacted[0], less), less)
+    if labels is item.labels and redacted is item.redacted:
+        return item
+    whole = item.resource if labels is item.labels else with_security(item.resource, labels)
+    return replace(item, resource=whole, labels=labels, redacted=redacted)
+
+
+def pass_labels_on(
+    conn: psycopg.Connection, items: Iterable[PublishItem], context: Context, at: datetime
+) -> int:
+    """Gives these items' labels to what is stored and refers to them, and so on; returns rows changed."""
+    told = {reference_to(item.resource): passed_on(item.labels, context.rules) for item in items}
+    told = {name: codes for name, codes in told.items() if codes}
+    changed = 0
+    while told:
+        rows = kept_rows(conn, _referring(conn, told))
+        found = _labels_of_rows(conn, rows, context)
+        changed += add_labels(conn, rows, found, context, at).changed if found else 0
+        told = {
+            f"{key.type}/{key.fhir_id}": passed_on(labels, context.rules) for key, labels in found.items()
+        }
+    return changed
+
+
+# A record refers to others of its patient; what is about nobody (a place, a practitioner) is found by index.
+_REFERRING = """
+SELECT r.type, r.fhir_id, r.patient
+FROM unnest(%(names)s::text[], %(ids)s::uuid[], %(codes)s::text[]) AS n (name, fhir_id, codes)
+JOIN LATERAL (
+    SELECT patient FROM resource
+    WHERE type = split_part(n.name, '/', 1) AND fhir_id = n.fhir_id AND rendition = 0
+    UNION ALL
+    SELECT patient FROM withheld WHERE type = split_part(n.name, '/', 1) AND fhir_id = n.fhir_id
+) AS t ON true
+JOIN resource r ON r.patient = t.patient
+JOIN disclosure_class c ON c.class = r.class
+WHERE CASE WHEN c.labels @> string_to_array(n.codes, ' ') THEN false
+      ELSE position(convert_to('"' || n.name || '"', 'UTF8') IN r.body) > 0 END
+UNION
+SELECT r.type, r.fhir_id, r.patient
+FROM unnest(%(names)s::text[], %(ids)s::uuid[], %(codes)s::text[]) AS n (name, fhir_id, codes)
+JOIN index_reference x ON x.target = n.fhir_id
+JOIN resource r ON r.rid = x.rid
+JOIN disclosure_class c ON c.class = r.class
+WHERE NOT c.labels @> string_to_array(n.codes, ' ')
+"""
+
+
+def _referring(
+    conn: psycopg.Connection, told: Mapping[str, Collection[str]]
+) -> list[tuple[str, UUID, int | None]]:
+    names = sorted(told)
+    values = {
+        "names": names,
+        "ids": [name.partition("/")[2] for name in names],
+        "codes": [" ".join(sorted(told[name])) for name in names],
+    }
+    return conn.execute(_REFERRING, values).fetchall()
+
+
+def _labels_of_rows(conn: psycopg.Connection, rows: Collection[Kept], context: Context) -> dict[Key, Labels]:
+    """What the rows' references add to them, by resource and rendition; what adds nothing is left out."""
+    bodies: dict[Kept, Resource] = {row: row.body for row in rows if row.body is not None}
+    seen = _telling(known_labels(conn, {to for body in bodies.values() for to in references(body)}), context)
+    found: dict[Key, Labels] = {}
+    for row, body in bodies.items():
+        labels = following(body, _EMPTY, seen, context.rules)
+        if labels is not _EMPTY and not labels.codes <= _stored_codes(body):
+            found[row.key] = labels
+    return found
+
+
+_EMPTY = Labels("U")
+
+
+def _stored_codes(body: Resource) -> frozenset[str]:
+    return frozenset(str(label.get("code")) for label in body.get("meta", {}).get("security", ()))

@@ -1,0 +1,126 @@
+"""Labels follow references in the transaction that stores either record, whichever comes first."""
+
+from __future__ import annotations
+
+import pytest
+from repository_world import HOSPITAL, SHELTER, observation
+
+from exchange.model.ids import resource_id
+from exchange.model.records import Labels
+from exchange.repository import known_labels
+from exchange.repository.reading.read import read
+
+HIV = Labels("R", frozenset({"HIV"}))
+
+
+@pytest.fixture
+def patient(world):
+    return world.patient("hospital", "1", name=[{"family": "Rivera"}])
+
+
+def _condition(patient, key="c", **elements):
+    return {
+        "resourceType": "Condition",
+        "id": resource_id("https://hospital.example/", "Condition", key),
+        "code": {"text": "said elsewhere"},
+        "subject": {"reference": f"Patient/{patient}"},
+        **elements,
+    }
+
+
+def _order(patient, reason, key="o", **elements):
+    return {
+        "resourceType": "MedicationRequest",
+        "id": resource_id("https://hospital.example/", "MedicationRequest", key),
+        "status": "active",
+        "intent": "order",
+        "medicationCodeableConcept": {"text": "tablets"},
+        "subject": {"reference": f"Patient/{patient}"},
+        "reasonReference": [{"reference": f"Condition/{reason['id']}"}],
+        **elements,
+    }
+
+
+def _codes(world, resource):
+    name = f"{resource['resourceType']}/{resource['id']}"
+    return known_labels(world.conn, [name])[name].codes
+
+
+def _sees(world, viewer, resource):
+    with world.as_viewer(viewer) as view:
+        return read(view, resource["resourceType"], resource["id"]) is not None
+
+
+@pytest.mark.parametrize("first", ["the reason", "the order", "both at once"])
+def test_an_order_is_labelled_by_its_reason_whichever_came_first(world, patient, first):
+    """As of chunks that were safeguarded beside each other: neither knew the other's labels."""
+    reason = _condition(patient)
+    order = _order(patient, reason)
+    items = [world.item("hospital", reason, labels=HIV), world.item("hospital", order)]
+    if first == "both at once":
+        world.publish(*items)
+    for item in items if first == "the reason" else reversed(items) if first == "the order" else ():
+        world.publish(item)
+    assert _codes(world, order) == {"HIV"}
+    assert (_sees(world, HOSPITAL, order), _sees(world, SHELTER, order)) == (True, False)
+
+
+def test_a_label_goes_on_to_what_refers_to_what_refers(world, patient):
+    reason = _condition(patient)
+    order = _order(patient, reason)
+    based = observation("hospital", patient, "b", basedOn=[{"reference": f"MedicationRequest/{order['id']}"}])
+    for resource in (based, order):
+        world.publish(world.item("hospital", resource))
+    assert _codes(world, based) == frozenset()
+    world.publish(world.item("hospital", reason, labels=HIV))
+    assert _codes(world, based) == {"HIV"}
+    with world.as_viewer(SHELTER) as view:
+        assert view.conn.execute("SELECT count(*) FROM index_token x JOIN resource USING (rid)"
+                                 " WHERE type <> 'Patient'").fetchone() == (0,)  # fmt: skip
+
+
+def test_a_reason_that_becomes_sensitive_takes_its_order_along(world, patient):
+    reason = _condition(patient)
+    order = _order(patient, reason)
+    world.publish(world.item("hospital", reason), world.item("hospital", order))
+    assert _sees(world, SHELTER, order)
+    told = {**reason, "code": {"text": "said now"}}
+    world.publish(world.item("hospital", told, labels=HIV, event_time=world.at))
+    assert not _sees(world, SHELTER, order)
+
+
+def test_a_reason_the_repository_may_not_hold_labels_what_refers_to_it(world, patient):
+    reason = _condition(patient)
+    order = _order(patient, reason)
+    world.publish(world.item("hospital", order))
+    kept_out = Labels("V", frozenset({"HIV", "PSYTHPN"}))
+    world.publish(world.item("hospital", reason, labels=kept_out))
+    assert "HIV" in _codes(world, order)
+
+
+def test_a_rendition_without_the_reference_keeps_its_labels(world, patient):
+    reason = _condition(patient)
+    order = _order(patient, reason)
+    less = {name: value for name, value in order.items() if name != "reasonReference"}
+    world.publish(world.item("hospital", order, redacted=(less, Labels())))
+    world.publish(world.item("hospital", reason, labels=HIV))
+    with world.as_viewer(SHELTER) as view:
+        shown = read(view, "MedicationRequest", order["id"])
+    assert shown
+    assert b"reasonReference" not in shown.body
+
+
+def test_whose_record_it_is_passes_nothing_on(world, patient):
+    """A Patient's own label does not reach everything about the person."""
+    measured = observation("hospital", patient, "m")
+    world.publish(world.item("hospital", measured))
+    world.patient("hospital", "1", labels=HIV, name=[{"family": "Rivera"}], gender="female")
+    assert _codes(world, measured) == frozenset()
+
+
+def test_others_of_the_same_patient_keep_theirs(world, patient):
+    reason, other = _condition(patient), _condition(patient, "other")
+    order = _order(patient, other)
+    world.publish(world.item("hospital", other), world.item("hospital", order))
+    world.publish(world.item("hospital", reason, labels=HIV))
+    assert _codes(world, order) == frozenset()
