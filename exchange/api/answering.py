@@ -118,7 +118,7 @@ def bundle(asked: Asked, shown: Shown, joined: Joined = searchset) -> Answer:
     """The page as a Bundle, with the notices that travel with it."""
     page, service = shown.page, asked.service
     query = f"?{urlencode(shown.applied)}" if shown.applied else ""
-    issues = [*unknown_parameters(page.unknown), *notices(page.obligations, service.notices)]
+    issues = [*unknown_parameters(page.unknown), *notices(page, service.notices)]
     body = joined(page, f"{service.fhir_url}/{shown.path}{query}", issues)
     return Answer(200, body, headers=obligation_header(asked, page.obligations))
 

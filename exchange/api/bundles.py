@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from exchange.api.messages import outcome
+from exchange.delivery.notices import explained
 from exchange.model.records import Issue
 from exchange.repository import Entry, Page, instant
 
@@ -64,13 +65,11 @@ def unknown_parameters(names: Iterable[str]) -> list[Issue]:
     return [Issue("warning", "not-supported", f"search parameter {name} was ignored") for name in names]
 
 
-def notices(obligations: Iterable[str], texts: Mapping[str, str]) -> list[Issue]:
-    """What must travel with the data, in the words of consent/vocabulary.yaml."""
-    return [
-        Issue("information", "informational", f"{code}: {texts[code]}")
-        for code in obligations
-        if code in texts
-    ]
+def notices(page: Page, texts: Mapping[str, str]) -> list[Issue]:
+    """What must travel with the page, in the words of consent/vocabulary.yaml, and what each consent says."""
+    words = [f"{code}: {texts[code]}" for code in page.obligations if code in texts]
+    words += [f"consent: {explained(scope)}" for scope in page.scopes]
+    return [Issue("information", "informational", text) for text in words]
 
 
 def _entry(full_url: str, body: bytes, mode: str) -> bytes:

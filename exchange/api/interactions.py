@@ -110,7 +110,7 @@ def match(asked: Asked, wanted: Interaction) -> Answer:
         found = find_matches(view, service.identity, about, service.fhir_url)
         shown = disclosed(found.page)
         append(view.conn, query_entries(asked.who, asked.how, asked.call.text, shown, operation=True))
-    issues = notices(found.page.obligations, service.notices)
+    issues = notices(found.page, service.notices)
     body = matchset(found, f"{service.fhir_url}/Patient/$match", issues)
     return Answer(200, body, headers=obligation_header(asked, found.page.obligations))
 

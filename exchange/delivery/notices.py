@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from exchange.consent.dates import EXCHANGE_ZONE
 from exchange.model.records import Resource
 
 TRAVELLING = ("redisclosure-notice", "consent-copy", "no-redisclosure")
@@ -51,18 +53,31 @@ def scope(consent: Mapping[str, Any]) -> str:
 
     >>> root = {"type": "permit", "purposes": ["TREAT"], "period": [None, "2027-02-01T00:00:00-06:00"]}
     >>> scope({"consent": "7", "signed": "2026-02-01T10:00", "organizations": ["harbor"], "root": root})
-    'Consent/7, signed 2026-02-01: harbor may disclose for TREAT, until 2027-02-01 or until it is revoked.'
+    'Consent/7, signed 2026-02-01: harbor may disclose for TREAT, until 2027-01-31 or until it is revoked.'
     """
     root = consent.get("root") or {}
     signed = f", signed {consent['signed'][:10]}" if consent.get("signed") else ""
-    disclosers = ", ".join(consent.get("organizations") or ()) or "whoever holds the record"
-    purposes = ", ".join(root.get("purposes") or ()) or "the purposes it names"
-    ends = _end(root.get("period"))
+    said = {"organizations": consent.get("organizations"), **root}
+    return f"Consent/{consent['consent']}{signed}: {explained(said)}"
+
+
+def explained(said: Mapping[str, Any]) -> str:
+    """`organizations`, `purposes` and `period` of a consent in a sentence.
+
+    >>> explained({"organizations": ["harbor"], "purposes": None, "period": None})
+    'harbor may disclose for the purposes it names, until it is revoked.'
+    """
+    disclosers = ", ".join(said.get("organizations") or ()) or "whoever holds the record"
+    purposes = ", ".join(said.get("purposes") or ()) or "the purposes it names"
+    ends = _end(said.get("period"))
     until = f"until {ends} or until it is revoked" if ends else "until it is revoked"
-    return f"Consent/{consent['consent']}{signed}: {disclosers} may disclose for {purposes}, {until}."
+    return f"{disclosers} may disclose for {purposes}, {until}."
 
 
 def _end(period: Any) -> str:
-    """The day a period ends; `` when it has no end."""
+    """The last day of a period, whose end does not belong to it; `` when it has none."""
     end = period[1] if isinstance(period, list | tuple) and len(period) == 2 else None
-    return str(end)[:10] if end else ""
+    if not end:
+        return ""
+    last = datetime.fromisoformat(end) - timedelta(microseconds=1)
+    return last.astimezone(EXCHANGE_ZONE).date().isoformat()

@@ -63,12 +63,9 @@ def named(node, asked):
     best = 0
     for actor in filter(recipient, node.get("actor", [])):
         kind, _, name = actor["reference"]["reference"].partition("/")
-        of_class = {
-            "Group": asked["who"] in asked["world"]["groups"].get(name, ()),
-            "CareTeam": kind == "CareTeam" and asked["who"] in team(name, asked)[0],
-        }
+        members = asked["world"]["groups"].get(name, ()) if kind == "Group" else team(name, asked)[0]
         by_name = kind == "Organization" and name == asked["who"]
-        best = max(best, 2 if by_name else int(of_class.get(kind, False)))
+        best = max(best, 2 if by_name else int(asked["who"] in members))
     return best
 
 
@@ -157,15 +154,12 @@ def labelled(codings, record, atom, permit):
     known = [c["code"] for c in labels if c["system"].startswith(OURS) and c["code"] in KNOWN_LABELS]
     marked = bool(set(marks) & set(record["marks"]))
     if permit:
-        level = any(own <= RANK(listed) for listed in levels)
+        level = any(own <= plain.RANK.index(listed) for listed in levels)
         word = (not marks or marked) and (not labels or any(plain.label_permits(k, atom) for k in known))
     else:
-        level = any(own >= RANK(listed) for listed in levels)
+        level = any(own >= plain.RANK.index(listed) for listed in levels)
         word = marked or strange or (atom is not None and any(plain.label_denies(k, atom) for k in known))
     return (not levels or level) and (not words or word)
-
-
-RANK = plain.RANK.index
 
 
 def dated(period, record, permit, reading):
@@ -190,14 +184,22 @@ def kinds(consent):
     return {"unclassified"} if any(uri.endswith("/policy/other") for uri in uris) else {"general"}
 
 
-def giver(consent):
+def giver(consent, born):
+    """Who gave it; somebody of age, where it is not said, himself."""
     people = [p["reference"] for p in consent.get("performer", [])]
     if consent["patient"]["reference"] in people:
         return "self"
-    return "other" if any(p.startswith(("Patient/", "RelatedPerson/")) for p in people) else ""
+    if any(p.startswith(("Patient/", "RelatedPerson/")) for p in people):
+        return "other"
+    return "self" if born and day_span(consent["dateTime"])[0] >= of_age(born) else ""
 
 
-def standing(consents):
+def of_age(born):
+    year, rest = born.split("-", 1)
+    return day_span(f"{int(year) + 18}-{rest}")[0]
+
+
+def standing(consents, born):
     """Those nothing newer of the same kind takes the place of, in groups signed at the same moment."""
     groups = {}
     for one in consents:
@@ -205,10 +207,10 @@ def standing(consents):
     for members in groups.values():
         signed = {id(one): day_span(one["dateTime"])[0] for one in members}
         last = max(signed.values())
-        firm = [signed[id(one)] for one in members if giver(one) != "other"]
+        firm = [signed[id(one)] for one in members if giver(one, born) != "other"]
         moments = {}
         for one in members:
-            newest_own = giver(one) == "self" and signed[id(one)] == max(firm)
+            newest_own = giver(one, born) == "self" and signed[id(one)] == max(firm)
             if signed[id(one)] == last or newest_own:
                 moments.setdefault(signed[id(one)], []).append(one)
         yield from moments.values()
@@ -226,7 +228,7 @@ def same_kind(one):
 def heard(consents, asked, record, atom):
     """(answer, kinds, what each said) of each group: the most restrictive of those signed together."""
     binding = [c for c in consents if c["status"] == "active" and scope(c) in ("patient-privacy", "research")]
-    for group in standing(binding):
+    for group in standing(binding, asked["born"]):
         said = []
         for one in group:
             research = scope(one) == "research" and asked["purpose"] != "HRESCH"
@@ -267,7 +269,7 @@ def one_atom(consents, asked, record, atom, law):
         and not asked["uncertain"]
         and not any(ended(one, asked) for _, one in each)
         and (not k & ONLY_SOURCE or own in [o["reference"] for o in each[0][1].get("organization", [])])
-        and (not law["own"] or all(giver(one) == "self" for _, one in each))
+        and (not law["own"] or all(giver(one, asked["born"]) == "self" for _, one in each))
     ]
     if law["required"]:
         return all(
@@ -283,13 +285,11 @@ def one_atom(consents, asked, record, atom, law):
 
 def ended(consent, asked):
     """Given for somebody who was a minor then and is none now, or of whom the age is not known."""
-    if giver(consent) != "other":
+    if giver(consent, asked["born"]) != "other":
         return False
     if asked["born"] is None:
         return True
-    year, rest = asked["born"].split("-", 1)
-    of_age = day_span(f"{int(year) + 18}-{rest}")[0]
-    return day_span(consent["dateTime"])[0] < of_age <= asked["at"]
+    return day_span(consent["dateTime"])[0] < of_age(asked["born"]) <= asked["at"]
 
 
 def fits(found, spoken, consent, needed):

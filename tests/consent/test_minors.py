@@ -101,6 +101,11 @@ def test_a_consent_given_for_a_minor_ends_on_the_earliest_eighteenth_birthday(bo
     assert ended == (datetime.fromisoformat(until) if until else None)
 
 
+@pytest.mark.parametrize(("born", "by"), [(["1980-01-15"], "self"), (["2012-01-15"], ""), ([], "")])
+def test_where_nobody_is_named_somebody_of_age_gave_it_himself(born, by):
+    assert until_of_age(directive(consent(), resolve=resolve_case), born).by == by
+
+
 def test_what_the_person_said_stays_beside_what_somebody_said_later_for_the_person():
     own = consent(
         id="a", dateTime="2026-01-01", performer=[{"reference": "Patient/p1"}], provision=provision("deny")

@@ -138,13 +138,13 @@ def test_a_parent_is_not_shown_it_by_the_parents_consent_but_by_the_minors(world
 
 def test_a_parents_consent_ends_by_itself_on_the_birthday(world):
     patient = person(world, "2008-07-01")
+    found = visit(world, patient, labels=Labels(), partner="good_table")
+    given = consent(patient, "permit", performer=[{"reference": "RelatedPerson/mother"}])
+    world.publish(world.item("prairie_clinic", given))
     world.conn.execute(
         "INSERT INTO relationship (participant, patient, basis, until)"
         " SELECT 'lakeside_hospital', patient, 'attestation', 'infinity' FROM patient"
     )
-    found = visit(world, patient, labels=Labels(), partner="good_table")
-    given = consent(patient, "permit", performer=[{"reference": "RelatedPerson/mother"}])
-    world.publish(world.item("prairie_clinic", given))
     last = datetime(2026, 7, 1, 4, 59, tzinfo=UTC)  # 23:59 in Chicago
     first = datetime(2026, 7, 1, 5, 0, tzinfo=UTC)
     for at, permitted in ((last, True), (first, False)):

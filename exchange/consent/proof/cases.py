@@ -123,7 +123,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`failures`: cases that do not hold; `blind`: that hold even flipped; `idle`: rules no case needs."""
+    """`failures`: cases that do not hold; `blind`: that hold either way; `idle`: rules no case needs."""
 
     cases: int
     failures: tuple[Failure, ...]
@@ -166,7 +166,8 @@ def prove(files: Files, rules: Rules) -> Report:
     people, cases, label_cases = read_cases(files)
     context = Context(rules, people)
     failures = [*run(cases, context), *run_labels(label_cases, rules)]
-    blind = [case.case for case in cases if holds(flipped(case), context)]
+    failed = {failure.case for failure in failures}
+    blind = [case.case for case in cases if case.case not in failed and holds(flipped(case), context)]
     idle = [rule.policy.id for rule in rules.rules if not _missed(rule.policy.id, cases, context)]
     return Report(len(cases) + len(label_cases), tuple(failures), tuple(blind), tuple(idle))
 

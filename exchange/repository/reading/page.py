@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -47,6 +47,7 @@ class Page:
     patients: tuple[str, ...]
     because: tuple[str, ...]
     obligations: tuple[str, ...]
+    scopes: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ def make_page(
         patients=tuple(sorted({r.about for _, r in served if r.about})),
         because=why.because,
         obligations=why.obligations,
+        scopes=why.scopes,
     )
 
 

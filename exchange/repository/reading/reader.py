@@ -62,6 +62,9 @@ class Shown(NamedTuple):
     body: bytes
 
 
+CONSENT_COPY = "consent-copy"
+"""The obligation to send a consent, or an explanation of its scope, along (42 CFR 2.32(b))."""
+
 SHOWN = "r.rid, r.type, r.fhir_id, r.patient, r.class, r.version, r.updated, r.body"
 """Columns of Shown, from `resource r`."""
 
@@ -119,20 +122,32 @@ def select(reader: Reader, statement: str, arguments: Mapping[str, Any] | Sequen
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Why something is shown, and what must travel with it."""
+    """Why something is shown, and what must travel with it.
+
+    `scopes`: what the consents say that must go along: `organizations`, `purposes`, `period` of each.
+    """
 
     because: tuple[str, ...]
     obligations: tuple[str, ...]
+    scopes: tuple[Mapping[str, Any], ...] = ()
 
 
 def terms(reader: Reader, classes: Iterable[int]) -> Terms:
     """Reasons and obligations of what this viewer is shown of these classes, each once and sorted."""
+    asked = sorted(set(classes))
     rows: list[Any] = select(
-        reader, "SELECT because, obligations FROM disclosure WHERE class = ANY(%s)", (sorted(set(classes)),)
+        reader, "SELECT because, obligations FROM disclosure WHERE class = ANY(%s)", (asked,)
     )
     because = {reason for reasons, _ in rows for reason in reasons}
     obligations = {obligation for _, found in rows for obligation in found}
-    return Terms(tuple(sorted(because)), tuple(sorted(obligations)))
+    scopes: list[Any] = []
+    if CONSENT_COPY in obligations:
+        scopes = select(reader, "SELECT consent_scopes(%s)", (asked,))
+    return Terms(
+        tuple(sorted(because)),
+        tuple(sorted(obligations)),
+        tuple(sorted((scope for (scope,) in scopes), key=orjson.dumps)),
+    )
 
 
 def fetch(reader: Reader, condition: str, arguments: dict[str, Any]) -> list[Shown]:

@@ -1,0 +1,122 @@
+"""What goes along with a record that a Part 2 consent opened: the scope of that consent, and of no other."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from repository_world import BASE, KEY, World
+from test_reprofile import consent
+
+from exchange.api.bundles import notices
+from exchange.consent import Context, parse_rules
+from exchange.consent.dates import EXCHANGE_ZONE
+from exchange.consent.proof.cases import read_cases
+from exchange.content import read_tree
+from exchange.model.ids import resource_id
+from exchange.model.records import Labels, Viewer
+from exchange.repository import search
+from exchange.repository.disclosure.ruling import register_participants
+
+ROOT = Path(__file__).parents[2]
+NOW = datetime(2026, 6, 1, 12, tzinfo=EXCHANGE_ZONE)
+HOSPITAL = Viewer("lakeside_hospital", "organization", "TREAT")
+PART2 = Labels("R", frozenset(["42CFRPart2", "SUD"]))
+REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+
+
+@pytest.fixture
+def world(connection):
+    files = read_tree(ROOT / "consent")
+    cast = {
+        code: type(one)(**{n: getattr(one, n) for n in one.__slots__} | {"purposes": ("TREAT",)})
+        for code, one in read_cases(files)[0].items()
+    }
+    context = Context(parse_rules(files), cast)
+    register_participants(connection, context, NOW)
+    connection.commit()
+    return World(connection, context, NOW)
+
+
+def named(code):
+    return {"identifier": {"system": "urn:mosaic:partner", "value": code}}
+
+
+def part2(patient, *purposes, until="2031-03-01"):
+    return consent(
+        patient,
+        id=resource_id("https://x.example/", "Consent", f"{patient}{until}"),
+        policy=[{"uri": f"https://mosaic-exchange.example/policy/part2?{until}"}],
+        category=[],
+        organization=[named("harbor_recovery")],
+        performer=[{"reference": f"Patient/{patient}"}],
+        provision={
+            "type": "permit",
+            "period": {"end": until},
+            "actor": [{"role": {}, "reference": named("lakeside_hospital")}],
+            "purpose": [{"system": REASON, "code": code} for code in purposes],
+        },
+    )
+
+
+def patient(world, key):
+    found = world.patient("harbor_recovery", key, PART2)
+    body = {
+        "resourceType": "Observation",
+        "id": resource_id("https://x.example/", "Observation", key),
+        "status": "final",
+        "subject": {"reference": f"Patient/{found}"},
+    }
+    world.publish(world.item("harbor_recovery", body, labels=PART2))
+    return found
+
+
+def cares_for(world, patient):
+    world.conn.execute(
+        "INSERT INTO relationship (participant, patient, basis, until)"
+        " SELECT 'lakeside_hospital', patient, 'attestation', 'infinity' FROM patient WHERE fhir_id = %s",
+        (patient,),
+    )
+    world.conn.commit()
+
+
+def page(world):
+    with world.as_viewer(HOSPITAL) as view:
+        return search(view, "Observation", [], BASE, KEY)
+
+
+def told(world):
+    words = world.context.rules.vocabulary.file.obligations
+    return [issue.detail for issue in notices(page(world), words) if issue.detail.startswith("consent: ")]
+
+
+def test_the_scope_of_each_consent_behind_a_page_goes_along(world):
+    ann = patient(world, "ann")
+    world.publish(world.item("harbor_recovery", part2(ann, "TREAT", "HPAYMT")))
+    cares_for(world, ann)
+    assert told(world) == [
+        "consent: harbor_recovery may disclose for HPAYMT, TREAT, until 2031-03-01 or until it is revoked."
+    ]
+
+
+def test_a_consent_that_opened_nothing_on_the_page_is_not_told(world):
+    ann, bob = patient(world, "ann"), patient(world, "bob")
+    world.publish(
+        world.item("harbor_recovery", part2(ann, "TREAT")),
+        world.item("harbor_recovery", part2(bob, "TREAT", until="2029-01-01")),
+    )
+    cares_for(world, ann)
+    assert len(told(world)) == 1
+    with world.as_viewer(HOSPITAL) as view:
+        classes = [row[0] for row in world.conn.execute("SELECT class FROM disclosure")]
+        found = view.conn.execute("SELECT consent_scopes(%s)", (classes,)).fetchall()
+    assert len(found) == 1
+
+
+def test_what_needs_no_consent_comes_without(world):
+    body = {"resourceType": "Location", "id": resource_id("https://x.example/", "Location", "l")}
+    world.publish(world.item("prairie_clinic", body))
+    with world.as_viewer(HOSPITAL) as view:
+        found = search(view, "Location", [], BASE, KEY)
+    assert (len(found.entries), found.scopes) == (1, ())
