@@ -26,6 +26,8 @@ _SYSTEM_TYPES = "http://hl7.org/fhirpath/System."
 _KINDS = {"resource": "resource", "complex-type": "datatype", "primitive-type": "primitive"}
 _UNBOUNDED = {"mimetypes", "ucum-units", "all-languages"}
 """Required value sets that are grammars (BCP 13, UCUM, BCP 47), not lists of codes."""
+_NUBC = ("0153", "0350", "0351")
+"""Value, occurrence and occurrence span codes: NUBC's, of which HL7's tables are an old part."""
 
 
 def element_table(definitions: Iterable[Json], expansions: Iterable[Json]) -> Json:
@@ -161,6 +163,8 @@ def hl7_tables(definitions: Iterable[Json]) -> dict[str, list[str]]:
         if definition["resourceType"] == "CodeSystem" and "/v2-" in definition["url"]:
             number = definition["url"].rpartition("/v2-")[2].partition("|")[0]
             out.setdefault(number, set()).update(_concepts(definition.get("concept", ())))
+    for number in _NUBC:
+        out.pop(number, None)
     return {number: sorted(codes) for number, codes in sorted(out.items())}
 
 

@@ -10,6 +10,8 @@ from exchange.app import content
 from exchange.consent.labels.labelling import Source, label_all
 from exchange.formats import split
 from exchange.mapping import map_record
+from exchange.mapping.coverage import positions, unread
+from exchange.mapping.load import observed_maps
 from exchange.model.records import Document, Mapped
 from exchange.settings import load_settings
 from tests.content.mapping import codes, errors, maps_of, of_type, the
@@ -159,3 +161,39 @@ def test_every_claim_of_a_substance_use_program_follows_the_program(rules):
     assert all(
         "42CFRPart2" in given[kind] for kind in ("Patient", "Claim", "Coverage", "Encounter", "Condition")
     )
+
+
+def test_condition_occurrence_and_value_codes_are_information_of_the_claim():
+    claim = the(claims("institutional.x12")[0], "Claim")
+    told = {
+        codes(each["code"])[0]: each for each in claim["supportingInfo"] if "coding" in each.get("code", {})
+    }
+    assert told["02"]["code"]["coding"][0]["system"] == "https://www.nubc.org/CodeSystem/ConditionCodes"
+    assert told["11"]["timingDate"] == "2026-10-19"
+    assert told["70"]["timingPeriod"] == {"start": "2026-10-20", "end": "2026-10-23"}
+    assert told["01"]["valueQuantity"] == {"value": 450}
+    assert len({each["sequence"] for each in claim["supportingInfo"]}) == len(claim["supportingInfo"])
+
+
+def test_a_code_of_a_kind_that_no_row_knows_is_kept_by_its_qualifier():
+    found = claims("institutional.x12", ("HI*BG:02*BG:C5~", "HI*TC:A1*BP:00840~"))[0]
+    texts = [
+        each["code"]["text"]
+        for each in the(found, "Claim")["supportingInfo"]
+        if "text" in each.get("code", {})
+    ]
+    assert texts == ["HI TC A1", "HI BP 00840"]
+    assert errors(found) == []
+
+
+def test_an_adjustment_of_the_provider_belongs_to_no_patient_and_is_told_as_never_read():
+    maps = maps_of("county_health")
+    text = (SAMPLES / "remittance.x12").read_bytes()
+    piece = next(iter(split(Document("claims", "r.x12", text), maps.partner.feeds["claims"], maps.partner)))
+    assert "PLB.PLB03-1" in unread(positions(piece, observed_maps(maps)))
+
+
+def test_a_condition_code_labels_the_claim_that_tells_it(rules):
+    plain = [("ABF:F329", "ABF:I251"), ("*65~", "*01~")]
+    told = labels(claims("institutional.x12", *plain, ("BG:C5", "BG:AA"))[0], rules)["Claim"]
+    assert told == {"SEX", "SDV"}
