@@ -17,6 +17,7 @@ VARIABLES: Mapping[str, str] = {
     " (default: that role without a password)",
     "EXCHANGE_LANDING": "fsspec URL of the landing store (default: landing in EXCHANGE_DATA)",
     "EXCHANGE_BATCHES": "fsspec URL for batches between steps (default: batches in EXCHANGE_DATA)",
+    "EXCHANGE_EXPORTS": "fsspec URL for the sealed files of $export (default: exports in EXCHANGE_DATA)",
     "EXCHANGE_KEYRING": "file with the sealing keys (default: keys/keyring.json in EXCHANGE_DATA)",
     "EXCHANGE_SIGNING_KEY": "file with the Ed25519 key that signs tokens and seals the audit log"
     " (default: keys/signing.pem in EXCHANGE_DATA)",
@@ -46,6 +47,7 @@ class Settings:
     base_url: str
     environment_file: Path
     activation: str = "demo"
+    exports: str = ""
 
 
 def content_home(start: Path) -> Path:
@@ -74,6 +76,7 @@ def load_settings(environment: Mapping[str, str] = os.environ, start: Path | Non
         api_database_url=environment.get("EXCHANGE_API_DATABASE_URL") or None,
         landing=environment.get("EXCHANGE_LANDING") or (data / "landing").as_uri(),
         batches=environment.get("EXCHANGE_BATCHES") or (data / "batches").as_uri(),
+        exports=environment.get("EXCHANGE_EXPORTS") or (data / "exports").as_uri(),
         keyring=path("EXCHANGE_KEYRING", "keys/keyring.json"),
         signing_key=path("EXCHANGE_SIGNING_KEY", "keys/signing.pem"),
         base_url=(environment.get("EXCHANGE_BASE_URL") or "http://127.0.0.1:8765").rstrip("/"),

@@ -13,7 +13,6 @@ from psycopg_pool import PoolTimeout
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -21,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exchange.api import access, fhir, smart
 from exchange.api.capability import smart_configuration
+from exchange.api.compression import Compression
 from exchange.api.limits import Buckets
 from exchange.api.messages import Answer, Call, Refusal, json_answer, refused
 from exchange.api.metrics import Metrics
@@ -69,7 +69,8 @@ def create_app(service: Service, metrics: Metrics) -> ASGIApp:
         route("/{path:path}", "nowhere", (), _nowhere),
     ]
     return Starlette(
-        routes=routes, middleware=[Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)]
+        routes=routes,
+        middleware=[Middleware(Compression)],
     )
 
 

@@ -18,6 +18,7 @@ _DEFINITIONS = "http://hl7.org/fhir/OperationDefinition"
 _PATIENT_OPERATIONS = [
     {"name": name, "definition": f"{_DEFINITIONS}/Patient-{name}"} for name in ("everything", "match")
 ]
+_BULK = "http://hl7.org/fhir/uv/bulkdata"
 _REFERENCE_POLICY = ["literal", "local"]
 
 
@@ -35,7 +36,43 @@ def capability_statement(service: Service, at: datetime) -> Mapping[str, Any]:
             "description": "The shared repository of the coalition, as each requester may see it.",
             "url": service.fhir_url,
         },
-        "rest": [{"mode": "server", "security": _security(service), "resource": _resources()}],
+        **({"instantiates": [f"{_BULK}/CapabilityStatement/bulk-data"]} if service.exports else {}),
+        "rest": [
+            {
+                "mode": "server",
+                "security": _security(service),
+                "resource": [*_with_export(service, _resources()), _group(service)],
+                **({"operation": [_export("export")]} if service.exports else {}),
+            }
+        ],
+    }
+
+
+def _export(name: str) -> Mapping[str, Any]:
+    return {"name": "export", "definition": f"{_BULK}/OperationDefinition/{name}"}
+
+
+def _with_export(service: Service, resources: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    if not service.exports:
+        return resources
+    patients = [_export("patient-export")]
+    return [
+        {**found, "operation": [*found.get("operation", ()), *patients]}
+        if found["type"] == "Patient"
+        else found
+        for found in resources
+    ]
+
+
+def _group(service: Service) -> Mapping[str, Any]:
+    """Panels: whom a participant says to be in its care."""
+    return {
+        "type": "Group",
+        "interaction": [{"code": code} for code in ("read", "create", "update", "delete")],
+        "versioning": "versioned-update",
+        "readHistory": False,
+        "updateCreate": True,
+        **({"operation": [_export("group-export")]} if service.exports else {}),
     }
 
 
@@ -53,6 +90,7 @@ def smart_configuration(service: Service) -> Mapping[str, Any]:
             "system/*.rs",
             "system/*.read",
             *(f"system/{name}.rs" for name in served_types()),
+            "system/Group.cruds",
         ],
         "capabilities": ["client-confidential-asymmetric", "permission-v1", "permission-v2"],
     }

@@ -8,9 +8,13 @@ from functools import partial
 
 from exchange.api import care, panels
 from exchange.api.answering import Asked
+from exchange.api.export import kickoff
+from exchange.api.export.deliver import deliver
 from exchange.api.messages import Answer, Refusal
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+_FILE = re.compile(r"(0|[1-9][0-9]{0,8})\.ndjson")
 
 _Work = Callable[[Asked], Answer]
 
@@ -44,5 +48,19 @@ def _works(path: list[str]) -> Mapping[str, _Work] | None:
                 "POST": partial(care.attest, patient=patient),
                 "DELETE": partial(care.end_attestation, patient=patient),
             }
+        case ["$export"]:
+            return _both(partial(kickoff.begin, level="system"))
+        case ["Patient", "$export"]:
+            return _both(partial(kickoff.begin, level="patient"))
+        case ["Group", group, "$export"] if _ID.fullmatch(group):
+            return _both(partial(kickoff.begin, level="group", group=group))
+        case ["$export-status", job] if _ID.fullmatch(job):
+            return {"GET": partial(kickoff.status, job=job), "DELETE": partial(kickoff.cancel, job=job)}
+        case ["$export-file", job, name] if _ID.fullmatch(job) and (file := _FILE.fullmatch(name)):
+            return {"GET": partial(deliver, job=job, ordinal=int(file[1]))}
         case _:
             return None
+
+
+def _both(work: _Work) -> Mapping[str, _Work]:
+    return {"GET": work, "POST": work}

@@ -68,7 +68,8 @@ def _served(service: Service, held: Access, call: Call, parameters: Parameters) 
         raise Refusal(
             403, "forbidden", "the participant may not ask under this role for this purpose any more"
         )
-    taken = doors.answer(Asked(service, call, held, parameters))
+    plain = tuple(p for p in parameters if p[0] not in _GENERAL)
+    taken = doors.answer(Asked(service, call, held, plain))
     if taken is not None:
         return taken
     wanted = interaction(call.method, call.path.removeprefix(PREFIX), served_types())

@@ -13,6 +13,7 @@ from time import monotonic, sleep
 import uvicorn
 
 from exchange.api.app import create_app
+from exchange.api.export.produce import worker
 from exchange.api.metrics import Metrics
 from exchange.api.service import Service
 from exchange.model.errors import ExchangeError
@@ -34,7 +35,7 @@ class Address:
 def serve(service: Service, address: Address) -> None:
     """Serves until SIGINT or SIGTERM."""
     metrics = Metrics()
-    with metrics.served(*address.metrics) if address.metrics else nullcontext():
+    with metrics.served(*address.metrics) if address.metrics else nullcontext(), worker(service):
         uvicorn.Server(_config(service, address, metrics)).run()
 
 
@@ -45,7 +46,8 @@ def serving(service: Service, address: Address) -> Iterator[int]:
     thread = Thread(target=server.run, name="exchange-api", daemon=True)
     thread.start()
     try:
-        yield _port_when_started(server, thread)
+        with worker(service):
+            yield _port_when_started(server, thread)
     finally:
         server.should_exit = True
         thread.join()

@@ -12,6 +12,7 @@ from importlib.metadata import version
 import psycopg
 from psycopg_pool import ConnectionPool
 
+from exchange.api.export.files import Exports
 from exchange.api.limits import Buckets, Rate
 from exchange.model.partner import Partner
 from exchange.repository import Identity
@@ -29,7 +30,7 @@ class Limits:
     """How much one participant, or one address without a token, may ask; sizes in bytes.
 
     `upload` is for bodies in FHIR and needs a token; a participant has at most so many `emergencies` open at
-    once, and so many `panels`.
+    once, so many `panels`, so many `exports` unfinished and `exports_kept` altogether.
     """
 
     participant: Rate = _PARTICIPANT
@@ -38,6 +39,8 @@ class Limits:
     upload: int = 16_777_216
     emergencies: int = 20
     panels: int = 100
+    exports: int = 3
+    exports_kept: int = 20
     target: int = 8_192
     parameters: int = 100
 
@@ -46,9 +49,9 @@ class Limits:
 class Service:
     """One running API; `base_url` has no trailing slash, `signing_key` is an Ed25519 private key (PEM).
 
-    `pool` needs a login that may SET ROLE exchange_api and nothing more. `identity` compares for
-    $match. `notices` are the obligations (code
-    and words, from consent/vocabulary.yaml) that travel with the data; others stay inside.
+    `pool` needs a login that may SET ROLE exchange_api and nothing more. `identity` compares for $match.
+    `notices` are the obligations (code and words, from consent/vocabulary.yaml) that travel with the data;
+    others stay inside. `exports` is where files of $export lie; without it there is none.
     """
 
     pool: ConnectionPool[psycopg.Connection]
@@ -58,6 +61,7 @@ class Service:
     cursor_key: bytes
     identity: Identity
     notices: Mapping[str, str]
+    exports: Exports | None = None
     clock: Callable[[], datetime] = _now
     limits: Limits = field(default_factory=Limits)
     timer: Callable[[], float] = time.monotonic

@@ -10,7 +10,9 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from exchange.api import Service
+from exchange.api.export.files import Exports
 from exchange.app import Exchange
+from exchange.app.secrets import load_keyring
 from exchange.repository import Identity, url_with
 
 # Obligations that are words for the recipient; the others are ours to carry out.
@@ -31,5 +33,6 @@ def api_service(opened: Exchange, base_url: str | None = None) -> Iterator[Servi
             signing_key=opened.signing_key,
             identity=Identity(opened.work.model, opened.work.features),
             notices={code: words for code, words in obligations.items() if code in TRAVELLING},
+            exports=Exports(opened.settings.exports, load_keyring(opened.settings.keyring)),
             cursor_key=sha256(b"search cursors\0" + opened.signing_key.encode()).digest(),
         )

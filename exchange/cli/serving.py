@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from time import sleep
 from typing import Annotated
 
 import typer
 
+from exchange.api.export.produce import work_once
 from exchange.api.serve import Address
 from exchange.api.serve import serve as serve_api
 from exchange.app import content, find_partner, local_paths, partner_environment
@@ -44,6 +46,17 @@ def serve(
         console.print(f"FHIR R4: {service.fhir_url}/metadata", highlight=False)
         console.print(f"Tokens:  {service.token_url}", highlight=False)
         serve_api(service, address)
+
+
+@app.command(name="export-worker")
+def export_worker(
+    once: Annotated[bool, typer.Option("--once", help="End when no export waits.")] = False,
+) -> None:
+    """Write the files of bulk exports that wait; [bold]exchange serve[/bold] does so as well."""
+    with api_service(exchange()) as service:
+        while work_once(service) or not once:
+            if not once:
+                sleep(1)
 
 
 def _host_and_port(text: str) -> tuple[str, int]:

@@ -22,7 +22,10 @@ class Options(BaseModel):
 
 
 class TokenOptions(Options):
-    """A SMART Backend Services client: `key` is a PEM private key or the path of one."""
+    """A SMART Backend Services client: `key` is a PEM private key or the path of one.
+
+    `b2b` goes along as `extensions.hl7-b2b` where a server asks who wants what for which purpose (UDAP B2B).
+    """
 
     token_url: str
     client_id: str
@@ -30,6 +33,7 @@ class TokenOptions(Options):
     kid: str | None = None
     algorithm: Literal["RS384", "ES384"] = "RS384"
     scope: str = "system/*.rs"
+    b2b: dict[str, Any] | None = None
 
     @model_validator(mode="after")
     def _readable_key(self) -> TokenOptions:

@@ -55,6 +55,7 @@ class TokenSource:
             "aud": options.token_url,
             "exp": int(time.time()) + _ASSERTION_SECONDS,
             "jti": str(uuid4()),
+            **({"extensions": {"hl7-b2b": options.b2b}} if options.b2b else {}),
         }
         return {
             "grant_type": "client_credentials",

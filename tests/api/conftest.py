@@ -16,9 +16,10 @@ from starlette.testclient import TestClient
 
 from exchange.api import Service, create_app
 from exchange.api.clients import Client, register_client
+from exchange.api.export.files import Exports
 from exchange.api.metrics import Metrics
 from exchange.content import read_tree
-from exchange.crypto import new_jwk_pair, new_signing_key, sign_jwt
+from exchange.crypto import Keyring, new_jwk_pair, new_signing_key, sign_jwt
 from exchange.linkage import features, parse_model
 from exchange.model.partner import Agreement, Organization, Partner, Requests
 from exchange.repository import Identity
@@ -178,7 +179,7 @@ def identity():
 
 
 @pytest.fixture
-def service(pool, signing_key, clock, identity):
+def service(tmp_path, pool, signing_key, clock, identity):
     return Service(
         pool=pool,
         base_url=BASE_URL,
@@ -189,6 +190,7 @@ def service(pool, signing_key, clock, identity):
         notices={
             "redisclosure-notice": "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
         },
+        exports=Exports(tmp_path.as_uri(), Keyring.generate()),
         clock=clock,
     )
 

@@ -82,6 +82,10 @@ class Records:
         key = resource_id(f"https://{partner}.example/", "Organization", name)
         return self._publish(partner, {"resourceType": "Organization", "id": key, "name": name}, None, ())
 
+    def delete(self, *references: str) -> None:
+        publish(self.conn, [], references, self.context, datetime.now(UTC))
+        self.conn.commit()
+
     def link(self, one: str, other: str) -> None:
         self.conn.execute(
             "INSERT INTO patient_edge (a, b, grade, probability, basis)"

@@ -13,11 +13,21 @@ from exchange.repository import url_with
 from exchange.repository.disclosure.ruling import register_participants
 
 READABLE = {
+    "export_job",
+    "export_file",
     "resource", "resource_history", "disclosure", "relationship", "patient_edge", "patient_apart", "patient",
     "index_token", "index_reference", "index_date", "index_string", "index_quantity",
     "client", "revoked_token", "panel", "blocking_key",
 }  # fmt: skip
 CALLABLE = {
+    "ask_export",
+    "claim_export",
+    "note_export",
+    "drop_export",
+    "ended_exports",
+    "forget_export",
+    "settled_instant",
+    "deleted_since",
     "audit_append", "audit_hash", "use_client_assertion", "revoke_token", "enter_view",
     "within_clock", "not_ahead",
     "current_viewer", "current_emergency", "current_participant", "current_instant", "current_scope",

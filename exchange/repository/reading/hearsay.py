@@ -6,7 +6,7 @@ Whether the other is hidden or was never sent makes no difference, or its presen
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -33,6 +33,19 @@ def without_hearsay(reader: Reader, rows: Sequence[Shown]) -> list[Shown]:
         if not hidden.isdisjoint(_worded(body))
     }
     return [row._replace(body=told.get(row.rid, row.body)) for row in rows]
+
+
+def told_of(reader: Reader, given: Mapping[int, tuple[bytes, frozenset[str]]]) -> dict[int, bytes]:
+    """The same for bodies as they were served; with each the `Type/id` that may be worded in it anyway."""
+    bodies = {n: orjson.loads(body) for n, (body, _) in given.items() if _WORDED.search(body)}
+    named = {name for body in bodies.values() for name in _worded(body)}
+    hidden = named - _seen_whole(reader, sorted(named)) if named else set()
+    told = {n: body for n, (body, _) in given.items()}
+    for number, body in bodies.items():
+        here = hidden - given[number][1]
+        if not here.isdisjoint(_worded(body)):
+            told[number] = orjson.dumps(_reduced(body, here.__contains__))
+    return told
 
 
 def _seen_whole(reader: Reader, names: Sequence[str]) -> set[str]:
