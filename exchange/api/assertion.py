@@ -26,6 +26,7 @@ SKEW = timedelta(seconds=5)
 ORGANIZATION_ROLE = "organization"
 
 _JTI = re.compile(r"[\x21-\x7e]{1,256}")
+_URI = re.compile(r"[a-z][a-z0-9+.-]*:[\x21-\x7e]+")
 _MAXIMUM = 8_192
 _NPI = "urn:oid:2.16.840.1.113883.4.6#"
 _PURPOSE = re.compile(
@@ -78,6 +79,11 @@ def issuer_of(token: str) -> str:
     return str(claims["iss"])
 
 
+def kid_of(token: str) -> str:
+    """`kid` of an assertion that `issuer_of` has looked at."""
+    return str(_decode(token.split(".")[0])["kid"])
+
+
 def check_claims(claims: Mapping[str, Any], client_id: str, at: datetime) -> Assertion:
     """The claims of a verified assertion as RFC 7523 and SMART want them; raises OAuthRefused."""
     if claims.get("iss") != client_id or claims.get("sub") != client_id:
@@ -114,6 +120,32 @@ def requested_viewer(claims: Mapping[str, Any], client: Client, partner: Partner
     if purpose not in client.purposes or purpose not in partner.requests.purposes:
         raise OAuthRefused("invalid_grant", "`purpose_of_use` is not one this client may ask for")
     return Viewer(partner.code, role, purpose)
+
+
+def told_in_b2b(claims: Mapping[str, Any]) -> dict[str, str]:
+    """What else the extension says, for the audit log: who the person is and which consent is meant.
+
+    Consents are decided on by the records of the exchange alone. Raises OAuthRefused for another shape.
+    """
+    b2b = claims["extensions"]["hl7-b2b"]
+    told = {name: b2b[name] for name in _NAMES if name in b2b}
+    policies, references = (b2b.get(name, []) for name in ("consent_policy", "consent_reference"))
+    if references and not policies:
+        raise OAuthRefused("invalid_grant", "`consent_reference` goes with a `consent_policy`")
+    lists = {"consent_policy": policies, "consent_reference": references}
+    for name, found in lists.items():
+        if not isinstance(found, list) or len(found) > 20 or not all(_is_uri(one) for one in found):
+            raise OAuthRefused("invalid_grant", f"`{name}` must be an array of absolute URIs, 20 at most")
+    if not all(_text(text) for text in told.values()):
+        raise OAuthRefused("invalid_grant", f"{', '.join(_NAMES)} must be texts")
+    return {**told, **{name: " ".join(found) for name, found in lists.items() if found}}
+
+
+_NAMES = ("organization_name", "subject_id", "subject_name")
+
+
+def _is_uri(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= 500 and bool(_URI.fullmatch(value))
 
 
 def organization_ids(partner: Partner) -> frozenset[str]:

@@ -14,18 +14,23 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from exchange.api.scopes import parse_scopes
+from exchange.connectors.jwks import check_jwks_url
 from exchange.model.errors import ContentError
 from exchange.model.partner import Partner
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{2,127}")
 _PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "k", "oth"}
 _RSA_BYTES = 256
-_COLUMNS = "client_id, participant, jwks, scopes, roles, purposes, disabled"
+_MOST_KEYS = 50
+_COLUMNS = "client_id, participant, jwks, scopes, roles, purposes, disabled, jwks_url"
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One registration; `jwks` is a JSON Web Key Set of public keys, `disabled` when it was switched off."""
+    """One registration; `jwks` is a JSON Web Key Set of public keys, `disabled` when it was switched off.
+
+    With `jwks_url` the keys are those that lie there, and `jwks` has none.
+    """
 
     client_id: str
     participant: str
@@ -34,6 +39,7 @@ class Client:
     roles: list[str]
     purposes: list[str]
     disabled: datetime | None = None
+    jwks_url: str | None = None
 
 
 def register_client(conn: psycopg.Connection, client: Client, partner: Partner, at: datetime) -> None:
@@ -43,9 +49,10 @@ def register_client(conn: psycopg.Connection, client: Client, partner: Partner, 
     """
     _check(client, partner)
     written = conn.execute(
-        "INSERT INTO client (client_id, participant, jwks, scopes, roles, purposes, registered)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (client_id) DO UPDATE SET jwks = excluded.jwks,"
-        " scopes = excluded.scopes, roles = excluded.roles, purposes = excluded.purposes, disabled = NULL"
+        "INSERT INTO client (client_id, participant, jwks, scopes, roles, purposes, registered, jwks_url)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (client_id) DO UPDATE SET jwks = excluded.jwks,"
+        " jwks_url = excluded.jwks_url, scopes = excluded.scopes, roles = excluded.roles,"
+        " purposes = excluded.purposes, disabled = NULL"
         " WHERE client.participant = excluded.participant",
         (
             client.client_id,
@@ -55,6 +62,7 @@ def register_client(conn: psycopg.Connection, client: Client, partner: Partner, 
             client.roles,
             client.purposes,
             at,
+            client.jwks_url,
         ),
     )
     if written.rowcount == 0:
@@ -91,6 +99,11 @@ def _check(client: Client, partner: Partner) -> None:
     unfit = [scope for scope in client.scopes if len(parse_scopes(scope)) != 1]
     if unfit or not client.scopes:
         raise ContentError("must be SMART system scopes such as system/*.rs", field="scopes")
+    if client.jwks_url is not None:
+        check_jwks_url(client.jwks_url)
+        if client.jwks.get("keys"):
+            raise ContentError("give keys or an address of keys, not both", field="jwks_url")
+        return
     keys = client.jwks.get("keys")
     if not isinstance(keys, list) or not keys:
         raise ContentError('must be a JSON Web Key Set {"keys": [...]} with a key', field="jwks")
@@ -98,6 +111,18 @@ def _check(client: Client, partner: Partner) -> None:
         _check_key(key)
     if len({key["kid"] for key in keys}) != len(keys):
         raise ContentError("two keys have the same `kid`", field="jwks")
+
+
+def fit_keys(jwks: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The keys of a set that may sign; others, and those of a `kid` that comes twice, are passed over."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for key in jwks.get("keys", ())[:_MOST_KEYS]:
+        try:
+            _check_key(key)
+        except (ContentError, AttributeError, TypeError):
+            continue
+        found.setdefault(key["kid"], []).append(key)
+    return [keys[0] for keys in found.values() if len(keys) == 1]
 
 
 def _check_within(field: str, asked: list[str], allowed: tuple[str, ...]) -> None:

@@ -13,6 +13,7 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from exchange.api.export.files import Exports
+from exchange.api.keysets import KeySets
 from exchange.api.limits import Buckets, Rate
 from exchange.model.partner import Partner
 from exchange.repository import Identity
@@ -62,6 +63,7 @@ class Service:
     identity: Identity
     notices: Mapping[str, str]
     exports: Exports | None = None
+    keysets: KeySets = field(default_factory=KeySets)
     clock: Callable[[], datetime] = _now
     limits: Limits = field(default_factory=Limits)
     timer: Callable[[], float] = time.monotonic

@@ -21,7 +21,9 @@ from exchange.api.assertion import (
     OAuthRefused,
     check_claims,
     issuer_of,
+    kid_of,
     requested_viewer,
+    told_in_b2b,
 )
 from exchange.api.clients import Client, find_client
 from exchange.api.messages import Answer, Call, Parameters, Refusal, form_of, json_answer
@@ -73,6 +75,7 @@ def _authenticated(service: Service, call: Call, act: _Act) -> Answer:
         form = _form(call)
     except OAuthRefused as refusal:
         return _error(refusal)
+    _fetch_keys(service, form)
     with as_api(service) as conn:
         client: Client | None = None
         try:
@@ -95,6 +98,7 @@ def _grant(conn: psycopg.Connection, asked: _Asked) -> tuple[Answer, Entry | Non
     if participant is None or not access.in_force(participant, call.at):
         raise OAuthRefused("unauthorized_client", "no agreement with the participant is in force")
     viewer = requested_viewer(asked.assertion.claims, client, participant)
+    told = told_in_b2b(asked.assertion.claims)
     scopes = narrow(parse_scopes(asked.form.get("scope", "")), parse_scopes(" ".join(client.scopes)))
     if not scopes:
         raise OAuthRefused("invalid_scope", "none of the scopes is registered for this client")
@@ -107,7 +111,7 @@ def _grant(conn: psycopg.Connection, asked: _Asked) -> tuple[Answer, Entry | Non
         "expires_in": int(access.LIFETIME.total_seconds()),
         "scope": " ".join(map(str, scopes)),
     }
-    return _answer(body), _token_entry("token.issued", asked, granted)
+    return _answer(body), _token_entry("token.issued", asked, granted, told)
 
 
 def _introspect(conn: psycopg.Connection, asked: _Asked) -> tuple[Answer, Entry | None]:
@@ -129,9 +133,15 @@ def _revoke(conn: psycopg.Connection, asked: _Asked) -> tuple[Answer, Entry | No
     return _answer({}), _token_entry("token.revoked", asked, held)
 
 
-def _token_entry(kind: Literal["token.issued", "token.revoked"], asked: _Asked, held: access.Access) -> Entry:
+def _token_entry(
+    kind: Literal["token.issued", "token.revoked"],
+    asked: _Asked,
+    held: access.Access,
+    told: Mapping[str, str] | None = None,
+) -> Entry:
     who = access.requester(asked.service, held.client_id, held.viewer, held.jti)
-    return token_entry(kind, who, access.circumstances(asked.service, asked.call), _kept(asked.form))
+    request = _kept({**asked.form, **(told or {})})
+    return token_entry(kind, who, access.circumstances(asked.service, asked.call), request)
 
 
 def _form(call: Call) -> Mapping[str, str]:
@@ -159,12 +169,24 @@ def _claimed_client(conn: psycopg.Connection, form: Mapping[str, str]) -> Client
     return client
 
 
+def _fetch_keys(service: Service, form: Mapping[str, str]) -> None:
+    """Keys under an address are fetched before the transaction begins, or a slow host would hold it open."""
+    try:
+        with as_api(service) as conn:
+            client = _claimed_client(conn, form)
+    except OAuthRefused:
+        return  # it is refused, and recorded, in the transaction that follows
+    if client.jwks_url:
+        service.keysets.refresh(client.jwks_url, kid_of(form["client_assertion"]))
+
+
 def _authenticate(
     service: Service, conn: psycopg.Connection, client: Client, token: str, at: datetime
 ) -> Assertion:
     """Proves that the client signed the assertion, for us, now, and that it was not used before."""
+    keys = service.keysets.keys(client.jwks_url) if client.jwks_url else client.jwks
     try:
-        claims = verify_jwt(token, client.jwks, service.token_url, ALGORITHMS)
+        claims = verify_jwt(token, keys, service.token_url, ALGORITHMS)
     except TokenRefused as refusal:
         raise OAuthRefused("invalid_client", str(refusal)) from None
     assertion = check_claims(claims, client.client_id, at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -21,29 +21,41 @@ app = typer.Typer(help="Clients of the API: register one with its public keys, l
 @app.command()
 def add(
     partner: PartnerArgument,
-    jwks: Annotated[Path, typer.Option(help="File with the client's JSON Web Key Set (public keys).")],
+    jwks: Annotated[
+        Path | None, typer.Option(help="File with the client's JSON Web Key Set (public keys).")
+    ] = None,
+    jwks_url: Annotated[
+        str | None, typer.Option(help="https address where the client publishes its keys, and changes them.")
+    ] = None,
     client_id: Annotated[str | None, typer.Option(help="Default: the partner's code.")] = None,
     scope: Annotated[str, typer.Option(help="SMART scopes the client may ask for.")] = "system/*.rs",
 ) -> None:
     """Register a client for a participant; it may ask for the purposes its partner.yaml names."""
     opened = exchange()
     found = find_partner(opened.partners, partner)
-    try:
-        keys = orjson.loads(jwks.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        raise ContentError("is not a readable JSON Web Key Set", file=str(jwks)) from None
+    if (jwks is None) == (jwks_url is None):
+        raise ContentError("give --jwks or --jwks-url, one of them", field="--jwks")
     client = Client(
         client_id=client_id or partner,
         participant=partner,
-        jwks=keys,
+        jwks=_read_keys(jwks) if jwks else {"keys": []},
         scopes=scope.split(),
         roles=list(found.requests.roles),
         purposes=list(found.requests.purposes),
+        jwks_url=jwks_url,
     )
     with opened.work.connect() as connection:
         register_client(connection, client, found, datetime.now(UTC))
         connection.commit()
     console.print(f"client `{client.client_id}` may ask for {', '.join(client.purposes)}", highlight=False)
+
+
+def _read_keys(jwks: Path) -> dict[str, Any]:
+    try:
+        keys: dict[str, Any] = orjson.loads(jwks.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        raise ContentError("is not a readable JSON Web Key Set", file=str(jwks)) from None
+    return keys
 
 
 @app.command(name="new-key")
