@@ -10,10 +10,10 @@ READY := .venv/.ready
 # Every Airflow task is a process of its own: without cached bytecode each would compile what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo serve test check format external bench lock clean reset
+.PHONY: help setup demo serve test check format external bench bench-identity lock clean reset
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make the virtual environment from the locked dependencies
 
@@ -57,6 +57,9 @@ lock: ## Resolve the dependencies again
 	@$(BIN)/$(RESOLVE) --extra airflow --extra celery --extra console -o requirements/production.txt pyproject.toml requirements/build.in
 	@$(BIN)/$(RESOLVE) --extra console -o requirements/server.txt pyproject.toml requirements/build.in
 	@$(BIN)/$(RESOLVE) -o requirements/bootstrap.txt requirements/bootstrap.in
+
+bench-identity: $(READY) ## Tell people apart: precision, recall, review and speed beside Splink and rules
+	@$(BIN)/python benchmarks/identity.py --size $(SIZE)
 
 reset: ## Stop the embedded PostgreSQL and delete all state
 	@if [ -x $(BIN)/exchange ]; then $(BIN)/exchange database stop || true; fi; rm -rf "$${EXCHANGE_DATA:-.data}"

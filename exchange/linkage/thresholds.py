@@ -44,10 +44,13 @@ def candidate_pairs(population: Sequence[Features]) -> Iterator[tuple[int, int]]
 
 def judge(population: Sequence[Features], persons: Sequence[Hashable], model: Model) -> list[Judged]:
     """Every candidate pair with its verdict."""
-    return [
-        Judged(a, b, compare(population[a], population[b], model), persons[a] == persons[b])
-        for a, b in candidate_pairs(population)
-    ]
+    return list(verdicts(population, persons, model))
+
+
+def verdicts(population: Sequence[Features], persons: Sequence[Hashable], model: Model) -> Iterator[Judged]:
+    """As `judge`, one at a time: those of a large population would fill the memory."""
+    for a, b in candidate_pairs(population):
+        yield Judged(a, b, compare(population[a], population[b], model), persons[a] == persons[b])
 
 
 def found_persons(judged: Sequence[Judged], population: Sequence[Features], model: Model) -> dict[str, str]:

