@@ -12,9 +12,7 @@ import logging
 import sys
 import time
 import warnings
-from collections import defaultdict
 from collections.abc import Callable
-from itertools import combinations
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -23,7 +21,7 @@ from benchmarks.linkage.batch import speed
 from benchmarks.linkage.matchers import ours, plain_splink, rules_only
 from benchmarks.linkage.populations import Population, coalition, published, townsfolk
 from exchange.content import read_tree
-from exchange.linkage import Model, Quality, duplicate_key, parse_duplicates, parse_model
+from exchange.linkage import Model, Quality, parse_duplicates, parse_model
 from exchange.model.records import Files
 from tests.linkage.coalition import Coalition
 
@@ -54,23 +52,10 @@ def measure(population: Population, model: Model) -> None:
 
 def facts(made: Coalition, mappings: Files) -> None:
     """Facts that two partners sent, found by their keys among the records of one person."""
-    rules, groups = parse_duplicates(mappings), defaultdict(list)
-    for reference, resource in made.facts.items():
-        about = resource.get("subject") or resource.get("patient") or {}
-        person = made.persons.get(about.get("reference", "").removeprefix("Patient/"))
-        key = duplicate_key(resource, rules)
-        if key and person:
-            groups[person, key].append(reference.partition("/")[2])
-    found = {
-        pair
-        for group in groups.values()
-        for pair in combinations(sorted(group), 2)
-        if made.partners[pair[0]].code != made.partners[pair[1]].code
-    }
-    truth = {tuple(sorted(pair)) for pair in made.duplicates}
-    right = len(found & truth)
+    found, true = made.fact_pairs(parse_duplicates(mappings))
+    right = len(found & true)
     print(
-        f"{'duplicate facts':<36}{right / len(found):>10.2%}{right / len(truth):>9.2%}{len(truth):>33,} pairs"
+        f"{'duplicate facts':<36}{right / len(found):>10.2%}{right / len(true):>9.2%}{len(true):>33,} pairs"
     )
 
 

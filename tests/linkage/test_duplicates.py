@@ -137,5 +137,76 @@ def test_a_reading_that_does_not_exist_is_refused_with_those_that_do(files):
     path = "_shared/identity/duplicates.yaml"
     broken = {**files, path: files[path].replace("value value", "valu value")}
 
-    with pytest.raises(ContentError, match="valid here: begin, code, day"):
+    with pytest.raises(ContentError, match="valid here: asked, begin, code"):
         parse_duplicates(broken)
+
+
+def drug(text, **more):
+    medication = {"coding": concept(RXNORM, "29046")["coding"], "text": text}
+    return {
+        "resourceType": "MedicationRequest",
+        "intent": "order",
+        "medicationCodeableConcept": medication,
+        **more,
+    }
+
+
+def test_an_order_meets_its_copy_that_tells_only_from_when_on_it_is_taken(rules):
+    dosage = [{"timing": {"repeat": {"boundsPeriod": {"start": "2026-02-03T08:00:00-06:00"}}}}]
+    written, taken = drug("lisinopril 10 MG", authoredOn="2026-02-03"), drug("Lisinopril 10 mg")
+
+    assert (
+        duplicate_key(written, rules)
+        == duplicate_key({**taken, "dosageInstruction": dosage}, rules)
+        is not None
+    )
+
+
+def test_two_strengths_of_one_ingredient_are_two_prescriptions(rules):
+    first, second = (drug(f"lisinopril {mg} MG", authoredOn="2026-02-03") for mg in (10, 20))
+    assert duplicate_key(first, rules) != duplicate_key(second, rules)
+
+
+def test_what_a_patient_tells_is_not_what_was_measured(rules):
+    told = glucose(performer=[{"reference": "Patient/1"}])
+    assert duplicate_key(told, rules) != duplicate_key(glucose(), rules)
+    assert duplicate_key(glucose(performer=[{"reference": "Practitioner/1"}]), rules) == duplicate_key(
+        glucose(), rules
+    )
+
+
+def test_an_allergy_that_is_over_does_not_hide_one_that_is_not(rules):
+    def allergy(code, **more):
+        return {"resourceType": "AllergyIntolerance", "code": concept(SNOMED, code), **more}
+
+    over = allergy("91936005", clinicalStatus=concept("x", "resolved"))
+    current = allergy("91936005", clinicalStatus=concept("x", "active"))
+    assert len({duplicate_key(a, rules) for a in (over, current, allergy("716186003"))}) == 3
+    assert duplicate_key(allergy("91936005"), rules) == duplicate_key(current, rules)
+
+
+def test_documents_meet_by_an_identifier_that_is_one_everywhere_and_versions_do_not(rules):
+    def document(value, system="urn:ietf:rfc:3986", **more):
+        master = {"system": system, "value": value}
+        return {"resourceType": "DocumentReference", "masterIdentifier": master, **more}
+
+    first, second = document("urn:oid:1.2.3"), document("urn:oid:1.2.4")
+    assert duplicate_key(first, rules) == duplicate_key(document("urn:oid:1.2.3", status="current"), rules)
+    assert duplicate_key(first, rules) != duplicate_key(second, rules)
+    assert duplicate_key(document("17", "https://clinic.example/doc"), rules) is None
+
+
+@pytest.mark.parametrize("kind", ["Organization", "Location"])
+def test_places_meet_by_name_and_address_written_in_two_ways(rules, kind):
+    def place(line, name="Prairie Clinic", code="62701"):
+        address = {"line": [line], "postalCode": code}
+        return {
+            "resourceType": kind,
+            "name": name,
+            "address": [address] if kind == "Organization" else address,
+        }
+
+    one, other = place("1200 North Main Street"), place("1200 N. Main St.", "PRAIRIE CLINIC", "62701-1234")
+    assert duplicate_key(one, rules) == duplicate_key(other, rules) is not None
+    assert duplicate_key(one, rules) != duplicate_key(place("1202 North Main Street"), rules)
+    assert duplicate_key({"resourceType": kind, "name": "Prairie Clinic"}, rules) is None

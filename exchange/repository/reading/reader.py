@@ -78,13 +78,19 @@ def best_rendition(alias: str = "r") -> str:
 
 
 def best_of_cluster(alias: str = "r") -> str:
-    """SQL: no better member of its cluster, of this or a directly linked Patient, is visible."""
+    """SQL: no better member of its cluster, of this or a certainly linked Patient or of nobody, is visible.
+
+    A link that is only probable hides nothing: it may hold for neither of two people it fits.
+    """
     return f"""({alias}.cluster IS NULL OR NOT EXISTS (
     SELECT FROM resource b
     WHERE b.cluster = {alias}.cluster AND b.type = {alias}.type
       AND (b.rendition, b.rank, b.fhir_id) < ({alias}.rendition, {alias}.rank, {alias}.fhir_id)
-      AND (b.patient = {alias}.patient
-        OR EXISTS (SELECT FROM patient_edge e WHERE e.a = {alias}.patient AND e.b = b.patient))
+      AND (b.patient = {alias}.patient OR (b.patient IS NULL AND {alias}.patient IS NULL)
+        OR EXISTS (
+            SELECT FROM patient_edge e
+            WHERE e.a = {alias}.patient AND e.b = b.patient AND e.grade = 'certain'
+        ))
 ))"""
 
 
