@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from exchange.app.opening import Exchange
@@ -15,6 +15,7 @@ from exchange.audit import (
     seal,
     verify,
 )
+from exchange.audit.watch import look
 from exchange.crypto import public_key
 from exchange.pipeline.ledger import Connection
 
@@ -32,6 +33,16 @@ def verify_audit_log(exchange: Exchange) -> list[Finding]:
     anchor = exchange.settings.data / "audit" / "anchor.jsonl"
     with exchange.work.connect() as connection:
         return verify(connection, public_key(exchange.signing_key), anchor)
+
+
+def watch_yesterday(exchange: Exchange) -> int:
+    """Looks for unusual access of the last whole day (UTC); returns how many questions are new."""
+    at = exchange.work.now()
+    yesterday = datetime(at.year, at.month, at.day, tzinfo=UTC) - timedelta(days=1)
+    with exchange.work.connect() as connection:
+        found = look(connection, yesterday, at)
+        connection.commit()
+    return found
 
 
 def read_log(connection: Connection, reader: str, what: str, patients: Sequence[str], at: datetime) -> None:

@@ -18,6 +18,7 @@ from exchange.cli import (
     demo,
     maps,
     matching,
+    officers,
     partners,
     proofs,
     prove,
@@ -46,7 +47,8 @@ app = typer.Typer(
 )
 for module in (runs, demo, serving):
     app.registered_commands += module.app.registered_commands
-audit.app.registered_commands += [*accountings.app.registered_commands, *proofs.app.registered_commands]
+for module in (accountings, proofs, officers):
+    audit.app.registered_commands += module.app.registered_commands
 for name, group in (
     ("partner", partners.app),
     ("quarantine", quarantine.app),

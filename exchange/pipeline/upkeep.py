@@ -49,9 +49,27 @@ def replay_records(work: Work, code: str, records: list[int]) -> int:
 
 
 def expire(work: Work) -> dict[str, int]:
-    """Forgets raw payloads older than each partner's retention; files removed by partner."""
+    """Forgets raw payloads older than each partner's retention; files removed by partner.
+
+    A legal hold keeps all that the partners of the person sent: payloads are sealed, and who is in one cannot
+    be told without opening it.
+    """
+    held = _held_partners(work)
     return {
         code: work.landing.expire(code, work.now() - timedelta(days=partner.retention_days))
         for code, partner in work.partners.items()
-        if partner.feeds
+        if partner.feeds and code not in held
     }
+
+
+def _held_partners(work: Work) -> set[str]:
+    with work.connect() as connection:
+        holds = connection.execute("SELECT patient FROM legal_hold WHERE lifted IS NULL").fetchall()
+        if (None,) in holds:
+            return set(work.partners)
+        rows = connection.execute(
+            "SELECT DISTINCT same.partner FROM patient asked JOIN patient same USING (person)"
+            " WHERE asked.fhir_id = ANY(%(held)s) OR asked.golden_id = ANY(%(held)s)",
+            {"held": [patient for (patient,) in holds]},
+        ).fetchall()
+    return {row[0] for row in rows}

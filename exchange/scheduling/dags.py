@@ -85,7 +85,14 @@ def upkeep_dag() -> DAG:
             "retry_policy": retry_policy(),
         },
     ) as dag:
-        tasks.redecide() >> tasks.sweep_labels() >> tasks.readmit() >> tasks.expire() >> tasks.seal_audit()
+        (
+            tasks.redecide()
+            >> tasks.sweep_labels()
+            >> tasks.readmit()
+            >> tasks.expire()
+            >> tasks.watch_access()
+            >> tasks.seal_audit()
+        )
     return dag
 
 

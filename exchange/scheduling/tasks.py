@@ -156,6 +156,17 @@ def expire() -> dict[str, int]:
 
 @task
 @discreetly
+def watch_access() -> int:
+    """Compares yesterday's access with what is usual; returns the new questions to the privacy officer."""
+    from exchange.app import open_exchange
+    from exchange.app.auditing import watch_yesterday
+    from exchange.settings import load_settings
+
+    return watch_yesterday(open_exchange(load_settings()))
+
+
+@task
+@discreetly
 def seal_audit() -> int:
     """Signs the head of the audit chain; returns the number of events under it."""
     from exchange.app import open_exchange

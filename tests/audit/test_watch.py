@@ -1,0 +1,125 @@
+"""Unusual access is a question with a number, and a decision on it stands; the log as others read it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from exchange.audit import Disclosed, append, denied_entry, query_entries, siem
+from exchange.audit.watch import decide_unusual, look, unusual
+from exchange.model.errors import Conflict
+from exchange.model.ids import golden_id
+
+DAY = datetime(2026, 6, 1, tzinfo=UTC)
+AT = DAY + timedelta(days=1)
+
+
+def _people(conn, number, partner="lakeside_hospital"):
+    ids = [str(UUID(int=n + 1)) for n in range(number)]
+    for fhir_id in ids:
+        conn.execute(
+            "INSERT INTO patient (fhir_id, golden_id, partner, person, features)"
+            " VALUES (%s, %s, %s, %s, '{}')",
+            (fhir_id, golden_id(fhir_id), partner, fhir_id),
+        )
+    return [golden_id(fhir_id) for fhir_id in ids]
+
+
+@pytest.fixture
+def saw(connection, requester, circumstances):
+    """Writes that the hospital saw people at an hour of a day."""
+
+    def write(day, hour, people, **changes):
+        how = replace(circumstances, at=day + timedelta(hours=hour))
+        shown = [Disclosed(patient, ("Condition/1",)) for patient in people]
+        append(connection, query_entries(replace(requester, **changes), how, "Condition?code=x", shown))
+
+    return write
+
+
+def _kinds(conn):
+    return sorted({(u.kind, u.participant) for u in unusual(conn)})
+
+
+@pytest.fixture
+def usual(connection, saw):
+    """Ten days on which the hospital saw five people of its own in the morning."""
+    people = _people(connection, 40)
+    for n in range(1, 11):
+        saw(DAY - timedelta(days=n), 9, people[:5])
+    return people
+
+
+def test_a_day_like_the_others_is_no_question(connection, saw, usual):
+    saw(DAY, 9, usual[:6])
+    assert look(connection, DAY, AT) == 0
+
+
+def test_many_people_in_a_day_are_a_question_with_its_measure(connection, saw, usual):
+    saw(DAY, 9, usual[:25])
+    assert look(connection, DAY, AT) == 1
+    (found,) = unusual(connection)
+    assert (found.kind, found.measured, found.usual) == ("volume", 25, 5)
+    assert look(connection, DAY, AT) == 0, "the same question is asked once"
+
+
+def test_an_hour_at_which_nobody_works_is_a_question(connection, saw, usual):
+    saw(DAY, 3, usual[:1])
+    look(connection, DAY, AT)
+    assert _kinds(connection) == [("hours", "lakeside_hospital")]
+
+
+def test_a_new_participant_has_no_baseline_yet(connection, saw, usual):
+    saw(DAY, 3, usual[:30], participant="new_clinic")
+    look(connection, DAY, AT)
+    assert ("volume", "new_clinic") not in _kinds(connection)
+
+
+def test_a_person_without_a_relationship_is_a_question_and_one_with_is_none(connection, saw, usual):
+    connection.execute(
+        "INSERT INTO relationship SELECT 'clinic', patient, 'encounter', %s FROM patient WHERE fhir_id = %s",
+        (AT + timedelta(days=9), str(UUID(int=1))),
+    )
+    saw(DAY, 9, usual[:2], participant="clinic")
+    look(connection, DAY, AT)
+    assert [(u.kind, str(u.patient)) for u in unusual(connection)] == [("no-relationship", usual[1])]
+
+
+def test_a_decision_stands_and_is_itself_recorded(connection, saw, usual):
+    saw(DAY, 3, usual[:1])
+    look(connection, DAY, AT)
+    (found,) = unusual(connection)
+    decide_unusual(connection, found.entry, "explained", "anna", "a night of many admissions", AT)
+    connection.commit()
+    assert unusual(connection) == []
+    with pytest.raises(Conflict):
+        decide_unusual(connection, found.entry, "sanction", "anna", "again", AT)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("UPDATE access_watch SET reason = 'other'")
+    connection.rollback()
+    kinds = connection.execute("SELECT kind FROM audit_event ORDER BY sequence DESC LIMIT 1").fetchone()
+    assert kinds == ("watch.decided",)
+
+
+def test_each_record_is_a_line_that_a_security_system_can_split(connection, requester, circumstances):
+    spoilt = replace(requester, organization="A|B\\C=D\nE")
+    append(connection, [denied_entry(spoilt, circumstances, "Patient/1", "404 not-found")])
+    append(connection, query_entries(requester, circumstances, "x", [Disclosed(str(UUID(int=7)))]))
+    (_, first), (number, second) = siem.lines(connection, 0, "1.0")
+    assert number == 2
+    assert "\n" not in first
+    head = re.split(r"(?<!\\)\|", first)
+    assert head[:7] == ["CEF:0", "Mosaic", "Exchange", "1.0", "denied", "denied", "8"]
+    assert r"suser=A|B\\C\=D\nE" in first
+    fields = dict(re.findall(r"(\w+)=((?:\\.|[^=\\])*?)(?= \w+=|$)", second.split("|", 7)[7]))
+    assert fields["outcome"] == "success"
+    assert (fields["cs1"], fields["cs2"]) == ("lakeside_hospital", "TREAT")
+    assert fields["cs3"] == str(UUID(int=7))
+    assert len(fields["cs4"]) == 64
+    assert int(fields["rt"]) == int(circumstances.at.timestamp() * 1000)
+    assert [n for n, _ in siem.lines(connection, 1, "1.0")] == [2]
