@@ -49,7 +49,7 @@ def may_be_list(expression: ex.Expression, language: Language) -> bool:
             return not key
         case ex.Call(("join" | "words" | "concat"), _):
             return False
-        case ex.Call("split", _):
+        case ex.Call("split", _) | ex.Call("coding", (_, _, _)):
             return True
         case ex.Call(_, arguments):
             return bool(arguments) and may_be_list(arguments[0], language)

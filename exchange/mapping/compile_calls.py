@@ -129,7 +129,8 @@ def _translate(call: ex.Call, language: Language, spot: Spot, compiled: Compile)
         raise spot.node.fail(f"the system of `{call.name}` is text or `<name>`", spot.element)
     value = compiled(arguments[0])
     system = compiled(arguments[2]) if len(arguments) == 3 else None
-    one = _translation(language.codes[name], _SHAPES[call.name], spot)
+    both = call.name == "coding" and system is not None
+    one = _translation(language.codes[name], _codings if both else _SHAPES[call.name], spot)
 
     def translate(node: Any, run: Any) -> Any:
         found = value(node, run)
@@ -137,7 +138,8 @@ def _translate(call: ex.Call, language: Language, spot: Spot, compiled: Compile)
             return None
         where = None if system is None else system(node, run)
         if type(found) is list:
-            return [item for item in [one(run, code, where) for code in found] if item is not None] or None
+            made = [item for item in [one(run, code, where) for code in found] if item is not None]
+            return ([item for items in made for item in items] if both else made) or None
         return one(run, found, where)
 
     return translate
@@ -152,7 +154,10 @@ def _translation(code_map: CodeMap, shape: Callable[..., Any], spot: Spot) -> Ca
         if key in known:
             return known[key]
         found = code_map.find(*key)
-        result = shape(tuple(target for target in found if target.code), str(code), system)
+        targets = tuple(target for target in found if target.code)
+        # A gap that is known leaves nothing of a Coding; a code that nobody has mapped stays as it was sent.
+        known_gap = bool(found) and not targets and shape is _codings
+        result = None if known_gap else shape(targets, str(code), system)
         if not found:
             detail = f"a code is not in code map `{code_map.name}`"
             run.note("information", "code-invalid", detail, spot.element, spot.position)
@@ -174,15 +179,22 @@ def _coding(found: tuple[Target, ...], _code: str, _system: str | None) -> dict[
     return found[0].coding() if found else None
 
 
+def _codings(found: tuple[Target, ...], code: str, system: str | None) -> list[dict[str, str]] | None:
+    """The target, then the source's own coding where its system is known."""
+    return _with_own([target.coding() for target in found[:1]], code, system or "") or None
+
+
 def _concept(found: tuple[Target, ...], code: str, system: str | None) -> dict[str, Any]:
     """Targets first, then the source's own coding; a code without a known system stays as text."""
     own = system or next((target.source_system for target in found if target.source_system), "")
-    codings = [target.coding() for target in found]
-    if own and not any(coding.get("system") == own and coding.get("code") == code for coding in codings):
-        codings.append({"system": own, "code": code})
-    if not codings:
-        return {"text": code}
-    return {"coding": codings} if own else {"coding": codings, "text": found[0].display or code}
+    codings = _with_own([target.coding() for target in found], code, own)
+    parts = {"coding": codings, "text": "" if own else code}
+    return {name: value for name, value in parts.items() if value}
+
+
+def _with_own(codings: list[dict[str, str]], code: str, system: str) -> list[dict[str, str]]:
+    known = any(coding.get("system") == system and coding.get("code") == code for coding in codings)
+    return codings if known or not system else [*codings, {"system": system, "code": code}]
 
 
 _SHAPES: dict[str, Callable[..., Any]] = {"code": _code, "coding": _coding, "concept": _concept}

@@ -60,7 +60,7 @@ def test_a_professional_claim_is_an_encounter_with_diagnoses_procedures_coverage
 def test_the_patient_of_a_claim_is_the_dependent_where_there_is_one():
     found = claims("professional.x12")[1]
     assert the(found, "Patient")["name"][0]["given"] == ["Eli"]
-    assert codes(of_type(found, "Coverage")[0]["relationship"]) == ["child"]
+    assert codes(of_type(found, "Coverage")[0]["relationship"]) == ["child", "19"]
     assert the(found, "Claim")["related"][0]["reference"]["value"] == "GL-88110"
     assert errors(found) == []
 
