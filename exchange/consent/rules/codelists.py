@@ -25,8 +25,17 @@ _STRENGTHS = ("strong", "weak", "context", "relative", "never", "unless-patch")
 _MATCHES = ("exact", "prefix", "display", "words")
 _MARKS = ("V", "V2", "R", "ours")
 STEWARD = re.compile(r"^# steward: \S[^;\n]*; review by (\d{4}-\d{2}-\d{2})$", re.MULTILINE)
+# A negation reaches a few words on, within its sentence, up to a word that turns it; a list goes on after
+# `denies`, while after `no` a comma begins something else. What is in doubt is not negated.
+_TURNS = (
+    r"but|however|admits?|reports?|has|had|have|with|despite|due|because|since|only|until|stop\w*|quit\w*"
+    r"|pero|aunque|admite|refiere consumo|tiene|con|debido|solo|але|однак|проте|має|через|тільки|лише|визнає"
+)
 _NEGATED = re.compile(
-    r"\b(?:no|not|denies|denied|without|negative for|never|niega|sin|nunca)\W+(?:\w+\W+){0,4}\Z",
+    r"\b(?:(?:no|not|without|never|sin|nunca|не|немає|без|ніколи|відсутн\w+)[^\w.;:!?,()\n]+"
+    rf"(?:(?!(?:{_TURNS})\b)\w+[^\w.;:!?,()\n]+){{0,4}}"
+    r"|(?:denies|denied|negative for|niega|заперечу\w+)[^\w.;:!?()\n]+"
+    rf"(?:(?!(?:{_TURNS})\b)\w+[^\w.;:!?()\n]+){{0,4}})\Z",
     re.IGNORECASE,
 )
 
