@@ -103,6 +103,11 @@ def _placed_value(element: Element, language: Language, spot: Spot) -> Compiled:
     return _placed(table, inner, element, language, spot)
 
 
+def _written(node: Node) -> str:
+    """The row as the map file has it."""
+    return str(node.value).lower() if isinstance(node.value, bool) else str(node.value)
+
+
 def _scalar(element: Element, language: Language, spot: Spot) -> Compiled:
     expression = parse_expression(language, spot)
     check_outcomes(expression, element, language, spot)
@@ -111,7 +116,7 @@ def _scalar(element: Element, language: Language, spot: Spot) -> Compiled:
     read = compile_expression(expression, language, aimed, _Fragments(element))
     calls = tuple(item.name for item in ex.walk(expression) if isinstance(item, ex.Call))
     place = f"{spot.node.file}:{spot.node.line}"
-    language.rows.append(Row(spot.element, str(spot.node.value), place, paths, calls))
+    language.rows.append(Row(spot.element, _written(spot.node), place, paths, calls))
     if language.observed:
         read = _observe(read, len(language.rows) - 1, language)
     return Compiled(read, is_constant(expression), may_be_list(expression, language))

@@ -20,6 +20,8 @@ from exchange.model.partner import Partner
 from exchange.model.records import Mapped, Merge, Resource, SourceRecord
 from exchange.model.terms import SYSTEMS, US_CORE_PROFILE
 
+# A path of HL7 v2 inside a repetition: `.4.2`
+_COMPONENT = re.compile(r"\.\d")
 _TYPE = re.compile(r"[A-Z][A-Z0-9]{2}")
 
 
@@ -55,8 +57,13 @@ def observe(record: SourceRecord, observed: Maps) -> Run:
 
 
 def _traced(row: Row, place: str, record: SourceRecord) -> tuple[str, str, str, str]:
-    position = " ".join(part for part in (record.position, place, ", ".join(row.paths)) if part)
-    return row.element, position, f"{row.place} {row.expression}", ", ".join(row.calls)
+    where, _, field = place.rpartition(" ")
+    if any(_COMPONENT.match(path) for path in row.paths):
+        place, paths = where, [f"{field}{path}" if _COMPONENT.match(path) else path for path in row.paths]
+    else:
+        paths = list(row.paths)
+    position = " ".join(part for part in (record.position, place, ", ".join(paths)) if part)
+    return row.element, position, f"{row.place} {row.expression}", ", ".join(dict.fromkeys(row.calls))
 
 
 def partner_organization(partner: Partner) -> Resource:

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchange.formats.hl7v2_batch import messages
+from exchange.mapping import trace_record
 from exchange.model.errors import RecordRejected
-from exchange.model.records import Mapped
-from tests.content.mapping import ROOT, codes, errors, id_in, mapped, of_type, the
+from exchange.model.records import Mapped, SourceRecord
+from tests.content.mapping import ROOT, codes, errors, id_in, mapped, maps_of, of_type, the
 
 PID = "PID|1||7^^^LAKESIDE^MR||Doe^Ann||19710412|F"
 
@@ -469,3 +470,17 @@ def test_a_unit_is_ucums_only_where_it_is_one():
     bad = observation("OBX|1|NM|1^x||5|thousands^^UCUM|||||F")["valueQuantity"]
     assert (good["code"], good["system"]) == ("10*3/uL", "http://unitsofmeasure.org")
     assert bad == {"value": 5, "unit": "thousands"}
+
+
+def test_the_lineage_of_a_component_names_its_field_and_repetition():
+    maps = maps_of("lakeside_hospital")
+    pid = "PID|1||L7^^^LAKESIDE^MR~X9^^^STATE^SS||Doe^Ann||19710412|F"
+    text = "\r".join([r"MSH|^~\&|A|B|||2026||ADT^A31|1|P|2.5.1", pid])
+    record = SourceRecord("lakeside_hospital", "messages", "k", "hl7v2", text.encode(), "1.hl7", False)
+
+    found = {(element, position) for element, position, _, _ in trace_record(record, maps)}
+
+    assert ("Patient.identifier(CX).value", "1.hl7 PID of person 1 PID-3[1].1") in found
+    assert ("Patient.identifier(CX).value", "1.hl7 PID of person 1 PID-3[2].1") in found
+    assert ("Patient.name(XPN).family", "1.hl7 PID of person 1 PID-5.1") in found
+    assert ("Patient.birthDate", "1.hl7 PID of person 1 PID-7") in found

@@ -75,11 +75,15 @@ class Place:
 
 
 class Field:
-    """One repetition (parts are components) or one component (parts are subcomponents)."""
+    """One repetition (parts are components) or one component (parts are subcomponents).
 
-    __slots__ = ("delimiters", "index", "memo", "parts", "place", "present", "text")
+    `origin` is the path it was selected by, which with its number in the place's memo says where it stands.
+    """
 
-    def __init__(self, text: str, separator: str, place: Place) -> None:
+    __slots__ = ("delimiters", "index", "memo", "origin", "parts", "place", "present", "text")
+
+    def __init__(self, text: str, separator: str, place: Place, origin: str) -> None:
+        self.origin = origin
         self.text, self.parts = text, text.split(separator)
         self.place, self.index, self.present = place, place.index, place.present
         self.delimiters = place.delimiters

@@ -64,11 +64,20 @@ def _match(text: str, at: int) -> int:
 
 
 def _position(node: Any) -> str:
-    place = node if isinstance(node, Place) else node.place
-    if place.name == "message":
+    if isinstance(node, Field):
+        return f"{_position(node.place)} {_numbered(node)}"
+    if node.name == "message":
         return "message"
-    number = place.occurrence + 1
-    return f"{place.segments[0][0]} of {place.name} {number}" if place.segments else place.name
+    number = node.occurrence + 1
+    return f"{node.segments[0][0]} of {node.name} {number}" if node.segments else str(node.name)
+
+
+def _numbered(field: Field) -> str:
+    """The path of a repetition with its number, where there are several."""
+    like = field.place.memo.get(field.origin, [])
+    number = next((at for at, each in enumerate(like, start=1) if each is field), 0)
+    plain = field.origin.removesuffix("[*]")
+    return f"{plain}[{number}]" if number and len(like) > 1 else plain
 
 
 # --- values -----------------------------------------------------------------------------------------
@@ -214,7 +223,9 @@ def _component_nodes(component: int, _subcomponent: int) -> Reader:
         if index < 0:
             return [node]
         text = node.parts[index] if len(node.parts) > index else ""
-        return [Field(text, node.delimiters.subcomponent, node.place)] if text and text != '""' else []
+        if not text or text == '""':
+            return []
+        return [Field(text, node.delimiters.subcomponent, node.place, node.origin)]
 
     return read
 
@@ -233,16 +244,16 @@ def _field_reader(name: str, all_segments: bool, number: int, select: str) -> Re
             place.memo[own_name] = fields
             for segment in found if all_segments else found[:1]:
                 if len(segment) > number and segment[number]:
-                    fields.extend(chosen(_repetitions(segment[number], place)))
+                    fields.extend(chosen(_repetitions(segment[number], place, own_name)))
         return fields
 
     return read
 
 
-def _repetitions(text: str, place: Place) -> list[Field]:
+def _repetitions(text: str, place: Place, origin: str) -> list[Field]:
     marks = place.delimiters
     parts = text.split(marks.repetition) if marks.repetition in text else [text]
-    return [Field(part, marks.component, place) for part in parts if part and part != '""']
+    return [Field(part, marks.component, place, origin) for part in parts if part and part != '""']
 
 
 def _selector(select: str) -> Callable[[list[Field]], list[Field]]:
