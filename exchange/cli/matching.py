@@ -20,6 +20,7 @@ from exchange.app.matching import (
     waterfall,
 )
 from exchange.app.side_by_side import lines_of
+from exchange.cli import relinking
 from exchange.cli.common import JsonOption, console, exchange, print_json, table
 from exchange.model.errors import ContentError
 from exchange.repository import Word
@@ -27,6 +28,9 @@ from exchange.repository import Word
 app = typer.Typer(
     help="Identity: possible matches by harm, two records side by side, link, take apart, undo."
 )
+
+app.command()(relinking.diff)
+app.command()(relinking.relink)
 
 PairArgument = Annotated[str, typer.Argument(help="Two patients of the queue, as 17-204.", metavar="PAIR")]
 StewardOption = Annotated[str, typer.Option(help="Who decides or looks; recorded.")]

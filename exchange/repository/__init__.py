@@ -29,6 +29,7 @@ from exchange.repository.disclosure.ruling import redecide_all, register_partici
 from exchange.repository.disclosure.viewers import load_classes, viewers
 from exchange.repository.disclosure.withdraw import readmissible_records, reasons_withheld
 from exchange.repository.identity.links import IncomingPatient, LinkResult, Word, decide_review, link_patients
+from exchange.repository.identity.relinking import Difference, activate, difference
 from exchange.repository.identity.reviews import (
     Change,
     Doubt,
@@ -78,6 +79,7 @@ __all__ = [
     "Criteria",
     "CursorRefused",
     "Described",
+    "Difference",
     "Doubt",
     "EmergencyAccess",
     "Entry",
@@ -107,6 +109,7 @@ __all__ = [
     "Wanted",
     "Word",
     "accept_clock",
+    "activate",
     "add_labels",
     "ask_partners",
     "bulk_slice",
@@ -116,6 +119,7 @@ __all__ = [
     "consents_of",
     "decide_review",
     "deleted_slice",
+    "difference",
     "doubts",
     "emergency_accesses",
     "ensure_database",

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from exchange.app import find_partner, open_exchange
 from exchange.audit import Circumstances, Disclosed, Requester, append, query_entries
 from exchange.cli.main import app
-from exchange.model.errors import ContentError
+from exchange.model.errors import Conflict, ContentError
 from exchange.pipeline.steps import run_partner
 from exchange.settings import load_settings
 from tests.pipeline.coalition import observation, write_ndjson
@@ -162,3 +162,12 @@ def test_what_cannot_be_decided_is_told(opened, arguments, reason):
         return
     with pytest.raises(ContentError, match=reason):
         _run(*arguments)
+
+
+def test_a_model_is_told_and_then_activated_as_told(opened):
+    told = _json("diff")
+    assert told["difference"]["patients"] == 0
+    assert told["digest"] in _run("diff")
+    assert _json("relink", "--report", told["digest"]) == told
+    with pytest.raises(Conflict):
+        _run("relink", "--report", "0" * 64)
