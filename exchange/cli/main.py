@@ -16,6 +16,7 @@ from exchange.cli import (
     database,
     deliveries,
     demo,
+    deployment,
     maps,
     matching,
     officers,
@@ -45,7 +46,7 @@ app = typer.Typer(
     " [bold]exchange run PARTNER[/bold], [bold]exchange runs[/bold], [bold]exchange serve[/bold].",
     epilog=MEANINGS,
 )
-for module in (runs, demo, serving):
+for module in (runs, demo, serving, deployment):
     app.registered_commands += module.app.registered_commands
 for module in (accountings, proofs, officers):
     audit.app.registered_commands += module.app.registered_commands

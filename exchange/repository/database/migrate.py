@@ -24,6 +24,19 @@ def migrate(url: str) -> list[str]:
         return [name for name, text in _scripts() if _apply(conn, name, text, done.get(name))]
 
 
+def unapplied(conn: psycopg.Connection) -> list[str]:
+    """Names of files that this version has and the database has not, or has otherwise; reads only."""
+    found = conn.execute("SELECT to_regclass('migration') IS NOT NULL").fetchone()
+    done: dict[str, str] = {}
+    if found and found[0]:
+        done = dict(conn.execute("SELECT name, digest FROM migration").fetchall())
+    return [name for name, text in _scripts() if done.get(name) != _digest(text)]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _prepare(conn: psycopg.Connection) -> None:
     conn.execute(
         "CREATE TABLE IF NOT EXISTS migration"
@@ -37,7 +50,7 @@ def _scripts() -> list[tuple[str, str]]:
 
 
 def _apply(conn: psycopg.Connection, name: str, text: str, applied: str | None) -> bool:
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    digest = _digest(text)
     if applied == digest:
         return False
     if applied is not None:
