@@ -5,7 +5,7 @@ The golden id comes from the smallest visible contribution, so that what is hidd
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
@@ -41,7 +41,7 @@ class Person:
 
 _REACHED = """
     WITH RECURSIVE reached (origin, patient) AS (
-        SELECT patient, patient FROM unnest(%s::int[]) AS given (patient)
+        SELECT patient, patient FROM {start}
         UNION
         SELECT reached.origin, e.b FROM reached JOIN patient_edge e ON e.a = reached.patient
     )
@@ -54,7 +54,14 @@ _REACHED = """
 def persons_of(reader: Reader, patients: Iterable[int | None]) -> Mapping[int, Person]:
     """The person each patient is part of; patients whose own Patient is hidden are left out."""
     wanted = sorted({patient for patient in patients if patient is not None})
-    rows = select(reader, _REACHED, (wanted,)) if wanted else []
+    return _persons(reader, "unnest(%s::int[]) AS given (patient)", (wanted,)) if wanted else {}
+
+
+def _persons(reader: Reader, start: str, arguments: Sequence[object]) -> dict[int, Person]:
+    """By the patients that `start`, SQL of ours, begins with."""
+    rows = select(reader, _REACHED.format(start=start), arguments)
+    if not rows:
+        return {}
     person = _partition(reader, {row[1]: str(row[2]) for row in rows})
     found: dict[int, Person] = {}
     for origin, group in groupby(rows, key=lambda row: row[0]):
@@ -93,10 +100,8 @@ def _partition(reader: Reader, members: Mapping[int, str]) -> Mapping[int, str]:
 
 def find_person(reader: Reader, patient_id: UUID) -> Person | None:
     """The person whom a viewer knows by a golden id, or by the id of any contribution he sees."""
-    rows = select(
-        reader, "SELECT patient FROM patient WHERE golden_id = %(id)s OR fhir_id = %(id)s", {"id": patient_id}
-    )
-    return persons_of(reader, [rows[0][0]]).get(rows[0][0]) if rows else None
+    start = "patient WHERE golden_id = %s OR fhir_id = %s"
+    return next(iter(_persons(reader, start, (patient_id, patient_id)).values()), None)
 
 
 def distinct(persons: Iterable[Person]) -> list[Person]:

@@ -98,6 +98,14 @@ BEST_RENDITION = best_rendition()
 BEST_OF_CLUSTER = best_of_cluster()
 
 
+# One statement, from left to right. Planning policies costs more than running them: each that follows
+# is planned once per connection.
+_OPEN = """
+SELECT enter_view(%s, %s, %s, %s), current_minimum(), set_config('role', 'exchange_api', true),
+       set_config('plan_cache_mode', 'force_generic_plan', true), set_config('exchange.scope', %s, true)
+"""
+
+
 @contextmanager
 def reader(pool: Pool, viewer: Viewer, at: datetime | None = None, scope: str = "") -> Iterator[Reader]:
     """Opens the view of `viewer` at `at` (by default the database's clock); an unknown viewer sees nothing.
@@ -107,18 +115,12 @@ def reader(pool: Pool, viewer: Viewer, at: datetime | None = None, scope: str = 
     ClockRunsBackwards.
     """
     with pool.connection() as conn, conn.transaction():
-        # Planning policies costs more than running them: each statement is planned once per connection.
-        conn.execute("SET LOCAL ROLE exchange_api; SET LOCAL plan_cache_mode = force_generic_plan")
         with forwards_only():
-            row = conn.execute(
-                "SELECT enter_view(%s, %s, %s, %s)", (viewer.participant, viewer.role, viewer.purpose, at)
-            ).fetchone()
-        left = conn.execute("SELECT current_minimum()").fetchone()
-        if row is None or left is None:
+            names = (viewer.participant, viewer.role, viewer.purpose)
+            row = conn.execute(_OPEN, (*names, at, scope), prepare=True).fetchone()
+        if row is None:
             raise psycopg.InternalError("enter_view() returned nothing")
-        if scope:
-            conn.execute("SELECT set_config('exchange.scope', %s, true)", (scope,))
-        yield Reader(conn, viewer, row[0], left[0])
+        yield Reader(conn, viewer, row[0], row[1])
 
 
 def select(reader: Reader, statement: str, arguments: Mapping[str, Any] | Sequence[Any]) -> list[Any]:
