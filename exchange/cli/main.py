@@ -27,6 +27,7 @@ from exchange.cli import (
     recalls,
     runs,
     serving,
+    timelines,
 )
 from exchange.cli import (
     console as console_pages,
@@ -48,6 +49,7 @@ app = typer.Typer(
 )
 for module in (runs, demo, serving, deployment):
     app.registered_commands += module.app.registered_commands
+partners.app.registered_commands += timelines.app.registered_commands
 for module in (accountings, proofs, officers):
     audit.app.registered_commands += module.app.registered_commands
 for name, group in (

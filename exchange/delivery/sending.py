@@ -94,8 +94,7 @@ def _round(
     """Tries everything that is due; False when nothing was, or nothing gets through."""
     tried = False
     while True:
-        with conn.transaction():
-            due = next_due(conn, subscription, office.now())
+        due = next_due(conn, subscription, office.now())
         if due is None:
             return tried
         tried = True

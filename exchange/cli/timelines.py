@@ -1,0 +1,33 @@
+"""`exchange partner timeline`: what a participant sent, asked for and was sent, and what became of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from exchange.app import find_partner
+from exchange.app.timeline import timeline
+from exchange.cli.common import JsonOption, PartnerArgument, exchange, print_json, table
+
+app = typer.Typer()
+
+
+@app.command(name="timeline")
+def show_timeline(
+    partner: PartnerArgument,
+    days: Annotated[int, typer.Option(min=1, help="How far back.")] = 30,
+    json: JsonOption = False,
+) -> None:
+    """Show what a participant sent, asked for and was sent, and what became of it.
+
+    It can be given to the participant: it says nothing that the participant may not know.
+    """
+    opened = exchange()
+    find_partner(opened.partners, partner)
+    found = timeline(opened, partner, days)
+    if json:
+        print_json(found)
+        return
+    rows = [[f"{m.at:%Y-%m-%d %H:%M}", m.what, m.number, m.outcome, m.why] for m in found]
+    table(f"Timeline of {partner}", ["when", "what", "number", "outcome", "why"], rows)

@@ -1,0 +1,38 @@
+"""A timeline tells a participant what happened, with and without what is hidden from it alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from exchange.app.timeline import timeline
+from tests.delivery.world import HIDDEN, Clinic, delivery
+
+
+@dataclass
+class _Work:
+    connect: Any
+    now: Any
+
+
+@dataclass
+class _Exchange:
+    work: _Work
+
+
+def _seen(world: Clinic) -> list[tuple[str, int, str, str]]:
+    exchange: Any = _Exchange(_Work(world._connect, lambda: world.now))
+    return [(m.what, m.number, m.outcome, m.why) for m in timeline(exchange, "clinic", 30)]
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_what_was_withheld_from_it_leaves_no_trace(hidden, world, receiver):
+    world.subscribe(notices=delivery(receiver().url))
+    hospital, _ = world.person()
+    world.admit(hospital, key="open")
+    if hidden:
+        world.admit(hospital, key="hidden", labels=HIDDEN)
+    world.send()
+    assert _seen(world) == [("was sent: notices", 2, "acknowledged", "answered 200")]
