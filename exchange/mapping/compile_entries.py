@@ -91,6 +91,7 @@ def _compile_entry(name: str, nodes: Mapping[str, Node], language: Language, bel
     each, place = compile_places(table["each"], language, outer) if "each" in table else (None, outer.place)
     spot = replace(outer, place=place)
     language.places[name] = place
+    required, needed = _required(table, language, outer)
     entry = Entry(
         name=name,
         resource=resource,
@@ -106,7 +107,8 @@ def _compile_entry(name: str, nodes: Mapping[str, Node], language: Language, bel
         else None,
         tell=_tell(table, language, spot),
         apart=_address_of(language) if _is_on("apart", table, language, "ccda") else None,
-        required=table["required"].text(f"entries.{name}.required") if "required" in table else "",
+        required=required,
+        needed=needed,
         everywhere=language.format == "hl7v2",
         elements=language.format == "ccda",
         segment=_segment(table) if language.format == "hl7v2" else "",
@@ -118,6 +120,20 @@ def _compile_entry(name: str, nodes: Mapping[str, Node], language: Language, bel
 def _segment(table: dict[str, Node]) -> str:
     found = SEGMENT_PATH.match(table["each"].text("each")) if "each" in table else None
     return found.group(1) if found and "required" not in table else ""
+
+
+def _required(table: dict[str, Node], language: Language, spot: Spot) -> tuple[str, Reader | None]:
+    """What is said of a record that makes none, and for which records it holds: text, or `{when, because}`."""
+    if "required" not in table:
+        return "", None
+    field = f"entries.{spot.entry}.required"
+    node = table["required"]
+    if not isinstance(node.value, dict):
+        return node.text(field), None
+    parts = node.table(field, ("when", "because"))
+    if set(parts) != {"when", "because"}:
+        raise node.fail("a conditional requirement needs `when` and `because`", field)
+    return parts["because"].text(field), compile_condition(parts["when"], language, spot)
 
 
 def _outer_place(resource: str, parent: Entry | None, language: Language) -> str:

@@ -1,4 +1,4 @@
-"""Dates and times of every source as FHIR's: `date`, `datetime`, `instant`, `time`, `later`.
+"""Dates and times of every source as FHIR's: `date`, `datetime`, `instant`, `time`, `later` and days on.
 
 https://hl7.org/fhir/R4/datatypes.html#dateTime
 """
@@ -26,6 +26,16 @@ def date(text: str, *formats: str) -> str:
         return _read(text, formats).strftime("%Y-%m-%d")
     parts = _time_parts(text)
     return _date_part(parts)
+
+
+def days_after(text: str, days: str) -> str | None:
+    """The day so many days after a date; None for what is no whole date.
+
+    >>> days_after("2026-01-15T09:00:00Z", "180"), days_after("2026", "180") is None
+    ('2026-07-14', True)
+    """
+    day = _date_part(_time_parts(text))
+    return (_datetime.fromisoformat(day) + timedelta(int(days))).date().isoformat() if len(day) > 7 else None
 
 
 def datetime(text: str, *formats: str, zone: tzinfo) -> str:

@@ -21,7 +21,8 @@ class Entry:
     """A compiled entry; `key` parts are (reader, may it be missing), none for a copy of the source.
 
     Without its HL7 v2 `segment` (`` where there is none to look for) a message gives it nothing.
-    Places of HL7 v2 are looked for `everywhere` outward; those of C-CDA are `elements`.
+    Places of HL7 v2 are looked for `everywhere` outward; those of C-CDA are `elements`. A record that makes
+    none is rejected as `required` says, if `needed` holds for it.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Entry:
     tell: Reader | None
     apart: Reader | None
     required: str
+    needed: Reader | None
     everywhere: bool
     elements: bool = False
     segment: str = ""
@@ -163,7 +165,7 @@ def make(entry: Entry, run: Run) -> list[Made]:
         if entry.apart is not None:
             resource = _apart(resource, seen, entry.apart(place, run), run)
         made.append(Made(resource, holds(entry.deleted, place, run), holds(entry.conditional, place, run)))
-    if not made and entry.required:
+    if not made and entry.required and (entry.needed is None or holds(entry.needed, run.root, run)):
         raise RecordRejected(entry.required, code="required", expression=entry.resource)
     return made
 

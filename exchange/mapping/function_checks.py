@@ -21,6 +21,7 @@ GIVES = {
     "div": "xhtml",
     "base64": "base64Binary",
     "date": "date",
+    "days_after": "date",
     "datetime": "dateTime",
     "instant": "instant",
     "later": "instant",
