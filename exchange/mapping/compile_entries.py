@@ -123,7 +123,7 @@ def _segment(table: dict[str, Node]) -> str:
 
 
 def _required(table: dict[str, Node], language: Language, spot: Spot) -> tuple[str, Reader | None]:
-    """What is said of a record that makes none, and for which records it holds: text, or `{when, because}`."""
+    """What is said of a record that makes none, and for which it holds: text, or `{when, because}`."""
     if "required" not in table:
         return "", None
     field = f"entries.{spot.entry}.required"
