@@ -13,10 +13,8 @@ from exchange.api import Service
 from exchange.api.export.files import Exports
 from exchange.app import Exchange
 from exchange.app.secrets import load_keyring
+from exchange.delivery.notices import TRAVELLING
 from exchange.repository import Identity, url_with
-
-# Obligations that are words for the recipient; the others are ours to carry out.
-TRAVELLING = ("redisclosure-notice", "consent-copy", "no-redisclosure")
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from exchange.delivery.recall import items, tasks
 from exchange.delivery.tasks import task
 from exchange.delivery.withholding import Withheld, reasons
 from exchange.model.records import Viewer
-from exchange.repository import Chosen, Reader, Served, chosen, consents_of, seen_pairs
+from exchange.repository import Chosen, Reader, Served, chosen, consents_of, hold_ruling, seen_pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,15 @@ def viewer_of(due: Due) -> Viewer:
 def read_as(view: Reader, due: Due, context: Context, at: datetime) -> Told:
     """In the recipient's own view first; then, with the owner's rights, the reasons for the record.
 
-    The transaction of `view` goes on as its owner: what is written about this reading belongs to it.
+    The transaction of `view` goes on as its owner: what is written about this reading belongs to it. Raises
+    Conflict when the rules in force are not those of `context`: the worker opens the exchange again.
     """
     stored = [event for event in due.events if event.topic not in _APART and not event.pair]
     persons = _persons(view, [event for event in due.events if event.pair])
     wanted = [*(event.wanted for event in stored), *(event.wanted for event in persons)]
     seen = chosen(view, wanted)
     view.conn.execute("RESET ROLE")
+    hold_ruling(view.conn, context, at)
     deleted = _had(view.conn, due)
     focus: dict[int, Served | None] = {
         event.event: seen.named[event.wanted] for event in (*stored, *persons) if event.wanted in seen.named

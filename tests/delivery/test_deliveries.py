@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+import pytest
+
 from exchange.crypto import public_jwk, verify_detached
 from exchange.delivery.outcomes import replay, standings
 from exchange.delivery.subscriptions import pause
+from exchange.model.errors import Conflict
 from tests.delivery.receiver import taken, transaction_response
 from tests.delivery.world import HIDDEN, KEY, delivery
 from tests.repository.repository_world import observation
@@ -257,3 +260,54 @@ def test_an_old_visit_of_a_new_partner_is_no_news(world, receiver):
     )
     world.publish(old)
     assert world.send() == {}
+
+
+def _tell_of_persons(world, kind, a, b):
+    world.conn.execute(
+        "INSERT INTO link_event (at, kind, a, b, basis) SELECT %s, %s, p.patient, q.patient, 'links'"
+        " FROM patient p, patient q WHERE (p.fhir_id, q.fhir_id) = (%s, %s)",
+        (world.now, kind, a, b),
+    )
+    world.conn.commit()
+
+
+def test_a_merged_person_is_told_to_who_sees_both_sides_and_to_nobody_else(world, receiver):
+    inbox, blind = receiver(), receiver()
+    topics = ("person-merged", "person-split")
+    world.subscribe("clinic", persons=delivery(inbox.url, *topics, panel="everyone"))
+    world.subscribe("food", persons=delivery(blind.url, *topics, purpose="COC", panel="everyone"))
+    hospital, clinic = world.patient("hospital", "1"), world.patient("clinic", "1")
+    world.link(hospital, clinic)
+    _tell_of_persons(world, "person.merged", hospital, clinic)
+    assert world.send() == {"acknowledged": 1, "nothing": 1}
+    (patient,) = inbox.got[0].of("Patient")
+    assert {link["other"]["reference"] for link in patient["link"]} == {
+        f"Patient/{hospital}",
+        f"Patient/{clinic}",
+    }
+    _tell_of_persons(world, "person.split", hospital, clinic)
+    assert world.send() == {"nothing": 2}, "the clinic sees them as one still"
+    assert blind.got == []
+
+
+def test_a_consent_that_changes_is_told_to_who_may_see_it(world, receiver):
+    inbox = receiver()
+    world.subscribe("harbor", consents=delivery(inbox.url, "consent-change", own_records=True, panel="own"))
+    harbor = world.patient("harbor", "1")
+    consent = world.consent(harbor)
+    assert world.send() == {"acknowledged": 1}
+    assert [c["id"] for c in inbox.got[0].of("Consent")] == [consent]
+    assert world.ask("SELECT count(*) FROM outbox") == [0]
+
+
+def test_nothing_leaves_under_rules_that_are_not_in_force_any_more(world, receiver):
+    inbox = receiver()
+    world.subscribe(notices=delivery(inbox.url))
+    world.admit(world.person()[0])
+    world.conn.execute("UPDATE ruling SET digest = 'another'")
+    world.conn.commit()
+    with pytest.raises(Conflict):
+        world.send()
+    assert inbox.got == []
+    assert world.ask("SELECT count(*) FROM receipt") == [0]
+    assert world.ask("SELECT count(*) FROM audit_event WHERE kind = 'disclosure'") == [0]
