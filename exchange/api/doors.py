@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from exchange.api import care, panels
+from exchange.api import care, panels, pushing
 from exchange.api.answering import Asked
 from exchange.api.export import kickoff
 from exchange.api.export.deliver import deliver
@@ -15,6 +15,8 @@ from exchange.api.messages import Answer, Refusal
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 _FILE = re.compile(r"(0|[1-9][0-9]{0,8})\.ndjson")
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 _Work = Callable[[Asked], Answer]
 
@@ -33,6 +35,10 @@ def answer(asked: Asked) -> Answer | None:
 
 def _works(path: list[str]) -> Mapping[str, _Work] | None:
     match path:
+        case [""]:
+            return {"POST": pushing.push}
+        case ["$push-status", number] if _NUMBER.fullmatch(number):
+            return {"GET": partial(pushing.status, number=int(number))}
         case ["Group"]:
             return {"POST": panels.create}
         case ["Group", panel] if _ID.fullmatch(panel):

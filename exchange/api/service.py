@@ -30,8 +30,8 @@ def _now() -> datetime:
 class Limits:
     """How much one participant, or one address without a token, may ask; sizes in bytes.
 
-    `upload` is for bodies in FHIR and needs a token; a participant has at most so many `emergencies` open at
-    once, so many `panels`, so many `exports` unfinished and `exports_kept` altogether.
+    `upload` is for bodies in FHIR and needs a token. A participant has at most so many `emergencies` open at
+    once, so many `panels`, `exports` unfinished and `exports_kept` altogether, and `pushes` waiting.
     """
 
     participant: Rate = _PARTICIPANT
@@ -42,6 +42,7 @@ class Limits:
     panels: int = 100
     exports: int = 3
     exports_kept: int = 20
+    pushes: int = 1_000
     target: int = 8_192
     parameters: int = 100
 

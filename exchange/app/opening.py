@@ -27,6 +27,7 @@ from exchange.model.partner import Partner
 from exchange.model.records import Files, Resource
 from exchange.pipeline.batches import Batches
 from exchange.pipeline.ledger import Connection
+from exchange.pipeline.pushed import connect_push
 from exchange.pipeline.work import Work
 from exchange.repository import ensure_running, migrate, register_participants
 from exchange.settings import Settings
@@ -104,8 +105,10 @@ def open_exchange(settings: Settings, now: Callable[[], datetime] | None = None)
         batches=Batches(settings.batches, keyring),
         partners=partners,
         maps=_maps(mappings),
-        connector=lambda partner: open_connector(
-            partner, partner_environment(settings), local_paths(settings)
+        connector=lambda partner: (
+            connect_push(partner, connect, keyring)
+            if partner.connector and partner.connector.type == "push"
+            else open_connector(partner, partner_environment(settings), local_paths(settings))
         ),
         context=context,
         model=parse_model(mappings),

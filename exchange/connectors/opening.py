@@ -18,11 +18,13 @@ from exchange.connectors.options import (
     FolderOptions,
     HttpJsonOptions,
     MllpOptions,
+    PushOptions,
     SftpOptions,
     read_options,
 )
 from exchange.connectors.sftp import connect_sftp
 from exchange.crypto import Keyring
+from exchange.model.errors import ContentError
 from exchange.model.partner import Partner
 from exchange.model.records import Checkpoint, Document
 
@@ -54,5 +56,9 @@ def open_connector(partner: Partner, environment: Mapping[str, str], local: Loca
             return connect_sftp(partner, options)
         case MllpOptions():
             return connect_journal(partner, local.spool, local.keyring)
+        case PushOptions():
+            raise ContentError(
+                "what is pushed waits in the database, not with a connector", field="connector"
+            )
         case _:
             raise AssertionError(f"connector type without an opening: {type(options).__name__}")

@@ -85,6 +85,10 @@ class FhirBulkOptions(HttpOptions):
     longest_export_minutes: float = Field(default=60, gt=0)
 
 
+class PushOptions(Options):
+    """Nothing: the participant comes to the API with what it has."""
+
+
 class HttpJsonOptions(HttpOptions):
     """Paged JSON as HSDS APIs answer it: `page` and `per_page` in, `contents` and `total_pages` out."""
 
@@ -139,6 +143,7 @@ OPTIONS: Mapping[str, type[Options]] = {
     "fhir_search": FhirSearchOptions,
     "fhir_bulk": FhirBulkOptions,
     "http_json": HttpJsonOptions,
+    "push": PushOptions,
     "folder": FolderOptions,
     "sftp": SftpOptions,
     "mllp": MllpOptions,

@@ -148,7 +148,7 @@ class Feed(_Strict):
 class Connector(_Strict):
     """Transport and its options; `${NAME}` in an option is read from the environment when a run starts."""
 
-    type: Literal["mllp", "fhir_search", "fhir_bulk", "sftp", "folder", "http_json"]
+    type: Literal["mllp", "fhir_search", "fhir_bulk", "sftp", "folder", "http_json", "push"]
     options: dict[str, Any] = {}
 
 

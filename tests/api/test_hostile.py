@@ -126,7 +126,7 @@ def test_an_agreement_that_ended_is_refused_at_once(ask, forge, software):
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("POST", "", 405, "not-supported"),
+        ("POST", "", 403, "forbidden"),
         ("GET", "", 405, "not-supported"),
         ("GET", "Banana", 404, "not-supported"),
         ("PUT", "Patient/7", 405, "not-supported"),

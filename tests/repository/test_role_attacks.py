@@ -20,7 +20,7 @@ READABLE = {
     "client", "revoked_token", "panel", "blocking_key",
 }  # fmt: skip
 CALLABLE = {
-    "ask_export",
+    "keep_push", "push_of", "push_outcomes", "ask_export",
     "claim_export",
     "note_export",
     "drop_export",

@@ -1,0 +1,186 @@
+"""What a participant pushes goes through its pipeline, and it is told what became of each entry."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from starlette.testclient import TestClient
+
+from exchange.api import create_app
+from exchange.api.clients import Client, register_client
+from exchange.api.metrics import Metrics
+from exchange.app import find_partner, open_exchange
+from exchange.cli.service import api_service
+from exchange.pipeline.steps import run_partner
+from exchange.settings import load_settings
+from tests.pipeline.coalition import make_home, observation, patient
+
+from .conftest import BASE_URL, Software
+
+SCOPE = "system/*.cruds"
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory, module_database):
+    """An exchange whose one partner pushes."""
+    folder = tmp_path_factory.mktemp("pushing")
+    home = make_home(folder / "home", folder / "elm")
+    page = home / "mappings/elm_clinic/partner.yaml"
+    lines = [
+        "connector: {type: push}" if line.startswith("connector:") else line
+        for line in page.read_text().splitlines()
+    ]
+    page.write_text("\n".join(lines) + "\n")
+    environment = {"EXCHANGE_HOME": str(home), "EXCHANGE_DATA": str(folder / "data")}
+    return open_exchange(load_settings({**environment, "EXCHANGE_DATABASE_URL": module_database}))
+
+
+@pytest.fixture(scope="module")
+def software(opened, key_pairs):
+    private_key, jwk = key_pairs["ES384"]
+    partner = opened.partners["elm_clinic"]
+    for client_id in ("elm", "elm-other"):
+        client = Client(client_id, partner.code, {"keys": [jwk]}, [SCOPE], ["organization"], ["TREAT"])
+        with opened.work.connect() as conn:
+            register_client(conn, client, partner, datetime.now(UTC))
+            conn.commit()
+    return Software("elm", partner.code, private_key, jwk)
+
+
+@pytest.fixture(scope="module")
+def api(opened):
+    with (
+        api_service(opened, BASE_URL) as service,
+        TestClient(create_app(service, Metrics()), base_url=BASE_URL) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def send(api, software):
+    def request(method, path, body=None, who=software, scope=SCOPE, **headers):
+        granted = api.post("/auth/token", data=who.form(scope=scope)).json()
+        authorization = {"Authorization": f"Bearer {granted['access_token']}", **headers}
+        extra = {"json": body} if body is not None else {}
+        path = path.removeprefix(f"{BASE_URL}/fhir")
+        return api.request(method, f"/fhir{path}", headers=authorization, **extra)
+
+    return request
+
+
+@pytest.fixture
+def run(opened):
+    return lambda: run_partner(opened.work, find_partner(opened.partners, "elm_clinic"))
+
+
+def bundle(kind, *requests):
+    entries = []
+    for method, resource in requests:
+        target = f"{resource['resourceType']}/{resource['id']}"
+        entry = {"request": {"method": method, "url": target}}
+        entries.append(entry if method == "DELETE" else {**entry, "resource": resource})
+    return {"resourceType": "Bundle", "type": kind, "entry": entries}
+
+
+def statuses(answer):
+    assert answer.status_code == 200, answer.text
+    return [entry["response"]["status"][:3] for entry in answer.json()["entry"]]
+
+
+def test_a_batch_is_kept_run_and_answered_entry_by_entry(send, run, opened):
+    glucose = {**observation(1, 1), "code": {"coding": [{"system": "http://loinc.org", "code": "2345-7"}]}}
+    broken = {**observation(2, 1), "status": "no-such-status"}
+    accepted = send("POST", "", bundle("batch", ("PUT", patient(1)), ("PUT", glucose), ("PUT", broken)))
+    assert accepted.status_code == 202, accepted.text
+    place = accepted.headers["content-location"]
+    assert send("GET", place).status_code == 202
+    with opened.work.connect() as conn:
+        (sealed,) = conn.execute("SELECT payload FROM push ORDER BY push DESC LIMIT 1").fetchone()
+        assert b"Rivera" not in sealed
+    run()
+    assert statuses(send("GET", place)) == ["200", "200", "422"]
+    assert send("GET", "/Observation?code=2345-7").json()["total"] == 1
+    again = send("POST", "", bundle("batch", ("PUT", patient(1)), ("DELETE", glucose)))
+    run()
+    assert statuses(send("GET", again.headers["content-location"])) == ["200", "204"]
+    assert send("GET", "/Observation?code=2345-7").json()["total"] == 0
+    with opened.work.connect() as conn:
+        kept = conn.execute("SELECT payload FROM push WHERE push = %s", [place.rpartition("/")[2]]).fetchone()
+        assert kept == (None,)
+
+
+def test_a_transaction_is_one_record_and_its_own_references_are_resolved(send, run):
+    who = {"fullUrl": "urn:uuid:61ebe359-bfdc-4613-8bf2-c5e300945f0a", "resource": {**patient(7)}}
+    who = {**who, "request": {"method": "POST", "url": "Patient"}}
+    what = {**observation(7, 7), "subject": {"reference": who["fullUrl"]}}
+    body = {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [who, {"resource": what, "request": {"method": "PUT", "url": f"Observation/{what['id']}"}}],
+    }
+    accepted = send("POST", "", body)
+    run()
+    assert statuses(send("GET", accepted.headers["content-location"])) == ["200", "200"]
+
+
+def test_the_same_key_is_the_same_push_and_another_bundle_under_it_is_refused(send):
+    key = {"Idempotency-Key": "one"}
+    first = send("POST", "", bundle("batch", ("PUT", patient(3))), **key)
+    second = send("POST", "", bundle("batch", ("PUT", patient(3))), **key)
+    assert first.headers["content-location"] == second.headers["content-location"]
+    assert send("POST", "", bundle("batch", ("PUT", patient(4))), **key).status_code == 422
+
+
+def test_another_client_sees_no_push_and_shares_no_keys(send, software):
+    other = replace(software, client_id="elm-other")
+    key = {"Idempotency-Key": "mine"}
+    mine = send("POST", "", bundle("batch", ("PUT", patient(5))), **key)
+    theirs = send("POST", "", bundle("batch", ("PUT", patient(6))), who=other, **key)
+    assert (mine.status_code, theirs.status_code) == (202, 202)
+    assert send("GET", mine.headers["content-location"], who=other).status_code == 404
+    assert send("GET", "/$push-status/999999").status_code == 404
+
+
+def test_a_scope_without_the_letter_is_refused_and_nothing_is_kept(send, opened):
+    for scope, method in (
+        ("system/*.rs", "PUT"),
+        ("system/Patient.cu", "DELETE"),
+        ("system/Task.cud", "PUT"),
+    ):
+        assert send("POST", "", bundle("batch", (method, patient(8))), scope=scope).status_code == 403
+    with opened.work.connect() as conn:
+        assert conn.execute(
+            "SELECT count(*) FROM push WHERE digest IS NULL OR idempotency = 'p8'"
+        ).fetchone() == (0,)
+
+
+def test_what_cannot_be_carried_out_is_refused_by_entry(send):
+    good = bundle("batch", ("PUT", patient(9)))
+
+    def spoiled(**changes):
+        body = json.loads(json.dumps(good))
+        body["entry"][0].update(changes)
+        return body
+
+    hostile = [
+        {**good, "type": "searchset"},
+        {**good, "entry": []},
+        {**good, "entry": {"a": 1}},
+        spoiled(request={"method": "GET", "url": "Patient/p9"}),
+        spoiled(request={"method": "PUT", "url": "Patient"}),
+        spoiled(request={"method": "PUT", "url": "Patient?identifier=1"}),
+        spoiled(request={"method": "PUT", "url": "Patient/other"}),
+        spoiled(request={"method": "PUT", "url": "../Patient/p9"}),
+        spoiled(request={"method": "PUT", "url": "Patient/p9", "ifMatch": 'W/"1"'}),
+        spoiled(request={"method": "POST", "url": "Patient/p9"}),
+        spoiled(request=None),
+        spoiled(resource={"resourceType": "Group", "id": "p9"}),
+        spoiled(resource=None),
+        bundle("batch", ("PUT", patient(9)), ("PUT", patient(9))),
+        bundle("transaction", ("PUT", patient(9)), ("DELETE", patient(8))),
+    ]
+    assert [send("POST", "", body).status_code for body in hostile] == [422] * len(hostile)
+    assert send("POST", "", good, **{"Idempotency-Key": "a b"}).status_code == 400
