@@ -3,7 +3,7 @@
 from typing import Any
 
 from exchange.consent import DisclosureClass, Profile, directive, matched, profile
-from exchange.consent.directives.reading import ACT_CODE, ACT_REASON, CONFIDENTIALITY
+from exchange.consent.directives.codings import ACT_CODE, ACT_REASON, CONFIDENTIALITY
 from exchange.consent.proof.case_consents import resolve_case
 from exchange.model.records import Viewer
 

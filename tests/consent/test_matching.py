@@ -156,3 +156,26 @@ def test_an_unknown_author_matches_denials_only():
     assert not matches(other, "deny", data=by)
     assert matches(observation(), "deny", data=by)
     assert not matches(observation(), "permit", data=by)
+
+
+def test_a_code_without_its_system_matches_denials_only():
+    def codes(kind, wanted, found):
+        prof = chosen(consent(provision={"type": kind, "code": [{"coding": [wanted]}]}))
+        return matched(prof, {"resourceType": "Condition", "id": "r", "code": {"coding": [found]}})
+
+    whole, bare = {"system": "urn:x", "code": "A1"}, {"code": "A1"}
+    for wanted, found in ((bare, whole), (whole, bare), (bare, bare)):
+        assert codes("deny", wanted, found) == (0,)
+        assert codes("permit", wanted, found) == ()
+    for other in ({"code": "A2"}, {"system": "urn:y", "code": "A1"}):
+        assert codes("deny", whole, other) == ()
+    assert codes("permit", whole, whole) == (0,)
+
+
+def test_the_version_of_a_profile_does_not_hide_it():
+    url = "http://example.org/StructureDefinition/p"
+    resource = {"resourceType": "Condition", "id": "r", "meta": {"profile": [f"{url}|2.0"]}}
+    for code in (url, f"{url}|2.0", "http://hl7.org/fhir/StructureDefinition/Condition|4.0.1"):
+        for system in ({}, {"system": "urn:ietf:rfc:3986"}):
+            tree = {"type": "permit", "class": [{**system, "code": code}]}
+            assert matched(chosen(consent(provision=tree)), resource) == (0,)

@@ -3,8 +3,9 @@ import json
 import pytest
 
 from exchange.consent import Directive, directive
+from exchange.consent.directives.codings import ACT_CODE, ACT_REASON, CONFIDENTIALITY
 from exchange.consent.directives.normal_form import UNRESOLVED
-from exchange.consent.directives.reading import ACT_CODE, GROUPS
+from exchange.consent.directives.reading import GROUPS
 from exchange.consent.proof.case_consents import resolve_case
 from exchange.model.errors import RecordRejected
 from tests.consent.builders import consent, provision
@@ -133,3 +134,87 @@ def test_the_message_of_a_refusal_holds_no_data_of_the_patient():
     with pytest.raises(RecordRejected) as refused:
         read(provision={"type": "permit", "period": {"start": "Jane Doe"}})
     assert "Jane" not in str(refused.value)
+
+
+LISTS = ("actor", "purpose", "securityLabel", "class", "code", "action", "data", "provision")
+
+
+@pytest.mark.parametrize("element", [*LISTS, "period", "dataPeriod"])
+@pytest.mark.parametrize("nothing", [[], {}, None, ""])
+def test_an_element_that_says_nothing_does_not_make_a_permit_for_everybody(element, nothing):
+    with pytest.raises(RecordRejected):
+        read(provision={"type": "permit", element: nothing})
+    with pytest.raises(RecordRejected):
+        read(provision={"type": "deny", "provision": [{"type": "permit", element: nothing}]})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"implicitRules": "https://example.org/rules"},
+        {"provision": {"type": "permit", "actors": [{}]}},
+        {"except": [{"type": "deny"}]},
+        {"provision": [], "policyRule": rule("OPTIN")},
+        {"provision": {"_type": {"id": "x"}}, "policyRule": rule("OPTIN")},
+        {"provision": {"type": "permit", "period": {"start": "2026-01-01", "_end": {"id": "unknown"}}}},
+        {"provision": {"type": "permit", "period": {"start": "2026-01-01", "until": "2027-01-01"}}},
+        {"scope": None},
+        {"scope": {"text": "privacy"}},
+    ],
+)
+def test_what_may_mean_more_than_is_read_is_refused(changes):
+    with pytest.raises(RecordRejected):
+        read(**changes)
+
+
+@pytest.mark.parametrize(
+    "element, coding",
+    [
+        ("purpose", {"system": ACT_CODE, "code": "TREAT"}),
+        ("purpose", {"code": "TREAT"}),
+        ("securityLabel", {"system": ACT_CODE, "code": "R"}),
+        ("securityLabel", {"system": CONFIDENTIALITY, "code": "B"}),
+        ("securityLabel", {"system": ACT_REASON, "code": "HIV"}),
+    ],
+)
+def test_a_code_in_the_system_of_another_element_is_not_that_code(element, coding):
+    root = read(provision={"type": "permit", element: [coding]}).root
+    spelled = f"{coding.get('system', '')}|{coding['code']}"
+    assert (*root.purposes, *root.labels, *root.confidentiality) == (spelled,)
+
+
+def test_systems_go_by_their_older_names_too():
+    root = read(
+        provision={
+            "type": "permit",
+            "purpose": [{"system": "http://hl7.org/fhir/v3/ActReason", "code": "TREAT"}],
+            "securityLabel": [{"system": "urn:oid:2.16.840.1.113883.5.25", "code": "R"}],
+        }
+    ).root
+    assert (root.purposes, root.confidentiality) == (("TREAT",), ("R",))
+
+
+def test_an_organization_the_consent_contains_is_told_by_its_identifiers():
+    inner = {
+        "resourceType": "Organization",
+        "id": "org",
+        "identifier": [
+            {"system": "x", "value": "unknown"},
+            {"system": "urn:mosaic:partner", "value": "clinic"},
+        ],
+    }
+    tree = {"type": "permit", "actor": [{"reference": {"reference": "#org"}}]}
+
+    def by_identifier(reference):
+        value = reference.get("identifier", {}).get("value")
+        return value if value in ("clinic", "hospital") else None
+
+    def actors(*contained):
+        given = consent(provision=tree, contained=list(contained))
+        return directive(given, resolve=by_identifier).root.actors
+
+    assert actors(inner) == ("clinic",)
+    two = {**inner, "identifier": [*inner["identifier"], {"value": "hospital"}]}
+    assert actors(two) == (UNRESOLVED,)
+    assert actors({**inner, "resourceType": "Practitioner"}) == (UNRESOLVED,)
+    assert actors({**inner, "id": "other"}) == (UNRESOLVED,)

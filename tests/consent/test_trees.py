@@ -52,6 +52,12 @@ def test_a_purpose_of_another_system_is_itself_and_nothing_else(rules):
     assert says({"type": "permit", "purpose": foreign}, rules=rules) == "uncovered"
 
 
+def test_a_purpose_of_no_system_matches_denials_only(rules):
+    bare = [{"code": "TREAT"}]
+    assert says({"type": "deny", "purpose": bare}, rules=rules) == "deny"
+    assert says({"type": "permit", "purpose": bare}, rules=rules) == "uncovered"
+
+
 @pytest.mark.parametrize(
     "actor, permit, deny",
     [

@@ -239,3 +239,45 @@ def test_a_group_named_by_a_consent_means_its_members_of_that_day(world, patient
     named = {**tree, "provision": [{**tree["provision"][0], "actor": [actor]}]}
     world.publish(world.item("hospital", group), world.item("hospital", consent(patient, provision=named)))
     assert sees(world, SHELTER, measured) is seen
+
+
+@pytest.mark.parametrize(
+    "changes, seen",
+    [
+        ({}, False),
+        ({"period": {"end": "2026-11-22"}}, True),
+        ({"status": "active"}, False),
+        ({"status": "inactive"}, False),
+        ({"status": "inactive", "period": {"end": "2026-11-22"}}, False),
+    ],
+)
+def test_a_care_team_ends_with_its_own_period(world, patient, measured, changes, seen):
+    care_team = {
+        "resourceType": "CareTeam",
+        "id": resource_id("https://hospital.example/", "CareTeam", "t"),
+        "subject": {"reference": f"Patient/{patient}"},
+        "participant": [{"member": {"identifier": {"system": "urn:mosaic:partner", "value": "shelter"}}}],
+        **changes,
+    }
+    tree = deny_to("nobody")
+    actor = {**tree["provision"][0]["actor"][0], "reference": {"reference": f"CareTeam/{care_team['id']}"}}
+    named = {**tree, "provision": [{**tree["provision"][0], "actor": [actor]}]}
+    world.publish(
+        world.item("hospital", care_team), world.item("hospital", consent(patient, provision=named))
+    )
+    assert sees(world, SHELTER, measured) is seen
+
+
+def test_an_inactive_team_opens_nothing(world, patient, measured):
+    """Nor for those who belong to it by name: it means nobody who could be told."""
+    opened = {}
+    for active in (True, False):
+        group = {**team([("shelter", {})]), "active": active}
+        tree = deny_to("nobody")
+        actor = {**tree["provision"][0]["actor"][0], "reference": {"reference": f"Group/{group['id']}"}}
+        named = {"type": "permit", "actor": [actor]}
+        world.publish(
+            world.item("hospital", group), world.item("hospital", consent(patient, provision=named))
+        )
+        opened[active] = sees(world, SHELTER, measured)
+    assert opened == {True: True, False: False}

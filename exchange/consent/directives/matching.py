@@ -100,14 +100,21 @@ def _has_class(classes: tuple[str, ...], resource: Resource, denies: bool) -> bo
 
 
 def _is_class(name: str, resource: Resource) -> bool:
-    system, _, code = name.rpartition("|")
+    system, code = _parts(name)
     if _is_type(system, code):
         return bool(resource.get("resourceType") == code)
     if code.startswith(_BASE):
-        return bool(resource.get("resourceType") == code.removeprefix(_BASE)) or _claims(code, resource)
+        kind = code.partition("|")[0].removeprefix(_BASE)
+        return bool(resource.get("resourceType") == kind) or _claims(code, resource)
     if code.startswith("http"):
         return _claims(code, resource)
     return "/" in code and any(node.get("contentType") == code for node in _nodes(resource))
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """System and code; a canonical address keeps its version behind another bar."""
+    system, _, code = name.partition("|")
+    return system, code
 
 
 def _is_type(system: str, code: str) -> bool:
@@ -122,7 +129,7 @@ def _claims(profile: str, resource: Resource) -> bool:
 
 def _readable_class(name: str) -> bool:
     """A type FHIR does not have, like a misspelt one, is none that can be told apart from another."""
-    system, _, code = name.rpartition("|")
+    system, code = _parts(name)
     if code.startswith("http"):
         return True
     if _is_type(system, code):
@@ -131,16 +138,26 @@ def _readable_class(name: str) -> bool:
 
 
 def _has_code(codes: tuple[str, ...], resource: Resource, denies: bool) -> bool:
-    """A permit looks at the record's own codes, a denial also at contained ones and those in extensions."""
+    """A permit looks at the record's own codes, a denial also at contained ones and those in extensions.
+
+    A code without its system, here or there, may be that of any: only a denial matches it.
+    """
     wanted = set(codes)
-    if denies and UNRESOLVED in wanted:
-        return True
-    within = resource if denies else _own(resource)
-    return any(
-        f"{node.get('system', '')}|{node['code']}" in wanted
-        for node in _nodes(within)
-        if isinstance(node.get("code"), str)
+    if not denies:
+        return any(code in wanted for code in _codes_in(_own(resource)) if not code.startswith("|"))
+    nameless = {code.partition("|")[2] for code in wanted if code.startswith("|")}
+    bare = {code.partition("|")[2] for code in wanted}
+    return UNRESOLVED in wanted or any(
+        code in wanted or _parts(code)[1] in (bare if code.startswith("|") else nameless)
+        for code in _codes_in(resource)
     )
+
+
+def _codes_in(node: Any) -> Iterator[str]:
+    """`system|code` of every coding; one without a system begins with the bar."""
+    for one in _nodes(node):
+        if isinstance(one.get("code"), str):
+            yield f"{one.get('system', '')}|{one['code']}"
 
 
 def _own(node: Any) -> Any:

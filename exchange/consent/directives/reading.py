@@ -11,6 +11,15 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from exchange.consent.dates import EXCHANGE_ZONE, read_date, read_period
+from exchange.consent.directives.codings import (
+    ACT_REASONS,
+    ACTIONS,
+    LEVELS,
+    base_of,
+    security_label,
+    short,
+    spelled,
+)
 from exchange.consent.directives.normal_form import (
     UNRESOLVED,
     Data,
@@ -18,8 +27,8 @@ from exchange.consent.directives.normal_form import (
     Grantor,
     Member,
     Provision,
-    Verdict,
 )
+from exchange.consent.directives.shape import check_provision, check_shape
 from exchange.model.errors import RecordRejected
 from exchange.model.records import Resource
 
@@ -28,35 +37,13 @@ Resolve = Callable[[dict[str, Any]], str | Team | None]
 """A Reference's participant code or `group:<name>`; the members of a Group or CareTeam, among them None for
 one who cannot be told; None for anything else."""
 
-ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
-ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
-CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 GROUPS = "https://mosaic-exchange.example/groups"
 """System of the identifiers of the groups `consent/vocabulary.yaml` defines."""
 
 SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
-ACTION = "http://terminology.hl7.org/CodeSystem/consentaction"
 
-_STATUSES = {"draft", "proposed", "active", "rejected", "inactive", "entered-in-error"}
 _DISCLOSING_SCOPES = ("patient-privacy", "research")
 _MEANINGS = {"instance", "related", "dependents", "authoredby"}
-_BASE_OF_RULE: dict[str, Verdict] = {
-    "OPTIN": "permit",
-    "OPTINR": "permit",
-    "OPTOUT": "deny",
-    "OPTOUTE": "deny",
-}
-_ACT_CODES = (ACT_CODE, "urn:oid:2.16.840.1.113883.5.4")
-_SHORT = {  # systems whose codes stand alone in the normal form, with the OIDs they also go by
-    ACT_CODE: "",
-    "urn:oid:2.16.840.1.113883.5.4": "",
-    ACT_REASON: "",
-    "urn:oid:2.16.840.1.113883.5.8": "",
-    CONFIDENTIALITY: "",
-    "urn:oid:2.16.840.1.113883.5.25": "",
-    ACTION: "",
-}
-_LEVELS = frozenset("ULMNRV")
 _RECIPIENT_ROLES = {"IRCP", "PRCP"}
 _DEEPEST = 32
 _REFERENCE = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[^/]+)?\Z")
@@ -78,8 +65,11 @@ def directive(
 
 
 def _directive(consent: Resource, resolve: Resolve, recorded_by: str | None, zone: tzinfo) -> Directive:
-    _shape(consent)
+    check_shape(consent)
+    resolve = _with_contained(consent, resolve)
     status, scope = consent["status"], _scope(consent.get("scope"))
+    if status == "active" and not _codings(consent.get("scope")):
+        raise RecordRejected("its scope has no code", code="required", expression="Consent.scope")
     binds = status == "active" and scope in _DISCLOSING_SCOPES
     named = {_discloser(reference, resolve) for reference in _dicts(consent, "organization")}
     organizations = named or ({recorded_by} if recorded_by else set())
@@ -138,32 +128,12 @@ def _teams(node: object) -> list[str]:
     return [*own, *_teams(node.get("provision"))]
 
 
-def _shape(consent: Resource) -> None:
-    if consent.get("resourceType") != "Consent":
-        raise RecordRejected("not a Consent", expression="resourceType")
-    if consent.get("status") not in _STATUSES:
-        raise RecordRejected("not a Consent status", expression="Consent.status")
-    if not isinstance(consent.get("patient"), dict):
-        raise RecordRejected("a Consent needs its patient", code="required", expression="Consent.patient")
-    if _has_modifier(consent):
-        raise RecordRejected(
-            "a modifier extension may change the meaning of anything here",
-            code="not-supported",
-            expression="Consent.modifierExtension",
-        )
-
-
-def _has_modifier(node: object) -> bool:
-    if isinstance(node, dict):
-        return "modifierExtension" in node or any(_has_modifier(value) for value in node.values())
-    return isinstance(node, list) and any(_has_modifier(item) for item in node)
-
-
 def _root(consent: Resource, resolve: Resolve, zone: tzinfo) -> Provision:
-    provision = consent.get("provision") or {}
+    provision = consent.get("provision", {})
     if not isinstance(provision, dict):
         raise RecordRejected("`provision` is one element in R4, not a list", expression="Consent.provision")
-    base = provision.get("type") or _base_of_rule(consent.get("policyRule"))
+    check_provision(provision, "Consent.provision")
+    base = provision.get("type") or base_of(_codings(consent.get("policyRule")))
     if base is None:
         raise RecordRejected(
             "neither a root type nor a policyRule of OPTIN, OPTINR, OPTOUT, OPTOUTE says permit or deny",
@@ -171,15 +141,6 @@ def _root(consent: Resource, resolve: Resolve, zone: tzinfo) -> Provision:
             expression="Consent.provision.type",
         )
     return _provision({**provision, "type": base}, _Reader(resolve, zone), "Consent.provision", 0)
-
-
-def _base_of_rule(rule: object) -> Verdict | None:
-    bases = {
-        _BASE_OF_RULE[coding["code"]]
-        for coding in _codings(rule)
-        if coding.get("system") in _ACT_CODES and coding.get("code") in _BASE_OF_RULE
-    }
-    return bases.pop() if len(bases) == 1 else None
 
 
 class _Reader:
@@ -195,9 +156,10 @@ def _provision(node: dict[str, Any], reader: _Reader, path: str, depth: int) -> 
     if node.get("type") not in ("permit", "deny"):
         code = "not-supported" if "type" not in node else "invalid"
         raise RecordRejected("a provision is permit or deny", code=code, expression=f"{path}.type")
+    check_provision(node, path)
     if depth > _DEEPEST:
         raise RecordRejected("provisions nested too deeply", code="not-supported", expression=path)
-    labels = _sorted(_short(coding) for coding in _dicts(node, "securityLabel"))
+    labels = _sorted(security_label(coding) for coding in _dicts(node, "securityLabel"))
     named = [_actor(actor, reader.resolve) for actor in _dicts(node, "actor")]
     zone = reader.zone
     return Provision(
@@ -205,11 +167,11 @@ def _provision(node: dict[str, Any], reader: _Reader, path: str, depth: int) -> 
         period=read_period(node["period"], zone, f"{path}.period") if "period" in node else None,
         actors=_sorted(name for names, _ in named for name in names),
         members=_members(member for _, members in named for member in members),
-        actions=_sorted(_concepts(node.get("action"), _short)),
-        purposes=_sorted(_short(coding) for coding in _dicts(node, "purpose")),
-        confidentiality=tuple(label for label in labels if label in _LEVELS),
-        labels=tuple(label for label in labels if label not in _LEVELS),
-        classes=_sorted(_spell(coding) for coding in _dicts(node, "class")),
+        actions=_sorted(_concepts(node.get("action"), lambda coding: short(coding, ACTIONS))),
+        purposes=_sorted(short(coding, ACT_REASONS) for coding in _dicts(node, "purpose")),
+        confidentiality=tuple(label for label in labels if label in LEVELS),
+        labels=tuple(label for label in labels if label not in LEVELS),
+        classes=_sorted(spelled(coding) for coding in _dicts(node, "class")),
         codes=_sorted(_concepts(node.get("code"))),
         data_period=read_period(node["dataPeriod"], zone, f"{path}.dataPeriod")
         if "dataPeriod" in node
@@ -220,6 +182,23 @@ def _provision(node: dict[str, Any], reader: _Reader, path: str, depth: int) -> 
             for position, child in enumerate(_dicts(node, "provision"))
         ),
     )
+
+
+def _with_contained(consent: Resource, resolve: Resolve) -> Resolve:
+    """Also tells whom an Organization means that the Consent itself contains: by its identifiers."""
+    inner = {f"#{one.get('id')}": one for one in _dicts(consent, "contained")}
+
+    def resolve_here(reference: dict[str, Any]) -> str | Team | None:
+        named = inner.get(str(reference.get("reference")))
+        if named is None:
+            return resolve(reference)
+        if named.get("resourceType") != "Organization":
+            return None
+        found = {resolve({"identifier": one}) for one in _dicts(named, "identifier")} - {None}
+        only = found.pop() if len(found) == 1 else None
+        return only if isinstance(only, str) else None
+
+    return resolve_here
 
 
 def _actor(actor: dict[str, Any], resolve: Resolve) -> tuple[list[str], list[Member]]:
@@ -274,11 +253,10 @@ def signature_of(consent: Resource, zone: tzinfo) -> datetime | None:
     return read_date(consent["dateTime"], zone, "Consent.dateTime").start if "dateTime" in consent else None
 
 
-def _concepts(concepts: object, spell: Callable[[dict[str, Any]], str] | None = None) -> list[str]:
+def _concepts(concepts: object, spell: Callable[[dict[str, Any]], str] = spelled) -> list[str]:
     """Every coding of every CodeableConcept; a concept without codes could not be read."""
     items = concepts if isinstance(concepts, list) else [concepts] if concepts else []
-    spelled = spell or _spell
-    return [text for item in items for text in ([spelled(c) for c in _codings(item)] or [UNRESOLVED])]
+    return [text for item in items for text in ([spell(c) for c in _codings(item)] or [UNRESOLVED])]
 
 
 def _codings(concept: object) -> list[dict[str, Any]]:
@@ -294,15 +272,6 @@ def _dicts(node: dict[str, Any], name: str) -> list[dict[str, Any]]:
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise RecordRejected("a list of elements belongs here", expression=name)
     return items
-
-
-def _spell(coding: dict[str, Any]) -> str:
-    return f"{coding.get('system', '')}|{coding['code']}" if coding.get("code") else UNRESOLVED
-
-
-def _short(coding: dict[str, Any]) -> str:
-    known = coding.get("system") in _SHORT and coding.get("code")
-    return str(coding["code"]) if known else _spell(coding)
 
 
 def bare_reference(reference: object) -> str:

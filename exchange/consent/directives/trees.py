@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Literal
 
-from exchange.consent.directives.normal_form import UNRESOLVED, Provision
+from exchange.consent.directives.normal_form import Provision
 from exchange.consent.directives.profiles import Profile, Statement
 from exchange.consent.rules.vocabulary import Cover, Vocabulary
 
@@ -217,11 +217,11 @@ def _names(listed: tuple[str, ...], wanted: str, valid: Cover, permit: bool) -> 
 
 
 def _covers(listed: tuple[str, ...], wanted: str, cover: Cover, permit: bool) -> bool:
-    """A code of another system is itself and nothing else; a misspelt one of ours makes a denial match."""
+    """A code of another system is itself alone; one misspelt or of no system makes a denial match."""
     for code in listed:
         if wanted == code or wanted in cover.get(code, ()):
             return True
-        if not permit and code not in cover and ("|" not in code or code == UNRESOLVED):
+        if not permit and code not in cover and ("|" not in code or code.startswith("|")):
             return True
     return False
 

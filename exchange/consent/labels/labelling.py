@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Literal
 
-from exchange.consent.directives.reading import ACT_CODE, ACT_REASON, CONFIDENTIALITY
+from exchange.consent.directives.codings import ACT_CODE, ACT_REASON, CONFIDENTIALITY
 from exchange.consent.labels.findings import TEXTS, Coding, Findings, findings
 from exchange.consent.rules.codelists import Hit
 from exchange.consent.rules.ruleset import Rules

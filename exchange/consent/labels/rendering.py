@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from exchange.consent.directives.reading import ACT_CODE, CONFIDENTIALITY
+from exchange.consent.directives.codings import ACT_CODE, CONFIDENTIALITY
 from exchange.consent.labels.labelling import PROGRAM_SYSTEM, labels_from
 from exchange.consent.rules.ruleset import Rules
 from exchange.model.records import Labels, Resource

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from exchange.consent.content import Content
-from exchange.consent.directives.reading import ACT_CODE, ACT_REASON, ACTION, CONFIDENTIALITY, SCOPE
+from exchange.consent.directives.codings import ACT_CODE, ACT_REASON, ACTION, CONFIDENTIALITY
+from exchange.consent.directives.reading import SCOPE
 from exchange.model.records import Resource
 
 _IRCP = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]}

@@ -11,7 +11,7 @@ import orjson
 import psycopg
 
 from exchange.consent import Context, Directive, directive, suspension
-from exchange.consent.dates import EXCHANGE_ZONE, read_period
+from exchange.consent.dates import EXCHANGE_ZONE, Span, read_period
 from exchange.consent.directives.normal_form import Member
 from exchange.consent.directives.reading import Resolve
 from exchange.model.errors import RecordRejected
@@ -91,7 +91,7 @@ def resolver(
     """Tells whom a reference means: by its identifier, or by those of the Organization it names.
 
     An identifier is the participant's code under urn:mosaic:partner, or its NPI. A Group or CareTeam means
-    its members, each while he belongs to it.
+    its members, each while he belongs to it; one that is not active means nobody who could be told.
     """
     own = {f"{r['resourceType']}/{r['id']}": r for r in batch if r["resourceType"] in _ACTORS}
     known = {**_stored(conn, consents, own), **own}
@@ -109,7 +109,9 @@ def resolver(
         named = known.get(str(reference.get("reference", "")), {})
         if named.get("resourceType") not in _TEAMS:
             return organization(reference)
-        return [_member(organization(who), entry) for who, entry in _members(named)]
+        if named.get("status", "active") != "active" or named.get("active") is False:
+            return None
+        return [_member(organization(who), named, entry) for who, entry in _members(named)]
 
     return resolve
 
@@ -127,14 +129,22 @@ def _members(team: Resource) -> Iterator[tuple[Mapping[str, Any], Mapping[str, A
         yield entry.get("onBehalfOf") or entry.get("member", {}), entry
 
 
-def _member(code: str | None, entry: Mapping[str, Any]) -> Member | None:
-    """None for somebody who cannot be told, or whose time cannot be read."""
+def _member(code: str | None, team: Mapping[str, Any], entry: Mapping[str, Any]) -> Member | None:
+    """He belongs to it while both his time and the team's last.
+
+    None for somebody who cannot be told, or whose time cannot be read.
+    """
     if code is None:
         return None
     try:
-        during = read_period(entry["period"], EXCHANGE_ZONE, "period") if "period" in entry else None
+        spans = [
+            read_period(one["period"], EXCHANGE_ZONE, "period") for one in (team, entry) if "period" in one
+        ]
     except RecordRejected:
         return None
+    starts = [span.start for span in spans if span.start]
+    ends = [span.end for span in spans if span.end]
+    during = Span(max(starts, default=None), min(ends, default=None)) if spans else None
     return Member(code, during)
 
 
