@@ -16,7 +16,7 @@ from exchange.repository.reading.patients import search_patients
 from exchange.repository.reading.query import Parameters, Query, parse_query
 from exchange.repository.reading.reader import BEST_OF_CLUSTER, SHOWN, Reader, Shown, select, shown
 from exchange.repository.reading.sorting import after_sql
-from exchange.repository.reading.view import serve
+from exchange.repository.reading.view import Served, serve
 from exchange.repository.reading.where import where_sql
 
 
@@ -38,23 +38,63 @@ def search_for(reader: Reader, query: Query, base_url: str, key: bytes) -> Page:
     """The same for a search that was read already."""
     if query.type == "Patient":
         return search_patients(reader, query, base_url, key)
+    found = _found(reader, query, key)
+    for _ in range(_AGAIN):
+        if not _torn(found, query):
+            break
+        before, found = found, _found(reader, query, key)
+        if found.told == before.told:
+            break
+    if query.summary == "count" or query.count == 0:
+        return empty_page(query, found.total)
+    following = _next(reader, query, found.rows[query.count - 1], base_url, key) if found.more else None
+    others = included(reader, query, found.matches)
+    return make_page(
+        reader,
+        base_url,
+        [*(("match", s) for s in found.matches), *(("include", s) for s in others)],
+        Around(found.total, following, query.unknown),
+        query,
+    )
+
+
+_AGAIN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What several statements found one after the other: total, rows, and whose they are."""
+
+    total: int | None
+    rows: list[tuple[Shown, list[Any]]]
+    more: bool
+    matches: list[Served]
+
+    @property
+    def told(self) -> tuple[object, ...]:
+        return (self.total, [(s.id, s.version, s.person) for s in self.matches])
+
+
+def _found(reader: Reader, query: Query, key: bytes) -> _Found:
     statement = statement_of(reader, query)
     total = _total(reader, statement) if query.total or query.summary == "count" else None
     if query.summary == "count" or query.count == 0:
-        return empty_page(query, total)
+        return _Found(total, [], False, [])
     rows = _rows(reader, query, statement, key)
     page, more = [row for row, _ in rows[: query.count]], len(rows) > query.count
     if total is None and not more and query.cursor is None:
         total = len(page)
-    matches = serve(reader, page)
-    following = _next(reader, query, rows[query.count - 1], base_url, key) if more else None
-    return make_page(
-        reader,
-        base_url,
-        [*(("match", s) for s in matches), *(("include", s) for s in included(reader, query, matches))],
-        Around(total, following, query.unknown),
-        query,
-    )
+    return _Found(total, rows, more, serve(reader, page))
+
+
+def _torn(found: _Found, query: Query) -> bool:
+    """Whether a consent, link or label may have come between the statements: then all is asked again.
+
+    A record whose Patient is hidden looks the same; asked again it is found the same.
+    """
+    hidden = any(s.person is None and s.source_patient is not None for s in found.matches)
+    whole = query.cursor is None and not found.more and query.count > 0 and query.summary != "count"
+    return hidden or (whole and found.total != len(found.matches))
 
 
 def statement_of(reader: Reader, query: Query) -> Statement:
