@@ -87,7 +87,7 @@ def test_a_hidden_organization_that_assigned_a_number_is_not_named(world):
     assigner = {"reference": f"Organization/{program['id']}", "display": "Willow Recovery"}
     number = {"system": "urn:mrn", "value": "M-4711", "assigner": assigner}
     patient = world.patient("hospital", "1", name=[{"family": "Rivera"}], identifier=[number])
-    # Afterwards, and no search parameter leads from a number to who assigned it: the Patient keeps its labels.
+    # Afterwards, and no search parameter leads from a number to who assigned it: no label comes.
     world.publish(world.item("hospital", program, labels=Labels("R", frozenset({"HIV"}))))
     texts = {}
     for viewer in (HOSPITAL, SHELTER):
