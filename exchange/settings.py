@@ -22,6 +22,8 @@ VARIABLES: Mapping[str, str] = {
     "EXCHANGE_SIGNING_KEY": "file with the Ed25519 key that signs tokens and seals the audit log"
     " (default: keys/signing.pem in EXCHANGE_DATA)",
     "EXCHANGE_BASE_URL": "address partners reach the API under (default: where `exchange serve` listens)",
+    "EXCHANGE_ORIGINS": "origins whose pages in a browser may ask the API (CORS), with blanks between"
+    " (default: none)",
     "EXCHANGE_ACTIVATION": "`officers`: the rules two privacy officers signed are in force (production);"
     " `demo`: those of consent/ as they lie there (default: demo)",
     "EXCHANGE_OPENID_ISSUER": "issuer of OpenID Connect whose people may sign in to the console"
@@ -48,6 +50,7 @@ class Settings:
     environment_file: Path
     activation: str = "demo"
     exports: str = ""
+    origins: tuple[str, ...] = ()
 
 
 def content_home(start: Path) -> Path:
@@ -76,6 +79,7 @@ def load_settings(environment: Mapping[str, str] = os.environ, start: Path | Non
         api_database_url=environment.get("EXCHANGE_API_DATABASE_URL") or None,
         landing=environment.get("EXCHANGE_LANDING") or (data / "landing").as_uri(),
         batches=environment.get("EXCHANGE_BATCHES") or (data / "batches").as_uri(),
+        origins=_origins(environment.get("EXCHANGE_ORIGINS", "")),
         exports=environment.get("EXCHANGE_EXPORTS") or (data / "exports").as_uri(),
         keyring=path("EXCHANGE_KEYRING", "keys/keyring.json"),
         signing_key=path("EXCHANGE_SIGNING_KEY", "keys/signing.pem"),
@@ -83,6 +87,16 @@ def load_settings(environment: Mapping[str, str] = os.environ, start: Path | Non
         environment_file=path("EXCHANGE_ENVIRONMENT", "environment.json"),
         activation=_activation(environment.get("EXCHANGE_ACTIVATION") or "demo"),
     )
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    """Whole origins only: a star would let every page in the world ask with a token it got hold of."""
+    found = tuple(text.split())
+    for origin in found:
+        scheme, _, host = origin.partition("://")
+        if scheme not in ("http", "https") or not host or any(c in host for c in "/*?#@"):
+            raise ContentError("must be https://host[:port]", field="EXCHANGE_ORIGINS")
+    return found
 
 
 def _activation(named: str) -> str:

@@ -13,6 +13,7 @@ from psycopg_pool import PoolTimeout
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -33,6 +34,11 @@ Work = Callable[[Service, Call], Answer]
 
 _log = logging.getLogger("exchange.api")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ASKED_WITH = ("If-Match", "If-None-Match", "If-Range", "Range", "Idempotency-Key", "X-Request-Id")
+_TOLD_IN = (
+    "Content-Location", "Content-Range", "ETag", "Last-Modified", "Location", "Retry-After", "X-Obligations",
+    "X-Progress", "X-Request-Id",
+)  # fmt: skip
 _HEADERS = {
     "Cache-Control": "private, no-cache",
     "X-Content-Type-Options": "nosniff",
@@ -70,8 +76,24 @@ def create_app(service: Service, metrics: Metrics) -> ASGIApp:
     ]
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Compression)],
+        middleware=[*_cross_origin(service), Middleware(Compression)],
     )
+
+
+def _cross_origin(service: Service) -> list[Middleware]:
+    """Pages of the origins named may ask; tokens come in a header, so no cookie ever goes along."""
+    if not service.origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=list(service.origins),
+            allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Prefer", *_ASKED_WITH],
+            expose_headers=_TOLD_IN,
+            max_age=600,
+        )
+    ]
 
 
 @dataclass(frozen=True, slots=True)

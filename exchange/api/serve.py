@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -23,13 +24,17 @@ _START_SECONDS = 15
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen; port 0: any free one. `metrics` is the door of Prometheus, None: it has none."""
+    """Where to listen; port 0: any free one. `metrics` is the door of Prometheus, None: it has none.
+
+    With `client_authority` (PEM) nobody is heard who shows no certificate of it: mutual TLS.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8765
     certificate: Path | None = None
     private_key: Path | None = None
     metrics: tuple[str, int] | None = None
+    client_authority: Path | None = None
 
 
 def serve(service: Service, address: Address) -> None:
@@ -62,6 +67,8 @@ def _config(service: Service, address: Address, metrics: Metrics) -> uvicorn.Con
         port=address.port,
         ssl_certfile=address.certificate,
         ssl_keyfile=address.private_key,
+        ssl_ca_certs=str(address.client_authority) if address.client_authority else None,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if address.client_authority else ssl.CERT_NONE,
         access_log=False,
         log_config=None,
         server_header=False,

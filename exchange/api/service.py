@@ -53,7 +53,8 @@ class Service:
 
     `pool` needs a login that may SET ROLE exchange_api and nothing more. `identity` compares for $match.
     `notices` are the obligations (code and words, from consent/vocabulary.yaml) that travel with the data;
-    others stay inside. `exports` is where files of $export lie; without it there is none.
+    others stay inside. `exports` is where files of $export lie; without it there is none. `origins` are those
+    whose pages in a browser may ask (CORS); none by default.
     """
 
     pool: ConnectionPool[psycopg.Connection]
@@ -65,6 +66,7 @@ class Service:
     notices: Mapping[str, str]
     exports: Exports | None = None
     keysets: KeySets = field(default_factory=KeySets)
+    origins: tuple[str, ...] = ()
     clock: Callable[[], datetime] = _now
     limits: Limits = field(default_factory=Limits)
     timer: Callable[[], float] = time.monotonic

@@ -31,6 +31,7 @@ def api_service(opened: Exchange, base_url: str | None = None) -> Iterator[Servi
             signing_key=opened.signing_key,
             identity=Identity(opened.work.model, opened.work.features),
             notices={code: words for code, words in obligations.items() if code in TRAVELLING},
+            origins=opened.settings.origins,
             exports=Exports(opened.settings.exports, load_keyring(opened.settings.keyring)),
             cursor_key=sha256(b"search cursors\0" + opened.signing_key.encode()).digest(),
         )

@@ -26,6 +26,10 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8765,
     certificate: Annotated[Path | None, typer.Option(help="PEM file, to end TLS here.")] = None,
     private_key: Annotated[Path | None, typer.Option(help="PEM file of the certificate's key.")] = None,
+    client_authority: Annotated[
+        Path | None,
+        typer.Option(help="PEM file; only clients with a certificate of it are heard (mutual TLS)."),
+    ] = None,
     metrics: Annotated[
         str | None, typer.Option(help="host:port where Prometheus scrapes /metrics; without it nobody does.")
     ] = None,
@@ -40,7 +44,9 @@ def serve(
         console.print(
             "Rules:   consent/ as it lies, signed by nobody (EXCHANGE_ACTIVATION=demo)", highlight=False
         )
-    address = Address(host, port, certificate, private_key, door)
+    if client_authority and not certificate:
+        raise typer.BadParameter("mutual TLS needs --certificate", param_hint="--client-authority")
+    address = Address(host, port, certificate, private_key, door, client_authority)
     base_url = None if os.environ.get("EXCHANGE_BASE_URL") else own_url(address)
     with api_service(opened, base_url) as service:
         console.print(f"FHIR R4: {service.fhir_url}/metadata", highlight=False)
