@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
+from typing import get_args
 
 from exchange.consent.classes import Context, DisclosureClass
 from exchange.consent.directives.normal_form import Provision
@@ -18,6 +19,7 @@ from exchange.consent.directives.trees import Request, Subject
 from exchange.consent.directives.voices import heard_by
 from exchange.consent.rules.conditions import Facts
 from exchange.consent.rules.gates import gates, impersonal, types_told_apart
+from exchange.consent.rules.policies import Action
 from exchange.consent.rules.vocabulary import Vocabulary
 from exchange.consent.ruling import Ruling, decided
 from exchange.consent.standing import REPOSITORY, Standing, participant_of, standing
@@ -30,14 +32,14 @@ def decide(
     """Permit or deny with the reasons; pure, and the only place that says who may see what.
 
     `action` is `collect` for the repository itself and `access` for everybody else unless given
-    (http://terminology.hl7.org/CodeSystem/consentaction).
+    (http://terminology.hl7.org/CodeSystem/consentaction); one the rules have no word for is denied.
     """
     until = _next_boundary(_boundaries(cls.profile, cls.source, viewer.participant, context), at)
     asking = standing(viewer, context)
-    unknown = _unknown(cls, viewer, context)
+    asked = action or ("collect" if viewer == REPOSITORY else "access")
+    unknown = _unknown(cls, viewer, context) or _unknown_action(asked, viewer)
     if asking is None or unknown:
         return Decision("deny", (unknown or "unknown-participant",), until=until)
-    asked = action or ("collect" if viewer == REPOSITORY else "access")
     collecting = viewer == REPOSITORY and asked == "collect"
     names = (asking.names, asking.wider, asking.known)
     request = Request(viewer.participant, *names, asked, viewer.purpose, at, collecting)
@@ -94,6 +96,12 @@ def _unknown(cls: DisclosureClass, viewer: Viewer, context: Context) -> str | No
     if cls.confidentiality not in vocabulary.levels:
         return "unknown-confidentiality"
     return None if all(vocabulary.knows(label) for label in cls.labels) else "unknown-label"
+
+
+def _unknown_action(action: str, viewer: Viewer) -> str | None:
+    """The rules speak of reading and pushing, and of the repository's taking in."""
+    known = action in get_args(Action) and (action != "collect" or viewer == REPOSITORY)
+    return None if known else "unknown-action"
 
 
 def _facts(

@@ -15,6 +15,7 @@ _GUARDS = {
     "unknown-participant": "The requester is no participant of the exchange.",
     "unknown-role": "The requester has no such role.",
     "unknown-purpose": "The purpose of use is not one the vocabulary knows.",
+    "unknown-action": "The rules have no word for what the requester wants to do.",
     "unknown-source": "The source of the record is no participant of the exchange.",
     "unknown-confidentiality": "The record's confidentiality is not one the vocabulary knows.",
     "unknown-label": "The record has a label the vocabulary does not know.",

@@ -155,3 +155,12 @@ def test_an_emergency_does_not_open_records_that_may_be_two_peoples(context, noo
         ("TREAT", "prairie_clinic", "permit"),
     ):
         assert decide(record(held), viewer(who, purpose), context, noon).effect == effect
+
+
+@pytest.mark.parametrize("action", ["use", "correct", "collect", "banana"])
+@pytest.mark.parametrize("labels", [(), ("SUD", "42CFRPart2"), ("SDV", "VAWA")])
+def test_an_action_the_rules_do_not_speak_of_opens_nothing(context, noon, labels, action):
+    """A law that asks for a consent to read would not be asked, and a general consent would open it."""
+    cls = record(chosen(consent()), *labels, source="harbor_recovery")
+    answer = decide(cls, viewer(), context, noon, action)
+    assert (answer.effect, answer.because) == ("deny", ("unknown-action",))
