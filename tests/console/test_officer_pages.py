@@ -44,7 +44,7 @@ def test_a_person_is_found_and_every_cell_says_why(browse, opened):
         seen = connection.execute(
             "SELECT body#>>'{entity,1,name}' FROM audit_event WHERE kind = 'console.viewed' ORDER BY sequence"
         ).fetchall()
-    assert seen[0] == ("/privacy/people",)
+    assert ("/privacy/people",) in seen
     assert seen[-1][0].endswith("/why")
 
 
