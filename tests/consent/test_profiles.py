@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from exchange.consent import Profile, directive, origins, profile
 from exchange.consent.proof.case_consents import resolve_case
 from tests.consent.builders import chosen, consent, provision
@@ -72,3 +74,14 @@ def test_consents_of_two_charts_do_not_replace_each_other():
     older = consent(id="a", dateTime="2026-01-01", provision={"type": "deny"})
     newer = consent(id="b", patient={"reference": "Patient/p2"})
     assert {s.root.type for s in chosen(older, newer).statements} == {"permit", "deny"}
+
+
+@pytest.mark.parametrize("when", ["2026-06-15", "2026-06", "2026"])
+def test_a_date_that_may_be_as_new_as_the_newest_is_heard_too(when):
+    """Nobody knows which of the two was signed last, so the more restrictive counts."""
+    refused = consent(id="a", dateTime=when, provision={"type": "deny"})
+    given = consent(id="b", dateTime="2026-06-15T10:00:00-05:00")
+    assert {s.root.type for s in chosen(refused, given).statements} == {"permit", "deny"}
+    assert len(chosen(refused, given).groups) == 1
+    later = consent(id="b", dateTime="2027-01-01T10:00:00-06:00")
+    assert [s.root.type for s in chosen(refused, later).statements] == ["permit"]

@@ -70,7 +70,8 @@ class Directive:
     """One Consent: who signed what when, for which discloser, and its provisions (None unless it binds).
 
     `categories`, `policies` (URIs) and `rules` (codings of policyRule) decide its domain; `organizations` are
-    participant codes of the disclosers; `teams` its Groups and CareTeams. From `opens_until` on its permits
+    participant codes of the disclosers; it was signed from `signed` until before `signed_until`
+    (a date says no hour); `teams` its Groups and CareTeams. From `opens_until` on its permits
     open nothing; that is known of the person, and not kept with the Consent.
     """
 
@@ -90,6 +91,7 @@ class Directive:
     teams: tuple[str, ...] = ()
     by: Grantor = ""
     opens_until: datetime | None = None
+    signed_until: datetime | None = None
 
     @property
     def binds(self) -> bool:
@@ -107,6 +109,7 @@ class Directive:
             "policies": list(self.policies),
             "organizations": list(self.organizations),
             "signed": self.signed.isoformat() if self.signed else None,
+            "signed_until": self.signed_until.isoformat() if self.signed_until else None,
             "written": self.written,
             "zone": self.zone,
             "root": provision_to_json(self.root) if self.root else None,
@@ -120,8 +123,10 @@ class Directive:
         names = ("categories", "policies", "organizations", "rules", "teams")
         lists = {name: tuple(body.get(name, ())) for name in names}
         signed = datetime.fromisoformat(body["signed"]) if body["signed"] else None
+        before = body.get("signed_until")
+        until = datetime.fromisoformat(before) if before else None
         root = provision_from_json(body["root"]) if body["root"] else None
-        return cls(**{**body, **lists, "signed": signed, "root": root})
+        return cls(**{**body, **lists, "signed": signed, "signed_until": until, "root": root})
 
 
 _LISTS = ("actors", "actions", "purposes", "confidentiality", "labels", "classes", "codes")

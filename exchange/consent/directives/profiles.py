@@ -119,10 +119,12 @@ def _groups(directives: Iterable[tuple[Directive, bool]]) -> Iterator[list[tuple
     last_own = _last_signed(d for d, _ in binding if d.by != "other")
     kept: dict[tuple[object, ...], dict[bytes, tuple[dict[str, Any], set[str]]]] = {}
     for directive, certain in binding:
-        key, signed = _kind(directive), directive.signed
-        if signed == last[key] or (directive.by == "self" and signed == last_own[key]):
+        key = _kind(directive)
+        newest = [last[key], *([last_own[key]] if directive.by == "self" else [])]
+        signed = [moment for moment in newest if _may_be_signed_at(directive, moment)]
+        if signed:
             body = statement_to_json(_statement(directive, certain))
-            group = kept.setdefault((key, signed), {})
+            group = kept.setdefault((key, signed[0]), {})
             group.setdefault(canonical(body), (body, set()))[1].add(_origin(directive))
     for statements in kept.values():
         yield [statements[spelling] for spelling in sorted(statements)]
@@ -141,6 +143,13 @@ def _last_signed(directives: Iterable[Directive]) -> dict[tuple[object, ...], da
         if one.signed and before and one.signed > before:
             last[_kind(one)] = one.signed
     return last
+
+
+def _may_be_signed_at(directive: Directive, newest: datetime | None) -> bool:
+    """At that moment or later; a date alone may be any of its hours, and is then as new as the newest."""
+    if directive.signed == newest:
+        return True
+    return newest is not None and directive.signed_until is not None and directive.signed_until > newest
 
 
 def _origin(directive: Directive) -> str:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from typing import Any
 
-from exchange.consent.dates import EXCHANGE_ZONE, read_date, read_period
+from exchange.consent.dates import EXCHANGE_ZONE, Span, read_date, read_period
 from exchange.consent.directives.codings import (
     ACT_REASONS,
     ACTIONS,
@@ -74,6 +74,7 @@ def _directive(consent: Resource, resolve: Resolve, recorded_by: str | None, zon
     named = {_discloser(reference, resolve) for reference in _dicts(consent, "organization")}
     organizations = named or ({recorded_by} if recorded_by else set())
     categories, policies, rules = domain_of(consent)
+    signed = signature_of(consent, zone)
     return Directive(
         consent=str(consent.get("id", "")),
         version=str((consent.get("meta") or {}).get("versionId", "")),
@@ -83,7 +84,8 @@ def _directive(consent: Resource, resolve: Resolve, recorded_by: str | None, zon
         categories=categories,
         policies=policies,
         organizations=tuple(sorted(organizations)),
-        signed=signature_of(consent, zone),
+        signed=signed.start if signed else None,
+        signed_until=signed.end if signed else None,
         written="sourceReference" in consent or "sourceAttachment" in consent,
         zone=str(zone),
         root=_root(consent, resolve, zone) if binds else None,
@@ -245,12 +247,12 @@ def _policies(consent: Resource) -> tuple[str, ...]:
     return _sorted(uri for uri in uris if isinstance(uri, str))
 
 
-def signature_of(consent: Resource, zone: tzinfo) -> datetime | None:
+def signature_of(consent: Resource, zone: tzinfo) -> Span | None:
     """When it was signed, as far as it says."""
     attachment = consent.get("sourceAttachment")
     if isinstance(attachment, dict) and "creation" in attachment:
-        return read_date(attachment["creation"], zone, "Consent.sourceAttachment.creation").start
-    return read_date(consent["dateTime"], zone, "Consent.dateTime").start if "dateTime" in consent else None
+        return read_date(attachment["creation"], zone, "Consent.sourceAttachment.creation")
+    return read_date(consent["dateTime"], zone, "Consent.dateTime") if "dateTime" in consent else None
 
 
 def _concepts(concepts: object, spell: Callable[[dict[str, Any]], str] = spelled) -> list[str]:

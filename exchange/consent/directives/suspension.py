@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
-from exchange.consent.dates import EXCHANGE_ZONE
+from exchange.consent.dates import EXCHANGE_ZONE, Span
 from exchange.consent.directives.normal_form import IDENTITY_HOLD, Directive, Provision
 from exchange.consent.directives.reading import domain_of, is_about_disclosure, signature_of
 from exchange.model.errors import RecordRejected
@@ -26,7 +25,7 @@ def suspension(consent: Resource, recorded_by: str) -> Directive | None:
     if not _attempt(lambda: is_about_disclosure(consent), True):
         return None
     categories, policies, rules = _attempt(lambda: domain_of(consent), ((), (), ()))
-    signed: datetime | None = _attempt(lambda: signature_of(consent, EXCHANGE_ZONE), None)
+    signed: Span | None = _attempt(lambda: signature_of(consent, EXCHANGE_ZONE), None)
     return Directive(
         consent=str(consent["id"]),
         version="",
@@ -36,7 +35,8 @@ def suspension(consent: Resource, recorded_by: str) -> Directive | None:
         categories=categories,
         policies=policies,
         organizations=(recorded_by,),
-        signed=signed,
+        signed=signed.start if signed else None,
+        signed_until=signed.end if signed else None,
         written=True,
         zone=str(EXCHANGE_ZONE),
         root=Provision("deny", actions=_ACTIONS),
