@@ -68,6 +68,7 @@ def wait_for(process: subprocess.Popen[bytes], database: str, query: str) -> Non
             time.sleep(0.005)
 
 
+@pytest.mark.slow
 def test_every_result_is_told_and_each_under_one_key(home: Path, database: str, receiver) -> None:
     inbox, seed = receiver(lambda got: (time.sleep(0.02), (200, b"", {}))[1]), random.randrange(1 << 32)
     chance = random.Random(seed)
