@@ -12,6 +12,7 @@ from exchange.app import database_url
 from exchange.cli.common import console, settings
 from exchange.repository import accept_clock, latest_instant
 from exchange.repository import migrate as migrate_schema
+from exchange.repository import reindex as rewrite
 from exchange.repository import stop as stop_embedded
 
 app = typer.Typer(help="The PostgreSQL underneath: start, stop, bring its schema up to this version.")
@@ -34,6 +35,16 @@ def migrate() -> None:
     """Bring the schema up to this version; does nothing when it is."""
     applied = migrate_schema(database_url(settings()))
     console.print("\n".join(applied) if applied else "the schema is of this version")
+
+
+@app.command()
+def reindex() -> None:
+    """Write anew what search finds in the stored records; after an upgrade that serves other parameters."""
+    url = database_url(settings())
+    migrate_schema(url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        written = sum(rewrite(connection))
+    console.print(f"{written} records indexed")
 
 
 @app.command()

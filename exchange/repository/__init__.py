@@ -68,6 +68,7 @@ from exchange.repository.storage.items import ItemOutcome, PublishItem, PublishR
 from exchange.repository.storage.known import known_labels
 from exchange.repository.storage.parameters import parameters
 from exchange.repository.storage.plan import instant
+from exchange.repository.storage.reindex import reindex
 from exchange.repository.storage.store import remove as remove_rows
 from exchange.repository.write import publish
 
@@ -155,6 +156,7 @@ __all__ = [
     "reasons_withheld",
     "redecide_all",
     "register_participants",
+    "reindex",
     "remove_rows",
     "reprofile",
     "require_empty",

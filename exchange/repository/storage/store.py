@@ -131,6 +131,25 @@ def insert(conn: psycopg.Connection, rows: Sequence[tuple[Row, IndexRows]]) -> N
     if not rows:
         return
     _copy(conn, "resource", _RESOURCE_COLUMNS, _RESOURCE_TYPES, (_values(row) for row, _ in rows))
+    _insert_index(conn, [(Owner(row.rid, row.patient, row.class_), found) for row, found in rows])
+
+
+class Owner(NamedTuple):
+    """Whose index rows they are."""
+
+    rid: int
+    patient: int | None
+    class_: int
+
+
+def rewrite_index(conn: psycopg.Connection, rows: Sequence[tuple[Owner, IndexRows]]) -> None:
+    """Puts other index rows in the place of those that are there."""
+    for table in INDEX_TABLES if rows else ():
+        conn.execute(f"DELETE FROM {table} WHERE rid = ANY(%s)", ([owner.rid for owner, _ in rows],))
+    _insert_index(conn, rows)
+
+
+def _insert_index(conn: psycopg.Connection, rows: Sequence[tuple[Owner, IndexRows]]) -> None:
     for table, (columns, types) in _INDEX_COLUMNS.items():
         _copy(
             conn,
@@ -141,9 +160,8 @@ def insert(conn: psycopg.Connection, rows: Sequence[tuple[Row, IndexRows]]) -> N
         )
 
 
-def _index_values(rows: Sequence[tuple[Row, IndexRows]], table: str) -> Iterator[tuple[object, ...]]:
-    for row, found in rows:
-        owner = (row.rid, row.patient, row.class_)
+def _index_values(rows: Sequence[tuple[Owner, IndexRows]], table: str) -> Iterator[tuple[object, ...]]:
+    for owner, found in rows:
         for values in _of_table(found, table):
             yield (*values, *owner)
 
