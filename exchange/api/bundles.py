@@ -10,7 +10,7 @@ import orjson
 from exchange.api.messages import outcome
 from exchange.delivery.notices import explained
 from exchange.model.records import Issue
-from exchange.repository import Entry, Page, instant
+from exchange.repository import Entry, Page, Summary, instant
 
 
 def searchset(page: Page, self_url: str, issues: Sequence[Issue]) -> bytes:
@@ -40,6 +40,27 @@ def historyset(page: Page, self_url: str, issues: Sequence[Issue]) -> bytes:
     start = orjson.dumps({"resourceType": "Bundle", "type": "history", "link": links})[:-1]
     entries = [_version(entry) for entry in page.entries]
     return start + (b',"entry":[' + b",".join(entries) + b"]}" if entries else b"}")
+
+
+def document(found: Summary, base_url: str) -> bytes:
+    """The document Bundle of a summary, its Composition first (https://hl7.org/fhir/R4/documents.html)."""
+    identifier = found.composition["id"]
+    head = {
+        "resourceType": "Bundle",
+        "meta": {"profile": ["http://hl7.org/fhir/uv/ips/StructureDefinition/Bundle-uv-ips"]},
+        "identifier": {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{identifier}"},
+        "type": "document",
+        "timestamp": instant(found.at),
+    }
+    entries = [
+        _document_entry(f"{base_url}/Composition/{identifier}", orjson.dumps(found.composition)),
+        *(_document_entry(entry.full_url, entry.body) for entry in found.page.entries),
+    ]
+    return orjson.dumps(head)[:-1] + b',"entry":[' + b",".join(entries) + b"]}"
+
+
+def _document_entry(full_url: str, body: bytes) -> bytes:
+    return b'{"fullUrl":' + orjson.dumps(full_url) + b',"resource":' + body + b"}"
 
 
 def _version(entry: Entry) -> bytes:

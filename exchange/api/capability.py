@@ -15,9 +15,18 @@ from exchange.repository import parameters
 
 _SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 _DEFINITIONS = "http://hl7.org/fhir/OperationDefinition"
-_PATIENT_OPERATIONS = [
-    {"name": name, "definition": f"{_DEFINITIONS}/Patient-{name}"} for name in ("everything", "match")
-]
+_US_CORE = "http://hl7.org/fhir/us/core/OperationDefinition"
+_OPERATIONS = {
+    "Patient": {
+        "everything": f"{_DEFINITIONS}/Patient-everything",
+        "match": f"{_DEFINITIONS}/Patient-match",
+        "summary": "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
+    },
+    "Observation": {"lastn": f"{_DEFINITIONS}/Observation-lastn"},
+    "DocumentReference": {"docref": f"{_US_CORE}/docref"},
+}
+_VALIDATE = {"validate": f"{_DEFINITIONS}/Resource-validate"}
+_INTERACTIONS = ("read", "vread", "history-instance", "history-type", "search-type")
 _BULK = "http://hl7.org/fhir/uv/bulkdata"
 _REFERENCE_POLICY = ["literal", "local"]
 
@@ -115,19 +124,42 @@ def _security(service: Service) -> Mapping[str, Any]:
 
 
 def _resources() -> list[Mapping[str, Any]]:
+    return [*(_resource(name) for name in served_types()), _PROVENANCE]
+
+
+def _resource(name: str) -> Mapping[str, Any]:
+    own = sorted(parameters()[name].values(), key=lambda parameter: parameter.name)
+    return {
+        "type": name,
+        "interaction": [{"code": code} for code in _INTERACTIONS],
+        "versioning": "versioned",
+        "readHistory": True,
+        "conditionalRead": "full-support",
+        "referencePolicy": _REFERENCE_POLICY,
+        "searchInclude": ["*", *(f"{name}:{p.name}" for p in own if p.kind == "reference")],
+        "searchRevInclude": ["Provenance:target", *_pointing_at(name)],
+        "searchParam": [*_GENERAL, *({"name": p.name, "type": p.kind} for p in own)],
+        "operation": [
+            {"name": operation, "definition": definition}
+            for operation, definition in {**_OPERATIONS.get(name, {}), **_VALIDATE}.items()
+        ],
+    }
+
+
+_GENERAL = [{"name": "_id", "type": "token"}, {"name": "_lastUpdated", "type": "date"}]
+_PROVENANCE = {
+    "type": "Provenance",
+    "documentation": "Derived when it is read or included; its id is that of what it is about.",
+    "interaction": [{"code": "read"}],
+    "conditionalRead": "full-support",
+}
+
+
+def _pointing_at(name: str) -> list[str]:
+    """Parameters of other types that lead to this one."""
     return [
-        {
-            "type": name,
-            "interaction": [{"code": "read"}, {"code": "search-type"}],
-            "versioning": "versioned",
-            "readHistory": False,
-            "conditionalRead": "full-support",
-            "referencePolicy": _REFERENCE_POLICY,
-            "searchParam": [
-                {"name": parameter.name, "type": parameter.kind}
-                for parameter in sorted(parameters()[name].values(), key=lambda parameter: parameter.name)
-            ],
-            **({"operation": _PATIENT_OPERATIONS} if name == "Patient" else {}),
-        }
-        for name in served_types()
+        f"{source}:{found.name}"
+        for source, own in sorted(parameters().items())
+        for found in sorted(own.values(), key=lambda parameter: parameter.name)
+        if found.kind == "reference" and (name == "Patient" if found.subject else name in found.targets)
     ]

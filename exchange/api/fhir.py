@@ -6,7 +6,7 @@ import math
 
 import orjson
 
-from exchange.api import access, doors, histories, interactions
+from exchange.api import access, doors, histories, interactions, operations
 from exchange.api.access import Access
 from exchange.api.answering import Asked
 from exchange.api.capability import capability_statement, served_types
@@ -73,7 +73,7 @@ def _served(service: Service, held: Access, call: Call, parameters: Parameters) 
     if taken is not None:
         return taken
     wanted = interaction(call.method, call.path.removeprefix(PREFIX), served_types())
-    if call.method == "POST" and wanted.name != "match":
+    if call.method == "POST" and wanted.name == "search-type":
         parameters += form_of(call, service.limits.parameters)
     _check_format(call, parameters)
     asked = Asked(service, call, held, tuple(p for p in parameters if p[0] not in _GENERAL))
@@ -88,6 +88,7 @@ _WORK = {
     "search-type": interactions.search,
     "everything": interactions.everything,
     "match": interactions.match,
+    **operations.WORK,
 }
 
 

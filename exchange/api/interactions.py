@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from exchange.api import access
@@ -32,7 +33,7 @@ from exchange.repository import match as find_matches
 from exchange.repository import read as find
 from exchange.repository import search_for as find_page
 from exchange.repository.reading.criteria import types_asked
-from exchange.repository.reading.query import ANY, Include, parse_query
+from exchange.repository.reading.query import ANY, Include, Query, parse_query
 
 _PAGE = "_page"
 
@@ -52,17 +53,25 @@ def search(asked: Asked, wanted: Interaction) -> Answer:
     """One page of what matches; the same parameters give the same bytes whatever is hidden."""
     access.require(asked.held, wanted.type, "s")
     asked = _revealed(asked)
-    query = parse_query(wanted.type, asked.parameters, asked.call.at, wanted.id)
-    refuse_unknown(asked, query.unknown)
-    for reached in types_asked(query.where):
-        access.require(asked.held, reached, "s")
-    for include in query.includes:
-        _require_included(asked.held, include)
+    query = check_search(asked, wanted.type, asked.parameters, wanted.id)
     service = asked.service
     with opened(asked, reach(asked.held.scopes, wanted.type, "s")) as view:
         page = find_page(view, query, service.fhir_url, service.cursor_key)
         append(view.conn, query_entries(asked.who, asked.how, asked.call.text, disclosed(page)))
     return bundle(asked, Shown(_hidden(asked, page), query.path, applied(asked.parameters, page)))
+
+
+def check_search(
+    asked: Asked, resource_type: str, parameters: Sequence[tuple[str, str]], compartment: str = ""
+) -> Query:
+    """The search as it was read; raises Refusal for what is not served, or out of the token's scope."""
+    query = parse_query(resource_type, parameters, asked.call.at, compartment)
+    refuse_unknown(asked, query.unknown)
+    for reached in types_asked(query.where):
+        access.require(asked.held, reached, "s")
+    for include in query.includes:
+        _require_included(asked.held, include)
+    return query
 
 
 def _hidden(asked: Asked, page: Page) -> Page:

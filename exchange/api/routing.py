@@ -14,7 +14,19 @@ from exchange.repository import parameters
 _TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
 _ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 
-Name = Literal["capabilities", "read", "vread", "history", "search-type", "everything", "match"]
+Name = Literal[
+    "capabilities",
+    "read",
+    "vread",
+    "history",
+    "search-type",
+    "everything",
+    "match",
+    "lastn",
+    "docref",
+    "summary",
+    "validate",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,14 @@ def _of_type(method: str, name: str, rest: list[str]) -> Interaction:
             return _only(method, "POST", Interaction("search-type", name))
         case ["$match"] if name == "Patient":
             return _only(method, "POST", Interaction("match", name))
+        case ["$lastn"] if name == "Observation":
+            return _either(method, Interaction("lastn", name))
+        case ["$docref"] if name == "DocumentReference":
+            return _either(method, Interaction("docref", name))
+        case ["$validate"]:
+            return _only(method, "POST", Interaction("validate", name))
+        case [key, "$summary"] if name == "Patient" and _ID.fullmatch(key):
+            return _either(method, Interaction("summary", name, key))
         case [operation] if operation.startswith("$"):
             raise _no_operation()
         case [key] if _ID.fullmatch(key):
@@ -90,6 +110,13 @@ def _only(method: str, allowed: str, found: Interaction) -> Interaction:
     if method != allowed:
         text = f"{method} is not served here; use {allowed}" if method.isalpha() else f"use {allowed}"
         raise Refusal(405, "not-supported", text, {"Allow": "GET, HEAD" if allowed == "GET" else allowed})
+    return found
+
+
+def _either(method: str, found: Interaction) -> Interaction:
+    """An operation that changes nothing may be invoked by GET and by POST."""
+    if method not in ("GET", "POST"):
+        raise Refusal(405, "not-supported", "use GET or POST", {"Allow": "GET, HEAD, POST"})
     return found
 
 

@@ -17,8 +17,10 @@ _VALUE_SETS = ("administrative-gender", "observation-status", "nothing")
 
 
 def random_request(random: Random, material: Material) -> Request:
-    """One request: mostly searches, then reads, $everything, and what has to be refused."""
-    (way,) = random.choices((_search, _read, _versions, _everything, _refused), (55, 15, 12, 10, 8))
+    """One request: mostly searches, then reads, histories, operations, and what has to be refused."""
+    (way,) = random.choices(
+        (_search, _read, _versions, _operation, _everything, _refused), (50, 15, 11, 8, 9, 7)
+    )
     return way(random, material)
 
 
@@ -186,6 +188,23 @@ def _versions(random: Random, material: Material) -> Request:
     )
     given = tuple((name, value) for share, name, value in drawn if _chance(random, share))
     return Request("GET", random.choice((path, f"{kind}/_history")), given, (), random.choice((1, 2, 4)))
+
+
+def _operation(random: Random, material: Material) -> Request:
+    """An operation about one person, by GET."""
+    patient = _id(random, material, "Patient")
+    if _chance(random, 0.4):
+        return Request("GET", f"Patient/{patient}/$summary")
+    asked = ("patient", patient)
+    if _chance(random, 0.6):
+        drawn = (
+            (0.5, "max", random.choice(("1", "2", "9"))),
+            (0.3, *_criterion(random, material, "Observation")),
+        )
+        given = tuple((name, value) for share, name, value in drawn if _chance(random, share))
+        return Request("GET", "Observation/$lastn", (asked, *given))
+    start = ("start", _instant(random, material)[:10])
+    return Request("GET", "DocumentReference/$docref", (asked, start) if _chance(random, 0.5) else (asked,))
 
 
 def _everything(random: Random, material: Material) -> Request:

@@ -56,12 +56,14 @@ from exchange.repository.reading.chosen import Chosen, Wanted, chosen, seen_pair
 from exchange.repository.reading.cursor import CursorRefused
 from exchange.repository.reading.everything import everything
 from exchange.repository.reading.history import history, is_gone, read_version
+from exchange.repository.reading.lastn import lastn
 from exchange.repository.reading.match import Described, Identity, Matches, match
 from exchange.repository.reading.page import Entry, Page, searchset
 from exchange.repository.reading.read import Found, found_of, read
 from exchange.repository.reading.reader import Lent, Reader, reader
 from exchange.repository.reading.scoping import Criteria, scope_criteria, scope_setting
 from exchange.repository.reading.search import search, search_for
+from exchange.repository.reading.summary import Summary, summary
 from exchange.repository.reading.syntax import BadSearch
 from exchange.repository.reading.view import Served
 from exchange.repository.storage.items import ItemOutcome, PublishItem, PublishResult
@@ -108,6 +110,7 @@ __all__ = [
     "Reprofiled",
     "Served",
     "Steady",
+    "Summary",
     "Wanted",
     "Word",
     "accept_clock",
@@ -138,6 +141,7 @@ __all__ = [
     "joined_since",
     "kept_of",
     "known_labels",
+    "lastn",
     "late_disclosures",
     "latest_instant",
     "link_patients",
@@ -172,6 +176,7 @@ __all__ = [
     "settle_overlay",
     "still_told",
     "stop",
+    "summary",
     "unapplied",
     "url_with",
     "viewers",

@@ -51,7 +51,14 @@ def test_values_are_those_of_the_records_in_the_syntax_of_search():
 
 def test_every_exit_is_asked(requests):
     ways = {(r.method, r.path.split("/")[-1]) for r in requests if r.path.startswith(("Patient", "Obs"))}
-    for way in (("GET", "Patient"), ("POST", "_search"), ("GET", "$everything"), ("GET", "_history")):
+    for way in (
+        ("GET", "Patient"),
+        ("POST", "_search"),
+        ("GET", "$everything"),
+        ("GET", "_history"),
+        ("GET", "$summary"),
+        ("GET", "$lastn"),
+    ):
         assert way in ways
     assert {"GET", "HEAD", "POST", "PUT", "DELETE"} == {r.method for r in requests}
     assert {name for r in requests for name, _ in r.headers} >= {"If-None-Match", "If-Modified-Since"}

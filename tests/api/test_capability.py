@@ -23,10 +23,9 @@ def test_it_is_a_valid_capabilitystatement_and_needs_no_token(statement):
 def test_every_type_and_parameter_it_names_is_served(statement, ask, software, token_of):
     token = token_of(software)
     for resource in statement["rest"][0]["resource"]:
-        if {"code": "search-type"} not in resource["interaction"]:
-            continue
-        assert ask(software, resource["type"], token=token).status_code == 200
-        for parameter in resource["searchParam"]:
+        for parameter in resource.get("searchParam", ()):
+            if parameter["name"] in ("_id", "_lastUpdated"):
+                continue
             word = "=http://loinc.org|1$2026" if parameter["type"] == "composite" else ":missing=true"
             missing = f"{resource['type']}?{parameter['name']}{word}"
             assert ask(software, missing, token=token).status_code == 200, missing
@@ -36,3 +35,57 @@ def test_a_type_it_does_not_name_is_not_served(statement, ask, software):
     named = {resource["type"] for resource in statement["rest"][0]["resource"]}
     assert "AuditEvent" not in named
     assert ask(software, "AuditEvent").status_code == 404
+
+
+def _asked(resource, key):
+    """A request for every interaction, operation and inclusion that the statement names of a type."""
+    kind = resource["type"]
+    interactions = {
+        "read": f"{kind}/{key}",
+        "vread": f"{kind}/{key}/_history/1",
+        "history-instance": f"{kind}/{key}/_history",
+        "history-type": f"{kind}/_history",
+        "search-type": kind,
+    }
+    for interaction in resource["interaction"]:
+        yield "GET", interactions[interaction["code"]], {}
+    for include in resource.get("searchInclude", ()):
+        yield "GET", f"{kind}?_include={include}", {}
+    for include in resource.get("searchRevInclude", ()):
+        yield "GET", f"{kind}?_revinclude={include}", {}
+    for operation in resource.get("operation", ()):
+        if operation["name"] != "export":  # tests of the export ask for it
+            yield _OPERATIONS[operation["name"]](kind, key)
+
+
+_BODY = {"resourceType": "Patient", "name": [{"family": "Ames", "given": ["Ana"]}], "birthDate": "1980-01-01"}
+_OPERATIONS = {
+    "everything": lambda kind, key: ("GET", f"{kind}/{key}/$everything", {}),
+    "summary": lambda kind, key: ("GET", f"{kind}/{key}/$summary", {}),
+    "match": lambda kind, key: ("POST", f"{kind}/$match", {"json": _BODY}),
+    "lastn": lambda kind, key: ("GET", f"{kind}/$lastn?patient={key}", {}),
+    "docref": lambda kind, key: ("GET", f"{kind}/$docref?patient={key}", {}),
+    "validate": lambda kind, key: ("POST", f"{kind}/$validate", {"json": {"resourceType": kind}}),
+}
+
+
+def test_every_interaction_inclusion_and_operation_it_names_is_served(statement, ask, software, token_of):
+    token, key = token_of(software), "00000000-0000-5000-8000-000000000000"
+    for resource in statement["rest"][0]["resource"]:
+        if resource["type"] == "Group":  # written too: tests of panels ask for it
+            continue
+        for method, path, options in _asked(resource, key):
+            answer = ask(software, path, method=method, token=token, **options)
+            assert answer.status_code in (200, 404), path
+            codes = [issue["code"] for issue in answer.json().get("issue", ())]
+            assert "not-supported" not in codes, path
+
+
+def test_an_operation_it_does_not_name_is_not_served(statement, ask, software, token_of):
+    token = token_of(software)
+    for resource in statement["rest"][0]["resource"]:
+        named = {operation["name"] for operation in resource.get("operation", ())}
+        for name in _OPERATIONS.keys() - named:
+            method, path, _ = _OPERATIONS[name](resource["type"], "7")
+            answer = ask(software, path, method=method, token=token)
+            assert answer.json()["issue"][0]["code"] == "not-supported", path

@@ -97,6 +97,12 @@ def _torn(found: _Found, query: Query) -> bool:
     return hidden or (whole and found.total != len(found.matches))
 
 
+def first_of(reader: Reader, query: Query) -> list[Served]:
+    """The resources of the first page alone, with nothing around them."""
+    rows = _rows(reader, query, statement_of(reader, query), b"")
+    return serve(reader, [row for row, _ in rows[: query.count]])
+
+
 def statement_of(reader: Reader, query: Query) -> Statement:
     """The search as SQL; people it speaks of are looked up now."""
     arguments = Arguments()
