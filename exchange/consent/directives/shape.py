@@ -48,7 +48,8 @@ def _check_elements(node: dict[str, Any], type_name: str, path: str) -> None:
     if any(name.removeprefix("_") not in elements for name in node):
         raise RecordRejected("an element that R4 does not have here", expression=path)
     for name in elements:
-        if name in node and not node[name]:
+        no_exceptions = name == "provision" and node.get(name) == []
+        if name in node and not node[name] and not no_exceptions:
             raise RecordRejected("an element that says nothing", expression=f"{path}.{name}")
         if f"_{name}" in node and name not in node:
             raise RecordRejected("its value is left out", code="not-supported", expression=f"{path}.{name}")
