@@ -14,6 +14,7 @@ from typing import Any
 from exchange.consent import Rules
 from exchange.content import parse_partner
 from exchange.formats import Rejected, split
+from exchange.formats.table_layout import Layout
 from exchange.mapping import load_maps
 from exchange.model.errors import ContentError
 from exchange.model.fhir import reference_to
@@ -129,7 +130,7 @@ def new_partner(
     today: str,
     match: str | None = None,
     proposal: tuple[str, list[str]] | None = None,
-    delimiter: str = ",",
+    saved: Layout | None = None,
 ) -> list[Path]:
     """Writes `mappings/<code>/` to start from and returns the files; raises ContentError if it is there."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{1,40}", code):
@@ -148,7 +149,7 @@ def new_partner(
         format=format_,
         map="records.map.yaml" if delimited else _SHARED_MAPS[format_],
         match=match or _PATTERNS[format_],
-        key=_key(proposal) + _options(delimiter) if delimited else "",
+        key=_key(proposal) + _saved(saved or Layout()) if delimited else "",
     )
     parse_partner(code, text, f"mappings/{code}/partner.yaml")
     for name in ("samples", "expected", "codes"):
@@ -165,8 +166,14 @@ def _key(proposal: tuple[str, list[str]] | None) -> str:
     return f"\n    key: {json.dumps(proposal[1], ensure_ascii=False)}" if proposal[1] else ""
 
 
-def _options(delimiter: str) -> str:
-    return "" if delimiter == "," else f"\n    options: {{delimiter: {json.dumps(delimiter)}}}"
+def _saved(saved: Layout) -> str:
+    """`encoding` and `options` where the file was not saved as most are."""
+    plain = Layout()
+    encoding = "" if saved.encoding == plain.encoding else f"\n    encoding: {saved.encoding}"
+    delimiter = [f"delimiter: {json.dumps(saved.delimiter)}"] if saved.delimiter != plain.delimiter else []
+    skip = [f"skip: {saved.skip}"] if saved.skip else []
+    options = ", ".join(delimiter + skip)
+    return encoding + (f"\n    options: {{{options}}}" if options else "")
 
 
 def _write(path: Path, text: str) -> Path:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from exchange.formats.profile import Column
-from exchange.formats.recognise import Recognised, recognise
+from exchange.formats.profile import ROUNDED, Column
+from exchange.formats.recognise import SERIAL, Recognised, recognise
 from exchange.model.errors import ContentError
 
 Found = Mapping[str, Recognised]
@@ -18,24 +18,43 @@ format: delimited
 entries:
 """
 
+_NUMBERS = ("patient_id", "record_id", "ssn", "npi")
 _WORDS = ("and", "or", "not", "if", "else", "in", "as", "matches", "true", "false")
 
 
 def propose(columns: Sequence[Column], file: str) -> tuple[str, list[str]]:
     """The map as YAML and the columns that make a row the same one; ContentError if nobody is numbered."""
-    recognised = recognise(columns)
+    recognised = [item for item in recognise(columns) if _can_be_named(item.column)]
     found = {item.role: item for item in recognised}
     person = found.get("patient_id") or found.get("record_id")
-    if person is None or any("]" in column.name for column in columns):
+    rounded = next((found[role] for role in _NUMBERS if _is_rounded(found.get(role))), None)
+    if rounded is not None:
+        raise ContentError(
+            "its long numbers are rounded (1.2E+11), so that people cannot be told apart:"
+            " have the column saved as text",
+            file=file, field=rounded.column.name,
+        )  # fmt: skip
+    if person is None:
         raise ContentError(
             "no column looks like the number of a person: name one `patient id`",
             file=file, valid=[column.name for column in columns],
         )  # fmt: skip
     parts = [_HEAD, _patient(person, found)]
-    parts += [made for make in (_immunization, _observation, _condition) if (made := make(person, found))]
+    events = [made for make in (_immunization, _observation, _condition) if (made := make(person, found))]
+    parts += events
     parts.append(_comments(columns, recognised))
-    own = found.get("record_id", person)
-    return "".join(parts), [own.column.name] if own.column.unique else []
+    # A table of events has many rows of one person: the person's number makes no row the same one.
+    own = found.get("record_id") or (None if events else person)
+    return "".join(parts), [own.column.name] if own is not None and own.column.unique else []
+
+
+def _can_be_named(column: Column) -> bool:
+    """A path of a map has no place for a bracket or a line break in the name of a column."""
+    return not any(mark in column.name for mark in "]\r\n")
+
+
+def _is_rounded(item: Recognised | None) -> bool:
+    return item is not None and item.column.looks_like == ROUNDED
 
 
 def _path(item: Recognised) -> str:
@@ -50,6 +69,8 @@ def _quoted(expression: str) -> str:
 
 def _date(item: Recognised, function: str = "date") -> str:
     form = item.date_format
+    if form == SERIAL:
+        return _quoted(f"{_path(item)} | excel_date")
     return _quoted(f"{_path(item)} | {function}" + (f'("{form}")' if form not in ("", "%Y-%m-%d") else ""))
 
 
@@ -201,5 +222,9 @@ def _condition(person: Recognised, found: Found) -> str:
 
 def _comments(columns: Sequence[Column], recognised: Sequence[Recognised]) -> str:
     known = {item.column.name for item in recognised}
-    lines = [f"#   {c.name}: {c.looks_like}, {c.filled:.0%} filled" for c in columns if c.name not in known]
+    lines = [
+        f"#   {' '.join(c.name.split())}: {c.looks_like}, {c.filled:.0%} filled"
+        for c in columns
+        if c.name not in known
+    ]
     return "".join(f"{line}\n" for line in ["# Columns not recognised:", *lines]) if lines else ""

@@ -13,7 +13,8 @@ from exchange.app.partners import Checked, check_partner, new_partner
 from exchange.app.proposing import propose
 from exchange.content import load_partners, read_tree
 from exchange.formats.kind import kind_of
-from exchange.formats.profile import guess_delimiter, profile_table
+from exchange.formats.profile import profile_table
+from exchange.formats.table_layout import Layout, layout
 from exchange.model.errors import ContentError
 from exchange.model.records import Document, Files, Format
 
@@ -28,6 +29,8 @@ class Wish:
     folder: str
     format: Format
     delimiter: str = ","
+    encoding: str = "utf-8"
+    skip: int = 0
     map: str = ""
     key: tuple[str, ...] = ()
 
@@ -47,9 +50,9 @@ def recognised(code: str, folder: str, name: str, payload: bytes) -> Wish:
         raise ContentError("the sample is in no format that the exchange reads", field="sample")
     if format_ != "delimited":
         return Wish(code, folder, format_)
-    delimiter = guess_delimiter(payload)
-    text, key = propose(profile_table(payload, delimiter), name)
-    return Wish(code, folder, format_, delimiter, text, tuple(key))
+    saved = layout(payload)
+    text, key = propose(profile_table(payload, saved), name)
+    return Wish(code, folder, format_, saved.delimiter, saved.encoding, saved.skip, text, tuple(key))
 
 
 def try_wish(exchange: Exchange, wish: Wish, today: str, name: str, payload: bytes) -> Tried:
@@ -74,7 +77,7 @@ def wish_to_json(wish: Wish) -> str:
     return json.dumps(
         {
             "code": wish.code, "folder": wish.folder, "format": wish.format, "delimiter": wish.delimiter,
-            "key": wish.key,
+            "encoding": wish.encoding, "skip": wish.skip, "key": wish.key,
         }
     )  # fmt: skip
 
@@ -97,6 +100,5 @@ def _files(wish: Wish, today: str) -> Files:
 
 def _write(home: Path, wish: Wish, today: str) -> list[Path]:
     proposal = (wish.map, list(wish.key)) if wish.format == "delimited" else None
-    return new_partner(
-        home, wish.code, wish.format, wish.folder, today, proposal=proposal, delimiter=wish.delimiter
-    )
+    saved = Layout(wish.delimiter, wish.encoding, wish.skip)
+    return new_partner(home, wish.code, wish.format, wish.folder, today, proposal=proposal, saved=saved)

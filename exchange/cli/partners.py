@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, get_args
@@ -23,7 +24,8 @@ from exchange.app.proposing import propose
 from exchange.cli.common import JsonOption, PartnerArgument, console, print_json, settings, table
 from exchange.connectors import unset_in_channels, unset_names
 from exchange.content import read_samples
-from exchange.formats.profile import guess_delimiter, profile_table
+from exchange.formats.profile import profile_table
+from exchange.formats.table_layout import layout
 from exchange.model.errors import ContentError
 from exchange.model.partner import DEFAULT_TIMEZONE
 from exchange.model.records import Format
@@ -127,11 +129,11 @@ def new(
     if folder is None and from_ is None:
         raise ContentError("say where the files are", field="folder")
     folder = folder or str((from_ or Path()).parent)
-    proposal, delimiter = None, ","
+    proposal, saved = None, None
     if from_:
         payload = from_.read_bytes()
-        delimiter = guess_delimiter(payload)
-        proposal = propose(profile_table(payload, delimiter), from_.name)
+        saved = layout(payload)
+        proposal = propose(profile_table(payload, saved), from_.name)
     home = settings().home / "mappings"
     local = Path(folder).resolve()
     path = folder if "://" in folder else str(local)
@@ -141,7 +143,7 @@ def new(
     seen = survey(local, told) if match is None and local.is_dir() else None
     kind = told or (seen.format if seen else "delimited")
     pattern = match or (seen.match if seen else None)
-    for written in new_partner(home, code, kind, path, today, pattern, proposal, delimiter):
+    for written in new_partner(home, code, kind, path, today, pattern, proposal, saved):
         console.print(f"wrote {written.relative_to(home.parent)}", highlight=False)
     if seen is not None:
         _tell(seen)
@@ -171,12 +173,16 @@ def profile(
     delimiter: Annotated[
         str | None, typer.Option(help="What stands between two columns (default: as the header looks).")
     ] = None,
-    encoding: Annotated[str, typer.Option(help="Encoding of the file.")] = "utf-8",
+    encoding: Annotated[
+        str | None, typer.Option(help="Encoding of the file (default: as its bytes look).")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Say what the columns of a spreadsheet look like, to write its map; shows no value of it."""
     payload = file.read_bytes()
-    columns = profile_table(payload, delimiter or guess_delimiter(payload, encoding), encoding)
+    seen = layout(payload)
+    saved = replace(seen, delimiter=delimiter or seen.delimiter, encoding=encoding or seen.encoding)
+    columns = profile_table(payload, saved)
     if json:
         print_json(columns)
         return

@@ -28,13 +28,7 @@ def rows(
     >>> [(line, row["id"]) for line, row, problem in rows(b"id,name\\n1,A\\n2,B\\n", "utf-8", {})]
     [(2, '1'), (3, '2')]
     """
-    reader = csv.reader(
-        io.StringIO(_text(payload, encoding), newline=""),
-        delimiter=options.get("delimiter", ","),
-        quotechar=options.get("quote", '"'),
-    )
-    for _ in range(options.get("skip", 0)):
-        _next(reader)
+    reader = _reader(payload, encoding, options)
     columns = options.get("columns") or _header(reader)
     width = len(columns)
     while True:
@@ -42,10 +36,29 @@ def rows(
         values = _next(reader)
         if values is None:
             return
+        if not any(map(str.strip, values)):
+            # A row of nothing says nothing: spreadsheets end with many.
+            continue
         if len(values) == width:
             yield line, dict(zip(columns, values, strict=True)), None
-        elif values:
+        else:
             yield line, {"values": values}, _wrong_width(len(values), width)
+
+
+def header_of(payload: bytes, encoding: str, options: Mapping[str, Any]) -> list[str]:
+    """The names of the columns; RecordRejected for an empty file and for a name that stands twice."""
+    return _header(_reader(payload, encoding, options))
+
+
+def _reader(payload: bytes, encoding: str, options: Mapping[str, Any]) -> CsvReader:
+    reader = csv.reader(
+        io.StringIO(_text(payload, encoding), newline=""),
+        delimiter=options.get("delimiter", ","),
+        quotechar=options.get("quote", '"'),
+    )
+    for _ in range(options.get("skip", 0)):
+        _next(reader)
+    return reader
 
 
 def _next(reader: CsvReader) -> list[str] | None:
@@ -73,9 +86,11 @@ def _text(payload: bytes, encoding: str) -> str:
 
 
 def _header(reader: CsvReader) -> list[str]:
-    columns = [name.strip() for name in _next(reader) or []]
+    found = [name.strip() for name in _next(reader) or []]
+    # Columns without a name are known by their place: spreadsheets end with several.
+    columns = [name or f"column {place}" for place, name in enumerate(found, start=1)]
     twice = sorted({name for name in columns if columns.count(name) > 1})
-    if not columns or twice:
+    if not any(found) or twice:
         what = f"column {twice[0]} stands twice in the header" if twice else "the file is empty"
         raise RecordRejected(what, code="structure", position="line 1")
     return columns

@@ -36,7 +36,9 @@ def kind_of(payload: bytes) -> Format | None:
 
 
 def _is_table(head: bytes) -> bool:
-    first, line_end, _ = head.partition(b"\n")
+    first, line_end, _ = head.replace(b"\r", b"\n").partition(b"\n")
+    # Of a very wide table the beginning holds no whole line.
+    line_end = line_end or head[BEGINNING - 200 :][:1]
     separated = any(mark in first for mark in (b",", b";", b"\t", b"|"))
     return (
         separated and bool(line_end) and not head.startswith((b"<", b"{", b"[")) and not _BINARY.search(head)

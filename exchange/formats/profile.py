@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from exchange.formats.delimited import header_of
+from exchange.formats.table_layout import Layout, layout
 from exchange.model.errors import RecordRejected
 
+ROUNDED = "rounded number"
+"""A number as a spreadsheet rounds long ones: 1.23457E+11."""
 # What a column looks like when nearly all of its values match; the first that fits is told.
 _KINDS = {
     "date %Y-%m-%d": r"\d{4}-\d{2}-\d{2}",
@@ -18,6 +22,9 @@ _KINDS = {
     "date %d-%m-%Y": r"\d{1,2}-(?:0?[1-9]|1[0-2])-\d{4}",
     "date %m/%d/%y": r"(?:0?[1-9]|1[0-2])/\d{1,2}/\d{2}",
     "date %Y%m%d": r"(?:19|20)\d{6}",
+    "date %m/%d/%Y %H:%M": r"(?:0?[1-9]|1[0-2])/\d{1,2}/\d{4} \d{1,2}:\d{2}",
+    "date %m/%d/%Y %I:%M %p": r"(?i)(?:0?[1-9]|1[0-2])/\d{1,2}/\d{4} \d{1,2}:\d{2} [ap]m",
+    "date %d-%b-%Y": r"(?i)\d{1,2}-(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)-\d{4}",
     "time": r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*",
     "social security number": r"\d{3}-\d{2}-\d{4}",
     "phone": r"(?:\+?1[ .-]?)?\(?\d{3}\)?[ .-]?\d{3}[ .-]\d{4}",
@@ -28,8 +35,8 @@ _KINDS = {
     "LOINC code": r"\d{1,5}-\d",
     "ZIP code": r"\d{5}(?:-\d{4})?",
     "number": r"-?\d+(?:\.\d+)?",
+    ROUNDED: r"-?\d(?:[.,]\d+)?E\+\d{1,3}",
 }
-DELIMITERS = (",", ";", "\t", "|")
 _NEARLY_ALL = 0.95
 _FEW = 12
 
@@ -46,28 +53,21 @@ class Column:
     looks_like: str
 
 
-def guess_delimiter(payload: bytes, encoding: str = "utf-8") -> str:
-    """What stands between the columns: of comma, semicolon, tab and bar the one that the header has most of.
-
-    >>> guess_delimiter(b"id;name, first;born\\n1;Roe, Ann;1980\\n")
-    ';'
-    """
-    header = payload.decode(encoding, "replace").partition("\n")[0]
-    return max(DELIMITERS, key=header.count)
-
-
-def profile_table(payload: bytes, delimiter: str = ",", encoding: str = "utf-8") -> list[Column]:
-    """One Column per column of the table, in order; raises RecordRejected when it is no table.
+def profile_table(payload: bytes, saved: Layout | None = None) -> list[Column]:
+    """One Column per column, in order; raises RecordRejected for what no run could read.
 
     >>> profile_table(b"id,born\\n1,1980-01-02\\n2,\\n")[1]
     Column(name='born', filled=0.5, distinct=1, longest=10, unique=True, looks_like='date %Y-%m-%d')
     """
+    saved = saved or layout(payload)
+    options = {"delimiter": saved.delimiter, "skip": saved.skip}
+    names = header_of(payload, saved.encoding, options)
     try:
         frame = pd.read_csv(
-            io.BytesIO(payload), sep=delimiter, encoding=encoding, dtype=str, keep_default_na=False,
-            on_bad_lines="skip",
+            io.BytesIO(payload), sep=saved.delimiter, encoding=saved.encoding, skiprows=saved.skip,
+            header=0, names=names, index_col=False, dtype=str, keep_default_na=False, on_bad_lines="skip",
         )  # fmt: skip
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError):
         raise RecordRejected("this is not a delimited table in that encoding", code="structure") from None
     return [_column(str(name), frame[name].str.strip()) for name in frame.columns]
 

@@ -18,8 +18,15 @@ from exchange.formats.profile import Column
 
 NAMED, NEARLY, SHAPED, CONFIRMED = 0.85, 0.65, 0.6, 0.1
 SURE = 0.5
+SERIAL = "excel"
+"""The format of a date that was saved as the number of days since 1899-12-30."""
 _NOISE = frozenset({"cd", "nm", "nbr", "txt"})
 """What database columns end with and what says nothing."""
+_OWNER = re.compile(
+    r"^(?:(?:patient|pat|pt|client|customer|recip|recipient|student|member|paciente) )(?:address )?"
+)
+_ANYBODYS = frozenset({"id", "number", "name", "order id", "no", "test", "status"})
+"""Names that mean something else when a person stands before them."""
 _TELLING = {"email": "e-mail", "ssn": "social security number", "sex": "sex", "icd10": "ICD-10-CM code"}
 """Roles that the shape of the values tells without a name."""
 
@@ -76,7 +83,8 @@ def recognise(columns: Sequence[Column]) -> list[Recognised]:
 
 def _judge(column: Column, role: Role) -> Recognised | None:
     kind, _, form = column.looks_like.partition(" %")
-    fits = column.looks_like in role.shapes or kind in role.shapes
+    serial = "date" in role.shapes and column.looks_like == "ZIP code"
+    fits = column.looks_like in role.shapes or kind in role.shapes or serial
     empty = column.looks_like == "nothing"
     if role.needs_shape and not fits and not empty:
         return None
@@ -89,15 +97,23 @@ def _judge(column: Column, role: Role) -> Recognised | None:
         confidence, reason = SHAPED, f"values look like {column.looks_like}"
     else:
         return None
+    if serial:
+        told = reason.replace("values look like ZIP code", "five digits, days as Excel counts them")
+        return Recognised(column, role.name, NEARLY, told, SERIAL)
     return Recognised(column, role.name, round(confidence, 2), reason, f"%{form}" if kind == "date" else "")
 
 
 def _named(name: str, names: Iterable[str]) -> tuple[float, str] | None:
     words = plain(name)
+    # `recip address city` and `Patient_city` say whose city it is.
+    bare = _OWNER.sub("", words)
     best: tuple[float, str] | None = None
     for known in names:
         if words == known or words.replace(" ", "") == known.replace(" ", ""):
             return NAMED, f"named `{known}`"
+        if bare != words and bare == known and known not in _ANYBODYS:
+            best = NAMED - CONFIRMED, f"named `{known}` of a person"
+            continue
         if len(known) > 4 and re.search(rf"(^| ){re.escape(known)}( |$)", words):
             # The more of the name is explained, the surer.
             score = NEARLY * (0.7 + 0.3 * len(known) / len(words))

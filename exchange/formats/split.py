@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -29,6 +30,7 @@ from exchange.model.records import Document, Format, SourceRecord
 Split = Iterator[SourceRecord | Rejected]
 # A row of PostgreSQL's indexes holds 2,700 bytes, in which the key has up to four for a character.
 _LONGEST_KEY = 500
+_ROUNDED = re.compile(r"-?\d(?:[.,]\d+)?E\+\d{1,3}")
 
 
 def split(document: Document, feed: Feed, partner: Partner) -> Split:
@@ -107,6 +109,10 @@ def _split_delimited(document: Document, feed: Feed, partner: Partner) -> Split:
 def _row_key(row: Mapping[str, str | list[str]], columns: tuple[str, ...]) -> str | RecordRejected:
     values = [str(row.get(column, "")).strip() for column in columns]
     empty = [column for column, value in zip(columns, values, strict=True) if not value]
+    if any(map(_ROUNDED.fullmatch, values)):
+        # 1.23457E+11: a spreadsheet has rounded the number, and two people have become one.
+        problem = "the key is a rounded number (1.2E+11): have the partner save the column as text"
+        return RecordRejected(problem, code="value", expression=", ".join(columns))
     if empty:
         return RecordRejected(f"key column {', '.join(empty)} is empty", code="required", expression=empty[0])
     return "|".join(values)

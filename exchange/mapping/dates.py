@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, timedelta, timezone, tzinfo
+from datetime import date as _date
 from datetime import datetime as _datetime
 
 _TIME = re.compile(
@@ -36,6 +37,18 @@ def days_after(text: str, days: str) -> str | None:
     """
     day = _date_part(_time_parts(text))
     return (_datetime.fromisoformat(day) + timedelta(int(days))).date().isoformat() if len(day) > 7 else None
+
+
+def excel_date(text: str) -> str:
+    """The day of a date that a spreadsheet saved as a number.
+
+    >>> excel_date("26035"), excel_date("46024.5")
+    ('1971-04-12', '2026-01-02')
+    """
+    days = int(float(text))
+    if not 1 <= days <= 100_000:
+        raise ValueError("not a day as a spreadsheet counts it")
+    return (_date(1899, 12, 30) + timedelta(days)).isoformat()
 
 
 def datetime(text: str, *formats: str, zone: tzinfo) -> str:

@@ -22,6 +22,7 @@ GIVES = {
     "base64": "base64Binary",
     "date": "date",
     "days_after": "date",
+    "excel_date": "date",
     "datetime": "dateTime",
     "instant": "instant",
     "later": "instant",

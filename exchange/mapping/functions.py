@@ -13,7 +13,7 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-from exchange.mapping.dates import date, datetime, days_after, instant, later, time, until
+from exchange.mapping.dates import date, datetime, days_after, excel_date, instant, later, time, until
 from exchange.model.hl7_tables import is_listed
 from exchange.model.ucum import is_ucum
 
@@ -278,7 +278,7 @@ FUNCTIONS: dict[str, Function] = {
     for function in (
         upper, lower, title, replace, match, split, join, first, last, unique, least, words, concat, integer,
         decimal, number, boolean, uri, token, div, base64, date, datetime, instant, time,
-        later, minutes, repeats, until, greatest, dotted, table, ucum, days_after,
+        later, minutes, repeats, until, greatest, dotted, table, ucum, days_after, excel_date,
     )
 }  # fmt: skip
 WHOLE = frozenset({"join", "first", "last", "unique", "least", "greatest", "words", "concat"})

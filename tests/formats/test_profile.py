@@ -37,5 +37,5 @@ def test_no_value_of_the_table_is_told():
 
 
 def test_what_is_no_table_is_refused():
-    with pytest.raises(RecordRejected, match="not a delimited table"):
+    with pytest.raises(RecordRejected, match="the file is empty"):
         profile_table(b"")

@@ -1,0 +1,64 @@
+"""How a spreadsheet was saved: its encoding, what stands between columns, what stands before the header."""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+from statistics import median
+
+DELIMITERS = (",", ";", "\t", "|")
+_LINES = 30
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """As `encoding` and `options` of a delimited feed say it; `skip` counts lines before the header."""
+
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    skip: int = 0
+
+
+def layout(payload: bytes) -> Layout:
+    """What a file looks like; UTF-8 where its bytes are that, else what its mark or Windows says.
+
+    >>> layout(b"id;name, first;born\\n1;Roe, Ann;1980\\n")
+    Layout(delimiter=';', encoding='utf-8', skip=0)
+    >>> layout("Report of May\\nsep=;\\nid;n\\xe9;x\\n1;a;b\\n".encode("cp1252"))
+    Layout(delimiter=';', encoding='cp1252', skip=2)
+    """
+    encoding = _encoding(payload)
+    lines = _lines(payload, encoding)
+    counts = {mark: [line.count(mark) for line in lines] for mark in DELIMITERS}
+    delimiter = max(DELIMITERS, key=lambda mark: (median(counts[mark]), sum(counts[mark]))) if lines else ","
+    return Layout(delimiter, encoding, _before_header(counts[delimiter]))
+
+
+def _encoding(payload: bytes) -> str:
+    marked = next((name for mark, name in _MARKS if payload.startswith(mark)), None)
+    if marked:
+        return marked
+    try:
+        payload.decode("utf-8")
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
+
+
+def _lines(payload: bytes, encoding: str) -> list[str]:
+    """The first lines; of a very long one only a beginning."""
+    text = payload[: 1 << 20].decode("utf-8-sig" if encoding == "utf-8" else encoding, "replace")
+    return text.splitlines()[:_LINES]
+
+
+def _before_header(counts: list[int]) -> int:
+    """Lines that have not nearly as many columns as those that follow: titles, dates, `sep=;`."""
+    usual = median(counts) if counts else 0
+    return (
+        next((index for index, count in enumerate(counts) if 2 * count >= usual and count), 0) if usual else 0
+    )
