@@ -53,7 +53,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     found = Table(title=title, title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        found.add_column(column, justify="right" if numeric else "left")
+        # Long words are broken, not cut: a file's name ends with the line.
+        found.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         found.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
     console.print(found)

@@ -74,7 +74,8 @@ def positions(record: SourceRecord, observed: Maps) -> list[Position]:
     if kind == "hl7v2":
         return list(_segments(run.root.segments))
     if kind == "delimited":
-        return list(_cells(run.root))
+        joins = observed.partner.feeds[record.feed].joins()
+        return list(_cells(run.root, {name for join in joins for name in (join.by, *join.take)}))
     if kind == "ccda":
         return list(_document(run.root, run.seen))
     return list(_members(run.roots or [run.root], run.seen))
@@ -99,9 +100,10 @@ def _segments(segments: Iterable[Any]) -> Iterator[Position]:
                 yield Position(f"{name}-{number}", number in seen, number in _CONTENT.get(name, ()))
 
 
-def _cells(row: SeenRow) -> Iterator[Position]:
+def _cells(row: SeenRow, joining: set[str]) -> Iterator[Position]:
+    """The filled cells; a column that other files are joined by, or that comes from one, is nobody's loss."""
     for name, text in dict.items(row):
-        if text and str(text).strip():
+        if text and str(text).strip() and (name in row.seen or name not in joining):
             yield Position(name, name in row.seen, not _BOOKKEEPING.fullmatch(name))
 
 

@@ -6,8 +6,9 @@ import json
 
 from exchange.mapping import map_record
 from exchange.mapping.coverage import lost, positions, unread
-from exchange.mapping.load import observed_maps
-from tests.mapping.support import mapped, maps_of, record_of
+from exchange.mapping.load import load_maps, observed_maps
+from exchange.model.partner import Feed
+from tests.mapping.support import mapped, maps_of, partner_of, record_of
 
 HL7_MAP = """\
 format: hl7v2
@@ -124,3 +125,20 @@ def test_no_position_holds_a_value():
     names = " ".join(position.name for position in found("ccda", CDA_MAP, DOCUMENT))
     assert "Asthma" not in names
     assert "1980" not in names
+
+
+def test_columns_that_only_join_files_are_no_loss():
+    join = [{"file": "Project.csv", "by": "project", "take": ["kind", "owner"]}]
+    feed = Feed(format="delimited", map="feed.map.yaml", options={"join": join})
+    entry = "  patient:\n    resource: Patient\n    id: key\n    set: {language: kind}\n"
+    partner = partner_of("delimited").model_copy(update={"feeds": {"feed": feed}})
+    observed = observed_maps(
+        load_maps({"example/feed.map.yaml": f"format: delimited\nentries:\n{entry}"}, partner)
+    )
+    row = '{"key": "7", "project": "P1", "kind": "en", "owner": "O1", "remark": "x"}'
+    found = positions(record_of("delimited", row), observed)
+    assert [(position.name, position.read) for position in found] == [
+        ("key", True),
+        ("kind", True),
+        ("remark", False),
+    ]
