@@ -60,7 +60,7 @@ def _search(random: Random, material: Material) -> Request:
         given.append(("_id", ",".join(_id(random, material, kind) for _ in range(2))))
     if _chance(random, 0.1):
         given.append(("_lastUpdated", random.choice(_PREFIXES) + _instant(random, material)))
-    given += _shape(random, kind)
+    given += _shape(random, material, kind)
     random.shuffle(given)
     headers = (("Prefer", "handling=lenient"),) if _chance(random, 0.9) else ()
     pages = random.choice((1, 1, 2, 4))
@@ -133,15 +133,16 @@ def _has(random: Random, material: Material, kind: str) -> Pair:
     present = [pair for pair in pointing if pair[0] in material.ids]
     if not pointing:
         return _criterion(random, material, kind)
-    source, reference = random.choice(present or pointing)
+    about = [(name, found) for name, found in present if parameters()[name][found].subject]
+    source, reference = random.choice((_chance(random, 0.7) and about) or present or pointing)
     name, value = random.choice((_criterion, _criterion, _chain))(random, material, source)
     return f"_has:{source}:{reference}:{name}", value
 
 
-def _shape(random: Random, kind: str) -> list[Pair]:
+def _shape(random: Random, material: Material, kind: str) -> list[Pair]:
     """What says how the answer is to look: order, size, totals, parts, what goes along."""
     keys = [random.choice(("", "-")) + random.choice(sorted(sortable(kind))) for _ in range(2)]
-    other = random.choice(sorted(parameters()))
+    other = _type(random, material)
     drawn = (
         (0.4, "_sort", ",".join(keys[: random.choice((1, 1, 2))])),
         (0.6, "_count", random.choice(("0", "1", "2", "3", "5", "20"))),

@@ -119,7 +119,8 @@ def _side(service: Service, held: Connection, viewer: Viewer, clock: _Clock) -> 
         (client.client_id, client.participant, Jsonb(dict(client.jwks)), client.scopes, clock.at),
     )
     pool = cast("ConnectionPool[psycopg.Connection]", _Rehearsal(held))
-    lent = replace(service, pool=pool, clock=clock, limits=_UNLIMITED)
+    # One connection serves one at a time: no exports, whose worker would ask beside the requests.
+    lent = replace(service, pool=pool, clock=clock, limits=_UNLIMITED, exports=None)
 
     def token() -> str:
         """A fresh one each time: a proof lasts longer than one is good for."""
