@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+from uuid import uuid4
+
 import pytest
 from repository_world import BASE, HOSPITAL, KEY, observation
 
 from exchange.model.ids import golden_id
 from exchange.repository import search
+from exchange.repository.reading.matchers import Arguments
+from exchange.repository.reading.query import parse_query
 from exchange.repository.reading.reader import select
+from exchange.repository.reading.search import page_sql, statement_of
+from exchange.repository.reading.versions import VERSIONS
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +25,7 @@ def stocked(shared_world):
         patient = world.patient("hospital", str(n), name=[{"family": f"Family{n}"}])
         body = [observation("hospital", patient, f"{n}-{k}") for k in range(40)]
         world.publish(*(world.item("hospital", resource) for resource in body))
+        world.publish(*(world.item("hospital", {**resource, "status": "amended"}) for resource in body))
     world.conn.execute("ANALYZE")
     world.conn.commit()
     return world
@@ -51,6 +59,43 @@ def test_comparisons_reach_the_index_below_the_policy(stocked, table, condition,
         view.conn.execute("SET LOCAL enable_seqscan = off")
         rows = select(view, f"EXPLAIN SELECT rid FROM {table} WHERE {condition}", ())
     assert index in "\n".join(row[0] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "indexes"),
+    [
+        ("Observation", "patient={golden}", ["resource_patient"]),
+        ("Observation", "patient={golden}&code=2345-7&_sort=-date", ["index_token_key", "index_date_rid"]),
+        ("Observation", "patient.family=Family3", ["resource_patient"]),
+        ("Observation", "code=2345-7", ["index_token_key"]),
+        ("Observation", "code-value-quantity=2345-7$gt5", ["index_token_key"]),
+        ("Observation", "value-quantity=gt500|http://unitsofmeasure.org|mg/dL", ["index_quantity_base"]),
+        ("Observation", "encounter.status=finished", ["index_token_key"]),
+        ("Observation", "_lastUpdated=gt2027", ["resource_updated"]),
+        ("Encounter", "_has:Observation:encounter:code=2345-7", ["index_reference_target"]),
+        ("Encounter", "_id={golden}", ["resource_type_fhir_id_rendition_key"]),
+    ],
+)
+def test_a_search_reaches_its_indexes(stocked, kind, asked, indexes):
+    fhir_id = str(stocked.conn.execute("SELECT fhir_id FROM patient LIMIT 1").fetchone()[0])
+    with stocked.as_viewer(HOSPITAL) as view:
+        query = parse_query(kind, parse_qsl(asked.format(golden=golden_id(fhir_id))), view.at)
+        statement = statement_of(view, query)
+        view.conn.execute("SET LOCAL enable_seqscan = off")
+        sql = page_sql(view, query, statement, KEY)
+        plan = "\n".join(row[0] for row in select(view, f"EXPLAIN {sql}", statement.arguments.values))
+    assert [name for name in indexes if name not in plan] == [], plan
+
+
+def test_a_history_reaches_its_indexes(stocked):
+    arguments = Arguments()
+    one = f"v.type = {arguments.add('Observation')} AND v.fhir_id = {arguments.add(uuid4())}"
+    statement = VERSIONS.format(where=one, limit=10)
+    with stocked.as_viewer(HOSPITAL) as view:
+        view.conn.execute("SET LOCAL enable_seqscan = off")
+        plan = "\n".join(row[0] for row in select(view, f"EXPLAIN {statement}", arguments.values))
+    assert "resource_history_pkey" in plan, plan
+    assert "resource_type_fhir_id_rendition_key" in plan
 
 
 def test_a_search_by_patient_answers_from_those_plans(stocked):

@@ -29,7 +29,7 @@ class Version(NamedTuple):
         return self.row.updated, self.row.fhir_id, self.row.version
 
 
-_VERSIONS = """
+VERSIONS = """
 SELECT v.rid, v.type, v.fhir_id, v.patient, v.class, v.version, v.updated, coalesce(v.body, ''), v.deleted
 FROM (
     SELECT h.type, h.fhir_id, h.rendition, h.version, h.patient, h.class, h.updated, h.body,
@@ -61,7 +61,7 @@ _ALL = 100_000
 
 def versions(reader: Reader, where: str, arguments: Arguments, limit: int = _ALL) -> list[Version]:
     """Visible versions `v` for which an SQL condition holds, the newest first."""
-    statement = _VERSIONS.format(where=where, limit=arguments.add(limit))
+    statement = VERSIONS.format(where=where, limit=arguments.add(limit))
     found = select(reader, statement, arguments.values)
     # What is no row of today gets a number that no row has: bodies are told apart by it.
     rows = [(row[0] or -number, *row[1:-1]) for number, row in enumerate(found, 1)]
