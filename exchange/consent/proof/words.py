@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from exchange.consent.classes import DisclosureClass
 from exchange.consent.participants import Participant
 from exchange.consent.proof.prover import Counterexample
@@ -46,13 +48,23 @@ def participant_words(who: Participant) -> str:
 
 def answer_words(answer: Decision, rules: Rules, consents: tuple[str, ...]) -> tuple[str, ...]:
     """The decision with what caused it; `consents` by position."""
-    head = f"Answer: {answer.effect}"
-    if answer.effect == "permit":
-        head += ", with a care relationship" if answer.needs_relationship else ", without a care relationship"
-        head += f", obligations: {', '.join(sorted(answer.obligations)) or 'none'}"
+    head = (
+        _permit_words(answer.needs_relationship, answer.obligations)
+        if answer.effect == "permit"
+        else f"Answer: {answer.effect}"
+    )
+    return (f"{head}.", *_because_words(answer.because, rules, consents))
+
+
+def _permit_words(needs_relationship: bool, obligations: Iterable[str]) -> str:
+    relationship = "with a care relationship" if needs_relationship else "without a care relationship"
+    return f"Answer: permit, {relationship}, obligations: {', '.join(sorted(obligations)) or 'none'}"
+
+
+def _because_words(reasons: Iterable[str], rules: Rules, consents: tuple[str, ...]) -> tuple[str, ...]:
     policies = {rule.policy.id: rule.policy for rule in rules.rules}
     because = []
-    for reason in answer.because:
+    for reason in reasons:
         if reason.startswith("consent:"):
             _, position, path = reason.split(":", 2)
             number = int(position)
@@ -62,7 +74,7 @@ def answer_words(answer: Decision, rules: Rules, consents: tuple[str, ...]) -> t
             because.append(f"{policies[reason].title} ({reason}; {policies[reason].citation})")
         else:
             because.append(reason)
-    return (f"{head}.", *(f"Because of: {text}." for text in because))
+    return tuple(f"Because of: {text}." for text in because)
 
 
 def breach_sentences(found: Breach, cls: DisclosureClass, rules: Rules) -> tuple[str, ...]:
@@ -75,5 +87,5 @@ def breach_sentences(found: Breach, cls: DisclosureClass, rules: Rules) -> tuple
     if found.shown is None:
         return head, who, "Answer: deny; nothing in force permits it."
     shown = found.shown
-    answer = Decision("permit", shown.because, shown.obligations, shown.needs_relationship)
-    return (head, who, *answer_words(answer, rules, ()))
+    permit = _permit_words(shown.needs_relationship, shown.obligations)
+    return (head, who, f"{permit}.", *_because_words(shown.because, rules, ()))
