@@ -34,9 +34,14 @@ def layout(payload: bytes) -> Layout:
     """
     encoding = _encoding(payload)
     lines = _lines(payload, encoding)
-    counts = {mark: [line.count(mark) for line in lines] for mark in DELIMITERS}
+    counts = {mark: [_marks(line, mark) for line in lines] for mark in DELIMITERS}
     delimiter = max(DELIMITERS, key=lambda mark: (median(counts[mark]), sum(counts[mark]))) if lines else ","
     return Layout(delimiter, encoding, _before_header(counts[delimiter]))
+
+
+def _marks(line: str, mark: str) -> int:
+    """How often it stands between columns; in a line `sep=;` it is named and stands between none."""
+    return 0 if line.lower().startswith("sep=") else line.count(mark)
 
 
 def _encoding(payload: bytes) -> str:

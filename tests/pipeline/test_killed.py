@@ -123,6 +123,18 @@ AT_WORK = (
 )
 
 
+def kill_at_work(process: subprocess.Popen[bytes], database: str) -> None:
+    """Kills it unless its run is closed already: a run begun after that would be another one.
+
+    Halted first, so that what the database was told to commit is committed when it is asked.
+    """
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(0.2)
+    with psycopg.connect(database) as connection:
+        closed = connection.execute("SELECT FROM run WHERE status = 'balanced'").fetchone()
+    process.send_signal(signal.SIGCONT if closed else signal.SIGKILL)
+
+
 def finish_through_kills(home: Path, database: str, data: Path, most: int, chance: random.Random) -> int:
     """Kills run after run at any instant of its work, then lets one finish; how many were killed."""
     killed = 0
@@ -131,7 +143,7 @@ def finish_through_kills(home: Path, database: str, data: Path, most: int, chanc
         if killed < most:
             wait_for(process, database, AT_WORK)
             time.sleep(chance.uniform(0, 2))
-            process.send_signal(signal.SIGKILL)
+            kill_at_work(process, database)
         process.communicate(timeout=120)
         if process.returncode == 0:
             return killed
