@@ -9,8 +9,8 @@ from exchange.app.opening import (
     open_exchange,
     partner_environment,
 )
-from exchange.app.runs import balance, begin_run, parse_time, replay_quarantine
-from exchange.app.withheld import Withheld, withheld_of
+from exchange.app.records.runs import balance, begin_run, parse_time, replay_quarantine
+from exchange.app.records.withheld import Withheld, withheld_of
 
 __all__ = [
     "Exchange",

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import orjson
 import psycopg
 
-from exchange.app.activation import active_rules
+from exchange.app.privacy.activation import active_rules
 from exchange.app.secrets import load_keyring, load_signing_key
 from exchange.connectors import LocalPaths, open_connector
 from exchange.consent import Context, Rules, parse_rules, participant

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from exchange.app.accountings import Asked, Language, account, as_csv, as_fhir, as_pdf, language_of
 from exchange.app.opening import Exchange
+from exchange.app.privacy.accountings import Asked, Language, account, as_csv, as_fhir, as_pdf, language_of
 from exchange.audit.report import Law, Report
 from exchange.cli.audit import Reader, reader_of
 from exchange.cli.common import JsonOption, console, exchange, print_json, table

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from exchange.app.auditing import seal_audit_log, verify_audit_log
+from exchange.app.privacy.auditing import seal_audit_log, verify_audit_log
 from exchange.cli.common import JsonOption, console, exchange, print_json, table
 from exchange.model.errors import ContentError
 from exchange.repository import emergency_accesses, review_emergency

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from exchange.app import parse_time
-from exchange.app.coding import add_row, worklist
-from exchange.app.differing import difference
-from exchange.app.reporting import report as report_on
+from exchange.app.records.coding import add_row, worklist
+from exchange.app.records.differing import difference
+from exchange.app.records.reporting import report as report_on
 from exchange.cli.common import JsonOption, PartnerArgument, console, exchange, print_json, settings, table
 from exchange.content import read_tree
 

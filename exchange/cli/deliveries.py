@@ -10,7 +10,7 @@ from uuid import UUID
 import typer
 
 from exchange.app import find_partner
-from exchange.app.delivering import post_of
+from exchange.app.partners.delivering import post_of
 from exchange.cli.common import JsonOption, console, exchange, print_json, table
 from exchange.delivery.outcomes import Standing, replay, standings
 from exchange.delivery.receipts import receipts

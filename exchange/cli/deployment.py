@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from exchange.app.backup import restore_backup, take_backup
-from exchange.app.doctor import Around, examine, now_utc
+from exchange.app.deployment.backup import restore_backup, take_backup
+from exchange.app.deployment.doctor import Around, examine, now_utc
 from exchange.cli.common import JsonOption, console, print_json, settings, table
 
 app = typer.Typer()

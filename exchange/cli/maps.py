@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from exchange.app import content, find_partner
-from exchange.app.lineage import trace
+from exchange.app.records.lineage import trace
 from exchange.cli import changing
 from exchange.cli.common import JsonOption, console, exchange, print_json, settings, table
 from exchange.content import read_samples, write_expected

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from exchange.app.matching import (
+from exchange.app.identity.matching import (
     Consequence,
     SideBySide,
     ask_about,
@@ -19,7 +19,7 @@ from exchange.app.matching import (
     waiting_for_steward,
     waterfall,
 )
-from exchange.app.side_by_side import lines_of
+from exchange.app.identity.side_by_side import lines_of
 from exchange.cli import relinking
 from exchange.cli.common import JsonOption, console, exchange, print_json, table
 from exchange.model.errors import ContentError

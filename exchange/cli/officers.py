@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from exchange.app.holding import holds, lift_hold, set_hold
+from exchange.app.privacy.holding import holds, lift_hold, set_hold
 from exchange.audit import append, officer_entries, siem
 from exchange.audit.watch import Decision, decide_unusual, look, unusual
 from exchange.cli.audit import Reader, reader_of

@@ -12,15 +12,15 @@ from zoneinfo import ZoneInfo
 import typer
 
 from exchange.app import content, find_partner, partner_environment
-from exchange.app.folders import Surveyed, survey
-from exchange.app.partners import (
+from exchange.app.partners.folders import Surveyed, survey
+from exchange.app.partners.partners import (
     check_partner,
     check_purposes,
     expected_issues,
     new_partner,
     sample_documents,
 )
-from exchange.app.proposing import propose
+from exchange.app.partners.proposing import propose
 from exchange.cli.common import JsonOption, PartnerArgument, console, print_json, settings, table
 from exchange.connectors import unset_in_channels, unset_names
 from exchange.content import read_samples

@@ -8,7 +8,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from exchange.app.auditing import proof_of
+from exchange.app.privacy.auditing import proof_of
 from exchange.app.secrets import load_signing_key
 from exchange.audit import proves
 from exchange.cli.audit import Reader, reader_of

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import typer
 
-from exchange.app.recalling import recall
+from exchange.app.privacy.recalling import recall
 from exchange.cli.common import JsonOption, console, exchange, print_json, table
 from exchange.delivery.recall import Cause, Item, Kind, Outcome, RecallTask, close_task, items, tasks
 from exchange.model.errors import ContentError

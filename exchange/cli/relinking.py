@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from exchange.app.relinking import Report, link_everybody_anew, model_difference
+from exchange.app.identity.relinking import Report, link_everybody_anew, model_difference
 from exchange.cli.common import JsonOption, console, exchange, print_json, table
 from exchange.repository.identity.relinking import by_type
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from exchange.app import find_partner
-from exchange.app.timeline import timeline
+from exchange.app.partners.timeline import timeline
 from exchange.cli.common import JsonOption, PartnerArgument, exchange, print_json, table
 
 app = typer.Typer()

@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from exchange.app.viewing import record_view
+from exchange.app.privacy.viewing import record_view
 from exchange.console import cookies
 from exchange.console.accounts import Account, session_account
 from exchange.console.desk import Desk

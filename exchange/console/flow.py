@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from markupsafe import Markup
 
-from exchange.app.journey import Flow
+from exchange.app.records.journey import Flow
 from exchange.console.charts import box, svg, text
 
 _STEPS = ("pull", "map", "safeguard", "link", "publish")

@@ -159,7 +159,7 @@ def expire() -> dict[str, int]:
 def watch_access() -> int:
     """Compares yesterday's access with what is usual; returns the new questions to the privacy officer."""
     from exchange.app import open_exchange
-    from exchange.app.auditing import watch_yesterday
+    from exchange.app.privacy.auditing import watch_yesterday
     from exchange.settings import load_settings
 
     return watch_yesterday(open_exchange(load_settings()))
@@ -170,7 +170,7 @@ def watch_access() -> int:
 def seal_audit() -> int:
     """Signs the head of the audit chain; returns the number of events under it."""
     from exchange.app import open_exchange
-    from exchange.app.auditing import seal_audit_log
+    from exchange.app.privacy.auditing import seal_audit_log
     from exchange.settings import load_settings
 
     return seal_audit_log(open_exchange(load_settings()))
@@ -181,7 +181,7 @@ def seal_audit() -> int:
 def deliver(every: str) -> dict[str, int]:
     """Sends the bundles of this rhythm, and what is to be tried again; deliveries by outcome."""
     from exchange.app import open_exchange
-    from exchange.app.delivering import send_due
+    from exchange.app.partners.delivering import send_due
     from exchange.settings import load_settings
 
     return dict(send_due(open_exchange(load_settings()), (every,)))

@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from exchange.app.asking import Request, material_of, shrink, told
-from exchange.app.comparing import Answer, differences
-from exchange.app.drawing import random_request
+from exchange.app.prove.asking import Request, material_of, shrink, told
+from exchange.app.prove.comparing import Answer, differences
+from exchange.app.prove.drawing import random_request
 from exchange.repository.reading.conditions import MODIFIERS
 
 PATIENT = {

@@ -18,8 +18,8 @@ from exchange.api.clients import find_client
 from exchange.api.messages import Refusal
 from exchange.api.scopes import parse_scopes
 from exchange.api.serve import Address, serving
-from exchange.app.asking import told
-from exchange.app.proving import Effort, first_leak
+from exchange.app.prove.asking import told
+from exchange.app.prove.proving import Effort, first_leak
 from exchange.cli.main import app
 from exchange.cli.prove.twin import twin
 from exchange.model.ids import resource_id

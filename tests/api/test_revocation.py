@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from exchange.app.revoking import sent_before
+from exchange.app.privacy.revoking import sent_before
 from exchange.model.errors import ContentError
 from exchange.model.ids import golden_id, resource_id
 from exchange.model.records import Labels

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from exchange.app.accountings import as_csv, as_pdf, facts_of, words_of
+from exchange.app.privacy.accountings import as_csv, as_pdf, facts_of, words_of
 from exchange.audit import Disclosure
 from exchange.audit.report import report
 from tests.delivery.world import context

@@ -13,9 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from exchange.app import find_partner, open_exchange
-from exchange.app.auditing import seal_audit_log
-from exchange.app.backup import restore_backup, take_backup
-from exchange.app.doctor import Around, examine
+from exchange.app.deployment.backup import restore_backup, take_backup
+from exchange.app.deployment.doctor import Around, examine
+from exchange.app.privacy.auditing import seal_audit_log
 from exchange.audit import Circumstances, Disclosed, Requester, append, query_entries
 from exchange.cli.main import app
 from exchange.model.errors import ContentError

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange.app.suppressing import SMALL, suppressed
+from exchange.app.partners.suppressing import SMALL, suppressed
 from exchange.crypto import new_jwk_pair
 from tests.console.access import violations
 

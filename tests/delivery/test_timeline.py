@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from exchange.app.timeline import timeline
+from exchange.app.partners.timeline import timeline
 from tests.delivery.world import HIDDEN, Clinic, delivery
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exchange.app import Exchange, balance, open_exchange
-from exchange.app.partners import new_partner
+from exchange.app.partners.partners import new_partner
 from exchange.pipeline import quarantine
 from exchange.pipeline.steps import run_partner
 from exchange.settings import load_settings

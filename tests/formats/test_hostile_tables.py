@@ -9,7 +9,7 @@ import orjson
 import pytest
 import yaml
 
-from exchange.app.proposing import propose
+from exchange.app.partners.proposing import propose
 from exchange.formats import Rejected, split
 from exchange.formats.profile import profile_table
 from exchange.formats.table_layout import layout

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from exchange.app.proposing import propose
+from exchange.app.partners.proposing import propose
 from exchange.formats.profile import profile_table
 from exchange.formats.recognise import recognise
 from exchange.mapping import load_maps, map_record

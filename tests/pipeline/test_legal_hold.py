@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from exchange.app.holding import holds, lift_hold, set_hold
+from exchange.app.privacy.holding import holds, lift_hold, set_hold
 from exchange.model.errors import Conflict
 from exchange.pipeline import upkeep
 from tests.pipeline.coalition import patient, write_ndjson

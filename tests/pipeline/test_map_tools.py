@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from exchange.app import Exchange, find_partner, open_exchange
-from exchange.app.coding import add_row, worklist
-from exchange.app.differing import difference, old_mappings
-from exchange.app.lineage import trace
-from exchange.app.reporting import report
+from exchange.app.records.coding import add_row, worklist
+from exchange.app.records.differing import difference, old_mappings
+from exchange.app.records.lineage import trace
+from exchange.app.records.reporting import report
 from exchange.content import read_tree
 from exchange.model.errors import ContentError
 from exchange.pipeline.steps import run_partner

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from exchange.app import balance, find_partner, open_exchange
-from exchange.app.partners import new_partner
-from exchange.app.proposing import propose
+from exchange.app.partners.partners import new_partner
+from exchange.app.partners.proposing import propose
 from exchange.formats.profile import profile_table
 from exchange.formats.table_layout import layout
 from exchange.pipeline.steps import run_partner

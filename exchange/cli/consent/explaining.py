@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from exchange.app import find_partner
-from exchange.app.explaining import explain_resource
+from exchange.app.privacy.explaining import explain_resource
 from exchange.cli.common import JsonOption, console, exchange, print_json
 from exchange.consent.proof.words import answer_words
 from exchange.model.records import Viewer

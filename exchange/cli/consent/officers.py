@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from exchange.app.activation import append, officers_record, standing, store_ruleset
-from exchange.app.rulesets import read_rules
+from exchange.app.privacy.activation import append, officers_record, standing, store_ruleset
+from exchange.app.privacy.rulesets import read_rules
 from exchange.cli.common import JsonOption, console, exchange, print_json, settings, table
 from exchange.cli.consent.trying import RulesOption
 from exchange.consent.activation import Act, Kind, Standing

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from exchange.app import open_exchange
-from exchange.app.promises import Kept, Stored, stored_promises
-from exchange.app.rulesets import read_rules
+from exchange.app.privacy.promises import Kept, Stored, stored_promises
+from exchange.app.privacy.rulesets import read_rules
 from exchange.cli.common import JsonOption, console, print_json, settings
 from exchange.cli.consent.trying import RulesOption
 from exchange.consent import Rules, parse_rules

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from exchange.app.revoking import sent_before
+from exchange.app.privacy.revoking import sent_before
 from exchange.cli.common import JsonOption, console, exchange, print_json, table
 
 app = typer.Typer()

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from exchange.app.rulesets import read_rules
-from exchange.app.simulating import Simulated
-from exchange.app.simulating import simulate as compare
+from exchange.app.privacy.rulesets import read_rules
+from exchange.app.privacy.simulating import Simulated
+from exchange.app.privacy.simulating import simulate as compare
 from exchange.cli.common import JsonOption, console, exchange, print_json, table
 from exchange.content import read_tree
 from exchange.model.errors import ContentError

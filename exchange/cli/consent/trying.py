@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from exchange.app.rulesets import read_rules
+from exchange.app.privacy.rulesets import read_rules
 from exchange.cli.common import JsonOption, console, print_json, settings
 from exchange.consent import parse_rules
 from exchange.consent.dates import EXCHANGE_ZONE

@@ -10,10 +10,10 @@ from random import Random
 
 from exchange.api import Service
 from exchange.app import Exchange
-from exchange.app.auditing import seal_audit_log, verify_audit_log
-from exchange.app.explaining import explain_resource
-from exchange.app.leaks import find_traces, log_texts, scheduler_texts, traces_of_people
-from exchange.app.proving import Effort, first_leak
+from exchange.app.privacy.auditing import seal_audit_log, verify_audit_log
+from exchange.app.privacy.explaining import explain_resource
+from exchange.app.prove.proving import Effort, first_leak
+from exchange.app.records.leaks import find_traces, log_texts, scheduler_texts, traces_of_people
 from exchange.cli.demo.truth import Expected, expected_access
 from exchange.cli.prove.twin import requesters, twin
 from exchange.pipeline.balance import Balance

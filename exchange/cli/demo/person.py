@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import orjson
 
 from exchange.app import Exchange
-from exchange.app.explaining import explain_person
+from exchange.app.privacy.explaining import explain_person
 from exchange.model.errors import ExchangeError
 from exchange.model.records import Viewer
 from exchange.pipeline.ledger import Connection

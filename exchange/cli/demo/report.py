@@ -9,7 +9,7 @@ from rich.table import Table
 
 from exchange.api import Service
 from exchange.app import Exchange
-from exchange.app.explaining import explain_person, reasons, rule_titles
+from exchange.app.privacy.explaining import explain_person, reasons, rule_titles
 from exchange.cli.common import console
 from exchange.cli.demo.laws import Verdict
 from exchange.cli.demo.person import Chosen, choose_person
@@ -25,7 +25,7 @@ REQUESTERS = (
 )
 _STEPS = ("pull", "mapped", "safeguarded", "linked", "published")
 
-NEXT = """  make serve                                       the FHIR API on this data
+NEXT = """  make serve                                       the FHIR API and the console on this data
   .venv/bin/exchange runs                          every run and its balance
   .venv/bin/exchange quarantine list               what could not be used, and why
   .venv/bin/exchange partner new --help            bring another partner on

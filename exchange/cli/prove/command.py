@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from exchange.app import Exchange
-from exchange.app.asking import told
-from exchange.app.proving import Effort, Leak, first_leak
+from exchange.app.prove.asking import told
+from exchange.app.prove.proving import Effort, Leak, first_leak
 from exchange.cli.common import JsonOption, console, print_json, step_progress, table
 from exchange.cli.common import exchange as open_exchange
 from exchange.cli.prove.servers import compare_servers, material_of_server

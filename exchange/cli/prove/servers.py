@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from exchange.api.capability import served_types
-from exchange.app.asking import Material, Request, material_of
-from exchange.app.comparing import differences
+from exchange.app.prove.asking import Material, Request, material_of
+from exchange.app.prove.comparing import differences
 from exchange.cli.prove.side import Side
 from exchange.model.errors import PartnerRefused
 

@@ -10,8 +10,8 @@ from urllib.parse import urlencode, urlsplit
 
 import orjson
 
-from exchange.app.asking import Request
-from exchange.app.comparing import Answer
+from exchange.app.prove.asking import Request
+from exchange.app.prove.comparing import Answer
 from exchange.model.errors import ContentError, PartnerUnavailable
 
 _BY_THEMSELVES = frozenset({"date", "x-request-id"})

@@ -20,9 +20,9 @@ from exchange.api.limits import Rate
 from exchange.api.scopes import parse_scopes
 from exchange.api.serve import Address, serving
 from exchange.api.service import Limits
-from exchange.app.asking import Material, Request
-from exchange.app.comparing import differences
-from exchange.app.interference import remove_hidden, sample_material
+from exchange.app.prove.asking import Material, Request
+from exchange.app.prove.comparing import differences
+from exchange.app.prove.interference import remove_hidden, sample_material
 from exchange.cli.prove.side import Side, opened
 from exchange.model.partner import Partner
 from exchange.model.records import Viewer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exchange.app.coalition import KINDS, figures
+from exchange.app.partners.coalition import KINDS, figures
 from exchange.console.desk import Desk
 from exchange.console.messages import Answer, Page, Visit
 from exchange.console.places import Place

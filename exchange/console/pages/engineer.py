@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from exchange.app import balance, find_partner, replay_quarantine, withheld_of
-from exchange.app.journey import flow_of, journey_of, pretty, records_of
-from exchange.app.lineage import trace
-from exchange.app.overview import glances
+from exchange.app.partners.overview import glances
+from exchange.app.records.journey import flow_of, journey_of, pretty, records_of
+from exchange.app.records.lineage import trace
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.flow import flow_chart

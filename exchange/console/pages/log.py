@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from exchange.app.auditing import verify_audit_log
+from exchange.app.privacy.auditing import verify_audit_log
 from exchange.audit.searching import Wanted, find_events, get_event
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk

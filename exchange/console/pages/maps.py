@@ -6,10 +6,10 @@ from dataclasses import asdict
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from exchange.app.coding import add_row, worklist
-from exchange.app.differing import difference
-from exchange.app.reporting import report
-from exchange.app.trying import recognised, try_wish, wish_from_json, wish_to_json, write_wish
+from exchange.app.partners.trying import recognised, try_wish, wish_from_json, wish_to_json, write_wish
+from exchange.app.records.coding import add_row, worklist
+from exchange.app.records.differing import difference
+from exchange.app.records.reporting import report
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from uuid import UUID
 
-from exchange.app.explaining import Explained, explain_person, rule_titles
-from exchange.app.persons import Share, find_persons, kinds_of, person_of, said_by, shares_of
+from exchange.app.privacy.explaining import Explained, explain_person, rule_titles
+from exchange.app.privacy.persons import Share, find_persons, kinds_of, person_of, said_by, shares_of
 from exchange.audit import accounting
 from exchange.consent.proof.words import answer_words
 from exchange.console.accounts import Role

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from exchange.app.quality import quality_of
+from exchange.app.partners.quality import quality_of
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit

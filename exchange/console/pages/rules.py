@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from exchange.app.activation import standing
-from exchange.app.drafting import policy_files, try_draft
-from exchange.app.rulesets import read_rules
+from exchange.app.privacy.activation import standing
+from exchange.app.privacy.drafting import policy_files, try_draft
+from exchange.app.privacy.rulesets import read_rules
 from exchange.consent.proof.cases import read_cases
 from exchange.consent.proof.forms import read_forms
 from exchange.consent.proof.invariants import read_invariants

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exchange.app.viewing import record_sign_in
+from exchange.app.privacy.viewing import record_sign_in
 from exchange.console.accounts import (
     Account,
     account_of_subject,

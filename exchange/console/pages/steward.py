@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, cast
 
-from exchange.app.matching import (
+from exchange.app.identity.matching import (
     Consequence,
     ask_about,
     decide_pair,
@@ -16,7 +16,7 @@ from exchange.app.matching import (
     waiting_for_steward,
     waterfall,
 )
-from exchange.app.side_by_side import lines_of
+from exchange.app.identity.side_by_side import lines_of
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import get_args
 from uuid import UUID
 
-from exchange.app.explaining import rule_titles
-from exchange.app.recalling import recall
+from exchange.app.privacy.explaining import rule_titles
+from exchange.app.privacy.recalling import recall
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from exchange.app.asking import Material, Request, shrink
-from exchange.app.drawing import random_request
+from exchange.app.prove.asking import Material, Request, shrink
+from exchange.app.prove.drawing import random_request
 
 Compare = Callable[[Request], tuple[str, ...]]
 

@@ -8,8 +8,8 @@ from datetime import date
 from psycopg.types.json import Jsonb
 
 from exchange.app.opening import Exchange
-from exchange.app.overview import glances
-from exchange.app.suppressing import rounded, suppressed
+from exchange.app.partners.overview import glances
+from exchange.app.partners.suppressing import rounded, suppressed
 from exchange.pipeline.ledger import Connection
 
 KINDS = (

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from exchange.app.opening import Exchange, find_partner
-from exchange.app.retained import retained
+from exchange.app.records.retained import retained
 from exchange.content import load_partners, read_tree
 from exchange.mapping import Maps, load_maps
 from exchange.mapping.comparing import changes

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from exchange.app.opening import Exchange, find_partner
-from exchange.app.retained import retained
+from exchange.app.records.retained import retained
 from exchange.mapping.coverage import Position, lost, positions, unread
 from exchange.mapping.load import observed_maps
 from exchange.model.errors import RecordRejected

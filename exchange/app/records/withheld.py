@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from exchange.app.explaining import rule_titles
 from exchange.app.opening import Exchange
+from exchange.app.privacy.explaining import rule_titles
 from exchange.repository import reasons_withheld
 
 

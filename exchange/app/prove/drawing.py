@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from exchange.app.asking import Material, Pair, Request
+from exchange.app.prove.asking import Material, Pair, Request
 from exchange.repository import parameters
 from exchange.repository.reading.conditions import MODIFIERS
 from exchange.repository.reading.sorting import sortable

@@ -9,7 +9,7 @@ from random import Random
 
 import orjson
 
-from exchange.app.asking import Material, material_of
+from exchange.app.prove.asking import Material, material_of
 from exchange.model.records import Viewer
 from exchange.pipeline.ledger import Connection
 from exchange.repository import Lent, reader, remove_rows

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exchange.app.opening import Exchange
-from exchange.app.partners import Checked, check_partner, new_partner
-from exchange.app.proposing import propose
+from exchange.app.partners.partners import Checked, check_partner, new_partner
+from exchange.app.partners.proposing import propose
 from exchange.content import load_partners, read_tree
 from exchange.formats.kind import kind_of
 from exchange.formats.profile import profile_table

@@ -13,8 +13,8 @@ from uuid import uuid4
 import psycopg
 from fsspec.core import url_to_fs
 
-from exchange.app.activation import active_rules
 from exchange.app.opening import content, database_url
+from exchange.app.privacy.activation import active_rules
 from exchange.connectors.health import answers
 from exchange.crypto import Keyring, certificate_ends, public_key
 from exchange.mapping import load_maps

@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from exchange.app.auditing import read_log
 from exchange.app.opening import Exchange
+from exchange.app.privacy.auditing import read_log
 from exchange.audit import accounting
 from exchange.audit.report import Facts, Law, Line, Report, report
 from exchange.consent import Context
@@ -160,5 +160,5 @@ def _day(at: datetime) -> str:
 @cache
 def words_of(language: Language) -> dict[str, str]:
     """The words of the pages in one language, by key."""
-    text = (files("exchange.app") / "accounting_words.csv").read_text("utf-8")
+    text = (files("exchange.app.privacy") / "accounting_words.csv").read_text("utf-8")
     return {row["key"]: row[language] for row in csv.DictReader(io.StringIO(text))}

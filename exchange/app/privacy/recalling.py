@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from exchange.app.opening import Exchange
-from exchange.app.revoking import patient_of_consent
+from exchange.app.privacy.revoking import patient_of_consent
 from exchange.delivery.affected import Sent, corrected, revoked, sent_about, wrongly_linked
 from exchange.delivery.recall import Cause, open_recall
 from exchange.model.errors import ContentError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from exchange.app.opening import Exchange
-from exchange.app.rulesets import read_rules
-from exchange.app.simulating import Simulated, simulate
+from exchange.app.privacy.rulesets import read_rules
+from exchange.app.privacy.simulating import Simulated, simulate
 from exchange.consent import parse_rules
 from exchange.consent.proof.cases import Report, prove
 from exchange.consent.proof.checks import Flaw, check

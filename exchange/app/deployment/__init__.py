@@ -1,0 +1,1 @@
+"""A deployment as its operator keeps it: examined, backed up, restored."""

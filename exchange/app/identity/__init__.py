@@ -1,0 +1,1 @@
+"""The match steward's work: pairs, decisions, models."""
