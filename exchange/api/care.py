@@ -40,9 +40,10 @@ def break_glass(asked: Asked, patient: str) -> Answer:
         )
     at = asked.call.at
     with view_of(asked.service, asked.held, at, "") as view:
-        emergency = view.conn.execute("SELECT current_emergency()").fetchone()
-        if not emergency or not emergency[0]:
-            raise not_this_purpose("the glass is broken with a token for the purpose of an emergency (BTG)")
+        if not _is_emergency(view.conn):
+            raise Refusal(
+                403, "forbidden", "the glass is broken with a token for the purpose of an emergency (BTG)"
+            )
         until = view.at + EMERGENCY
         written = {**told, "discloser": asked.service.base_url, "datetime": _instant(view.at)}
         done = view.conn.execute(
@@ -84,18 +85,22 @@ def end_attestation(asked: Asked, patient: str) -> Answer:
 def state(
     conn: psycopg.Connection, basis: str, source: str, patients: Sequence[str], until: datetime
 ) -> None:
-    """Replaces what `source` said; raises Refusal (403) for an emergency's token: it opens nothing else."""
-    emergency = conn.execute("SELECT current_emergency()").fetchone()
-    if emergency and emergency[0]:
-        raise not_this_purpose("a token for an emergency states no other relationship")
+    """Replaces what `source` said; raises Refusal (403) for an emergency's token."""
+    refuse_emergency(conn)
     conn.execute(
         "SELECT state_care(%s, %s, %s::uuid[], %s)", (basis, source, [UUID(one) for one in patients], until)
     )
 
 
-def not_this_purpose(text: str) -> Refusal:
-    """403: the token was given for another purpose of use."""
-    return Refusal(403, "forbidden", text)
+def refuse_emergency(conn: psycopg.Connection) -> None:
+    """Raises Refusal (403) for an emergency's token: it opens one Patient, and writes nothing else."""
+    if _is_emergency(conn):
+        raise Refusal(403, "forbidden", "a token for an emergency states and sends nothing else")
+
+
+def _is_emergency(conn: psycopg.Connection) -> bool:
+    row = conn.execute("SELECT current_emergency()").fetchone()
+    return bool(row and row[0])
 
 
 def _until(until: datetime) -> Answer:

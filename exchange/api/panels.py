@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from exchange.api import access
 from exchange.api.answering import Asked
-from exchange.api.care import not_this_purpose
+from exchange.api.care import refuse_emergency
 from exchange.api.messages import Answer, Refusal, json_answer, refused
 from exchange.api.negotiation import FHIR_JSON, http_date
 from exchange.api.uploads import resource_of
@@ -31,6 +31,7 @@ LASTS = timedelta(days=100)
 _MEMBER = re.compile(r"(?:https?://\S+/)?Patient/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 _VERSION = re.compile(r'W/"([0-9]{1,9})"')
 _MOST_MEMBERS = 50_000
+_NOT_KEPT = Refusal(412, "conflict", "this is not a version you have, or you have too many panels")
 
 
 class _Panel(NamedTuple):
@@ -71,6 +72,7 @@ def delete(asked: Asked, panel: str) -> Answer:
     """DELETE Group/[id]: its relationships end; a second time, and of another's, it is the same answer."""
     access.require(asked.held, "Group", "d")
     with view_of(asked.service, asked.held, asked.call.at, "") as view:
+        refuse_emergency(view.conn)
         view.conn.execute("SELECT drop_panel(%s)", (UUID(panel),))
         append(view.conn, care_entries("care.ended", asked.who, asked.how, asked.call.text, []))
     return Answer(204, b"")
@@ -85,9 +87,7 @@ def not_found(asked: Asked, conn: Any) -> Answer:
 def _keep(asked: Asked, panel: str, expected: int | None) -> Answer:
     given = _panel(resource_of(asked.call, "Group"), panel)
     with view_of(asked.service, asked.held, asked.call.at, "") as view:
-        emergency = view.conn.execute("SELECT current_emergency()").fetchone()
-        if emergency and emergency[0]:
-            raise not_this_purpose("a token for an emergency states no other relationship")
+        refuse_emergency(view.conn)
         kept = view.conn.execute(
             "SELECT keep_panel(%s, %s, %s::uuid[], %s, %s, %s)",
             (
@@ -100,9 +100,10 @@ def _keep(asked: Asked, panel: str, expected: int | None) -> Answer:
             ),
         ).fetchone()
         version = kept[0] if kept else None
+        if version is None:
+            append(view.conn, [denied_entry(asked.who, asked.how, _told(asked, given), "412 conflict")])
+            return refused(_NOT_KEPT)
         append(view.conn, care_entries("care.stated", asked.who, asked.how, _told(asked, given), []))
-    if version is None:
-        raise Refusal(412, "conflict", "this is not a version you have, or you have too many panels")
     return _answer(panel, given.body, version, view.at, 201 if version == 1 else 200, asked)
 
 

@@ -15,6 +15,7 @@ import orjson
 
 from exchange.api import access
 from exchange.api.answering import Asked
+from exchange.api.care import refuse_emergency
 from exchange.api.messages import Answer, Refusal, json_answer, outcome, refused
 from exchange.api.negotiation import FHIR_JSON
 from exchange.api.uploads import resource_of
@@ -57,6 +58,7 @@ def push(asked: Asked) -> Answer:
         raise Refusal(400, "value", "Idempotency-Key has 1 to 200 visible ASCII characters")
     sealed = seal_push(payload, exports.keyring, partner.code)
     with view_of(asked.service, asked.held, asked.call.at, "") as view:
+        refuse_emergency(view.conn)
         row = view.conn.execute(
             "SELECT keep_push(%s, %s, %s, %s, %s, %s, %s)",
             (

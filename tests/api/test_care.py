@@ -150,6 +150,14 @@ def test_another_purpose_breaks_no_glass_and_an_emergency_attests_nothing(act, e
     assert not sees(act, hospital, stranger[1])
 
 
+def test_an_emergency_ends_no_relationship(act, emergency, hospital, stranger):
+    own = f"Group/{act(hospital, 'POST', 'Group', panel(stranger[0])).json()['id']}"
+    attested = f"Patient/{stranger[0]}/$attest-relationship"
+    for path in (own, f"Group/{NOBODY}", attested):  # alike whether there is something to end
+        assert act(emergency, "DELETE", path).status_code == 403
+    assert sees(act, hospital, stranger[1])
+
+
 def test_a_participant_has_only_so_many_emergencies_open(act, emergency, service, stranger, records):
     most = service.limits.emergencies
     answers = [break_glass(act, emergency, stranger[0]).status_code for _ in range(most + 1)]
@@ -210,6 +218,14 @@ def test_a_panel_has_versions(act, hospital, stranger):
     second = act(hospital, "PUT", path, panel(), **{"If-Match": first.headers["etag"]})
     assert (second.status_code, second.headers["etag"]) == (200, 'W/"2"')
     assert act(hospital, "GET", path).json()["meta"]["versionId"] == "2"
+
+
+def test_a_panel_that_is_not_kept_is_recorded_as_refused(act, hospital, stranger, audit_rows):
+    given = panel(stranger[0])
+    assert act(hospital, "PUT", f"Group/{NOBODY}", given, **{"If-Match": 'W/"7"'}).status_code == 412
+    kind, _, patient, body = audit_rows()[-1]
+    assert (kind, patient, body["outcomeDesc"]) == ("denied", None, "412 conflict")
+    assert not sees(act, hospital, stranger[1])
 
 
 def test_another_s_panel_is_neither_read_nor_changed_nor_noticed(act, hospital, register, stranger):

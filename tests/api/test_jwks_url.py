@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from base64 import b64decode
 from dataclasses import replace
@@ -17,6 +18,7 @@ from starlette.testclient import TestClient
 from exchange.api import create_app
 from exchange.api.clients import Client, register_client
 from exchange.api.keysets import AGAIN_SECONDS, KEPT_SECONDS, KeySets
+from exchange.connectors import jwks
 from exchange.connectors.jwks import fetch_jwks
 from exchange.crypto import new_jwk_pair
 from exchange.model.errors import ContentError, PartnerUnavailable
@@ -154,6 +156,51 @@ def test_an_address_that_answers_otherwise_gives_no_keys(publisher, body, code, 
     publisher.body, publisher.status, publisher.headers = body, code, headers
     with pytest.raises(PartnerUnavailable):
         fetch_jwks(publisher.url)
+
+
+@pytest.mark.parametrize(
+    "start", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n"]
+)
+def test_an_address_that_drips_is_left_after_some_seconds(start, monkeypatch):
+    monkeypatch.setattr(jwks, "_LONGEST_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        ended = threading.Event()
+        drip = threading.Thread(target=_drip, args=(listening, start, ended), daemon=True)
+        drip.start()
+        with pytest.raises(PartnerUnavailable):
+            fetch_jwks(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        assert ended.wait(10)
+        drip.join()
+
+
+def _drip(listening, start, ended):
+    """Sends a byte again and again, each before a timeout comes, until the other side has gone."""
+    connection, _ = listening.accept()
+    with connection:
+        connection.recv(4_096)
+        try:
+            connection.sendall(start)
+            while not ended.wait(0.02):
+                connection.sendall(b" ")
+        except OSError:
+            ended.set()
+
+
+def test_a_name_that_leads_inside_only_when_it_is_asked_is_refused(publisher, monkeypatch):
+    """Between the look-up and the request the name's address may be changed."""
+    looked_up = []
+
+    def resolve(host, port, *rest, **named):
+        looked_up.append(host)
+        address = "93.184.216.34" if len(looked_up) == 1 else "127.0.0.1"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port or 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(jwks, "check_jwks_url", lambda _: None)
+    with pytest.raises(PartnerUnavailable, match="network of our own"):
+        fetch_jwks(publisher.url.replace("127.0.0.1", "keys.example"))
+    assert publisher.asked == 0
+    assert len(looked_up) > 1
 
 
 @pytest.mark.parametrize(

@@ -29,10 +29,8 @@ def opened(tmp_path_factory, module_database):
     folder = tmp_path_factory.mktemp("pushing")
     home = make_home(folder / "home", folder / "elm")
     page = home / "mappings/elm_clinic/partner.yaml"
-    lines = [
-        "connector: {type: push}" if line.startswith("connector:") else line
-        for line in page.read_text().splitlines()
-    ]
+    changed = {"connector:": "connector: {type: push}", "requests:": "requests: {purposes: [TREAT, BTG]}"}
+    lines = [changed.get(line.partition(" ")[0], line) for line in page.read_text().splitlines()]
     page.write_text("\n".join(lines) + "\n")
     environment = {"EXCHANGE_HOME": str(home), "EXCHANGE_DATA": str(folder / "data")}
     return open_exchange(load_settings({**environment, "EXCHANGE_DATABASE_URL": module_database}))
@@ -43,7 +41,7 @@ def software(opened, key_pairs):
     private_key, jwk = key_pairs["ES384"]
     partner = opened.partners["elm_clinic"]
     for client_id in ("elm", "elm-other"):
-        client = Client(client_id, partner.code, {"keys": [jwk]}, [SCOPE], ["organization"], ["TREAT"])
+        client = Client(client_id, partner.code, {"keys": [jwk]}, [SCOPE], ["organization"], ["TREAT", "BTG"])
         with opened.work.connect() as conn:
             register_client(conn, client, partner, datetime.now(UTC))
             conn.commit()
@@ -144,17 +142,41 @@ def test_another_client_sees_no_push_and_shares_no_keys(send, software):
     assert send("GET", "/$push-status/999999").status_code == 404
 
 
+def _pushes(opened):
+    with opened.work.connect() as conn:
+        return conn.execute("SELECT count(*) FROM push").fetchone()[0]
+
+
+def test_what_others_push_shows_in_no_number(send, opened):
+    first = send("POST", "", bundle("batch", ("PUT", patient(11))))
+    with opened.work.connect() as conn:
+        conn.execute(
+            "INSERT INTO push (participant, push, client, idempotency, digest, kind, entries, received)"
+            " SELECT 'oak_clinic', coalesce(max(push), 0) + n, 'oak', 'k' || n, '', 'batch', '{}', now()"
+            " FROM push, generate_series(1, 3) n WHERE participant = 'elm_clinic' GROUP BY n"
+        )
+        conn.commit()
+    second = send("POST", "", bundle("batch", ("PUT", patient(12))))
+    numbers = [int(each.headers["content-location"].rpartition("/")[2]) for each in (first, second)]
+    assert numbers[1] == numbers[0] + 1
+
+
+def test_an_emergency_pushes_nothing(send, software, opened):
+    before = _pushes(opened)
+    emergency = replace(software, purpose="BTG")
+    assert send("POST", "", bundle("batch", ("PUT", patient(13))), who=emergency).status_code == 403
+    assert _pushes(opened) == before
+
+
 def test_a_scope_without_the_letter_is_refused_and_nothing_is_kept(send, opened):
+    before = _pushes(opened)
     for scope, method in (
         ("system/*.rs", "PUT"),
         ("system/Patient.cu", "DELETE"),
         ("system/Task.cud", "PUT"),
     ):
         assert send("POST", "", bundle("batch", (method, patient(8))), scope=scope).status_code == 403
-    with opened.work.connect() as conn:
-        assert conn.execute(
-            "SELECT count(*) FROM push WHERE digest IS NULL OR idempotency = 'p8'"
-        ).fetchone() == (0,)
+    assert _pushes(opened) == before
 
 
 def test_what_cannot_be_carried_out_is_refused_by_entry(send):
