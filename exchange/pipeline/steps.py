@@ -130,9 +130,10 @@ def close_step(work: Work, run: int) -> Run:
     """Balances the run and closes it; raises RunOutOfBalance when a record is unaccounted for."""
     with work.connect() as connection:
         close_run(connection, run, work.now())
-        connection.commit()
-        # What a process killed between publishing a chunk and dropping its batches left.
+        # What a process killed between publishing a chunk and dropping its batches left. Before the commit:
+        # nobody comes back to a closed run to clear it away.
         work.batches.drop(run)
+        connection.commit()
         return ledger.get_run(connection, run)
 
 

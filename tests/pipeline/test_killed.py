@@ -124,32 +124,33 @@ AT_WORK = (
 
 
 def kill_at_work(process: subprocess.Popen[bytes], database: str) -> None:
-    """Kills it unless its run is closed already: a run begun after that would be another one.
-
-    Halted first, so that what the database was told to commit is committed when it is asked.
-    """
-    process.send_signal(signal.SIGSTOP)
-    time.sleep(0.2)
-    with psycopg.connect(database) as connection:
-        closed = connection.execute("SELECT FROM run WHERE status = 'balanced'").fetchone()
-    process.send_signal(signal.SIGCONT if closed else signal.SIGKILL)
+    """Kills it and waits until the database has noticed: what it was told to commit is committed then."""
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with psycopg.connect(database, autocommit=True) as connection:
+        while connection.execute(AT_WORK).fetchone() is not None:
+            time.sleep(0.01)
 
 
 def finish_through_kills(home: Path, database: str, data: Path, most: int, chance: random.Random) -> int:
-    """Kills run after run at any instant of its work, then lets one finish; how many were killed."""
-    killed = 0
-    while True:
+    """Kills run after run at any instant of its work, then lets one finish; how many were killed.
+
+    One killed when its run was closed already has finished: another one would be another run.
+    """
+    for killed in range(most):
         process = start(home, database, data)
-        if killed < most:
-            wait_for(process, database, AT_WORK)
-            time.sleep(chance.uniform(0, 2))
-            kill_at_work(process, database)
-        process.communicate(timeout=120)
-        if process.returncode == 0:
-            return killed
-        # 6: the database has not yet noticed that the killed one has gone.
-        assert process.returncode in (-signal.SIGKILL, 6)
-        killed += process.returncode != 6
+        wait_for(process, database, AT_WORK)
+        time.sleep(chance.uniform(0, 2))
+        kill_at_work(process, database)
+        if closed(database):
+            return killed + 1
+    finish(start(home, database, data))
+    return most
+
+
+def closed(database: str) -> bool:
+    with psycopg.connect(database) as connection:
+        return connection.execute("SELECT FROM run WHERE status <> 'open'").fetchone() is not None
 
 
 def killed_at_random(
