@@ -35,7 +35,7 @@ serve: $(READY) ## Serve the FHIR API and the console on the data that is there
 	@$(BIN)/exchange console serve & pages=$$!; trap "kill $$pages" EXIT; $(BIN)/exchange serve
 
 test: check ## Check the code and run the tests (what CI runs)
-	@$(BIN)/pytest -n 2 --dist loadscope -q
+	@$(BIN)/pytest -n 3 --dist loadscope -q
 
 check: $(READY) ## Formatting, lint, types, import rules
 	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q . && $(BIN)/mypy -p exchange && $(BIN)/lint-imports --no-cache

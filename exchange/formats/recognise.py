@@ -69,7 +69,7 @@ def roles() -> tuple[Role, ...]:
 
 def recognise(columns: Sequence[Column]) -> list[Recognised]:
     """The columns whose role is known, each role once, the surest first served."""
-    found = [item for column in columns for role in roles() if (item := _judge(column, role))]
+    found = [item for column in columns for item in _judge_all(column)]
     found.sort(key=lambda item: -item.confidence)
     taken: dict[str, Recognised] = {}
     names: set[str] = set()
@@ -81,14 +81,19 @@ def recognise(columns: Sequence[Column]) -> list[Recognised]:
     return sorted(taken.values(), key=lambda item: order.index(item.column.name))
 
 
-def _judge(column: Column, role: Role) -> Recognised | None:
+def _judge_all(column: Column) -> Iterable[Recognised]:
+    words = plain(column.name)
+    return filter(None, (_judge(column, words, role) for role in roles()))
+
+
+def _judge(column: Column, words: str, role: Role) -> Recognised | None:
     kind, _, form = column.looks_like.partition(" %")
     serial = "date" in role.shapes and column.looks_like == "ZIP code"
     fits = column.looks_like in role.shapes or kind in role.shapes or serial
     empty = column.looks_like == "nothing"
     if role.needs_shape and not fits and not empty:
         return None
-    named = _named(column.name, role.names)
+    named = _named(words, role.names)
     if named:
         confidence, reason = named
         reason += f", values look like {column.looks_like}" if fits else ""
@@ -103,8 +108,7 @@ def _judge(column: Column, role: Role) -> Recognised | None:
     return Recognised(column, role.name, round(confidence, 2), reason, f"%{form}" if kind == "date" else "")
 
 
-def _named(name: str, names: Iterable[str]) -> tuple[float, str] | None:
-    words = plain(name)
+def _named(words: str, names: Iterable[str]) -> tuple[float, str] | None:
     # `recip address city` and `Patient_city` say whose city it is.
     bare = _OWNER.sub("", words)
     best: tuple[float, str] | None = None
