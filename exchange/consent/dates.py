@@ -65,7 +65,7 @@ def _moment(text: str, zone: tzinfo) -> Span:
 
 def _next(start: datetime, month: str | None, day: str | None) -> datetime:
     if day:
-        return start.replace(hour=12) + timedelta(days=1, hours=-12)
+        return start + timedelta(days=1)  # of the calendar here, whatever the clocks do
     if month:
         return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
     return start.replace(year=start.year + 1)

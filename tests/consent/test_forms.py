@@ -103,3 +103,26 @@ def test_a_form_that_says_something_else_than_it_means_is_refused(files, old, ne
     text = files["forms/part2.yaml"].replace(old, new)
     with pytest.raises(ContentError, match=r"says|mean"):
         read_forms({**files, "forms/part2.yaml": text})
+
+
+@pytest.mark.parametrize(
+    "who, purpose, content, effect",
+    [
+        ("prairie_plan", "HPAYMT", (0,), "deny"),
+        ("prairie_plan", "CAREMGT", (0,), "deny"),
+        ("prairie_plan", "HPAYMT", (), "permit"),
+        ("lakeside_hospital", "TREAT", (0,), "permit"),
+        ("lakeside_hospital", "HPAYMT", (0,), "permit"),
+    ],
+)
+def test_who_paid_himself_keeps_the_health_plan_out_of_that_visit(
+    files, context, noon, who, purpose, content, effect
+):
+    consents = signed(files, "self-pay", of="prairie_clinic")
+    cls = replace(record(consents), matched=content)
+    assert decide(cls, Viewer(who, "organization", purpose), context, noon).effect == effect
+    days = {
+        day: {"resourceType": "Condition", "id": "c", "onsetDateTime": day}
+        for day in ("2026-03-02", "2026-03-03")
+    }
+    assert [matched(consents, days[day]) for day in days] == [(0,), ()]

@@ -484,3 +484,16 @@ def test_the_lineage_of_a_component_names_its_field_and_repetition():
     assert ("Patient.identifier(CX).value", "1.hl7 PID of person 1 PID-3[2].1") in found
     assert ("Patient.name(XPN).family", "1.hl7 PID of person 1 PID-5.1") in found
     assert ("Patient.birthDate", "1.hl7 PID of person 1 PID-7") in found
+
+
+@pytest.mark.parametrize(
+    ("financial_class", "kept"),
+    [("SELF PAY", True), ("self", True), ("81^Self-pay", True), ("BCBS", False), ("", False)],
+)
+def test_what_the_patient_pays_is_labelled_where_the_hospital_says_so(financial_class, kept):
+    fields = {2: "I", 19: "V1^^^LAKESIDE^VN", 20: financial_class, 44: "20261103"}
+    visit = "PV1|" + "|".join(fields.get(number, "") for number in range(1, 46))
+    security = (
+        the(adt("A01", visit, "DG1|1||Z23^Immunization^I10"), "Encounter").get("meta", {}).get("security", [])
+    )
+    assert ("HIPAASelfPay" in [label["code"] for label in security]) is kept

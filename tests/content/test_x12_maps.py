@@ -197,3 +197,13 @@ def test_a_condition_code_labels_the_claim_that_tells_it(rules):
     plain = [("ABF:F329", "ABF:I251"), ("*65~", "*01~")]
     told = labels(claims("institutional.x12", *plain, ("BG:C5", "BG:AA"))[0], rules)["Claim"]
     assert told == {"SEX", "SDV"}
+
+
+def test_a_claim_the_patient_pays_is_kept_from_the_health_plan_with_all_it_is_about(rules):
+    """45 CFR 164.522(a)(1)(vi): claim filing indicator 09, self-pay."""
+    found = claims("professional.x12", ("*MC~", "*09~"))[0]
+    paid = {kind for kind, codes in labels(found, rules).items() if "HIPAASelfPay" in codes}
+    assert {"Coverage", "Claim"} <= paid
+    assert "Patient" not in paid
+    insured = labels(claims("professional.x12")[0], rules)
+    assert not any("HIPAASelfPay" in codes for codes in insured.values())

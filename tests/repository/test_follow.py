@@ -124,3 +124,24 @@ def test_others_of_the_same_patient_keep_theirs(world, patient):
     world.publish(world.item("hospital", other), world.item("hospital", order))
     world.publish(world.item("hospital", reason, labels=HIV))
     assert _codes(world, order) == frozenset()
+
+
+@pytest.mark.parametrize("first", ["the visit", "the finding"])
+def test_what_was_found_in_a_visit_the_patient_paid_is_kept_from_the_plan_too(world, patient, first):
+    """45 CFR 164.522(a)(1)(vi): the label follows references that carry no sensitivity."""
+    visit = {
+        "resourceType": "Encounter",
+        "id": resource_id("https://hospital.example/", "Encounter", "e"),
+        "status": "finished",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
+        "subject": {"reference": f"Patient/{patient}"},
+    }
+    finding = _condition(patient, encounter={"reference": f"Encounter/{visit['id']}"})
+    other = _condition(patient, key="another visit's")
+    paid = Labels("R", frozenset({"HIPAASelfPay", "HIV"}))
+    items = [world.item("hospital", visit, labels=paid), world.item("hospital", finding)]
+    for item in items if first == "the visit" else reversed(items):
+        world.publish(item)
+    world.publish(world.item("hospital", other))
+    assert _codes(world, finding) == {"HIPAASelfPay"}
+    assert _codes(world, other) == frozenset()

@@ -12,7 +12,8 @@ from exchange.model.records import Evidence, Labels, Resource
 
 def passed_on(labels: Labels, rules: Rules) -> frozenset[str]:
     """What a record's labels say of those that refer to it."""
-    return labels.codes & rules.vocabulary.atoms - {UNREAD}
+    words = rules.vocabulary
+    return labels.codes & (words.atoms | words.follows.keys()) - {UNREAD}
 
 
 def following(resource: Resource, labels: Labels, seen: Mapping[str, Labels], rules: Rules) -> Labels:
@@ -30,6 +31,6 @@ def _evidence(resource: Resource, seen: Mapping[str, Labels], rules: Rules) -> I
     for name, element in resource.items():
         if isinstance(element, dict | list):
             for key, to in findings(name, element).references:
-                if to in seen and key not in rules.vocabulary.file.references_not_followed:
-                    for code in sorted(passed_on(seen[to], rules)):
+                if to in seen:
+                    for code in sorted(rules.vocabulary.passed_on(passed_on(seen[to], rules), key)):
                         yield Evidence(code, "reference", to.partition("/")[0], f"{kind}.{name}")

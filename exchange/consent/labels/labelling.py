@@ -21,6 +21,8 @@ PROGRAM_SYSTEM = "urn:mosaic:program"
 UNREAD = "PDS"
 """What could not be read is protected until somebody has looked at it."""
 
+_Reference = tuple[str, str, str]
+
 ThroughSkin = Callable[[], bool]
 """Whether the record is about a drug given through the skin; asked only where that matters."""
 
@@ -44,10 +46,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """A resource's own evidence, and its references as (expression, `Type/id`)."""
+    """A resource's own evidence, and its references as (name, expression, `Type/id`)."""
 
     evidence: tuple[Evidence, ...]
-    references: tuple[tuple[str, str], ...]
+    references: tuple[_Reference, ...]
 
 
 def label(resource: Resource, source: Source, rules: Rules) -> Labels:
@@ -65,7 +67,9 @@ def label_all(
         return found
     names = [f"{resource['resourceType']}/{resource.get('id', '')}" for resource in resources]
     seen = {**known, **dict(zip(names, found, strict=True))}
-    linked = [position for position, look in enumerate(looks) if any(to in seen for _, to in look.references)]
+    linked = [
+        position for position, look in enumerate(looks) if any(to in seen for *_, to in look.references)
+    ]
     changed = bool(linked)
     while changed:
         changed = False
@@ -103,20 +107,26 @@ def _look(resource: Resource, source: Source, rules: Rules) -> _Look:
     kind = resource["resourceType"]
     skin = partial(_through_skin, resource)
     evidence = list(_program_evidence(source, kind, rules))
-    references: list[tuple[str, str]] = []
+    references: list[_Reference] = []
+    leads_nowhere = _leads_nowhere(rules.vocabulary)
     for name, element in resource.items():
         form = type(element)
         if form is dict or form is list:
             found = findings(name, element)
             evidence.extend(_evidence(found, f"{kind}.{name}", skin, kind, rules))
             references.extend(
-                (f"{kind}.{name}", to)
-                for key, to in found.references
-                if key not in rules.vocabulary.file.references_not_followed
+                (key, f"{kind}.{name}", to) for key, to in found.references if key not in leads_nowhere
             )
         elif form is str and name in TEXTS:
             evidence.extend(_from_hits(rules.lists.of_text(element), "text", f"{kind}.{name}", skin, kind))
     return _Look(tuple(evidence), tuple(references))
+
+
+@lru_cache(maxsize=64)
+def _leads_nowhere(vocabulary: Vocabulary) -> frozenset[str]:
+    """Names of references over which no label reaches anything."""
+    followed = frozenset().union(*vocabulary.follows.values())
+    return frozenset(vocabulary.file.references_not_followed) - followed
 
 
 def _through_skin(resource: Resource) -> bool:
@@ -194,10 +204,10 @@ def _from_declared(coding: Coding, expression: str, vocabulary: Vocabulary) -> I
 
 
 def _followed(
-    references: Iterable[tuple[str, str]], seen: Mapping[str, Labels], vocabulary: Vocabulary
+    references: Iterable[_Reference], seen: Mapping[str, Labels], vocabulary: Vocabulary
 ) -> Iterator[Evidence]:
-    for expression, to in references:
+    for key, expression, to in references:
         labels = seen.get(to)
-        if labels is not None:
-            for code in sorted(labels.codes & vocabulary.atoms - {UNREAD}):
+        if labels is not None and labels.codes:
+            for code in sorted(vocabulary.passed_on(labels.codes, key) - {UNREAD}):
                 yield Evidence(code, "reference", to.partition("/")[0], expression)

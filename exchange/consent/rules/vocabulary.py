@@ -18,12 +18,17 @@ Cover = Mapping[str, frozenset[str]]
 
 
 class Term(Content):
-    """A label; `within`: the broader one, `makes`: its confidentiality, `reveals`: what follows from it."""
+    """A label; `within`: the broader one, `makes`: its confidentiality, `reveals`: what follows from it.
+
+    `follows`: the references over which a law or program reaches the records that refer to one under it; a
+    sensitivity follows all but `references_not_followed`.
+    """
 
     title: str
     within: str | None = None
     makes: str | None = None
     reveals: str | None = None
+    follows: tuple[str, ...] = ()
 
 
 class Purpose(Content):
@@ -104,7 +109,8 @@ class Vocabulary:
     """The words with everything that follows from them worked out.
 
     `permits` and `denies` say for a label in a provision which atoms it reaches; `granted` and `refused` the
-    same for purposes. `marks` are labels that are no atoms: law, programs, handling.
+    same for purposes. `marks` are labels that are no atoms: law, programs, handling. `follows`: the names of
+    the references over which some of them reach other records.
     """
 
     file: VocabularyFile
@@ -113,11 +119,18 @@ class Vocabulary:
     marks: frozenset[str]
     makes: Mapping[str, str]
     reveals: Mapping[str, str]
+    follows: Mapping[str, frozenset[str]]
     permits: Cover
     denies: Cover
     granted: Cover
     refused: Cover
     aliases: Mapping[tuple[str, str], tuple[str, ...]]
+
+    def passed_on(self, codes: frozenset[str], reference: str) -> frozenset[str]:
+        """Those of a record's labels that reach what refers to it by a reference of that name."""
+        marks = {code for code, names in self.follows.items() if reference in names}
+        over_all = self.atoms if reference not in self.file.references_not_followed else frozenset()
+        return codes & (over_all | marks)
 
     def knows(self, label: str) -> bool:
         return label in self.atoms or label in self.marks
@@ -141,6 +154,7 @@ def parse_vocabulary(file: str, text: str) -> Vocabulary:
         marks=frozenset(read.law) | frozenset(read.programs) | frozenset(read.handling),
         makes={code: term.makes for code, term in terms.items() if term.makes},
         reveals={code: term.reveals for code, term in terms.items() if term.reveals},
+        follows={code: frozenset(term.follows) for code, term in terms.items() if term.follows},
         permits=_equivalent(down, read.equivalents),
         denies=_with_aliases(_families(_families(down, read.equivalents), read.families), read.aliases),
         granted=_granted(purposes, read.not_inherited),
