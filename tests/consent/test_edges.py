@@ -1,4 +1,4 @@
-"""Where one word in the code makes the difference: the last instant, the second of two, the weaker of a tie."""
+"""Where one word in the code makes the difference: the last instant, the second of two, the weaker tie."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
