@@ -10,12 +10,15 @@ from exchange.api import access
 from exchange.api.access import Access
 from exchange.api.service import Service
 from exchange.repository import Reader, reader
+from exchange.repository.reading.reader import ViewAction
 
 
 @contextmanager
-def view_of(service: Service, held: Access, at: datetime, scope: str) -> Iterator[Reader]:
+def view_of(
+    service: Service, held: Access, at: datetime, scope: str, action: ViewAction = "access"
+) -> Iterator[Reader]:
     """The view, once the token is known to stand in the same transaction; `scope` as `scopes.reach` says."""
-    with reader(service.pool, held.viewer, at, scope) as view:
+    with reader(service.pool, held.viewer, at, scope, action) as view:
         if not access.is_standing(view.conn, held):
             raise access.unauthorized("the access token is not valid, or not any more")
         yield view

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from exchange.consent.classes import Context, DisclosureClass
 from exchange.consent.decision import intervals
@@ -19,21 +19,24 @@ from exchange.consent.directives.normal_form import Provision
 from exchange.consent.directives.profiles import Profile
 from exchange.consent.participants import Participant
 from exchange.consent.rules.gates import nameless, types_told_apart
+from exchange.consent.rules.ruleset import Rules
 from exchange.consent.standing import REPOSITORY, participant_of, standing
 from exchange.model.records import Decision, Viewer
 
 Permits = list[tuple[datetime, datetime, Decision]]
+Asking = Literal["any", "access", "disclose"]
 
 _Key = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """Viewers who get the same permits for a class."""
+    """Viewers who get the same permits for a class; `action`: `any` where asking and being sent are alike."""
 
     number: int
     viewers: tuple[Viewer, ...]
     permits: Permits
+    action: Asking
 
 
 def permits_of_all(
@@ -43,11 +46,11 @@ def permits_of_all(
     start: datetime,
     horizon: datetime,
 ) -> Iterator[Alike]:
-    """intervals() for every class and viewer; who is permitted nothing is left out."""
+    """intervals() for every class, viewer and action; who is permitted nothing is left out."""
     askers = _askers(viewers, context)
     numbers: dict[_Key, int] = {}
     alike: dict[tuple[object, str], list[_Group]] = {}
-    answers: dict[tuple[int, int], Permits] = {}
+    answers: dict[tuple[int, int], dict[Asking, Permits]] = {}
     for number, cls in classes.items():
         among = (cls.profile, cls.source)
         if among not in alike:
@@ -57,12 +60,56 @@ def permits_of_all(
             ]
         own = numbers.setdefault(_class_kind(cls, context), len(numbers))
         for group in alike[among]:
-            permits = answers.get((own, group.kind))
-            if permits is None:
-                permits = intervals(cls, group.viewers[0], context, start, horizon)
-                answers[own, group.kind] = permits
-            if permits:
-                yield Alike(number, group.viewers, permits)
+            answer = answers.get((own, group.kind))
+            if answer is None:
+                answer = _by_action(cls, group.viewers[0], context, start, horizon)
+                answers[own, group.kind] = answer
+            for action, permits in answer.items():
+                yield Alike(number, group.viewers, permits, action)
+
+
+def _by_action(
+    cls: DisclosureClass, viewer: Viewer, context: Context, start: datetime, horizon: datetime
+) -> dict[Asking, Permits]:
+    """What is permitted for each action, once where the answers are the same; no permit, no entry."""
+    if viewer == REPOSITORY:
+        found: dict[Asking, Permits] = {"any": intervals(cls, viewer, context, start, horizon)}
+    else:
+        found = {"any": intervals(cls, viewer, context, start, horizon, "access")}
+        if _told_apart(cls.profile, viewer.purpose, context):
+            disclose = intervals(cls, viewer, context, start, horizon, "disclose")
+            if disclose != found["any"]:
+                found = {"access": found["any"], "disclose": disclose}
+    return {action: permits for action, permits in found.items() if permits}
+
+
+def _told_apart(profile: Profile | None, purpose: str, context: Context) -> bool:
+    """Whether a consent or a rule may answer another thing to who asks than to who is sent something."""
+    return _consents_tell_apart(profile) or _rules_tell_apart(context.rules, purpose)
+
+
+@lru_cache(maxsize=1024)
+def _rules_tell_apart(rules: Rules, purpose: str) -> bool:
+    granted = rules.vocabulary.granted
+    conditions = [c for rule in rules.rules for c in (rule.policy.when, *rule.policy.unless)]
+    return any(
+        _one_of_two(condition.action)
+        and (not condition.purpose or any(purpose in granted[named] for named in condition.purpose))
+        for condition in conditions
+    )
+
+
+@lru_cache(maxsize=65536)
+def _consents_tell_apart(profile: Profile | None) -> bool:
+    return profile is not None and any(_provision_tells_apart(one.root) for one in profile.statements)
+
+
+def _provision_tells_apart(provision: Provision) -> bool:
+    return _one_of_two(provision.actions) or any(map(_provision_tells_apart, provision.provisions))
+
+
+def _one_of_two(actions: Sequence[str]) -> bool:
+    return ("access" in actions) != ("disclose" in actions)
 
 
 class _Group(NamedTuple):

@@ -172,7 +172,12 @@ def _moments_of(provision: Provision) -> frozenset[datetime]:
 
 
 def intervals(
-    cls: DisclosureClass, viewer: Viewer, context: Context, start: datetime, horizon: datetime
+    cls: DisclosureClass,
+    viewer: Viewer,
+    context: Context,
+    start: datetime,
+    horizon: datetime,
+    action: str | None = None,
 ) -> list[tuple[datetime, datetime, Decision]]:
     """The permits from `start` until `horizon`: half-open, in order, cut wherever the answer changes."""
     if start >= horizon:
@@ -180,7 +185,7 @@ def intervals(
     cuts = [moment for moment in boundaries(cls, viewer, context) if start < moment < horizon]
     found: list[tuple[datetime, datetime, Decision]] = []
     for begins, ends in zip([start, *cuts], [*cuts, horizon], strict=True):
-        answer = decide(cls, viewer, context, begins)
+        answer = decide(cls, viewer, context, begins, action)
         before = found[-1] if found else None
         if answer.effect == "deny":
             continue

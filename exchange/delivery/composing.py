@@ -27,7 +27,7 @@ def compose(conn: psycopg.Connection, due: Due, office: Office) -> Parcel | None
     The record is written before anything leaves (law 5); the very same content tried again adds none.
     """
     at = office.now()
-    with reader(Lent(conn), viewer_of(due), at) as view:
+    with reader(Lent(conn), viewer_of(due), at, action="disclose") as view:
         told = read_as(view, due, office.context, at)
         write_withheld(conn, due.delivery, told.withheld, at)
         parcel = _parcel(conn, due, told, office, at) if told.events else None

@@ -7,9 +7,9 @@ under the same idempotency key.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -71,21 +71,34 @@ def _destination(post: Post, subscription: Subscription, every: Sequence[str]) -
     counts: Counter[str] = Counter()
     with post.connect() as conn:
         conn.autocommit = True
-        key = (_DESTINATION << 24) + subscription.number
-        row = conn.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
-        if not row or not row[0]:
-            return counts
-        try:
-            with open_channel(subscription, post.environment, post.office.signing_key) as send:
-                while True:
-                    with conn.transaction():
-                        open_deliveries(conn, subscription.number, every, post.office.now())
-                    if not _round(conn, post.office, subscription, send, counts):
-                        return counts
-        except ContentError as problem:
-            counts["misconfigured"] += 1
-            _note_problem(conn, subscription, problem)
-            return counts
+        with _alone(conn, subscription) as alone:
+            if not alone:
+                return counts
+            try:
+                with open_channel(subscription, post.environment, post.office.signing_key) as send:
+                    while True:
+                        with conn.transaction():
+                            open_deliveries(conn, subscription.number, every, post.office.now())
+                        if not _round(conn, post.office, subscription, send, counts):
+                            return counts
+            except ContentError as problem:
+                counts["misconfigured"] += 1
+                _note_problem(conn, subscription, problem)
+                return counts
+
+
+@contextmanager
+def _alone(conn: psycopg.Connection, subscription: Subscription) -> Iterator[bool]:
+    """Whether no other process sends there; given back at once, as the end of a connection takes its time."""
+    key = (_DESTINATION << 24) + subscription.number
+    row = conn.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
+    got = bool(row and row[0])
+    try:
+        yield got
+    finally:
+        if got:
+            with suppress(psycopg.Error):
+                conn.execute("SELECT pg_advisory_unlock(%s)", (key,))
 
 
 def _round(

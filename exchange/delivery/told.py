@@ -118,7 +118,7 @@ def _consents(conn: psycopg.Connection, seen: Chosen, viewer: Viewer, at: dateti
         " JOIN viewer v USING (viewer)"
         " WHERE r.patient IS NOT NULL AND r.fhir_id = ANY(%s) AND r.class = ANY(%s)"
         " AND (v.participant, v.role, v.purpose) = (%s, %s, %s)"
-        " AND d.valid_from <= %s AND d.valid_until > %s",
+        " AND d.valid_from <= %s AND d.valid_until > %s AND d.action <> 'access'",
         (
             [UUID(key) for s in seen.all for key in source_ids(s)],
             sorted({number for s in seen.all for number in s.classes}),

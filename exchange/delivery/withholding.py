@@ -49,7 +49,7 @@ def reasons(
         elif number is None:
             found.append(Withheld(event.event, "gone"))
         else:
-            answer = decide(known[number], viewer, context, at)
+            answer = decide(known[number], viewer, context, at, "disclose")
             if answer.effect == "deny":
                 found.append(_denied(event, answer.because, context))
             elif answer.needs_relationship and patient not in related:

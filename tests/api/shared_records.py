@@ -82,6 +82,27 @@ class Records:
         key = resource_id(f"https://{partner}.example/", "Organization", name)
         return self._publish(partner, {"resourceType": "Organization", "id": key, "name": name}, None, ())
 
+    def consent(self, partner: str, patient: str, kind: str, *actions: str, version: str = "1") -> str:
+        """A person permits or denies everybody these actions (consentaction); the Consent's id."""
+        consent = {
+            "resourceType": "Consent",
+            "id": resource_id(f"https://{partner}.example/", "Consent", patient),
+            "meta": {"versionId": version},
+            "status": "active",
+            "scope": _code("http://terminology.hl7.org/CodeSystem/consentscope", "patient-privacy"),
+            "category": [_code("http://loinc.org", "59284-0")],
+            "patient": {"reference": f"Patient/{patient}"},
+            "dateTime": "2026-01-01",
+            "sourceAttachment": {"title": "form"},
+            "provision": {
+                "type": kind,
+                "action": [
+                    _code("http://terminology.hl7.org/CodeSystem/consentaction", code) for code in actions
+                ],
+            },
+        }
+        return self._publish(partner, consent, patient, ())
+
     def delete(self, *references: str) -> None:
         publish(self.conn, [], references, self.context, datetime.now(UTC))
         self.conn.commit()
@@ -118,3 +139,7 @@ class Records:
         publish(self.conn, [item], (), self.context, datetime.now(UTC))
         self.conn.commit()
         return str(resource["id"])
+
+
+def _code(system: str, code: str) -> Resource:
+    return {"coding": [{"system": system, "code": code}]}

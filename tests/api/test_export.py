@@ -384,6 +384,29 @@ def test_another_process_goes_on_after_the_last_file(get, service, people, recor
     assert len(found) == len(names(found)) == 7
 
 
+@pytest.mark.parametrize(
+    ("denied", "found_by_asking", "exported"),
+    [("disclose", True, False), ("access", False, False), ("use", True, True)],
+)
+def test_a_file_is_a_disclosure_and_holds_what_may_be_asked_for_and_sent(
+    export, download, get, records, people, denied, found_by_asking, exported
+):
+    records.consent("prairie_clinic", people["other"], "deny", denied)
+    answer = get(f"Observation/{people['hemoglobin']}")
+    assert (answer.status_code == 200) is found_by_asking
+    found = names(download(export("$export?_type=Observation")))
+    assert (f"Observation/{people['hemoglobin']}" in found) is exported
+    assert f"Observation/{people['glucose']}" in found
+
+
+@pytest.mark.parametrize("denied", ["disclose", "access"])
+def test_a_denial_reaches_a_file_that_is_written_already(export, download, records, people, denied):
+    manifest = export("$export?_type=Observation")
+    assert f"Observation/{people['hemoglobin']}" in names(download(manifest))
+    records.consent("prairie_clinic", people["other"], "deny", denied)
+    assert names(download(manifest)) == {f"Observation/{people['glucose']}"}
+
+
 def test_the_capability_statement_names_it(api):
     rest = api.get("/fhir/metadata").json()["rest"][0]
     patient = next(r for r in rest["resource"] if r["type"] == "Patient")

@@ -64,15 +64,19 @@ def test_everybody_is_permitted_what_he_would_be_by_himself(grown, seed):
         Viewer(code, one.roles[0], rng.choice(PURPOSES)) for code, one in grown.participants.items()
     ]
     given = {
-        (alike.number, viewer): alike.permits
+        (alike.number, viewer, action): alike.permits
         for alike in permits_of_all(found, viewers, grown, START, HORIZON)
         for viewer in alike.viewers
+        for action in (("access", "disclose") if alike.action == "any" else (alike.action,))
     }
     alone = {
-        (number, viewer): permits
+        (number, viewer, action): permits
         for number, cls in found.items()
         for viewer in viewers
-        if (permits := intervals(cls, viewer, grown, START, HORIZON))
+        for action in ("access", "disclose")
+        if (
+            permits := intervals(cls, viewer, grown, START, HORIZON, None if viewer == REPOSITORY else action)
+        )
     }
     assert given == alone
     assert len(given) > 300  # there was something to compare

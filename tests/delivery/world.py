@@ -154,8 +154,13 @@ class Clinic(World):
         self.conn.commit()
         return [row[0] for row in rows]
 
-    def consent(self, patient: str, version: str = "1", status: str = "active") -> str:
-        """The person lets the substance use program tell the clinic for treatment; the Consent's id."""
+    def consent(
+        self, patient: str, version: str = "1", status: str = "active", actions: tuple[str, ...] = ()
+    ) -> str:
+        """The person lets the substance use program tell the clinic for treatment; the Consent's id.
+
+        `actions` (consentaction): whether the clinic may ask (`access`) or be sent (`disclose`); () is both.
+        """
         code = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "42CFRPart2CD"}
         scope = {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
         given = {
@@ -174,6 +179,7 @@ class Clinic(World):
                 "type": "permit",
                 "period": {"start": "2026-03-02", "end": "2031-03-01"},
                 "actor": [{"role": {"text": "recipient"}, "reference": _named("clinic")}],
+                **({"action": [_action(code) for code in actions]} if actions else {}),
                 "purpose": [
                     {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "TREAT"}
                 ],
@@ -181,6 +187,34 @@ class Clinic(World):
         }
         item = self.item("harbor", given, patient=patient, event_time=self.at, labels=PART2)
         self.publish(item)
+        return str(given["id"])
+
+    def refuse(self, patient: str, actions: tuple[str, ...], version: str = "1") -> str:
+        """The person denies the clinic these actions, by a Consent of the hospital; its id."""
+        scope = {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
+        given = {
+            "resourceType": "Consent",
+            "id": resource_id("https://hospital.example/", "Consent", patient),
+            "meta": {"versionId": version},
+            "status": "active",
+            "scope": {"coding": [scope]},
+            "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+            "patient": {"reference": f"Patient/{patient}"},
+            "dateTime": "2026-03-02T10:15:00-06:00",
+            "organization": [_named("hospital")],
+            "policy": [{"uri": "https://mosaic-exchange.example/policy/privacy"}],
+            "provision": {
+                "type": "permit",
+                "provision": [
+                    {
+                        "type": "deny",
+                        "actor": [{"role": {"text": "recipient"}, "reference": _named("clinic")}],
+                        "action": [_action(code) for code in actions],
+                    }
+                ],
+            },
+        }
+        self.publish(self.item("hospital", given, patient=patient, event_time=self.at))
         return str(given["id"])
 
     def ask_api(self, viewer: Viewer, kind: str, fhir_id: str) -> bytes | None:
@@ -194,6 +228,10 @@ class Clinic(World):
             shown = Disclosed(next(iter(found.patients), None), because=found.because)
             append(view.conn, [read_entry(who, how, f"{kind}/{fhir_id}", shown)])
             return found.body
+
+
+def _action(code: str) -> Resource:
+    return {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": code}]}
 
 
 def _named(code: str) -> Resource:

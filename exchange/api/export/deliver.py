@@ -21,7 +21,7 @@ from exchange.api.scopes import narrow, parse_scopes, reach
 from exchange.api.viewing import view_of
 from exchange.audit import Disclosed, append, denied_entry, query_entries
 from exchange.repository import Line, Reader, still_told
-from exchange.repository.reading.reader import Terms, terms
+from exchange.repository.reading.reader import Terms, act, terms
 
 NDJSON = "application/fhir+ndjson"
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
@@ -58,7 +58,10 @@ def deliver(asked: Asked, job: str, ordinal: int) -> Answer:
 
 
 def _told(view: Reader, lines: Sequence[Line]) -> _Told:
-    still = still_told(view, lines)
+    """What may be asked for and may be sent: a person may have allowed only the one or the other."""
+    asked = [line for _, line in still_told(view, lines).lines]
+    act(view, "disclose")
+    still = still_told(view, asked)
     return _Told([_ended(line) for _, line in still.lines], terms(view, still.classes))
 
 

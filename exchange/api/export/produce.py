@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Event, Thread
@@ -24,7 +24,7 @@ from exchange.api.export.jobs import File, Job
 from exchange.api.scopes import Scope, allows, parse_scopes, reach
 from exchange.api.service import Service, as_api
 from exchange.model.ids import golden_id
-from exchange.repository import Line, Portion, Steady, bulk_slice, deleted_slice, reader
+from exchange.repository import Line, Portion, Reader, Steady, bulk_slice, deleted_slice, reader
 
 _log = logging.getLogger("exchange.api")
 _LEASE = timedelta(minutes=2)
@@ -126,7 +126,7 @@ class _Production:
         position: str | None = after
         while position is not None:
             scope = reach(scopes, portion.type, "r")
-            with reader(Steady(self.service.pool), self.job.viewer, self.service.clock(), scope) as view:
+            with self._reading(scope) as view:
                 found, position = bulk_slice(view, portion, position, _PAGE, self.service.cursor_key)
             lines += [_ended(line) for line in found if line.id not in met]
             met.update(line.id for line in found if overlaps)
@@ -137,10 +137,15 @@ class _Production:
         if lines:
             self._keep("output", portion.type, lines, _at(number, None))
 
+    def _reading(self, scope: str = "") -> AbstractContextManager[Reader]:
+        """As the viewer, what may be sent to him, at one instant."""
+        steady = Steady(self.service.pool)
+        return reader(steady, self.job.viewer, self.service.clock(), scope, "disclose")
+
     def _met(self, kind: str) -> set[str]:
         """Ids that are in files of the type already: found by two searches, a resource comes once."""
         if self.met[0] != kind:
-            with reader(self.service.pool, self.job.viewer, self.service.clock()) as view:
+            with self._reading() as view:
                 files = jobs.files_of(view.conn, self.job.job)
             kept = [f for f in files if f.type == kind and f.kind == "output"]
             read = [self.exports.read(self.job.job, file.ordinal, self.job.key) for file in kept]
@@ -153,7 +158,7 @@ class _Production:
         place = self.job.position.get("deleted", ["", "00000000-0000-0000-0000-000000000000"])
         after = (str(place[0]), str(place[1]))
         while True:
-            with reader(self.service.pool, self.job.viewer, self.service.clock()) as view:
+            with self._reading() as view:
                 gone = deleted_slice(view, open_types, since, after, _PAGE)
             if not gone:
                 return

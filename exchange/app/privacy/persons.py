@@ -167,7 +167,7 @@ SELECT v.participant, v.role, v.purpose, k.kind,
     sum(k.records)::int AS total
 FROM viewer v CROSS JOIN kinds k
 LEFT JOIN disclosure d ON d.viewer = v.viewer AND d.class = k.class
-    AND d.valid_from <= %(at)s AND d.valid_until > %(at)s
+    AND d.valid_from <= %(at)s AND d.valid_until > %(at)s AND d.action <> 'disclose'
 WHERE v.participant <> 'exchange'
 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
 """

@@ -157,7 +157,7 @@ WITH claimed AS (
 SELECT r.type || '/' || r.fhir_id AS reference, r.version, r.rendition, c.labels, c.confidentiality,
     ARRAY(
         SELECT DISTINCT v.participant || ' ' || v.purpose FROM disclosure d JOIN viewer v USING (viewer)
-        WHERE d.class = r.class AND d.valid_until > now() ORDER BY 1
+        WHERE d.class = r.class AND d.valid_until > now() AND d.action <> 'disclose' ORDER BY 1
     ) AS viewers,
     p.person::text,
     greatest(

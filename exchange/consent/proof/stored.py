@@ -30,6 +30,7 @@ class Shown:
     needs_relationship: bool
     obligations: frozenset[str]
     because: tuple[str, ...]
+    action: str = "access"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +87,17 @@ def breaches(
     closed = [claim for claim in claims if claim.written.invariant.never != "deny"]
     opened = [claim for claim in claims if claim.written.invariant.never == "deny"]
     for shown in permits:
-        for atom, asked in _each(classes[shown.number], shown.viewer, context, at):
+        for atom, asked in _each(classes[shown.number], shown.viewer, shown.action, context, at):
             for claim in closed:
                 if _broken(claim.written, shown) and claim.reaches(asked):
                     yield Breach(claim.written, shown.number, shown.viewer, atom, shown)
-    seen = {(shown.number, shown.viewer) for shown in permits}
-    everybody = dict.fromkeys(shown.viewer for shown in permits)
+    seen = {(shown.number, shown.viewer, shown.action) for shown in permits}
+    everybody = dict.fromkeys((shown.viewer, shown.action) for shown in permits)
     for number in dict.fromkeys(shown.number for shown in permits) if opened else ():
-        for viewer in everybody:
-            if (number, viewer) in seen:
+        for viewer, action in everybody:
+            if (number, viewer, action) in seen:
                 continue
-            for atom, asked in _each(classes[number], viewer, context, at):
+            for atom, asked in _each(classes[number], viewer, action, context, at):
                 for claim in opened:
                     if claim.reaches(asked):
                         yield Breach(claim.written, number, viewer, atom, None)
@@ -120,7 +121,7 @@ def _broken(written: Written, shown: Shown) -> bool:
 
 
 def _each(
-    cls: DisclosureClass, viewer: Viewer, context: Context, at: datetime
+    cls: DisclosureClass, viewer: Viewer, action: str, context: Context, at: datetime
 ) -> Iterator[tuple[str | None, _Asked]]:
     """One question for each label, as every one of them must be permitted; nobody known asks nothing."""
     source, requester = context.participants.get(cls.source), participant_of(viewer.participant, context)
@@ -128,7 +129,6 @@ def _each(
     if source is None or requester is None or asking is None:
         return
     vocabulary = context.rules.vocabulary
-    action = "collect" if viewer == REPOSITORY else "access"
     names = (asking.names, asking.wider, asking.known)
     request = Request(viewer.participant, *names, action, viewer.purpose, at, viewer == REPOSITORY)
     marks = vocabulary.marks.intersection(cls.labels)

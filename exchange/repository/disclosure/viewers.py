@@ -15,7 +15,7 @@ import orjson
 import psycopg
 
 from exchange.consent import REPOSITORY, Context, DisclosureClass, Profile, profile
-from exchange.consent.alike import Permits, permits_of_all
+from exchange.consent.alike import Asking, Permits, permits_of_all
 from exchange.model.records import Decision, Viewer
 
 NO_DIRECTIVES = profile(())
@@ -24,10 +24,11 @@ _HORIZON = timedelta(days=2 * 365)
 
 
 class Permit(NamedTuple):
-    """What these viewers (by number) are shown of a class, and when."""
+    """What these viewers (by number) are shown of a class for an action, and when."""
 
     viewers: list[int]
     class_: int
+    action: Asking
     start: datetime
     end: datetime
     decision: Decision
@@ -179,7 +180,7 @@ def _decided(
     for found in permits_of_all(kept, list(numbers), context, at, horizon):
         asking = [numbers[viewer] for viewer in found.viewers]
         for start, end, decision in _within(found.permits, held[found.number]):
-            yield Permit(asking, found.number, start, end, decision)
+            yield Permit(asking, found.number, found.action, start, end, decision)
 
 
 def _within(permits: Permits, held: Permits) -> Iterator[tuple[datetime, datetime, Decision]]:
@@ -212,10 +213,11 @@ WITH said AS MATERIALIZED (
            (s.body ->> 0)::timestamptz AS valid_from, (s.body ->> 1)::timestamptz AS valid_until,
            (s.body ->> 2)::bool AS needs_relationship,
            ARRAY(SELECT jsonb_array_elements_text(s.body -> 3)) AS obligations,
-           ARRAY(SELECT jsonb_array_elements_text(s.body -> 4)) AS because
+           ARRAY(SELECT jsonb_array_elements_text(s.body -> 4)) AS because, s.body ->> 5 AS action
     FROM jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS s (body, number))
-INSERT INTO disclosure (viewer, class, valid_from, valid_until, needs_relationship, obligations, because)
-SELECT p.viewer, p.class, valid_from, valid_until, needs_relationship, obligations, because
+INSERT INTO disclosure
+    (viewer, class, valid_from, valid_until, needs_relationship, obligations, because, action)
+SELECT p.viewer, p.class, valid_from, valid_until, needs_relationship, obligations, because, action
 FROM unnest(%s::int[], %s::int[], %s::int[]) AS p (viewer, class, saying) JOIN said USING (saying)
 """
 
@@ -223,4 +225,4 @@ FROM unnest(%s::int[], %s::int[], %s::int[]) AS p (viewer, class, saying) JOIN s
 def _saying(permit: Permit) -> tuple[object, ...]:
     decision = permit.decision
     bounds = (permit.start.isoformat(), permit.end.isoformat(), decision.needs_relationship)
-    return (*bounds, tuple(sorted(decision.obligations)), decision.because)
+    return (*bounds, tuple(sorted(decision.obligations)), decision.because, permit.action)

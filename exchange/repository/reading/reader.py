@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 import orjson
@@ -62,6 +62,9 @@ class Shown(NamedTuple):
     body: bytes
 
 
+ViewAction = Literal["access", "disclose"]
+"""http://terminology.hl7.org/CodeSystem/consentaction"""
+
 CONSENT_COPY = "consent-copy"
 """The obligation to send a consent, or an explanation of its scope, along (42 CFR 2.32(b))."""
 
@@ -101,26 +104,34 @@ BEST_OF_CLUSTER = best_of_cluster()
 # One statement, from left to right. Planning policies costs more than running them: each that follows
 # is planned once per connection.
 _OPEN = """
-SELECT enter_view(%s, %s, %s, %s), current_minimum(), set_config('role', 'exchange_api', true),
+SELECT enter_view(%s, %s, %s, %s, %s), current_minimum(), set_config('role', 'exchange_api', true),
        set_config('plan_cache_mode', 'force_generic_plan', true), set_config('exchange.scope', %s, true)
 """
 
 
 @contextmanager
-def reader(pool: Pool, viewer: Viewer, at: datetime | None = None, scope: str = "") -> Iterator[Reader]:
+def reader(
+    pool: Pool, viewer: Viewer, at: datetime | None = None, scope: str = "", action: ViewAction = "access"
+) -> Iterator[Reader]:
     """Opens the view of `viewer` at `at` (by default the database's clock); an unknown viewer sees nothing.
 
-    `scope` narrows it to what a token reaches (see `scope_setting`); "" leaves it as it is.
+    `scope` narrows it to what a token reaches (see `scope_setting`); "" leaves it as it is. `action`: whether
+    what is read answers a question or is sent, as itself or in a file.
     Commits at the end, so that the record of the disclosure and the reading are one transaction. Raises
     ClockRunsBackwards.
     """
     with pool.connection() as conn, conn.transaction():
         with forwards_only():
             names = (viewer.participant, viewer.role, viewer.purpose)
-            row = conn.execute(_OPEN, (*names, at, scope), prepare=True).fetchone()
+            row = conn.execute(_OPEN, (*names, at, action, scope), prepare=True).fetchone()
         if row is None:
             raise psycopg.InternalError("enter_view() returned nothing")
         yield Reader(conn, viewer, row[0], row[1])
+
+
+def act(reader: Reader, action: ViewAction) -> None:
+    """From here on the view shows what this action is permitted for."""
+    reader.conn.execute("SELECT set_config('exchange.action', %s, true)", (action,))
 
 
 def select(reader: Reader, statement: str, arguments: Mapping[str, Any] | Sequence[Any]) -> list[Any]:
