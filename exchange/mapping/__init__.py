@@ -1,6 +1,16 @@
 """Source records to FHIR R4 by maps that are data."""
 
+from exchange.mapping.carried import Statement
 from exchange.mapping.load import FeedMap, Maps, load_maps
-from exchange.mapping.record import map_record, partner_organization, trace_record
+from exchange.mapping.record import map_record, partner_organization, stated, trace_record
 
-__all__ = ["FeedMap", "Maps", "load_maps", "map_record", "partner_organization", "trace_record"]
+__all__ = [
+    "FeedMap",
+    "Maps",
+    "Statement",
+    "load_maps",
+    "map_record",
+    "partner_organization",
+    "stated",
+    "trace_record",
+]

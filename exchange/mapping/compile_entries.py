@@ -41,6 +41,7 @@ ENTRY_FIELDS = (
     "tell",
     "apart",
     "note",
+    "snapshot",
 )
 
 
@@ -112,6 +113,7 @@ def _compile_entry(name: str, nodes: Mapping[str, Node], language: Language, bel
         everywhere=language.format == "hl7v2",
         elements=language.format == "ccda",
         segment=_segment(table) if language.format == "hl7v2" else "",
+        snapshot=_snapshot(table, language, outer),
     )
     language.targets[name] = entry
     return entry
@@ -120,6 +122,18 @@ def _compile_entry(name: str, nodes: Mapping[str, Node], language: Language, bel
 def _segment(table: dict[str, Node]) -> str:
     found = SEGMENT_PATH.match(table["each"].text("each")) if "each" in table else None
     return found.group(1) if found and "required" not in table else ""
+
+
+def _snapshot(table: dict[str, Node], language: Language, outer: Spot) -> Reader | None:
+    """The key under which a record says all there is; `null` where a partner sends only what changes."""
+    if "snapshot" not in table or table["snapshot"].value is None:
+        return None
+    if "each" not in table:
+        raise table["snapshot"].fail(
+            "a snapshot needs `each`: the places it consists of", f"{outer.entry}.snapshot"
+        )
+    spot = outer.at(table["snapshot"], f"{outer.element}.snapshot")
+    return compile_expression(parse_expression(language, spot), language, spot, _no_fragment)
 
 
 def _required(table: dict[str, Node], language: Language, spot: Spot) -> tuple[str, Reader | None]:

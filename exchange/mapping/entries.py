@@ -22,7 +22,8 @@ class Entry:
 
     Without its HL7 v2 `segment` (`` where there is none to look for) a message gives it nothing.
     Places of HL7 v2 are looked for `everywhere` outward; those of C-CDA are `elements`. A record that makes
-    none is rejected as `required` says, if `needed` holds for it.
+    none is rejected as `required` says, if `needed` holds for it. What it makes under the key that `snapshot`
+    gives around its places replaces what records sent before made under that key.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Entry:
     everywhere: bool
     elements: bool = False
     segment: str = ""
+    snapshot: Reader | None = None
 
     def places(self, node: Any, run: Run) -> list[Any]:
         """Where this entry makes a resource, seen from `node`."""
@@ -143,6 +145,8 @@ class Made:
 
 def make(entry: Entry, run: Run) -> list[Made]:
     """The resources of an entry; raises RecordRejected when a required one is missing."""
+    if entry.snapshot is not None:
+        _note_snapshots(entry, entry.snapshot, run)
     made: list[Made] = []
     seen: dict[str, Resource] = run.memo.setdefault("apart", {})
     for place in entry.places(run.root, run):
@@ -168,6 +172,19 @@ def make(entry: Entry, run: Run) -> list[Made]:
     if not made and entry.required and (entry.needed is None or holds(entry.needed, run.root, run)):
         raise RecordRejected(entry.required, code="required", expression=entry.resource)
     return made
+
+
+def _note_snapshots(entry: Entry, key: Reader, run: Run) -> None:
+    """What the record makes under each key, where it speaks of such things at all: `""` alone makes none."""
+    around = [run.root] if entry.within is None else entry.within.places(run.root, run)
+    for outer in around:
+        places = entry.each(outer, run) if entry.each is not None else []
+        name = key(outer, run) if places else None
+        if name is not None:
+            members = run.snapshots.setdefault(run.resource_id("snapshot", f"{entry.name}|{name}"), {})
+            for place in places:
+                if entry.when is None or _true(entry.when(place, run)):
+                    members[entry.reference(place, run)] = None
 
 
 def holds(condition: Reader | None, place: Any, run: Run) -> bool:

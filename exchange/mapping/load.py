@@ -10,6 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from exchange.mapping import expression as ex
+from exchange.mapping.carried import Carried, carried
 from exchange.mapping.codes import load_code_maps
 from exchange.mapping.compile_elements import EACH, compile_places
 from exchange.mapping.compile_entries import compile_entries, resource_type, with_likes
@@ -34,7 +35,19 @@ from exchange.model.fhir_types import Element
 from exchange.model.partner import Feed, Partner
 from exchange.model.records import Files, Format
 
-MAP_FIELDS = ("format", "use", "note", "groups", "values", "types", "messages", "entries", "merges", "refuse")
+MAP_FIELDS = (
+    "format",
+    "use",
+    "note",
+    "groups",
+    "values",
+    "types",
+    "messages",
+    "entries",
+    "merges",
+    "refuse",
+    "carried",
+)
 _MESSAGE_TYPE = re.compile(r"[A-Z]{3}\^[A-Z][A-Z0-9]{2}")
 _A_PATIENT = Element("", "Reference", targets=("Patient",))
 _FORMATS: tuple[Format, ...] = ("hl7v2", "ccda", "delimited", "fhir_json", "hsds_json", "x12")
@@ -59,6 +72,7 @@ class FeedMap:
     by_type: Mapping[str, tuple[Entry, ...]]
     merges: tuple[MergeRule, ...]
     refusals: tuple[Refusal, ...]
+    carried: tuple[Carried, ...]
     fhir: FhirFeed
 
 
@@ -154,6 +168,7 @@ def _compile(root: Node, feed: Feed, files: Files, partner: Partner, observed: b
         if "merges" in table
         else (),
         refusals=refusals(table["refuse"], language) if "refuse" in table else (),
+        carried=carried(table["carried"], language) if "carried" in table else (),
         fhir=fhir_feed(feed, f"{partner.code}/partner.yaml"),
     )
 

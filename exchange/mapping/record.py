@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from exchange.mapping.carried import Statement, filled, statements
 from exchange.mapping.entries import ANY, Entry, Made, make
 from exchange.mapping.fhir import deleted_reference, incoming
 from exchange.mapping.language import Row
@@ -25,17 +26,35 @@ _COMPONENT = re.compile(r"\.\d")
 _TYPE = re.compile(r"[A-Z][A-Z0-9]{2}")
 
 
-def map_record(record: SourceRecord, maps: Maps) -> Mapped:
-    """What the record becomes; raises RecordRejected when nothing of it may be used."""
+def map_record(record: SourceRecord, maps: Maps, known: Sequence[Statement] = ()) -> Mapped:
+    """What the record becomes; `known` fills what it leaves empty.
+
+    Raises RecordRejected when nothing of it may be used.
+    """
     feed_map = _feed_map(record, maps)
     run = Run(record, None, maps.namespace)
     if record.deleted and record.format == "fhir_json":
         return Mapped(deleted=(deleted_reference(record.key, run),))
-    mapped = _map_open(feed_map, run)
+    mapped = _map_open(feed_map, run, known)
     if record.deleted:
         gone = (f"{made['resourceType']}/{made['id']}" for made in mapped.resources)
         return Mapped(deleted=(*gone, *mapped.deleted), issues=mapped.issues)
     return mapped
+
+
+def stated(record: SourceRecord, maps: Maps) -> list[Statement]:
+    """What the record states of segments that are carried over; nothing of one that may not be used."""
+    feed_map = maps.feeds.get(record.feed)
+    if feed_map is None or not feed_map.carried or record.deleted:
+        return []
+    run = Run(record, None, maps.namespace)
+    try:
+        run.root = run.context = root = feed_map.language.grammar.open(record.payload)
+        check_refusals(feed_map.refusals, root, run)
+        _message_entries(feed_map, root)
+    except RecordRejected:
+        return []
+    return statements(feed_map.carried, root, run)
 
 
 def trace_record(record: SourceRecord, maps: Maps) -> list[tuple[str, str, str, str]]:
@@ -91,8 +110,10 @@ def _feed_map(record: SourceRecord, maps: Maps) -> FeedMap:
     return maps.feeds[record.feed]
 
 
-def _map_open(feed_map: FeedMap, run: Run) -> Mapped:
+def _map_open(feed_map: FeedMap, run: Run, known: Sequence[Statement] = ()) -> Mapped:
     root = feed_map.language.grammar.open(run.record.payload)
+    for statement in known:
+        root = filled(root, statement.segments, statement.fields)
     run.root = run.context = root
     if run.record.format == "fhir_json":
         return _map_fhir(feed_map, run)
@@ -180,6 +201,7 @@ def _mapped(results: list[Made], merges: Iterable[Merge], deleted: tuple[str, ..
         merges=tuple(dict.fromkeys(merges)),
         issues=tuple(run.issues),
         unmapped=tuple(run.unmapped),
+        snapshots={name: tuple(filter(None, members)) for name, members in run.snapshots.items()},
     )
 
 

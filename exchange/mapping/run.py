@@ -27,6 +27,7 @@ class Run:
         "root",
         "roots",
         "seen",
+        "snapshots",
         "source",
         "source_id",
         "traced",
@@ -46,6 +47,7 @@ class Run:
         self.notes = 0
         self.traced: list[tuple[int, str]] = []
         self.seen: set[str] = set()
+        self.snapshots: dict[str, dict[str | None, None]] = {}
         self.addresses: Any = None
         self.roots: list[Any] = []
         self.unmapped: dict[Unmapped, None] = {}

@@ -104,6 +104,7 @@ class Mapped:
     merges: tuple[Merge, ...] = ()
     issues: tuple[Issue, ...] = ()
     unmapped: tuple[Unmapped, ...] = ()
+    snapshots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

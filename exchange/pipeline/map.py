@@ -1,17 +1,17 @@
 """Map: sealed records → FHIR R4 resources that passed the border, or issues.
 
-Pure apart from reading the landing store: the same chunk always gives the same rows.
+Pure apart from reading the landing store and what was stated before: the same chunk gives the same rows.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from exchange.landing import Landing
-from exchange.mapping import Maps, map_record
+from exchange.mapping import Maps, Statement, map_record
 from exchange.model.errors import RecordRejected
 from exchange.model.fhir import reference_to
 from exchange.model.partner import Partner
@@ -22,12 +22,26 @@ from exchange.pipeline.pull import SELF
 from exchange.validation import validate
 
 Row = dict[str, Any]
+KnownBefore = Callable[[Sequence[SourceRecord]], Sequence[Sequence[Statement]]]
+"""For each record, in order: what messages sent before it state of the same person or visit."""
 
 
-def map_chunk(records: Sequence[LedgerRecord], partner: Partner, maps: Maps, landing: Landing) -> list[Row]:
+def map_chunk(
+    records: Sequence[LedgerRecord], partner: Partner, maps: Maps, landing: Landing, known: KnownBefore
+) -> list[Row]:
     """One row per record, in order: what it became, or why it could not be used."""
     payloads = _payloads([r.address for r in records if r.address is not None], partner, landing)
-    return [_row(record, *_map_one(record, partner, maps, payloads)) for record in records]
+    reasons = {record.record: _unusable(record, partner, payloads) for record in records}
+    usable = [record for record in records if reasons[record.record] is None]
+    sources = [source_record(record, partner, payloads) for record in usable]
+    found = {
+        record.record: map_source(source, maps, before)
+        for record, source, before in zip(usable, sources, known(sources), strict=True)
+    }
+    for number, reason in reasons.items():
+        if reason is not None:
+            found[number] = Mapped(issues=(reason,)), []
+    return [_row(record, *found[record.record]) for record in records]
 
 
 def _payloads(addresses: Sequence[str], partner: Partner, landing: Landing) -> dict[str, bytes]:
@@ -38,15 +52,6 @@ def _payloads(addresses: Sequence[str], partner: Partner, landing: Landing) -> d
         is_kept = landing.kept(partner.code)
         kept = [address for address in addresses if is_kept(address)]
         return dict(zip(kept, landing.get_many(kept), strict=True))
-
-
-def _map_one(
-    record: LedgerRecord, partner: Partner, maps: Maps, payloads: dict[str, bytes]
-) -> tuple[Mapped, list[str]]:
-    reason = _unusable(record, partner, payloads)
-    if reason is not None:
-        return Mapped(issues=(reason,)), []
-    return map_source(source_record(record, partner, payloads), maps)
 
 
 def _unusable(record: LedgerRecord, partner: Partner, payloads: dict[str, bytes]) -> Issue | None:
@@ -79,15 +84,30 @@ def source_record(record: LedgerRecord, partner: Partner, payloads: dict[str, by
     )
 
 
-def map_source(record: SourceRecord, maps: Maps) -> tuple[Mapped, list[str]]:
-    """What the record became, and the types of resources that were left out as not valid."""
+def map_source(record: SourceRecord, maps: Maps, known: Sequence[Statement] = ()) -> tuple[Mapped, list[str]]:
+    """What the record became, and the types of resources that were left out as not valid.
+
+    What earlier messages state (`known`) counts only where it makes nothing wrong.
+    """
+    found = _map_source(record, maps, known)
+    if any(statement.fields for statement in known) and _errors(found[0]):
+        alone = _map_source(record, maps, ())
+        return alone if _errors(alone[0]) < _errors(found[0]) else found
+    return found
+
+
+def _errors(mapped: Mapped) -> int:
+    return sum(map(wire.is_error, mapped.issues))
+
+
+def _map_source(record: SourceRecord, maps: Maps, known: Sequence[Statement]) -> tuple[Mapped, list[str]]:
     if record.deleted:
         return Mapped(), []
     try:
         mapped = (
             Mapped(resources=(wire.loads(record.payload),))
             if record.feed == SELF
-            else map_record(record, maps)
+            else map_record(record, maps, known)
         )
     except RecordRejected as error:
         issue = Issue("error", error.code, str(error), error.expression, error.position or record.position)
@@ -139,6 +159,7 @@ def _row(record: LedgerRecord, mapped: Mapped, invalid: list[str]) -> Row:
         "deletes": list(mapped.deleted),
         "conditional": sorted(mapped.conditional),
         "merges": [[merge.survivor, merge.loser] for merge in mapped.merges],
+        "snapshots": dict(mapped.snapshots),
         "issues": [wire.issue_to_json(issue) for issue in mapped.issues],
         "unmapped": [asdict(found) for found in mapped.unmapped],
         "invalid": invalid,

@@ -22,6 +22,7 @@ from exchange.pipeline.claims import Claims, read_claims, write_claims
 from exchange.pipeline.conditional import known_resources, without_known
 from exchange.pipeline.ledger import Connection
 from exchange.pipeline.safeguard import labelling_digest
+from exchange.pipeline.snapshots import follow_snapshots, read_snapshots, write_snapshots
 from exchange.pipeline.worklist import write_unmapped
 from exchange.repository import ItemOutcome, PublishItem, publish
 
@@ -42,6 +43,8 @@ def publish_chunk(
     connection: Connection, run: int, chunk: int, rows: Sequence[Row], origin: Origin, context: Context
 ) -> None:
     """Publishes one chunk's rows inside the caller's transaction."""
+    snapshots = read_snapshots(connection, origin.partner.code, rows)
+    rows = follow_snapshots(snapshots, rows)
     claims = read_claims(connection, origin.partner.code, rows)
     rows = without_known(rows, known_resources(connection, rows))
     items = [item for row in rows for item in _items(row, origin)]
@@ -50,6 +53,7 @@ def publish_chunk(
     ledger.write_issues(connection, findings)
     write_unmapped(connection, run, rows)
     write_claims(connection, origin.partner.code, rows, claims)
+    write_snapshots(connection, origin.partner.code, snapshots, rows)
     _note_old_labels(connection, rows, origin.partner.code, labelling_digest(origin.partner, context.rules))
     _write_outcomes(connection, rows, items, outcomes)
     _write_resource_balance(connection, run, chunk, _tally(rows, items, outcomes, claims))
@@ -117,7 +121,8 @@ def _write_outcomes(
     items: Sequence[PublishItem],
     outcomes: Sequence[ItemOutcome],
 ) -> None:
-    kinds = {row["record"]: {"unchanged"} if row["already_known"] else set[str]() for row in rows}
+    known = {row["record"]: row["already_known"] or row["replaced"] for row in rows}
+    kinds = {record: {"unchanged"} if any_known else set[str]() for record, any_known in known.items()}
     for item, outcome in zip(items, outcomes, strict=True):
         kinds[item.record].add(outcome.kind)
     pairs = [(row["record"], record_outcome(row, kinds[row["record"]])) for row in rows]
@@ -160,6 +165,7 @@ def _tally(
     tally.update((reference.split("/")[0], "deleted") for reference in claims.released)
     tally.update((kind, "quarantined") for row in rows for kind in row["invalid"])
     tally.update((r.split("/")[0], "unchanged") for row in rows for r in row["already_known"])
+    tally.update((r.split("/")[0], "unchanged") for row in rows for r in row["replaced"])
     return tally
 
 

@@ -7,11 +7,13 @@ already. `run_partner` is the journey on one screen; a scheduler calls the same 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 
 from exchange.model.partner import Partner
 from exchange.pipeline import ledger
 from exchange.pipeline.balance import close_run
+from exchange.pipeline.carry import known_before
 from exchange.pipeline.ledger import Connection, Run, Step
 from exchange.pipeline.link import link_chunk, with_clusters
 from exchange.pipeline.map import map_chunk
@@ -80,7 +82,10 @@ def map_step(work: Work, partner: Partner, run: int, chunk: int) -> None:
     def take(connection: Connection) -> None:
         records = ledger.chunk_records(connection, run, chunk)
         connection.commit()
-        rows = map_chunk(records, partner, work.maps(partner), work.landing)
+        maps = work.maps(partner)
+        known = partial(known_before, connection, maps=maps, keyring=work.batches.keyring)
+        rows = map_chunk(records, partner, maps, work.landing, known)
+        connection.commit()
         work.batches.write(run, chunk, "mapped", rows)
 
     _take(work, run, chunk, "mapped", take)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from psycopg.rows import class_row
 
@@ -17,6 +18,7 @@ from exchange.model.fhir import references
 from exchange.model.partner import Partner
 from exchange.model.records import Labels, Resource
 from exchange.pipeline import wire
+from exchange.pipeline.carry import known_before
 from exchange.pipeline.ledger import Connection, LedgerRecord
 from exchange.pipeline.map import map_chunk
 from exchange.pipeline.safeguard import labelling_digest, outside_references, safeguard_chunk, source_of
@@ -187,7 +189,9 @@ def _of_raw(
     is_kept = work.landing.kept(partner.code)
     made = {row.record for row in kept}
     raw = [r for r in records if r.record in made and r.address and is_kept(r.address)]
-    rows = map_chunk(raw, partner, work.maps(partner), work.landing)
+    maps = work.maps(partner)
+    before = partial(known_before, connection, maps=maps, keyring=work.batches.keyring)
+    rows = map_chunk(raw, partner, maps, work.landing, before)
     known = known_labels(connection, outside_references(rows))
     for row in safeguard_chunk(rows, partner, work.context.rules, known):
         for item in row["resources"]:

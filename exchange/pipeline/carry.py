@@ -1,0 +1,166 @@
+"""What messages state field by field is kept, so that what a later message leaves empty still holds.
+
+Each field keeps what was sent last about it, whichever message arrives last, so the end is the same in any
+order of arrival. A message that turns out to be older than one taken before, and to state what that one left
+empty, brings it through the steps again. docs/decisions/0048-snapshot-and-empty.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from exchange.crypto import Keyring, keyed_hash, seal, unseal
+from exchange.mapping import Maps, Statement, stated
+from exchange.model.partner import Partner
+from exchange.model.records import SourceRecord
+from exchange.pipeline.ledger import Arrival, Connection
+from exchange.pipeline.work import Work
+
+Subject = tuple[str, str]
+"""Feed, and the keyed hash of what a statement is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is known of one subject: the newest message on it, and by field when what was stated."""
+
+    newest: datetime
+    key: str
+    run: int
+    fields: Mapping[str, tuple[str, str]]
+
+
+def note_stated(
+    work: Work, connection: Connection, partner: Partner, run: int, arrivals: Sequence[Arrival]
+) -> list[Arrival]:
+    """Keeps what new records state; returns the records that must be taken again for it."""
+    if not any(feed.format == "hl7v2" for feed in partner.feeds.values()):
+        return []
+    maps, keyring = work.maps(partner), work.batches.keyring
+    found = [
+        (subject_of(arrival.record, statement, keyring), arrival.record, statement)
+        for arrival in arrivals
+        if arrival.record.event_time is not None and arrival.record.format == "hl7v2"
+        for statement in stated(arrival.record, maps)
+    ]
+    before = read_states(connection, partner.code, {subject for subject, _, _ in found}, keyring)
+    after = dict(before)
+    behind: set[Subject] = set()
+    for subject, record, statement in found:
+        state = after.get(subject)
+        after[subject] = merged = _merged(state, record, statement, run)
+        if state is not None and state.fields != merged.fields and merged.key != record.key:
+            behind.add(subject)
+    _write(connection, partner.code, after, keyring)
+    again = {(subject[0], after[subject].key) for subject in behind if after[subject].run != run}
+    return _taken_again(work, connection, partner, sorted(again))
+
+
+def _merged(state: State | None, record: SourceRecord, statement: Statement, run: int) -> State:
+    sent = record.event_time
+    assert sent is not None  # noqa: S101 - what was sent at no time is not kept
+    at = sent.isoformat()
+    fields = dict(state.fields) if state else {}
+    for field, text in statement.fields.items():
+        if field not in fields or datetime.fromisoformat(fields[field][0]) <= sent:
+            fields[field] = (at, text)
+    if state is None or state.newest <= sent:
+        return State(sent, record.key, run, fields)
+    return replace(state, fields=fields)
+
+
+def subject_of(record: SourceRecord, statement: Statement, keyring: Keyring) -> Subject:
+    """Under what the ledger knows the thing a statement is about."""
+    return record.feed, keyed_hash(f"{record.partner}|{statement.subject}", keyring, "carried")
+
+
+def known_before(
+    connection: Connection, records: Iterable[SourceRecord], maps: Maps, keyring: Keyring
+) -> list[tuple[Statement, ...]]:
+    """For each record, in order: what messages sent no later than it state of the same things."""
+    own = [(record, stated(record, maps) if record.event_time else []) for record in records]
+    subjects = {subject_of(record, each, keyring) for record, statements in own for each in statements}
+    states = read_states(connection, maps.partner.code, subjects, keyring)
+    return [
+        tuple(
+            replace(each, fields=_until(record.event_time, states[subject], each))
+            for each in statements
+            if (subject := subject_of(record, each, keyring)) in states
+        )
+        for record, statements in own
+    ]
+
+
+def _until(sent: datetime | None, state: State, own: Statement) -> dict[str, str]:
+    return {
+        field: text
+        for field, (at, text) in state.fields.items()
+        if field not in own.fields and sent is not None and datetime.fromisoformat(at) <= sent
+    }
+
+
+def read_states(
+    connection: Connection, partner: str, subjects: Iterable[Subject], keyring: Keyring
+) -> dict[Subject, State]:
+    """What is known of each of these; those of which nothing is are left out."""
+    wanted = sorted(subjects)
+    if not wanted:
+        return {}
+    rows = connection.execute(
+        "SELECT feed, subject, newest, key, run, fields FROM carried"
+        " JOIN unnest(%s::text[], %s::text[]) AS w(feed, subject) USING (feed, subject) WHERE partner = %s",
+        [[feed for feed, _ in wanted], [name for _, name in wanted], partner],
+    ).fetchall()
+    return {
+        (feed, subject): State(newest, key, run, _opened(fields, partner, subject, keyring))
+        for feed, subject, newest, key, run, fields in rows
+    }
+
+
+def _opened(sealed: bytes, partner: str, subject: str, keyring: Keyring) -> dict[str, tuple[str, str]]:
+    plain: dict[str, Any] = orjson.loads(unseal(sealed, keyring, _context(partner, subject)))
+    return {field: (at, text) for field, (at, text) in plain.items()}
+
+
+def _write(connection: Connection, partner: str, states: Mapping[Subject, State], keyring: Keyring) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO carried VALUES (%s, %s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (partner, feed, subject) DO UPDATE SET newest = excluded.newest,"
+            " key = excluded.key, run = excluded.run, fields = excluded.fields",
+            [
+                (
+                    partner, feed, subject, state.newest, state.key, state.run,
+                    seal(orjson.dumps(state.fields), keyring, _context(partner, subject)),
+                )
+                for (feed, subject), state in sorted(states.items())
+            ],
+        )  # fmt: skip
+
+
+def _context(partner: str, subject: str) -> bytes:
+    return f"carried {partner} {subject}".encode()
+
+
+def _taken_again(
+    work: Work, connection: Connection, partner: Partner, keys: Sequence[Subject]
+) -> list[Arrival]:
+    """The latest record of each key as one that arrives now; those no longer kept stay as they are."""
+    rows = connection.execute(
+        "SELECT DISTINCT ON (feed, key) feed, key, digest, address, position, event_time FROM source_record"
+        " JOIN unnest(%s::text[], %s::text[]) AS w(feed, key) USING (feed, key)"
+        " WHERE partner = %s AND address IS NOT NULL AND NOT deleted ORDER BY feed, key, record DESC",
+        [[feed for feed, _ in keys], [key for _, key in keys], partner.code],
+    ).fetchall()
+    kept = work.landing.kept(partner.code) if rows else None
+    there = [row for row in rows if kept is not None and kept(row[3])]
+    payloads = work.landing.get_many([row[3] for row in there])
+    return [
+        Arrival(SourceRecord(partner.code, feed, key, "hl7v2", payload, position, event_time=sent), digest)
+        for (feed, key, digest, _, position, sent), payload in zip(there, payloads, strict=True)
+    ]
