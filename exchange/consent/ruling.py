@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from exchange.consent.directives.normal_form import Provision
 from exchange.consent.directives.trees import ANYONE, BY_NAME
 from exchange.consent.directives.voices import Voice, may_open
 from exchange.consent.rules.gates import Gates
 from exchange.consent.rules.ruleset import Rule
 from exchange.consent.rules.vocabulary import Vocabulary
+from exchange.consent.standing import REPOSITORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,18 @@ def _fits(voice: Voice, rule: Rule) -> bool:
         needed is not None
         and not set(needed.domain).isdisjoint(voice.domains)
         and (not needed.named or voice.answer.naming > ANYONE)
+        and (not needed.by_name or voice.answer.naming == BY_NAME)
+        and (not needed.intermediary or _names_the_exchange(voice.statement.root))
         and (not needed.written or voice.statement.written)
         and (not needed.time_limited or voice.answer.ends)
     )
+
+
+@lru_cache(maxsize=4096)
+def _names_the_exchange(provision: Provision) -> bool:
+    """It stands among those a permit names: the intermediary of 42 CFR 2.31(a)(4)(ii)."""
+    own = provision.type == "permit" and REPOSITORY.participant in provision.actors
+    return own or any(_names_the_exchange(child) for child in provision.provisions)
 
 
 def _ordinary_permits(permits: Sequence[Voice], collecting: bool, vocabulary: Vocabulary) -> list[Voice]:

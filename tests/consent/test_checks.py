@@ -102,8 +102,8 @@ def test_a_rule_reviewed_by_today_is_in_time(files):
 
 def test_a_rule_of_a_pack_that_is_off_is_told(files):
     off = files["vocabulary.yaml"].replace(
-        "packs: [exchange, us-federal, illinois, indiana, social-care]\n\n#",
-        "packs: [exchange, us-federal, illinois, social-care]\n\n#",
+        "\npacks: [exchange, us-federal, illinois, indiana, social-care]\n",
+        "\npacks: [exchange, us-federal, illinois, social-care]\n",
     )
     found = check({**files, "vocabulary.yaml": off}, TODAY)
     assert {flaw.kind for flaw in found} == {"switched-off"}

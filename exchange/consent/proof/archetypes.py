@@ -13,7 +13,7 @@ from exchange.consent.dates import EXCHANGE_ZONE, Span
 from exchange.consent.directives.normal_form import Provision
 from exchange.consent.directives.profiles import Profile, Statement
 from exchange.consent.directives.trees import ANYONE, BY_CLASS, BY_NAME
-from exchange.consent.proof.space import ABOVE, SOURCE, Point
+from exchange.consent.proof.space import ABOVE, REPOSITORY_CODE, SOURCE, Point
 from exchange.consent.rules.ruleset import Rules
 from exchange.consent.rules.vocabulary import Vocabulary
 
@@ -44,7 +44,7 @@ _REFUSED = {
 class Archetype:
     """One kind of consent; a permit with a `flaw` opens nothing, `reach` is what a refusal is about.
 
-    `own`: the person gave it, and not somebody else for the person.
+    `own`: the person gave it, not somebody else for the person; `intermediary`: it names the exchange too.
     """
 
     domain: str
@@ -55,11 +55,13 @@ class Archetype:
     flaw: str = ""
     reach: str = "everybody"
     own: bool = True
+    intermediary: bool = False
 
     @property
     def words(self) -> str:
         """The consent in a clause for people."""
         kind = f"a {self.domain} consent" + ("" if self.written else ", without a signed source,")
+        kind += " that names the exchange too," if self.intermediary else ""
         kind += "" if self.own else ", given by somebody else for the person,"
         if self.says == "refuse":
             return f"{kind} that refuses {_REFUSED[self.reach]}"
@@ -73,13 +75,19 @@ class Archetype:
 def permits(rules: Rules) -> tuple[Archetype, ...]:
     """Permits that cover what is asked, of every domain: whom they name, written, ending, one's own."""
     return tuple(
-        Archetype(domain, "permit", naming, written, ends, own=own)
+        Archetype(domain, "permit", naming, written, ends, own=own, intermediary=intermediary)
         for domain in rules.vocabulary.file.domains
         for naming in (BY_NAME, BY_CLASS, ANYONE)
         for written in (True, False)
         for ends in (True, False)
         for own in (True, False)
+        for intermediary in ((True, False) if naming > ANYONE and _asks_for_itself(rules) else (False,))
     )
+
+
+def _asks_for_itself(rules: Rules) -> bool:
+    """Whether any rule looks at who passes the records on."""
+    return any(rule.policy.consent.intermediary for rule in rules.rules if rule.policy.consent)
 
 
 def flawed(rules: Rules, domains: Iterable[str], collecting: bool) -> tuple[Archetype, ...]:
@@ -114,6 +122,7 @@ def _opens_as_much(one: Archetype, other: Archetype) -> bool:
         and one.written >= other.written
         and one.ends >= other.ends
         and one.own >= other.own
+        and one.intermediary >= other.intermediary
     )
 
 
@@ -163,6 +172,7 @@ def _permit(each: Archetype, point: Point, rules: Rules) -> Provision | None:
     actors = _actors(each.naming, point, rules)
     if actors is None:
         return None
+    actors = (*actors, REPOSITORY_CODE) if each.intermediary else actors
     ends = {"expired": -1}.get(each.flaw, 365) if each.ends else None
     return Provision(
         type="permit",

@@ -63,7 +63,7 @@ def check(files: Files, today: date) -> list[Flaw]:
         if one.review_by < today
     ]
     found += _overdue_lists(files, today)
-    used = {rule.policy.id for rule in rules.rules}
+    used = {rule.policy.id for rule in rules.rules} | _left_off(files, rules)
     found += [
         Flaw("switched-off", name, place, "its pack is not switched on", _SWITCH)
         for name, place in places.items()
@@ -100,6 +100,13 @@ def _places(files: Files) -> dict[str, str]:
         for position, policy in enumerate(read.policies):
             found.setdefault(policy.id, f"consent/{name}:{line_of(lines, 'policies', position)}")
     return found
+
+
+def _left_off(files: Files, rules: Rules) -> set[str]:
+    """Rules of the packs that a community leaves off on purpose."""
+    read = [load(PolicyFile, name, text)[0] for name, text in files.items() if name.startswith("policies/")]
+    off = rules.vocabulary.file.packs_off
+    return {policy.id for one in read if one.pack in off for policy in one.policies}
 
 
 def _unreadable(error: ContentError, files: Files) -> Flaw:

@@ -60,12 +60,15 @@ class Condition(Content):
 class ConsentNeeded(Content):
     """What opens a `required` rule: a permit of one of these domains.
 
-    `named`: the consent names the recipient or a class he belongs to; `written`: a signed source is given;
-    `time_limited`: it ends on a date.
+    `named`: the consent names the recipient or a class he belongs to; `by_name`: the recipient himself;
+    `intermediary`: the exchange beside him; `written`: a signed source is given; `time_limited`: it ends on a
+    date.
     """
 
     domain: tuple[str, ...]
     named: bool = False
+    by_name: bool = False
+    intermediary: bool = False
     written: bool = False
     time_limited: bool = False
 

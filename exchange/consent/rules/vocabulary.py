@@ -95,6 +95,7 @@ class VocabularyFile(Content):
     data_period: Reading = "clinical"
     all_packs: tuple[str, ...]
     packs: tuple[str, ...]
+    packs_off: tuple[str, ...] = ()
     references_not_followed: tuple[str, ...]
     code_systems: tuple[CodeSystem, ...]
     administrative_systems: tuple[str, ...]
@@ -235,6 +236,7 @@ def _check(read: VocabularyFile, file: str, lines: Lines) -> None:
         _all_known((code, *excluded), read.purposes, (file, lines), "not_inherited", code)
     _all_known(read.emergency_purposes, read.purposes, (file, lines), "emergency_purposes")
     _all_known(read.packs, read.all_packs, (file, lines), "packs")
+    _all_known(read.packs_off, set(read.all_packs) - set(read.packs), (file, lines), "packs_off")
     _all_known(read.collects_for, read.purposes, (file, lines), "collects_for")
     for name, sets in (("families", read.families), ("equivalents", read.equivalents)):
         for position, members in enumerate(sets):

@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 import psycopg
 
-from exchange.consent import Context, Directive, directive, suspension
+from exchange.consent import REPOSITORY, Context, Directive, directive, suspension
 from exchange.consent.dates import EXCHANGE_ZONE, Span, read_period
 from exchange.consent.directives.normal_form import Member
 from exchange.consent.directives.reading import Resolve
@@ -168,7 +168,7 @@ def _stored(
 
 
 def _by_identifier(context: Context) -> dict[Identifier, str]:
-    found = {(PARTICIPANT_SYSTEM, code): code for code in context.participants}
+    found = {(PARTICIPANT_SYSTEM, code): code for code in (REPOSITORY.participant, *context.participants)}
     for participant in context.participants.values():
         if participant.npi:
             found[SYSTEMS["npi"], participant.npi] = participant.code
