@@ -15,9 +15,9 @@ from exchange.linkage.values import Address
 from exchange.linkage.vocabulary import Vocabulary
 
 LEVELS: dict[str, tuple[str, ...]] = {
-    "given": ("exact", "form", "similar", "part", "initial", "different", "distinct"),
-    "middle": ("exact", "initial", "different"),
-    "surname": ("exact", "part", "similar", "swapped", "different"),
+    "given": ("exact", "form", "similar", "alike", "part", "initial", "different", "distinct"),
+    "middle": ("exact", "initial", "different", "distinct"),
+    "surname": ("exact", "part", "similar", "alike", "swapped", "different"),
     "birth_date": ("exact", "slip", "year", "different"),
     "sex": ("exact", "different"),
     "ssn": ("exact", "last4", "different"),
@@ -39,13 +39,17 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Given names common enough that one is not a slip of another."""
+    """Given names common enough that one is never a slip of another; the vocabulary knows the rarer ones."""
 
     given: frozenset[str]
     vocabulary: Vocabulary
 
     def is_given_name(self, word: str) -> bool:
         return word in self.given or word in self.vocabulary.forms
+
+    def both_exist(self, x: str, y: str) -> bool:
+        """Whether each is a given name somebody bears, so that neither need be a slip of the other."""
+        return all(self.is_given_name(word) or word in self.vocabulary.existing_given for word in (x, y))
 
 
 def agree(a: Features, b: Features, known: Known) -> Agreement:
@@ -81,13 +85,13 @@ def _distance(candidate: tuple[dict[str, str], dict[str, str]]) -> tuple[int, st
 
 
 def _name_pair(a: Name, b: Name, known: Known) -> tuple[dict[str, str], dict[str, str]]:
-    given, surname = given_level(a.given, b.given, known), _surname(a.surname, b.surname)
+    given, surname = given_level(a.given, b.given, known), _surname(a.surname, b.surname, known)
     swapped = {_swapped(a, b, known), _swapped(b, a, known)} - {""} if surname == "different" else set()
     if swapped:
         return {"given": min(swapped), "surname": "swapped"}, {}
     if given == "exact" and surname == "different" and _both_swapped(a, b, known):
         given, surname = "distinct", "exact"
-    levels = {"given": given, "surname": surname, "middle": _middle(a.given, b.given)}
+    levels = {"given": given, "surname": surname, "middle": _middle(a.given, b.given, known)}
     terms = {}
     if given == "exact":
         terms["given"] = min(a.given[0], b.given[0])
@@ -101,7 +105,7 @@ def _name_pair(a: Name, b: Name, known: Known) -> tuple[dict[str, str], dict[str
 def _swapped(a: Name, b: Name, known: Known) -> str:
     """The level of the given names if `b` has given name and surname in each other's place, else nothing."""
     given = given_level(a.given, b.surname, known)
-    surname = _surname(a.surname, b.given[: len(a.surname)])
+    surname = _surname(a.surname, b.given[: len(a.surname)], known)
     return given if given in ("exact", "form", "similar") and surname in ("exact", "similar") else ""
 
 
@@ -112,7 +116,8 @@ def _both_swapped(a: Name, b: Name, known: Known) -> bool:
 
 
 def given_level(a: tuple[str, ...], b: tuple[str, ...], known: Known) -> str:
-    """`distinct`: two names that both exist, however alike; `different` may still be an odd form of one."""
+    """`distinct`: two common names, however alike; `alike`: two names that both exist and differ by a slip;
+    `different` may still be an odd form of one."""
     if not a or not b:
         return ""
     x, y = a[0], b[0]
@@ -124,7 +129,7 @@ def given_level(a: tuple[str, ...], b: tuple[str, ...], known: Known) -> str:
         return "form"
     distinct = known.is_given_name(x) and known.is_given_name(y)
     if not distinct and (_slip(x, y) or surname_sound(x) == surname_sound(y)):
-        return "similar"
+        return "alike" if known.both_exist(x, y) else "similar"
     if _longer(set(a)) & _longer(set(b)):
         return "part"
     return "distinct" if distinct else "different"
@@ -152,7 +157,7 @@ def _slip(x: str, y: str) -> bool:
     )
 
 
-def _middle(a: tuple[str, ...], b: tuple[str, ...]) -> str:
+def _middle(a: tuple[str, ...], b: tuple[str, ...], known: Known) -> str:
     if len(a) < 2 or len(b) < 2:
         return ""
     x, y = a[1], b[1]
@@ -160,17 +165,25 @@ def _middle(a: tuple[str, ...], b: tuple[str, ...]) -> str:
         return "exact" if len(x) > 1 else "initial"
     if 1 in (len(x), len(y)):
         return "initial" if x[0] == y[0] else "different"
-    return "exact" if sound(x) == sound(y) or _slip(x, y) else "different"
+    if sound(x) == sound(y) or _slip(x, y) or _forms_of_one_name(x, y, known.vocabulary):
+        return "exact"
+    return "distinct" if known.both_exist(x, y) else "different"
 
 
-def _surname(a: tuple[str, ...], b: tuple[str, ...]) -> str:
+def _surname(a: tuple[str, ...], b: tuple[str, ...], known: Known) -> str:
+    """`alike`: two surnames that both exist and differ by a slip, as Morris and Morrison do."""
     if not a or not b:
         return ""
     if a == b or "".join(a) == "".join(b):
         return "exact"
     if set(a) & set(b):
         return "part"
-    return "similar" if any(_alike(x, y) for x, y in product(a, b)) else "different"
+    alike = [(x, y) for x, y in product(a, b) if _alike(x, y)]
+    if not alike:
+        return "different"
+    exist = known.vocabulary.existing_surname
+    slips = any(surname_sound(x) == surname_sound(y) or x not in exist or y not in exist for x, y in alike)
+    return "similar" if slips else "alike"
 
 
 def _alike(x: str, y: str) -> bool:

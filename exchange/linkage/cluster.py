@@ -101,13 +101,18 @@ def _join(
 ) -> tuple[dict[str, set[str]], list[Edge]]:
     """The person of each member, and the edges that hold."""
     persons: dict[str, set[str]] = {member: {member} for member in members}
+    strangers: dict[str, dict[str, Authority]] = defaultdict(dict)
+    for pair, by in apart.items():
+        a, b = pair
+        strangers[a][b] = strangers[b][a] = by
     holding = []
     for edge in edges:
         one, other = persons[edge.a], persons[edge.b]
-        if one is not other and _forbidden(one, other, edge, apart):
+        if one is not other and _forbidden(one, other, edge, strangers):
             continue
         holding.append(edge)
         if one is not other:
+            one, other = (one, other) if len(one) >= len(other) else (other, one)
             one |= other
             persons.update(dict.fromkeys(other, one))
     return persons, holding
@@ -121,15 +126,17 @@ def _overrides(edge: Edge, apart: Mapping[frozenset[str], Authority]) -> bool:
     return edge.authority != "model" and apart.get(frozenset((edge.a, edge.b))) == "model"
 
 
-def _forbidden(one: set[str], other: set[str], edge: Edge, apart: Mapping[frozenset[str], Authority]) -> bool:
+def _forbidden(
+    one: set[str], other: set[str], edge: Edge, strangers: Mapping[str, Mapping[str, Authority]]
+) -> bool:
+    """`strangers`: by member, those it is kept apart from, and who says so."""
     if edge.authority == "model" and len(one) + len(other) > MOST_RECORDS:
         return True
-    return bool(apart) and any(
-        _RANK[authority] <= _RANK[edge.authority] and _between(pair, one, other)
-        for pair, authority in apart.items()
+    if len(other) < len(one):
+        one, other = other, one
+    return any(
+        _RANK[by] <= _RANK[edge.authority] and stranger in other
+        for member in one
+        if member in strangers
+        for stranger, by in strangers[member].items()
     )
-
-
-def _between(pair: frozenset[str], one: set[str], other: set[str]) -> bool:
-    a, b = pair
-    return (a in one and b in other) or (a in other and b in one)

@@ -7,7 +7,13 @@ from math import exp2, log2
 from typing import Literal
 
 from exchange.linkage.agreement import Agreement, agree, shared_identifiers
-from exchange.linkage.constraints import apart, hardly_worth_asking, needs_steward, never_certain
+from exchange.linkage.constraints import (
+    apart,
+    hardly_worth_asking,
+    needs_certainty,
+    needs_steward,
+    never_certain,
+)
 from exchange.linkage.features import Features
 from exchange.linkage.model import Model
 
@@ -56,6 +62,8 @@ def compare(a: Features, b: Features, model: Model) -> Match:
         return Match("certainly-not", probability, basis, rule, evidence)
     grade = _grade(probability, model)
     rule = needs_steward(a, b, agreement.levels)
+    if grade == "probable" and not rule:
+        rule = needs_certainty(agreement.levels)
     if rule and grade != "certainly-not":
         grade = "certainly-not" if hardly_worth_asking(agreement.levels) else "possible"
     if grade == "certain" and never_certain(agreement.levels):

@@ -39,17 +39,23 @@ def needs_steward(a: Features, b: Features, levels: Mapping[str, str]) -> str:
     """The name of the reason why the model alone may not link the two; empty when it may."""
     given, birth, ssn = levels.get("given", ""), levels.get("birth_date", ""), levels.get("ssn", "")
     proven = _proven(levels)
+    if not _near(a, b):
+        return "generations"
     if given in ("different", "distinct"):
         return "given-name"
     if given in ("", "initial", "part") and not (birth == "exact" and (proven or _one_initial(levels))):
         return "given-name-unknown"
+    if given == "alike" and not _one_of_a_kind(a, b, levels):
+        return "twin"
     if not proven and _may_be_twin(a, b, levels):
         return "twin"
-    if levels.get("middle") == "different" and not proven:
+    if levels.get("middle") == "distinct" or (levels.get("middle") == "different" and not proven):
         return "middle-name"
     if given != "exact" and birth == "slip" and not proven:
         return "name-and-birth-date"
-    if birth == "different" and not (_near(a, b) and (given in _SAME_NAME if proven else _mistyped(levels))):
+    if not proven and _two_names_doubtful(levels):
+        return "names"
+    if birth == "different" and not (given in _SAME_NAME if proven else _mistyped(levels)):
         return "birth-date"
     if birth == "" and not (proven or levels.get("email") == "exact" or _same_place(levels)):
         return "birth-date-unknown"
@@ -60,6 +66,16 @@ def needs_steward(a: Features, b: Features, levels: Mapping[str, str]) -> str:
     return ""
 
 
+def needs_certainty(levels: Mapping[str, str]) -> str:
+    """The name of the reason why a link that is only probable may not hold; empty when it may.
+
+    A birth date that is alike, a home that is not, and names of which there are many: another person's.
+    """
+    if levels.get("birth_date") == "slip" and not _proven(levels) and not _somewhere(levels):
+        return "birth-date"
+    return ""
+
+
 def never_certain(levels: Mapping[str, str]) -> bool:
     """Whether a part of the name or the birth date was not seen to agree: at best such a match is probable.
 
@@ -67,7 +83,7 @@ def never_certain(levels: Mapping[str, str]) -> bool:
     """
     if _proven(levels) or levels.get("email") == "exact":
         return False
-    return levels.get("given") == "initial" or levels.get("birth_date", "") in ("", "different")
+    return levels.get("given") == "initial" or levels.get("birth_date", "") in ("", "year", "different")
 
 
 def hardly_worth_asking(levels: Mapping[str, str]) -> bool:
@@ -92,6 +108,31 @@ def _may_be_twin(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
     return levels.get("given") != "exact" and (other_sex or multiple)
 
 
+def _one_of_a_kind(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
+    """Whether a mailbox, a middle name or a place in birth order agrees, which twins do not share."""
+    same_order = bool(a.birth_order and a.birth_order == b.birth_order)
+    return same_order or levels.get("email") == "exact" or levels.get("middle") == "exact"
+
+
+def _two_names_doubtful(levels: Mapping[str, str]) -> bool:
+    """No place is the same, and neither is a part of the name and another part or the birth date, or both
+    surnames exist; or given name and surname were exchanged, and one differs.
+    """
+    given, surname = levels.get("given"), levels.get("surname")
+    if levels.get("birth_date") == "slip" and surname not in ("exact", "swapped"):
+        return not _somewhere(levels)
+    if surname == "swapped":
+        return given != "exact"
+    return not _somewhere(levels) and (
+        surname == "alike" or (given != "exact" and surname not in ("exact", "part"))
+    )
+
+
+def _somewhere(levels: Mapping[str, str]) -> bool:
+    """Whether a place is the same, or the whole name with its middle part."""
+    return _places(levels) > 0 or (levels.get("middle") == "exact" and levels.get("surname") == "exact")
+
+
 def _one_initial(levels: Mapping[str, str]) -> bool:
     """An initial, beside a surname, a birth date, a sex and a place that are the same."""
     return (
@@ -105,7 +146,7 @@ def _one_initial(levels: Mapping[str, str]) -> bool:
 def _same_place(levels: Mapping[str, str]) -> bool:
     """Without a birth date: the whole name, the sex, and two places, or one that no other speaks against.
 
-    A father and a son of one name at one address are the test.
+    A father and a son of one name at one address are the test: such a link is never certain.
     """
     elsewhere = any(levels.get(field) == "different" for field in ("phone", "email", "address", "ssn"))
     return (

@@ -105,7 +105,7 @@ def features(patient: Resource, hash_identifier: HashIdentifier, vocabulary: Voc
     names = patient.get("name", [])
     ssn, last4 = _social_security(patient, vocabulary)
     birth = calendar_date(patient.get("birthDate", ""))
-    order = patient.get("multipleBirthInteger", 0)
+    order = patient.get("multipleBirthInteger", 0) or _letter_order(names, vocabulary)
     return Features(
         names=_names(names, vocabulary),
         generation=next(filter(None, map(_generation, names)), ""),
@@ -154,6 +154,15 @@ def _named(given: list[str], last: str, vocabulary: Vocabulary) -> Name:
     if " ".join(surname) in vocabulary.surname:
         surname = ()
     return Name(first, surname)
+
+
+def _letter_order(names: list[Any], vocabulary: Vocabulary) -> int:
+    """The place in birth order that a nursery writes as a letter: "Baby Girl B"."""
+    for name in names:
+        *words, letter = given_words(list(name.get("given", []))) or ("",)
+        if letter in ("a", "b", "c", "d", "e") and " ".join(words) in vocabulary.given:
+            return ord(letter) - ord("a") + 1
+    return 0
 
 
 def _generation(name: Mapping[str, Any]) -> str:

@@ -33,6 +33,7 @@ from exchange.linkage.agreement import LEVELS, Known, agree
 from exchange.linkage.evaluate import Quality
 from exchange.linkage.features import Features
 from exchange.linkage.model import COMMON_GIVEN_NAME, MODEL_FILE, Model, digest_of, parse_model
+from exchange.linkage.patterns import level_of, pattern
 from exchange.linkage.thresholds import choose_thresholds, judge, quality_of
 from exchange.linkage.vocabulary import FOLDER, parse_vocabulary
 from exchange.model.records import Files
@@ -51,7 +52,6 @@ LEAST_SHARE = 0.0002
 
 _SAMPLED_PAIRS = 1_000_000
 _REMEMBERED_PAIRS = 1_500_000
-_BITS = 4
 
 
 def frequencies(population: Sequence[Features]) -> dict[str, dict[str, float]]:
@@ -128,7 +128,7 @@ def _packed(population: Sequence[Features], known: Known) -> Callable[[Any, Any]
     def one(pair: tuple[int, int]) -> int:
         found = remembered.get(pair)
         if found is None:
-            found = _pattern(agree(population[pair[0]], population[pair[1]], known).levels)
+            found = pattern(agree(population[pair[0]], population[pair[1]], known).levels)
             if len(remembered) < _REMEMBERED_PAIRS:
                 remembered[pair] = found
         return found
@@ -139,16 +139,8 @@ def _packed(population: Sequence[Features], known: Known) -> Callable[[Any, Any]
     return agreement
 
 
-def _pattern(levels: Mapping[str, str]) -> int:
-    return sum(
-        (names.index(levels[field]) + 1) << (_BITS * place)
-        for place, (field, names) in enumerate(LEVELS.items())
-        if field in levels
-    )
-
-
 def _comparison(field: str) -> dict[str, Any]:
-    code = f"(agreement(record_l, record_r) >> {_BITS * list(LEVELS).index(field)}) & {2**_BITS - 1}"
+    code = level_of("agreement(record_l, record_r)", field)
     levels: list[dict[str, Any]] = [
         {"sql_condition": f"{code} = 0", "label_for_charts": "absent", "is_null_level": True}
     ]
@@ -249,12 +241,13 @@ def _report(levels: Levels, records: int, quality: Quality, seed: int) -> dict[s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("population", type=Path, help="NDJSON of features and person")
-    parser.add_argument("folder", type=Path, help="where placeholders.yaml lies and model.json is written")
+    parser.add_argument("folder", type=Path, help="of the placeholders and names; model.json is written")
     parser.add_argument("--version", required=True, help="names the model in every link it makes")
     parser.add_argument("--source", required=True, help="what the population is, for the report")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    files = {f"{FOLDER}/{path.name}": path.read_text("utf-8") for path in arguments.folder.glob("*.yaml")}
+    words = (path for path in arguments.folder.iterdir() if path.suffix in (".yaml", ".csv"))
+    files = {f"{FOLDER}/{path.name}": path.read_text("utf-8") for path in words}
     with arguments.population.open("rb") as lines:
         records = [orjson.loads(line) for line in lines]
     content, quality = train(records, files, arguments.version, arguments.source, arguments.seed)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from io import StringIO
 from typing import Any
 
 import yaml
@@ -14,6 +16,8 @@ from exchange.model.errors import ContentError
 from exchange.model.records import Files
 
 FOLDER = "_shared/identity"
+_EXISTING = f"{FOLDER}/existing_names.csv"
+_EXISTING_COLUMNS = ["kind", "name"]
 _PLACEHOLDER_FIELDS = (
     "given", "surname", "full_name", "birth_date", "ssn", "phone", "email", "street", "address", "identifier"
 )  # fmt: skip
@@ -21,7 +25,8 @@ _PLACEHOLDER_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Values that never count as evidence, and the groups a given name belongs to (by word and by sound)."""
+    """Values that never count as evidence, the groups a given name belongs to (by word and by sound), and
+    names that people are known to bear."""
 
     given: frozenset[str] = frozenset()
     surname: frozenset[str] = frozenset()
@@ -34,6 +39,8 @@ class Vocabulary:
     building: frozenset[tuple[str, str]] = frozenset()
     identifier: frozenset[str] = frozenset()
     forms: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    existing_given: frozenset[str] = frozenset()
+    existing_surname: frozenset[str] = frozenset()
 
     def is_placeholder(self, address: Address) -> bool:
         street = f" {address.street} "
@@ -45,7 +52,7 @@ class Vocabulary:
 
 
 def parse_vocabulary(files: Files) -> Vocabulary:
-    """From `placeholders.yaml` and `given_names.yaml`; raises ContentError."""
+    """From `placeholders.yaml`, `given_names.yaml` and `existing_names.csv`; raises ContentError."""
     known = _mapping(files, f"{FOLDER}/placeholders.yaml")
     for name in known:
         if name not in _PLACEHOLDER_FIELDS:
@@ -55,6 +62,7 @@ def parse_vocabulary(files: Files) -> Vocabulary:
                 field=str(name),
                 valid=_PLACEHOLDER_FIELDS,
             )
+    existing = _existing(files)
     texts = {name: [str(value) for value in known.get(name) or ()] for name in _PLACEHOLDER_FIELDS[:-2]}
     return Vocabulary(
         given=frozenset(map(fold, texts["given"])),
@@ -68,6 +76,8 @@ def parse_vocabulary(files: Files) -> Vocabulary:
         building=frozenset(_buildings(known.get("address") or ())),
         identifier=frozenset(str(value).lower() for value in known.get("identifier") or ()),
         forms=_forms(_mapping(files, f"{FOLDER}/given_names.yaml")),
+        existing_given=frozenset(name for kind, name in existing if kind == "given"),
+        existing_surname=frozenset(name for kind, name in existing if kind == "surname"),
     )
 
 
@@ -85,6 +95,15 @@ def _forms(groups: Mapping[str, Any]) -> dict[str, frozenset[int]]:
             forms.setdefault(folded, set()).add(number)
             forms.setdefault(f"~{sound(folded)}", set()).add(number)
     return {word: frozenset(numbers) for word, numbers in forms.items()}
+
+
+def _existing(files: Files) -> list[tuple[str, str]]:
+    if _EXISTING not in files:
+        raise ContentError("file is missing", file=_EXISTING)
+    rows = csv.DictReader(StringIO(files[_EXISTING]))
+    if rows.fieldnames != _EXISTING_COLUMNS:
+        raise ContentError("columns differ", file=_EXISTING, line=1, valid=_EXISTING_COLUMNS)
+    return [(row["kind"], row["name"]) for row in rows]
 
 
 def _mapping(files: Files, path: str) -> Mapping[str, Any]:
