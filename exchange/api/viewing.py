@@ -9,13 +9,13 @@ from datetime import datetime
 from exchange.api import access
 from exchange.api.access import Access
 from exchange.api.service import Service
+from exchange.model.audit import Giving
 from exchange.repository import Reader, reader
-from exchange.repository.reading.reader import ViewAction
 
 
 @contextmanager
 def view_of(
-    service: Service, held: Access, at: datetime, scope: str, action: ViewAction = "access"
+    service: Service, held: Access, at: datetime, scope: str, action: Giving = "access"
 ) -> Iterator[Reader]:
     """The view, once the token is known to stand in the same transaction; `scope` as `scopes.reach` says."""
     with reader(service.pool, held.viewer, at, scope, action) as view:

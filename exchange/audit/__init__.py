@@ -13,7 +13,7 @@ from exchange.audit.events import (
     token_entry,
 )
 from exchange.audit.inclusion import prove, proves
-from exchange.audit.officers import officer_entries
+from exchange.audit.officers import decide_once, officer_entries
 from exchange.audit.parts import Circumstances, Requester
 from exchange.audit.people import sign_in_entry, view_entries
 from exchange.audit.proof import Finding, verify
@@ -32,6 +32,7 @@ __all__ = [
     "accounting",
     "append",
     "consent_entries",
+    "decide_once",
     "denied_entry",
     "disclosure_entries",
     "officer_entries",

@@ -10,6 +10,8 @@ from typing import Any
 
 import psycopg
 
+from exchange.model.audit import DISCLOSURES, GIVEN_AS, Giving
+
 _ENTITY_QUERY = "24"
 _RESOURCE_TYPES = "http://hl7.org/fhir/resource-types"
 _OBJECT_ROLE_RESOURCE = "4"
@@ -20,7 +22,7 @@ _RULE = "urn:mosaic:rule:"
 _DISCLOSURES = """
 SELECT event.sequence, event.kind, event.participant, event.patient::text, event.body
 FROM audit_event AS event
-WHERE event.kind IN ('read', 'query', 'everything', 'disclosure')
+WHERE event.kind = ANY (%(kinds)s)
   AND event.patient IN (
     SELECT unnest(ARRAY[same.fhir_id, same.golden_id])
     FROM patient AS asked JOIN patient AS same ON same.person = asked.person
@@ -51,10 +53,14 @@ class Disclosure:
     about: str | None = None
     delivery: str | None = None
 
+    @property
+    def given_as(self) -> Giving:
+        return GIVEN_AS[self.kind]
+
 
 def accounting(conn: psycopg.Connection, patient: str) -> list[Disclosure]:
     """A person's disclosures, oldest first; `patient` is the id of any Patient of that person."""
-    rows = conn.execute(_DISCLOSURES, {"patient": patient}).fetchall()
+    rows = conn.execute(_DISCLOSURES, {"patient": patient, "kinds": list(DISCLOSURES)}).fetchall()
     return [_disclosure(*row) for row in rows]
 
 

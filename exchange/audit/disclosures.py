@@ -1,4 +1,6 @@
-"""AuditEvents of what the exchange sends by itself, by BALP's PrivacyDisclosure.Source.
+"""AuditEvents of what leaves as itself: what the exchange sends, and files of exports that are fetched.
+
+By BALP's PrivacyDisclosure.Source:
 
 https://profiles.ihe.net/ITI/BALP/StructureDefinition-IHE.BasicAudit.PrivacyDisclosure.Source.html
 """
@@ -7,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from exchange.audit import parts
 from exchange.audit.events import Disclosed, Entry
@@ -24,11 +26,16 @@ _AUTHORIZER = "429577009"  # patient authorization signature (SNOMED CT), as the
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """One delivery: its id, where it goes (no secrets), and the consents it rests on."""
+    """One delivery: its id, where it goes (no secrets), and the consents it rests on.
+
+    `request`: what was asked, where somebody fetches it (`kind` is `export` then, `delivery` the job).
+    """
 
     delivery: str
     channel: str
     consents: tuple[str, ...] = ()
+    kind: Literal["disclosure", "export"] = "disclosure"
+    request: str = ""
 
 
 def disclosure_entries(
@@ -52,19 +59,20 @@ def _entry(who: Requester, how: Circumstances, sending: Sending, part: Disclosed
             {
                 **parts.recipient(who),
                 "type": parts.concept(DCM, "110152"),
-                "network": {"address": how.address, "type": "5"},
+                "network": {"address": how.address, "type": "2" if sending.kind == "export" else "5"},
             },
             *_authorizer(part, sending),
         ],
         "entity": [
             *parts.about(part.patient),
             _bundle(sending),
+            *([parts.query(sending.request)] if sending.request else []),
             *parts.records(part.records),
             *(parts.entity(consent, "2", "13") for consent in sending.consents),
             parts.request(how),
         ],
     }
-    return Entry("disclosure", who.participant, part.patient, event)
+    return Entry(sending.kind, who.participant, part.patient, event)
 
 
 def _authorizer(part: Disclosed, sending: Sending) -> list[Mapping[str, Any]]:

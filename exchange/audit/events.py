@@ -11,34 +11,8 @@ from typing import Any, Literal
 
 from exchange.audit import parts
 from exchange.audit.parts import BALP, DCM, MINOR_FAILURE, SERIOUS_FAILURE, SUCCESS, Circumstances, Requester
+from exchange.model.audit import Kind
 from exchange.model.records import Resource
-
-Kind = Literal[
-    "read",
-    "query",
-    "everything",
-    "disclosure",
-    "denied",
-    "recall.opened",
-    "recall.closed",
-    "log.read",
-    "log.exported",
-    "hold.set",
-    "hold.lifted",
-    "watch.decided",
-    "rules.signed",
-    "consent.changed",
-    "token.issued",
-    "token.refused",
-    "token.revoked",
-    "care.stated",
-    "care.ended",
-    "care.emergency",
-    "match.viewed",
-    "match.decided",
-    "console.sign-in",
-    "console.viewed",
-]
 
 _INTERACTION = "http://hl7.org/fhir/restful-interaction"
 _REST = {"system": "http://terminology.hl7.org/CodeSystem/audit-event-type", "code": "rest"}

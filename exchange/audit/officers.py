@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
+
+import psycopg
 
 from exchange.audit.events import Entry
+from exchange.model.errors import Conflict
 
 Act = Literal[
     "recall.opened",
@@ -35,6 +38,16 @@ _TYPES = {
     "watch.decided": {"system": _LIFECYCLE, "code": "verify"},
     "rules.signed": {"system": _LIFECYCLE, "code": "attest"},
 }
+
+
+def decide_once(
+    conn: psycopg.Connection, statement: str, arguments: Sequence[object], otherwise: str
+) -> tuple[Any, ...]:
+    """The row of an UPDATE that finds only what nobody decided yet; raises Conflict with `otherwise`."""
+    row = conn.execute(statement, arguments).fetchone()
+    if row is None:
+        raise Conflict(otherwise)
+    return row
 
 
 def officer_entries(

@@ -14,8 +14,8 @@ import psycopg
 from psycopg.rows import class_row
 
 from exchange.audit.chain import append
-from exchange.audit.officers import officer_entries
-from exchange.model.errors import Conflict
+from exchange.audit.officers import decide_once, officer_entries
+from exchange.model.audit import ASKED
 
 Decision = Literal["explained", "investigate", "sanction"]
 
@@ -28,7 +28,7 @@ access AS (
         coalesce((SELECT a.value #>> '{role,0,text}' FROM json_array_elements(e.body -> 'agent') AS a (value)
                   WHERE a.value ->> 'requestor' = 'true' LIMIT 1), '') AS role
     FROM audit_event e
-    WHERE e.kind IN ('read', 'query', 'everything') AND e.participant IS NOT NULL AND e.patient IS NOT NULL
+    WHERE e.kind = ANY (%(kinds)s) AND e.participant IS NOT NULL AND e.patient IS NOT NULL
       AND (e.body ->> 'recorded')::timestamptz >= %(from)s
       AND (e.body ->> 'recorded')::timestamptz < %(until)s
 ), today AS (SELECT * FROM access WHERE at >= %(day)s), past AS (SELECT * FROM access WHERE at < %(day)s)
@@ -130,6 +130,7 @@ def look(conn: psycopg.Connection, day: datetime, at: datetime) -> int:
         "day": day,
         "on": day.date(),
         "at": at,
+        "kinds": list(ASKED),
     }
     return sum(conn.execute(each, asked).rowcount for each in (_VOLUME, _HOURS, _STRANGERS, _PROTECTED))
 
@@ -148,12 +149,12 @@ def decide_unusual(
     conn: psycopg.Connection, entry: int, decision: Decision, officer: str, reason: str, at: datetime
 ) -> None:
     """What the officer found, once; raises Conflict when there is nothing to decide. The caller commits."""
-    row = conn.execute(
+    (patient,) = decide_once(
+        conn,
         "UPDATE access_watch SET decision = %s, reason = %s, decided_by = %s, decided = %s"
         " WHERE entry = %s AND decision IS NULL RETURNING patient::text",
         (decision, reason, officer, at, entry),
-    ).fetchone()
-    if row is None:
-        raise Conflict(f"entry {entry} does not wait for a decision; list: exchange audit unusual")
-    patients = [row[0]] if row[0] else []
+        f"entry {entry} does not wait for a decision; list: exchange audit unusual",
+    )
+    patients = [patient] if patient else []
     append(conn, officer_entries("watch.decided", officer, f"{decision}: {reason}", patients, at))

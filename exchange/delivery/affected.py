@@ -6,7 +6,7 @@ The log of disclosures is the one source: deliveries are in it as answers of the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -14,18 +14,26 @@ import psycopg
 
 from exchange.audit import Disclosure, accounting
 from exchange.consent import Context, DisclosureClass, decide
+from exchange.model.audit import Giving
 from exchange.model.records import Viewer
 from exchange.repository import Lent, load_classes, read, reader
+
+_Way = tuple[Viewer, Giving, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One record that one recipient got, every time he did; `about`: the person as he knew him."""
+    """One record that one recipient got in one way, every time he did; `about`: the person as he knew him."""
 
     viewer: Viewer
+    given_as: Giving
     record: str
     about: str | None
     disclosures: tuple[Disclosure, ...]
+
+    @property
+    def way(self) -> _Way:
+        return self.viewer, self.given_as, self.record
 
     @property
     def events(self) -> list[int]:
@@ -43,29 +51,27 @@ class Now:
 def sent_about(conn: psycopg.Connection, patients: Iterable[str]) -> list[Sent]:
     """Everything that went out about the people of these Patients, by recipient, purpose and record."""
     found = {d.sequence: d for patient in patients for d in accounting(conn, patient)}
-    together: dict[tuple[Viewer, str, str | None], list[Disclosure]] = {}
+    together: dict[tuple[Viewer, Giving, str, str | None], list[Disclosure]] = {}
     for _, d in sorted(found.items()):
         for record in d.resources:
             viewer = Viewer(d.participant, d.role, d.purpose)
-            together.setdefault((viewer, record, d.about), []).append(d)
+            together.setdefault((viewer, d.given_as, record, d.about), []).append(d)
     return [Sent(*key, tuple(each)) for key, each in together.items()]
 
 
-def standing_now(
-    conn: psycopg.Connection, sent: Iterable[Sent], at: datetime
-) -> dict[tuple[Viewer, str], Now]:
-    """Each record asked for again by each recipient; `conn` must be idle and is so again afterwards."""
-    wanted: dict[Viewer, set[str]] = {}
+def standing_now(conn: psycopg.Connection, sent: Iterable[Sent], at: datetime) -> dict[_Way, Now]:
+    """Each record asked for again by each recipient in the same way; `conn` is idle before and after."""
+    wanted: dict[tuple[Viewer, Giving], set[str]] = {}
     for one in sent:
         if "/" in one.record:
-            wanted.setdefault(one.viewer, set()).add(one.record)
-    found: dict[tuple[Viewer, str], Now] = {}
-    for viewer, records in wanted.items():
-        with reader(Lent(conn), viewer, at) as view:
+            wanted.setdefault((one.viewer, one.given_as), set()).add(one.record)
+    found: dict[_Way, Now] = {}
+    for (viewer, given_as), records in wanted.items():
+        with reader(Lent(conn), viewer, at, action=given_as) as view:
             for record in sorted(records):
                 answer = read(view, *record.split("/")[:2])
                 about = answer.patients[0] if answer and answer.patients else None
-                found[viewer, record] = Now(answer is not None, about)
+                found[viewer, given_as, record] = Now(answer is not None, about)
     return found
 
 
@@ -78,7 +84,7 @@ def revoked(conn: psycopg.Connection, patient: str, context: Context, at: dateti
     sent = sent_about(conn, [patient])
     facts = [one for one in sent if not one.record.startswith("Patient/")]
     now = standing_now(conn, facts, at)
-    gone = [one for one in facts if (one.viewer, one.record) in now and not now[one.viewer, one.record].shown]
+    gone = [one for one in facts if one.way in now and not now[one.way].shown]
     by_word = _denied_by_word(conn, gone, context, at)
     return [
         *(one for one in gone if one in by_word and not _came_late(conn, one)),
@@ -103,10 +109,10 @@ def _composed_of_denied(
     known = load_classes(conn, {number for _, number in rows})
     found = []
     for one in people:
-        denied = {key for key, number in rows if _by_word(known[number], one.viewer, context, at)}
+        denied = {key for key, number in rows if _by_word(known[number], one, context, at)}
         held = [d for d in one.disclosures if denied and _held(conn, d, denied)]
         if held:
-            found.append(Sent(one.viewer, one.record, one.about, tuple(held)))
+            found.append(replace(one, disclosures=tuple(held)))
     return found
 
 
@@ -136,8 +142,8 @@ def wrongly_linked(conn: psycopg.Connection, patients: Sequence[str], at: dateti
     return [*facts, *(of_both for one in people if (of_both := _of_both(conn, one, apart, golden)))]
 
 
-def _of_another(one: Sent, now: Mapping[tuple[Viewer, str], Now]) -> bool:
-    today = now.get((one.viewer, one.record))
+def _of_another(one: Sent, now: Mapping[_Way, Now]) -> bool:
+    today = now.get(one.way)
     return today is not None and today.shown and today.about != one.about
 
 
@@ -155,7 +161,7 @@ def _of_both(
     conn: psycopg.Connection,
     one: Sent,
     apart: Sequence[Sequence[str]],
-    golden: Mapping[Viewer, frozenset[str]],
+    golden: Mapping[tuple[Viewer, Giving], frozenset[str]],
 ) -> Sent | None:
     """The disclosures of a Patient that was composed of both people."""
     since, until = _joined(conn, apart)
@@ -165,10 +171,10 @@ def _of_both(
         if (
             all(_held(conn, d, set(members)) for members in apart)
             if d.delivery
-            else len(golden.get(one.viewer, ())) > 1 and since <= d.at <= until
+            else len(golden.get((one.viewer, one.given_as), ())) > 1 and since <= d.at <= until
         )
     )
-    return Sent(one.viewer, one.record, one.about, both) if both else None
+    return replace(one, disclosures=both) if both else None
 
 
 def _joined(conn: psycopg.Connection, apart: Sequence[Sequence[str]]) -> tuple[datetime, datetime]:
@@ -189,13 +195,15 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 def _golden_today(
     conn: psycopg.Connection, patients: Sequence[str], sent: Sequence[Sent], at: datetime
-) -> dict[Viewer, frozenset[str]]:
+) -> dict[tuple[Viewer, Giving], frozenset[str]]:
     """Under which ids each recipient knows these people today."""
-    found: dict[Viewer, frozenset[str]] = {}
-    for viewer in {one.viewer for one in sent}:
-        with reader(Lent(conn), viewer, at) as view:
+    found: dict[tuple[Viewer, Giving], frozenset[str]] = {}
+    for viewer, given_as in {(one.viewer, one.given_as) for one in sent}:
+        with reader(Lent(conn), viewer, at, action=given_as) as view:
             answers = [read(view, "Patient", patient) for patient in patients]
-            found[viewer] = frozenset(key for answer in answers if answer for key in answer.patients)
+            found[viewer, given_as] = frozenset(
+                key for answer in answers if answer for key in answer.patients
+            )
     return found
 
 
@@ -214,7 +222,7 @@ def corrected(conn: psycopg.Connection, record: str) -> list[Sent]:
         return []
     before = [d for d in sent_about(conn, [row[0]]) if d.record == record]
     return [
-        Sent(one.viewer, one.record, one.about, early)
+        replace(one, disclosures=early)
         for one in before
         if (early := tuple(d for d in one.disclosures if d.at < row[1]))
     ]
@@ -228,13 +236,13 @@ def _denied_by_word(
     return [
         one
         for one in gone
-        if any(_by_word(known[number], one.viewer, context, at) for number in classes.get(one.record, ()))
+        if any(_by_word(known[number], one, context, at) for number in classes.get(one.record, ()))
     ]
 
 
-def _by_word(cls: DisclosureClass, viewer: Viewer, context: Context, at: datetime) -> bool:
+def _by_word(cls: DisclosureClass, one: Sent, context: Context, at: datetime) -> bool:
     """Denied by a consent, or by a law that asks for one."""
-    answer = decide(cls, viewer, context, at)
+    answer = decide(cls, one.viewer, context, at, one.given_as)
     required = {rule.policy.id for rule in context.rules.rules if rule.policy.effect == "required"}
     return answer.effect == "deny" and any(
         reason.startswith("consent:") or reason in required for reason in answer.because

@@ -11,9 +11,8 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.rows import class_row
 
-from exchange.audit import append, officer_entries
+from exchange.audit import append, decide_once, officer_entries
 from exchange.delivery.affected import Sent
-from exchange.model.errors import Conflict
 
 Kind = Literal["revocation", "wrong-link", "late-label", "source-error"]
 Outcome = Literal["destroyed", "returned", "corrected", "refused", "not-held"]
@@ -161,12 +160,12 @@ def close_task(
     conn: psycopg.Connection, task: UUID, outcome: Outcome, officer: str, note: str, at: datetime
 ) -> None:
     """What the recipient did, or would not do; it stands. Raises Conflict for one that is not open."""
-    row = conn.execute(
+    recall, participant = decide_once(
+        conn,
         "UPDATE recall_task SET outcome = %s, closed = %s, closed_by = %s, note = %s"
         " WHERE task = %s AND outcome IS NULL RETURNING recall, participant",
         (outcome, at, officer, note, task),
-    ).fetchone()
-    if row is None:
-        raise Conflict("no such Task is open; list those that are: exchange recall list")
-    people = sorted({str(item.about) for item in items(conn, *row) if item.about})
+        "no such Task is open; list those that are: exchange recall list",
+    )
+    people = sorted({str(item.about) for item in items(conn, recall, participant) if item.about})
     append(conn, officer_entries("recall.closed", officer, f"{outcome}: {note}", people, at))

@@ -19,7 +19,7 @@ from exchange.api.export.kickoff import exports_of, no_such_export
 from exchange.api.messages import Answer, Refusal, refused
 from exchange.api.scopes import narrow, parse_scopes, reach
 from exchange.api.viewing import view_of
-from exchange.audit import Disclosed, append, denied_entry, query_entries
+from exchange.audit import Disclosed, Sending, append, denied_entry, disclosure_entries
 from exchange.repository import Line, Reader, still_told
 from exchange.repository.reading.reader import Terms, act, terms
 
@@ -50,10 +50,10 @@ def deliver(asked: Asked, job: str, ordinal: int) -> Answer:
         told = _told(view, lines) if file.kind == "output" else _Told(lines, Terms((), ()))
         answer, first, last = _ranged(asked, b"".join(line.body for line in told.lines), told.terms)
         if answer.status < 400:
-            entries = query_entries(
-                asked.who, asked.how, asked.call.text, _disclosed(told, first, last), operation=True
+            sending = Sending(job, "bulk export", kind="export", request=asked.call.text)
+            append(
+                view.conn, disclosure_entries(asked.who, asked.how, sending, _disclosed(told, first, last))
             )
-            append(view.conn, entries)
     return answer
 
 

@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from exchange.app.opening import Exchange
 from exchange.app.partners.overview import glances
 from exchange.app.partners.suppressing import rounded, suppressed
+from exchange.model.audit import ASKED
 from exchange.pipeline.ledger import Connection
 
 KINDS = (
@@ -96,8 +97,9 @@ def _counted(connection: Connection) -> dict[str, object]:
     answers: dict[str, dict[str, int]] = {}
     for participant, purpose, count in connection.execute(
         "SELECT participant, coalesce(body#>>'{purposeOfEvent,0,coding,0,code}', ''), count(*)"
-        " FROM audit_event WHERE kind IN ('read', 'query', 'everything') AND participant IS NOT NULL"
-        " GROUP BY 1, 2"
+        " FROM audit_event WHERE kind = ANY(%s) AND participant IS NOT NULL"
+        " GROUP BY 1, 2",
+        [list(ASKED)],
     ):
         answers.setdefault(participant, {})[purpose] = count
     (persons, shared) = connection.execute(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from exchange.app.opening import Exchange
+from exchange.model.audit import ASKED, REFUSED
 from exchange.pipeline.ledger import Connection
 from exchange.repository import reasons_withheld
 
@@ -60,12 +61,12 @@ def _asked(connection: Connection, code: str, since: datetime) -> Iterator[Momen
         "SELECT max((body ->> 'recorded')::timestamptz), kind, count(*),"
         " coalesce(body #>> '{purposeOfEvent,0,coding,0,code}', ''), coalesce(body ->> 'outcomeDesc', '')"
         " FROM audit_event WHERE participant = %s AND (body ->> 'recorded')::timestamptz >= %s"
-        " AND kind IN ('read', 'query', 'everything', 'denied', 'token.refused')"
+        " AND kind = ANY(%s)"
         " GROUP BY (body ->> 'recorded')::date, 2, 4, 5",
-        (code, since),
+        (code, since, [*ASKED, *REFUSED]),
     ).fetchall()
     for at, kind, number, purpose, reason in rows:
-        outcome = "refused" if kind in ("denied", "token.refused") else "answered"
+        outcome = "refused" if kind in REFUSED else "answered"
         yield Moment(at, f"asked: {kind} {purpose}".strip(), number, outcome, reason)
 
 

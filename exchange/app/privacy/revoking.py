@@ -11,6 +11,7 @@ import orjson
 
 from exchange.audit import Disclosure, accounting
 from exchange.consent import Directive
+from exchange.model.audit import Giving
 from exchange.model.errors import ContentError
 from exchange.model.records import Viewer
 from exchange.pipeline.ledger import Connection
@@ -107,12 +108,13 @@ def _shown(
     connection: Connection, disclosures: Iterable[Disclosure], at: datetime
 ) -> set[tuple[Viewer, str]]:
     """What each recipient would get again, asked as he would ask."""
-    wanted: dict[Viewer, set[str]] = {}
+    wanted: dict[tuple[Viewer, Giving], set[str]] = {}
     for found in disclosures:
-        wanted.setdefault(_viewer(found), set()).update(name for name in found.resources if "/" in name)
+        way = (_viewer(found), found.given_as)
+        wanted.setdefault(way, set()).update(name for name in found.resources if "/" in name)
     shown: set[tuple[Viewer, str]] = set()
-    for viewer, names in wanted.items():
-        with reader(Lent(connection), viewer, at) as view:
+    for (viewer, given_as), names in wanted.items():
+        with reader(Lent(connection), viewer, at, action=given_as) as view:
             shown |= {(viewer, name) for name in names if read(view, *name.split("/"))}
     return shown
 

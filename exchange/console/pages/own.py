@@ -12,6 +12,7 @@ from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable
 from exchange.console.places import Place
 from exchange.console.tables import Column, Row, table
 from exchange.delivery.receipts import receipts
+from exchange.model.audit import ASKED, REFUSED
 from exchange.model.partner import Partner
 from exchange.model.records import Viewer
 from exchange.pipeline import ledger
@@ -75,7 +76,7 @@ def start(desk: Desk, visit: Visit) -> Answer:
         ]  # fmt: skip
         asked: list[Row] = [
             {"day": day, "kind": kind, "purpose": purpose, "answers": count}
-            for day, kind, purpose, count in connection.execute(_ASKED, [own.code])
+            for day, kind, purpose, count in connection.execute(_ASKED, [own.code, [*ASKED, *REFUSED]])
         ]
     return Page(
         "own/start.html",
@@ -92,7 +93,7 @@ def start(desk: Desk, visit: Visit) -> Answer:
 # What the partner itself asked: of others' questions it learns nothing here.
 _ASKED = """
 SELECT (body->>'recorded')::timestamptz::date, kind, body#>>'{purposeOfEvent,0,coding,0,code}', count(*)
-FROM audit_event WHERE participant = %s AND kind IN ('read', 'query', 'everything', 'denied')
+FROM audit_event WHERE participant = %s AND kind = ANY (%s)
 GROUP BY 1, 2, 3 ORDER BY 1 DESC LIMIT 2000
 """
 

@@ -12,6 +12,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from exchange.consent import Context, decide
+from exchange.model.audit import DISCLOSURES, GIVEN_AS
 from exchange.model.errors import Conflict
 from exchange.model.records import Viewer
 from exchange.repository.disclosure.viewers import load_classes
@@ -58,10 +59,10 @@ class LateDisclosure:
 _WENT_OUT = """
 SELECT e.sequence, m.type, m.fhir_id, m.partner, m.old, m.new, e.participant,
        e.body #>> '{purposeOfEvent,0,coding,0,code}', coalesce(recipient.value #>> '{role,0,text}', ''),
-       coalesce(named.there, false)
+       coalesce(named.there, false), e.kind
 FROM unnest(%(types)s::text[], %(ids)s::uuid[], %(partners)s::text[], %(patients)s::int[], %(old)s::int[],
             %(new)s::int[]) AS m (type, fhir_id, partner, patient, old, new)
-JOIN audit_event e ON e.kind IN ('read', 'query', 'everything', 'disclosure') AND (
+JOIN audit_event e ON e.kind = ANY (%(kinds)s) AND (
     m.patient IS NULL AND e.patient IS NULL OR e.patient IN (
         SELECT unnest(ARRAY[same.fhir_id, same.golden_id])
         FROM patient asked JOIN patient same ON same.person = asked.person
@@ -97,13 +98,14 @@ def note_late_disclosures(
     each = list(moved)
     columns = ("types", "ids", "partners", "patients", "old", "new")
     values = {name: [row[position] for row in each] for position, name in enumerate(columns)}
-    events = conn.execute(_WENT_OUT, values).fetchall()
+    events = conn.execute(_WENT_OUT, {**values, "kinds": list(DISCLOSURES)}).fetchall()
     classes = load_classes(conn, {number for row in events for number in row[4:6]})
     entries: dict[_Entry, _Times] = {}
-    for sequence, kind, fhir_id, partner, old, new, participant, purpose, role, named in events:
+    for sequence, kind, fhir_id, partner, old, new, participant, purpose, role, named, event in events:
         viewer = Viewer(participant, role, purpose)
-        now = decide(classes[new], viewer, context, at)
-        went_out = named or decide(classes[old], viewer, context, at).effect == "permit"
+        action = GIVEN_AS[event]
+        now = decide(classes[new], viewer, context, at, action)
+        went_out = named or decide(classes[old], viewer, context, at, action).effect == "permit"
         if now.effect == "permit" or not went_out:
             continue
         late = tuple(sorted(set(classes[new].labels) - set(classes[old].labels)))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import orjson
@@ -14,6 +14,7 @@ import psycopg
 
 from exchange.consent import minimum
 from exchange.consent.rules.elements import MINIMUM, Left
+from exchange.model.audit import Giving
 from exchange.model.records import Viewer
 from exchange.repository.disclosure.clock import forwards_only
 
@@ -62,9 +63,6 @@ class Shown(NamedTuple):
     body: bytes
 
 
-ViewAction = Literal["access", "disclose"]
-"""http://terminology.hl7.org/CodeSystem/consentaction"""
-
 CONSENT_COPY = "consent-copy"
 """The obligation to send a consent, or an explanation of its scope, along (42 CFR 2.32(b))."""
 
@@ -111,7 +109,7 @@ SELECT enter_view(%s, %s, %s, %s, %s), current_minimum(), set_config('role', 'ex
 
 @contextmanager
 def reader(
-    pool: Pool, viewer: Viewer, at: datetime | None = None, scope: str = "", action: ViewAction = "access"
+    pool: Pool, viewer: Viewer, at: datetime | None = None, scope: str = "", action: Giving = "access"
 ) -> Iterator[Reader]:
     """Opens the view of `viewer` at `at` (by default the database's clock); an unknown viewer sees nothing.
 
@@ -129,7 +127,7 @@ def reader(
         yield Reader(conn, viewer, row[0], row[1])
 
 
-def act(reader: Reader, action: ViewAction) -> None:
+def act(reader: Reader, action: Giving) -> None:
     """From here on the view shows what this action is permitted for."""
     reader.conn.execute("SELECT set_config('exchange.action', %s, true)", (action,))
 
