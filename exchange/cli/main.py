@@ -27,6 +27,7 @@ from exchange.cli import (
     recalls,
     runs,
     serving,
+    targets,
     timelines,
 )
 from exchange.cli import (
@@ -60,6 +61,7 @@ for name, group in (
     ("prove", prove.app),
     ("match", matching.app),
     ("delivery", deliveries.app),
+    ("target", targets.app),
     ("bundle", bundles.app),
     ("recall", recalls.app),
     ("audit", audit.app),

@@ -15,7 +15,7 @@ from exchange.connectors.http import Answer, Request, Service, open_service
 from exchange.connectors.mllp_frames import END, START, BlockReader
 from exchange.connectors.options import HttpOptions, Options, SftpOptions, names_in, option_error, resolve
 from exchange.connectors.sftp import sftp_session
-from exchange.model.delivery import Channel
+from exchange.model.delivery import Channel, Target
 from exchange.model.errors import ContentError, PartnerUnavailable
 from exchange.model.partner import Partner
 
@@ -52,8 +52,20 @@ CHANNELS: Mapping[str, type[Options]] = {
 
 def channel_options(partner: str, name: str, channel: Channel, environment: Mapping[str, str]) -> Options:
     """The checked options of one of `deliveries:`; raises ContentError and quotes no value."""
-    file, where = f"mappings/{partner}/partner.yaml", f"deliveries.{name}.channel.options"
-    kind = CHANNELS[channel.type]
+    return _checked(partner, f"deliveries.{name}.channel.options", channel, environment)
+
+
+def target_options(partner: str, name: str, target: Target, environment: Mapping[str, str]) -> PushOptions:
+    """The checked options of one of `targets:`; raises ContentError and quotes no value."""
+    channel = Channel(type="fhir", options=target.options)
+    found = _checked(partner, f"targets.{name}.options", channel, environment)
+    if not isinstance(found, PushOptions):
+        raise AssertionError("a fhir channel has the options of a push")
+    return found
+
+
+def _checked(partner: str, where: str, channel: Channel, environment: Mapping[str, str]) -> Options:
+    file, kind = f"mappings/{partner}/partner.yaml", CHANNELS[channel.type]
     for option in channel.options:
         if option not in kind.model_fields:
             raise ContentError(
@@ -70,7 +82,7 @@ def channel_options(partner: str, name: str, channel: Channel, environment: Mapp
 
 
 def unset_in_channels(partner: Partner, environment: Mapping[str, str]) -> list[str]:
-    """The `${NAME}` of `deliveries:` that `environment` lacks; raises ContentError for a wrong option."""
+    """The `${NAME}` of what is sent that `environment` lacks; raises ContentError for a wrong option."""
     missing: set[str] = set()
     for name, delivery in partner.deliveries.items():
         unset = names_in(delivery.channel.options) - set(environment)
@@ -78,6 +90,11 @@ def unset_in_channels(partner: Partner, environment: Mapping[str, str]) -> list[
         stand_in = {**environment, **dict.fromkeys(unset, "https://unset.example")}
         if not unset or delivery.channel.type in ("rest_hook", "fhir"):
             channel_options(partner.code, name, delivery.channel, stand_in)
+    for name, target in partner.targets.items():
+        unset = names_in(target.options) - set(environment)
+        missing |= unset
+        stand_in = {**environment, **dict.fromkeys(unset, "https://unset.example")}
+        target_options(partner.code, name, target, stand_in)
     return sorted(missing)
 
 

@@ -23,6 +23,8 @@ from exchange.model.errors import PartnerRefused, PartnerUnavailable
 
 Send = Callable[[Parcel], Verdict]
 SIGNATURE_HEADER = "X-JWS-Signature"
+# Labels and profiles replace those that are there: HAPI FHIR would else keep every label a record ever had.
+_AS_SENT = {"X-Meta-Snapshot-Mode": "TAG, PROFILE, SECURITY_LABEL"}
 
 
 @contextmanager
@@ -47,6 +49,13 @@ def open_channel(
             raise AssertionError(f"channel without an opening: {type(options).__name__}")
 
 
+@contextmanager
+def open_server(participant: str, options: PushOptions, signing_key: str) -> Iterator[Send]:
+    """A way to a FHIR server that takes transactions."""
+    with open_push(participant, options) as push:
+        yield lambda parcel: _judged(lambda: _posted(push, parcel, signing_key, True))
+
+
 def _judged(send: Callable[[], Verdict]) -> Verdict:
     """A destination that cannot be reached, or does not take our credentials, is tried again later."""
     try:
@@ -68,6 +77,7 @@ def _posted(push: Push, parcel: Parcel, signing_key: str, whole: bool) -> Verdic
         "Idempotency-Key": f'"{parcel.delivery}"',
         "X-Request-Id": parcel.delivery,
         SIGNATURE_HEADER: sign_detached(parcel.body, signing_key),
+        **(_AS_SENT if whole else {}),
     }
     answer = push.post(parcel.body, headers)
     return of_transaction(answer, parcel.sent) if whole else of_notification(answer)

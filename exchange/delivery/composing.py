@@ -17,8 +17,8 @@ from exchange.delivery.parcel import Office, Parcel
 from exchange.delivery.receipts import write_receipt
 from exchange.delivery.told import Told, read_as, viewer_of
 from exchange.delivery.withholding import write_withheld
-from exchange.model.records import Resource
-from exchange.repository import Lent, Served, reader
+from exchange.model.records import Resource, Viewer
+from exchange.repository import Lent, Served, Terms, reader
 
 
 def compose(conn: psycopg.Connection, due: Due, office: Office) -> Parcel | None:
@@ -43,31 +43,48 @@ def _record(
     rules = office.context.rules.digest
     if not write_receipt(conn, due, told, items, (parcel.content, at, rules)):
         return
-    who = Requester(
-        client=due.subscription.code,
-        participant=due.subscription.participant,
-        organization=office.organization(due.subscription.participant),
-        role=due.subscription.delivery.role,
-        purpose=due.subscription.delivery.purpose,
-        token=str(due.delivery),
-    )
-    how = Circumstances(at, office.base_url, f"urn:mosaic:delivery:{due.subscription.code}", parcel.delivery)
+    where = f"urn:mosaic:delivery:{due.subscription.code}"
     sending = Sending(parcel.delivery, due.subscription.delivery.channel.type, told.consents)
-    append(conn, disclosure_entries(who, how, sending, _shares(items, told)))
+    because = told.chosen.terms.because
+    record_sending(conn, viewer_of(due), due.subscription.code, office, (at, where), sending, items, because)
 
 
-def _shares(items: Sequence[Served], told: Told) -> list[Disclosed]:
+def record_sending(
+    conn: psycopg.Connection,
+    viewer: Viewer,
+    code: str,
+    office: Office,
+    when_where: tuple[datetime, str],
+    sending: Sending,
+    items: Sequence[Served],
+    because: Sequence[str],
+) -> None:
+    """Writes into the audit log who is about to be sent what, one record for each person."""
+    at, where = when_where
+    who = Requester(
+        client=code,
+        participant=viewer.participant,
+        organization=office.organization(viewer.participant),
+        role=viewer.role,
+        purpose=viewer.purpose,
+        token=sending.delivery,
+    )
+    how = Circumstances(at, office.base_url, where, sending.delivery)
+    append(conn, disclosure_entries(who, how, sending, _shares(items, tuple(because))))
+
+
+def _shares(items: Sequence[Served], because: tuple[str, ...]) -> list[Disclosed]:
     """Each person's share, and what is about nobody with the first."""
     people = sorted({item.about for item in items if item.about})
     nobody = [f"{item.type}/{item.id}" for item in items if item.about is None]
     if not people:
-        return [Disclosed(None, tuple(nobody), told.chosen.terms.because)]
+        return [Disclosed(None, tuple(nobody), because)]
     return [
         Disclosed(
             person,
             tuple(f"{i.type}/{i.id}" for i in items if i.about == person)
             + (tuple(nobody) if place == 0 else ()),
-            told.chosen.terms.because,
+            because,
         )
         for place, person in enumerate(people)
     ]
@@ -83,7 +100,7 @@ def _items(due: Due, told: Told) -> list[Served]:
 
 def _parcel(conn: psycopg.Connection, due: Due, told: Told, office: Office, at: datetime) -> Parcel | None:
     delivery = due.subscription.delivery
-    extra = _extra(conn, told, office)
+    extra = words_owed(conn, told.chosen.terms, told.consents, office)
     deleted = [event for event in told.events if told.focus[event.event] is None]
     served = [*told.goes_out, *told.chosen.provenance]
     found = bundles.entries(served, extra, deleted)
@@ -122,11 +139,13 @@ def _focus(told: Told, event: Event) -> str:
     return f"{served.type}/{served.id}" if served else f"{event.type}/{event.fhir_id}"
 
 
-def _extra(conn: psycopg.Connection, told: Told, office: Office) -> list[Resource]:
+def words_owed(
+    conn: psycopg.Connection, terms: Terms, consents: Sequence[str], office: Office
+) -> list[Resource]:
+    """The notice that the law makes travel with what these terms let out, if it does."""
     words = office.context.rules.vocabulary.file.obligations
-    obliged = told.chosen.terms.obligations
-    consents = _consents(conn, told.consents) if "consent-copy" in obliged else []
-    found = notice(obliged, words, consents)
+    named = _consents(conn, consents) if "consent-copy" in terms.obligations else []
+    found = notice(terms.obligations, words, named)
     return [found] if found else []
 
 

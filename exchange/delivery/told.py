@@ -77,8 +77,8 @@ def read_as(view: Reader, due: Due, context: Context, at: datetime) -> Told:
         focus,
         seen,
         tuple(reasons(view.conn, untold, viewer, context, at)),
-        _consents(view.conn, seen, viewer, at),
-        _confidentiality(view.conn, seen),
+        consents_behind(view.conn, seen, viewer, at),
+        high_water_mark(view.conn, seen),
         tuple(asked.values()),
     )
 
@@ -111,7 +111,7 @@ def _had(conn: psycopg.Connection, due: Due) -> list[int]:
     return [event.event for event in deleted if (event.type, event.fhir_id) in had]
 
 
-def _consents(conn: psycopg.Connection, seen: Chosen, viewer: Viewer, at: datetime) -> tuple[str, ...]:
+def consents_behind(conn: psycopg.Connection, seen: Chosen, viewer: Viewer, at: datetime) -> tuple[str, ...]:
     """The Consents, by version, that the permits of what is shown rest on."""
     rows = conn.execute(
         "SELECT DISTINCT r.patient, d.because FROM resource r JOIN disclosure d USING (class)"
@@ -144,7 +144,7 @@ def source_ids(served: Served) -> Iterable[str]:
     return [served.id]
 
 
-def _confidentiality(conn: psycopg.Connection, seen: Chosen) -> str:
+def high_water_mark(conn: psycopg.Connection, seen: Chosen) -> str:
     """The highest of all that goes out; nothing else may stand on the bundle (DS4P high-water mark)."""
     rows = conn.execute(
         "SELECT DISTINCT confidentiality FROM disclosure_class WHERE class = ANY(%s)",

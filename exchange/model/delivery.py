@@ -1,4 +1,4 @@
-"""`deliveries:` of a partner.yaml: which events a participant is told of, how, and how often."""
+"""`deliveries:` and `targets:` of a partner.yaml: what a participant is told, which server is kept for it."""
 
 from __future__ import annotations
 
@@ -63,3 +63,11 @@ class Delivery(_Strict):
         if self.types and not any(topic.startswith("resource-") for topic in self.topics):
             raise ValueError("`types` narrows resource-published, resource-changed and resource-deleted")
         return self
+
+
+class Target(_Strict):
+    """A FHIR server that holds what the participant may see for a purpose; `options` as of a fhir channel."""
+
+    purpose: str
+    role: str = "organization"
+    options: dict[str, Any]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from exchange.model.delivery import Delivery
+from exchange.model.delivery import Delivery, Target
 from exchange.model.records import Format
 
 OrganizationType = Literal[
@@ -166,6 +166,7 @@ class Partner(_Strict):
     connector: Connector | None = None
     feeds: dict[str, Feed] = {}
     deliveries: dict[str, Delivery] = {}
+    targets: dict[str, Target] = {}
     schedule: str | None = None
     pool: str = "default_pool"
     timezone: str = DEFAULT_TIMEZONE
@@ -204,12 +205,16 @@ class Partner(_Strict):
 
     @model_validator(mode="after")
     def _receives_as_it_may_ask(self) -> Partner:
-        for name, delivery in self.deliveries.items():
+        given: list[tuple[str, str, Delivery | Target]] = [
+            *(("delivery", name, asked) for name, asked in self.deliveries.items()),
+            *(("target", name, asked) for name, asked in self.targets.items()),
+        ]
+        for kind, name, asked in given:
             if not re.fullmatch(r"[a-z][a-z0-9_-]{0,40}", name):
-                raise ValueError("a delivery's name is lower case letters, digits, - and _")
-            if delivery.purpose not in self.requests.purposes or delivery.role not in self.requests.roles:
+                raise ValueError(f"a {kind}'s name is lower case letters, digits, - and _")
+            if asked.purpose not in self.requests.purposes or asked.role not in self.requests.roles:
                 raise ValueError(
-                    f"delivery `{name}` asks as {delivery.role} for {delivery.purpose},"
+                    f"{kind} `{name}` asks as {asked.role} for {asked.purpose},"
                     " which `requests` does not name"
                 )
         return self

@@ -58,9 +58,10 @@ from exchange.repository.reading.everything import everything
 from exchange.repository.reading.history import history, is_gone, read_version
 from exchange.repository.reading.lastn import lastn
 from exchange.repository.reading.match import Described, Identity, Matches, match
+from exchange.repository.reading.mirrored import about_nobody, patients_after, still_seen, wanted_of
 from exchange.repository.reading.page import Entry, Page, searchset
 from exchange.repository.reading.read import Found, found_of, read
-from exchange.repository.reading.reader import Lent, Reader, reader
+from exchange.repository.reading.reader import Lent, Reader, Terms, reader
 from exchange.repository.reading.scoping import Criteria, scope_criteria, scope_setting
 from exchange.repository.reading.search import search, search_for
 from exchange.repository.reading.summary import Summary, summary
@@ -111,8 +112,10 @@ __all__ = [
     "Served",
     "Steady",
     "Summary",
+    "Terms",
     "Wanted",
     "Word",
+    "about_nobody",
     "accept_clock",
     "activate",
     "add_labels",
@@ -151,6 +154,7 @@ __all__ = [
     "migrate",
     "overlays",
     "parameters",
+    "patients_after",
     "patients_of",
     "publish",
     "read",
@@ -174,10 +178,12 @@ __all__ = [
     "searchset",
     "seen_pairs",
     "settle_overlay",
+    "still_seen",
     "still_told",
     "stop",
     "summary",
     "unapplied",
     "url_with",
     "viewers",
+    "wanted_of",
 ]

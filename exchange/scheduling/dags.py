@@ -105,9 +105,22 @@ _RHYTHMS = {"hourly": "@hourly", "nightly": "0 3 * * *"}
 
 
 def _delivery_dag(every: str, cron: str) -> DAG:
-    with DAG(
-        dag_id=f"deliveries_{every}",
-        description=f"Bundles that participants want {every}",
+    with _outgoing(f"deliveries_{every}", f"Bundles that participants want {every}", cron) as dag:
+        tasks.deliver(every)
+    return dag
+
+
+def targets_dag() -> DAG:
+    """Every hour: FHIR servers of participants are brought to what they may see."""
+    with _outgoing("targets", "FHIR servers that hold what a participant may see", "@hourly") as dag:
+        tasks.push_targets()
+    return dag
+
+
+def _outgoing(name: str, description: str, cron: str) -> DAG:
+    return DAG(
+        dag_id=name,
+        description=description,
         schedule=cron,
         start_date=_START,
         catchup=False,
@@ -118,6 +131,4 @@ def _delivery_dag(every: str, cron: str) -> DAG:
             "retry_delay": timedelta(seconds=30),
             "retry_policy": retry_policy(),
         },
-    ) as dag:
-        tasks.deliver(every)
-    return dag
+    )

@@ -185,3 +185,15 @@ def deliver(every: str) -> dict[str, int]:
     from exchange.settings import load_settings
 
     return dict(send_due(open_exchange(load_settings()), (every,)))
+
+
+@task
+@discreetly
+def push_targets() -> dict[str, dict[str, int]]:
+    """Brings every target to what its viewer may see; counts by target and what was done."""
+    from exchange.app import open_exchange
+    from exchange.app.partners.mirroring import destinations, push
+    from exchange.settings import load_settings
+
+    exchange = open_exchange(load_settings())
+    return {code: dict(push(exchange, destination)) for code, destination in destinations(exchange).items()}

@@ -1,0 +1,1 @@
+"""HAPI FHIR's JPA server from Maven Central, run beside the exchange: a server nobody here wrote."""
