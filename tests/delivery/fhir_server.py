@@ -19,6 +19,7 @@ class Kept:
     keys: list[str] = field(default_factory=list)
     breaks_after: int | None = None  # writes this many transactions whole, then hangs up after writing
     will_not_have: frozenset[str] = frozenset()
+    says: int = 422
 
     def answer(self, got: Got) -> Reply:
         """A transaction is taken whole or not at all."""
@@ -30,7 +31,7 @@ class Kept:
                 "resourceType": "OperationOutcome",
                 "issue": [{"severity": "error", "code": "invalid"}],
             }
-            return 422, json.dumps(outcome).encode(), {}
+            return self.says, json.dumps(outcome).encode(), {}
         for entry, url in zip(entries, urls, strict=True):
             if entry["request"]["method"] == "DELETE":
                 self.resources.pop(url, None)

@@ -211,6 +211,25 @@ def test_one_record_that_is_refused_keeps_no_other_back(world: Clinic, server) -
     assert kept.of("Observation") == set(ids)
 
 
+def test_a_transaction_in_conflict_is_taken_apart_and_what_fails_is_offered_again(
+    world: Clinic, server
+) -> None:
+    kept, url = server
+    hospital, _ = world.person()
+    ids = [result(world, hospital, str(number)) for number in range(4)]
+    kept.will_not_have, kept.says = frozenset({f"Observation/{ids[1]}"}), 409
+    assert push(world, url)["failed"] == 1
+    assert kept.of("Observation") == {ids[0], *ids[2:]}
+    (standing,) = holdings.target_standings(world.conn)
+    assert standing.problem == "answered 409"
+    kept.will_not_have = frozenset()
+    world.later(minutes=1)
+    assert push(world, url)["given"] == 1
+    assert kept.of("Observation") == set(ids)
+    (standing,) = holdings.target_standings(world.conn)
+    assert standing.problem is None
+
+
 def test_nobody_pushes_to_a_target_at_the_same_time(world: Clinic, server) -> None:
     _, url = server
     world.person()

@@ -66,7 +66,7 @@ def progress(conn: psycopg.Connection, participant: str, name: str) -> Progress:
 def begin(conn: psycopg.Connection, target: int) -> Progress:
     """A new pass, from the start."""
     row = conn.execute(
-        'UPDATE target SET pass = pass + 1, "after" = 0, problem = NULL WHERE target = %s RETURNING pass',
+        'UPDATE target SET pass = pass + 1, "after" = 0 WHERE target = %s RETURNING pass',
         (target,),
     ).fetchone()
     return Progress(target, int(row[0]) if row else 0, 0)
@@ -75,14 +75,14 @@ def begin(conn: psycopg.Connection, target: int) -> Progress:
 def advance(conn: psycopg.Connection, target: int, after: int | None, at: datetime) -> None:
     """Notes the checkpoint; None ends the pass."""
     conn.execute(
-        'UPDATE target SET "after" = %(after)s, problem = NULL,'
+        'UPDATE target SET "after" = %(after)s,'
         " completed = CASE WHEN %(after)s::int IS NULL THEN %(at)s ELSE completed END WHERE target = %(t)s",
         {"after": after, "at": at, "t": target},
     )
 
 
-def note_problem(conn: psycopg.Connection, target: int, problem: str) -> None:
-    """Why the last push ended early."""
+def note_problem(conn: psycopg.Connection, target: int, problem: str | None) -> None:
+    """What the last push met."""
     conn.execute("UPDATE target SET problem = %s WHERE target = %s", (problem, target))
 
 

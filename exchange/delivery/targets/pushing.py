@@ -106,6 +106,7 @@ def push_target(
         open_server(destination.participant, options, office.signing_key) as send,
     ):
         push = _Push(conn, office, destination, send, stands.target, stands.number, Counter())
+        note_problem(conn, push.target, None)
         _withdraw(push)
         if stands.after == 0:
             _give_directory(push)
@@ -248,7 +249,10 @@ def _send(
     taken: Callable[[Sequence[Name]], None],
     as_what: str,
 ) -> None:
-    """Transaction by transaction; one that is refused is taken apart until what is refused stands alone."""
+    """Transaction by transaction; one that is not taken is taken apart until what is not stands alone.
+
+    A server may be in conflict with a transaction (409) and take each of its halves.
+    """
     waiting = [entries[n : n + _ENTRIES] for n in range(0, len(entries), _ENTRIES)]
     while waiting:
         part = waiting.pop(0)
@@ -257,15 +261,18 @@ def _send(
         if verdict.kind == "acknowledged":
             taken(names)
             push.counts[as_what] += len(part)
-        elif verdict.kind == "failed":
+        elif verdict.whole:
             note_problem(push.conn, push.target, verdict.detail)
             raise PartnerUnavailable(f"{push.destination.code}: {verdict.detail}", retry_after=verdict.wait)
         elif len(part) > 1:
             half = len(part) // 2
             waiting[:0] = [part[:half], part[half:]]
-        else:
+        elif verdict.kind == "refused":
             note_refused(push.conn, push.target, names)
             push.counts["refused"] += 1
+        else:  # offered again in the next pass
+            push.counts["failed"] += 1
+            note_problem(push.conn, push.target, verdict.detail)
 
 
 def _parcel(push: _Push, entries: Sequence[bundles.Entry], confidentiality: str) -> Parcel:
