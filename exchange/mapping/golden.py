@@ -73,8 +73,17 @@ def _case(path: str, files: Files, maps: Maps) -> Golden:
             "a sample lies in samples/<feed>/", file=path, field=feed, valid=maps.partner.feeds
         )
     expected_path = f"{code}/expected/{feed}/{name.rsplit('.', 1)[0]}.json"
-    actual = golden_output(Document(feed, name, files[path].encode()), maps)
+    beside = _beside(feed, files, maps)
+    actual = golden_output(Document(feed, name, files[path].encode(), beside=beside), maps)
     return Golden(path, expected_path, files.get(expected_path), actual)
+
+
+def _beside(feed: str, files: Files, maps: Maps) -> dict[str, bytes]:
+    """The samples of other feeds that the feed joins, by the name of the file."""
+    wanted = {join.file for join in maps.partner.feeds[feed].joins()}
+    inside = f"{maps.partner.code}/samples/"
+    found = {path.rpartition("/")[2]: text for path, text in files.items() if path.startswith(inside)}
+    return {name: found[name].encode() for name in wanted & found.keys()}
 
 
 def golden_output(document: Document, maps: Maps) -> str:

@@ -188,6 +188,8 @@ class Housing:
     def __init__(self, folder: Path, window: Window) -> None:
         self.window = window
         self.tables = Tables(folder / f"hmis_{window.day}", hearth.COLUMNS, "{}.csv")
+        for name, row in hearth.agency(window.now):
+            self.tables.row(name, row)
 
     def add(self, history: History) -> None:
         for name, row in hearth.rows(history, self.window.now):
@@ -196,7 +198,8 @@ class Housing:
     def close(self) -> None:
         if self.window.after is None:
             self.tables.raw("Services", ["S-FAULT-1", "E-FAULT-1", "H0000001"])
-            self.tables.row("Enrollment", {"EnrollmentID": "E-FAULT-1", "EntryDate": "2026-05-01"})
+            wrong = {"EnrollmentID": "E-FAULT-1", "ProjectID": "P1", "EntryDate": "2026-05-01"}
+            self.tables.row("Enrollment", wrong)
         self.tables.close()
 
 

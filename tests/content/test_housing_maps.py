@@ -23,9 +23,7 @@ CLIENT = {
     "White": "0",
     "RaceNone": "",
     "VeteranStatus": "1",
-    "ReleaseOfInformation": "1",
-    "ReleaseDate": "2026-02-01",
-    "ReleaseEnd": "2027-01-31",
+    "VictimServiceProvider": "0",
     "DateCreated": "2026-02-01 10:12:00",
     "DateUpdated": "2026-02-01 10:12:00",
     "UserID": "u7",
@@ -38,18 +36,40 @@ ENROLLMENT = {
     "ProjectID": "P2",
     "ProjectName": "North Side",
     "ProjectType": "13",
+    "OrganizationID": "HEARTH",
+    "VictimServiceProvider": "0",
     "EntryDate": "2026-02-01",
     "HouseholdID": "HH0031",
     "RelationshipToHoH": "1",
     "LivingSituation": "116",
-    "DisablingCondition": "99",
+    "LengthOfStay": "",
+    "TimesHomelessPastThreeYears": "",
+    "MonthsHomelessPastThreeYears": "",
+    "DisablingCondition": "",
     "ExitDate": "2026-08-01",
-    "Destination": "410",
     "DateCreated": "",
     "DateUpdated": "",
     "UserID": "u7",
     "DateDeleted": "",
     "ExportID": "HX1",
+}
+EXIT = {
+    "ExitID": "X000044",
+    "PersonalID": "H000031",
+    "ExitDate": "2026-08-01",
+    "Destination": "410",
+    "OtherDestination": "",
+    "DateDeleted": "",
+    "OrganizationID": "HEARTH",
+    "VictimServiceProvider": "0",
+}
+RELEASE = {
+    "PersonalID": "H000031",
+    "ReleaseOfInformation": "1",
+    "ReleaseDate": "2026-02-01",
+    "ReleaseEnd": "2027-01-31",
+    "DateUpdated": "2026-02-01 10:12:00",
+    "DateDeleted": "",
 }
 SERVICE = {
     "ServicesID": "S000201",
@@ -58,6 +78,8 @@ SERVICE = {
     "DateProvided": "2026-02-08",
     "RecordType": "141",
     "TypeProvided": "6",
+    "OrganizationID": "HEARTH",
+    "VictimServiceProvider": "0",
     "DateCreated": "",
     "DateUpdated": "",
     "UserID": "u7",
@@ -89,7 +111,7 @@ def test_a_client_without_name_and_sex_says_that_they_are_unknown():
 
 @pytest.mark.parametrize(("answer", "status"), [("1", "active"), ("0", "rejected"), ("99", "proposed")])
 def test_the_release_of_information_is_a_consent_that_only_a_signature_makes_active(answer, status):
-    found = mapped("hearth_housing", "clients", {**CLIENT, "ReleaseOfInformation": answer})
+    found = mapped("hearth_housing", "releases", {**RELEASE, "ReleaseOfInformation": answer})
 
     consent = the(found, "Consent")
     assert consent["id"] == id_in("hearth_housing", "Consent", "H000031")
@@ -100,8 +122,13 @@ def test_the_release_of_information_is_a_consent_that_only_a_signature_makes_act
 
 def test_an_enrollment_is_an_episode_with_the_housing_before_and_after():
     found = mapped("hearth_housing", "enrollments", ENROLLMENT)
+    left = mapped("hearth_housing", "exits", EXIT)
 
-    episode, (before, after) = the(found, "EpisodeOfCare"), of_type(found, "Observation")
+    episode, (before,), (after,) = (
+        the(found, "EpisodeOfCare"),
+        of_type(found, "Observation"),
+        of_type(left, "Observation"),
+    )
     assert episode["period"] == {"start": "2026-02-01", "end": "2026-08-01"}
     assert codes(before["code"]) == codes(after["code"]) == ["71802-3"]
     assert codes(before["valueCodeableConcept"]) == ["LA30190-5", "116"]

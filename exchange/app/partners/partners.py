@@ -225,10 +225,16 @@ def sample_documents(partner: Partner, folder: Path) -> list[Document]:
             beside = {
                 join.file: other.read_bytes()
                 for join in partner.feeds[feed].joins()
-                if (other := path.with_name(join.file)).is_file()
+                if (other := _joined(path, join.file, folder)) is not None
             }
             found.append(Document(feed, path.name, path.read_bytes(), beside=beside))
     return found
+
+
+def _joined(path: Path, name: str, folder: Path) -> Path | None:
+    """The file of a name beside another, else the sample of another feed."""
+    beside = path.with_name(name)
+    return beside if beside.is_file() else next(iter(sorted(folder.rglob(name))), None)
 
 
 def _feed_of(partner: Partner, path: Path) -> str | None:

@@ -1,13 +1,20 @@
-"""hearth_housing: HMIS CSV files (a subset of FY2026, with three columns for the release of information)."""
+"""hearth_housing: an HMIS CSV export (FY2026) of the whole agency, and its table of signed releases.
+
+https://files.hudexchange.info/resources/documents/HMIS-CSV-Format-Specifications.pdf
+"""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from importlib.resources import files
 
 from exchange.synthetic.contacts import Contact
 from exchange.synthetic.directives import Directive
 from exchange.synthetic.facts import Enrollment, History
+from exchange.synthetic.keys import NAMES
+from exchange.synthetic.support import PROJECTS
 
 PARTNER = "hearth_housing"
 _RACES = (
@@ -20,31 +27,52 @@ _RACES = (
     "White",
 )
 _RACE_COLUMN = {"2106-3": "White", "2054-5": "BlackAfAmerican", "2028-9": "Asian"}
-_KEPT = ("DateCreated", "DateUpdated", "UserID", "DateDeleted", "ExportID")
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "Client": (
-        *("PersonalID", "FirstName", "MiddleName", "LastName", "NameSuffix", "NameDataQuality"),
-        *("SSN", "SSNDataQuality", "DOB", "DOBDataQuality", "Sex", *_RACES, "RaceNone", "VeteranStatus"),
-        *("ReleaseOfInformation", "ReleaseDate", "ReleaseEnd", *_KEPT),
-    ),
-    "Enrollment": (
-        *(
-            "EnrollmentID",
-            "PersonalID",
-            "ProjectID",
-            "ProjectName",
-            "ProjectType",
-            "EntryDate",
-            "HouseholdID",
-        ),
-        *("RelationshipToHoH", "LivingSituation", "DisablingCondition", "ExitDate", "Destination", *_KEPT),
-    ),
-    "Services": (
-        *("ServicesID", "EnrollmentID", "PersonalID", "DateProvided", "RecordType", "TypeProvided", *_KEPT),
-    ),
-}
+_RELEASES = (
+    *("PersonalID", "ReleaseOfInformation", "ReleaseDate", "ReleaseEnd"),
+    *("DateCreated", "DateUpdated", "UserID", "DateDeleted", "ExportID"),
+)
+
+
+def _columns() -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    with files("exchange.synthetic.feeds").joinpath("hmis_columns.csv").open(encoding="utf-8") as lines:
+        for row in csv.DictReader(lines):
+            found.setdefault(row["file"], []).append(row["column"])
+    return {name: tuple(columns) for name, columns in found.items()} | {"ReleaseOfInformation": _RELEASES}
+
+
+COLUMNS = _columns()
+"""Columns by file: the HMIS CSV format of FY2026, and the agency's own table of signed releases."""
+_ORGANIZATION = "HEARTH"
 
 Row = dict[str, str]
+
+
+def agency(now: datetime) -> Iterator[tuple[str, Row]]:
+    """The rows that are about no client: the export itself, the agency and its projects."""
+    kept = _kept(date(2024, 10, 1), now, None)
+    yield (
+        "Export",
+        {
+            "ExportID": f"HX{now:%Y%m%d}",
+            "SourceType": "1",
+            "SourceName": NAMES[PARTNER],
+            "ExportDate": f"{now:%Y-%m-%d %H:%M:%S}",
+            "ExportStartDate": "2024-10-01",
+            "ExportEndDate": f"{now:%Y-%m-%d}",
+            "SoftwareName": "Hearth HMIS",
+            "CSVVersion": "2026 v1.0",
+            "ExportPeriodType": "3",
+            "ExportDirective": "2",
+            "HashStatus": "1",
+        },
+    )
+    name = {"OrganizationName": NAMES[PARTNER], "VictimServiceProvider": "0"}
+    yield "Organization", {"OrganizationID": _ORGANIZATION} | name | kept
+    for project, title, kind in PROJECTS.values():
+        told = {"ProjectID": project, "OrganizationID": _ORGANIZATION, "ProjectName": title}
+        more = {"OperatingStartDate": "2024-10-01", "ContinuumProject": "1", "ProjectType": kind}
+        yield "Project", told | more | kept
 
 
 def rows(history: History, now: datetime) -> Iterator[tuple[str, Row]]:
@@ -53,13 +81,17 @@ def rows(history: History, now: datetime) -> Iterator[tuple[str, Row]]:
     if not contact:
         return
     removed = _removed(history, now)
-    yield "Client", _client(history, contact, now) | _kept(contact.since, now, removed)
+    kept = _kept(contact.since, now, removed)
+    yield "Client", _client(history, contact, now) | kept
+    yield "ReleaseOfInformation", {"PersonalID": contact.key} | _release(history, now) | kept
     for enrollment in history.support.enrollments:
         if enrollment.entry <= now.date():
             yield (
                 "Enrollment",
-                _enrollment(history, contact, enrollment, now) | _kept(enrollment.entry, now, removed),
+                _enrollment(history, contact, enrollment) | _kept(enrollment.entry, now, removed),
             )
+        if enrollment.exit and enrollment.exit <= now.date():
+            yield "Exit", _exit(history, contact, enrollment) | _kept(enrollment.exit, now, removed)
         yield from _services(history, contact, enrollment, now)
 
 
@@ -94,7 +126,6 @@ def _client(history: History, contact: Contact, now: datetime) -> Row:
         "Sex": "0" if says.sex == "F" else "1",
         **{column: str(int(column == race)) for column in _RACES},
         "VeteranStatus": "0" if person.number % 11 else "1",
-        **_release(history, now),
     }
 
 
@@ -120,22 +151,27 @@ def service_id(history: History, number: int) -> str:
     return f"S{history.digits(PARTNER)}{number:03d}"
 
 
-def _enrollment(history: History, contact: Contact, found: Enrollment, now: datetime) -> Row:
-    project, name, kind = found.project
-    over = found.exit if found.exit and found.exit <= now.date() else None
+def _enrollment(history: History, contact: Contact, found: Enrollment) -> Row:
     return {
         "EnrollmentID": enrollment_id(history, found),
         "PersonalID": contact.key,
-        "ProjectID": project,
-        "ProjectName": name,
-        "ProjectType": kind,
+        "ProjectID": found.project[0],
         "EntryDate": found.entry.isoformat(),
         "HouseholdID": f"HH{history.person.household:07d}",
         "RelationshipToHoH": found.relationship,
         "LivingSituation": found.situation,
         "DisablingCondition": "1" if history.person.number % 3 == 0 else "0",
-        "ExitDate": over.isoformat() if over else "",
-        "Destination": "410" if over else "",
+    }
+
+
+def _exit(history: History, contact: Contact, found: Enrollment) -> Row:
+    assert found.exit is not None  # noqa: S101 - only what has ended has a row
+    return {
+        "ExitID": enrollment_id(history, found).replace("E", "X", 1),
+        "EnrollmentID": enrollment_id(history, found),
+        "PersonalID": contact.key,
+        "ExitDate": found.exit.isoformat(),
+        "Destination": "410",
     }
 
 
