@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 from exchange.api.assertion import ALGORITHMS
 from exchange.api.service import Service
+from exchange.delivery.bundles import PROFILES, topic_url
+from exchange.model.delivery import Topic
 from exchange.repository import parameters
 
 _SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
@@ -27,6 +29,7 @@ _OPERATIONS = {
 }
 _VALIDATE = {"validate": f"{_DEFINITIONS}/Resource-validate"}
 _INTERACTIONS = ("read", "vread", "history-instance", "history-type", "search-type")
+_STATUS = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-status"
 _BULK = "http://hl7.org/fhir/uv/bulkdata"
 _REFERENCE_POLICY = ["literal", "local"]
 
@@ -50,7 +53,7 @@ def capability_statement(service: Service, at: datetime) -> Mapping[str, Any]:
             {
                 "mode": "server",
                 "security": _security(service),
-                "resource": [*_with_export(service, _resources()), _group(service)],
+                "resource": [*_with_export(service, _resources()), _group(service), _subscription()],
                 **({"operation": [_export("export")]} if service.exports else {}),
             }
         ],
@@ -85,6 +88,25 @@ def _group(service: Service) -> Mapping[str, Any]:
     }
 
 
+def _subscription() -> Mapping[str, Any]:
+    """Of a client's own; each topic there is may be subscribed to."""
+    topics = [topic_url(topic) for topic in get_args(Topic)]
+    return {
+        "extension": [
+            {"url": f"{PROFILES}/capabilitystatement-subscriptiontopic-canonical", "valueCanonical": topic}
+            for topic in topics
+        ],
+        "type": "Subscription",
+        "supportedProfile": [f"{PROFILES}/backport-subscription"],
+        "interaction": [{"code": code} for code in ("read", "create", "update", "delete", "search-type")],
+        "versioning": "no-version",
+        "readHistory": False,
+        "updateCreate": False,
+        "searchParam": [{"name": "status", "type": "token"}],
+        "operation": [{"name": "status", "definition": _STATUS}],
+    }
+
+
 def smart_configuration(service: Service) -> Mapping[str, Any]:
     """https://hl7.org/fhir/smart-app-launch/conformance.html for backend services."""
     return {
@@ -100,6 +122,7 @@ def smart_configuration(service: Service) -> Mapping[str, Any]:
             "system/*.read",
             *(f"system/{name}.rs" for name in served_types()),
             "system/Group.cruds",
+            "system/Subscription.cruds",
         ],
         "capabilities": ["client-confidential-asymmetric", "permission-v1", "permission-v2"],
     }

@@ -1,4 +1,5 @@
-"""Which requests below /fhir are not plain reading: relationships, panels, exports, uploads."""
+"""Which requests below /fhir are not plain reading: relationships, panels, exports, uploads,
+subscriptions."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from exchange.api.answering import Asked
 from exchange.api.export import kickoff
 from exchange.api.export.deliver import deliver
 from exchange.api.messages import Answer, Refusal
+from exchange.api.subscribing import served as subscribing
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -47,6 +49,16 @@ def _works(path: list[str]) -> Mapping[str, _Work] | None:
                 "PUT": partial(panels.update, panel=panel),
                 "DELETE": partial(panels.delete, panel=panel),
             }
+        case ["Subscription"]:
+            return {"POST": subscribing.create, "GET": subscribing.search}
+        case ["Subscription", one] if _ID.fullmatch(one):
+            return {
+                "GET": partial(subscribing.read, subscription=one),
+                "PUT": partial(subscribing.update, subscription=one),
+                "DELETE": partial(subscribing.delete, subscription=one),
+            }
+        case ["Subscription", one, "$status"] if _ID.fullmatch(one):
+            return _both(partial(subscribing.status, subscription=one))
         case ["Patient", patient, "$break-glass"] if _ID.fullmatch(patient):
             return {"POST": partial(care.break_glass, patient=patient)}
         case ["Patient", patient, "$attest-relationship"] if _ID.fullmatch(patient):

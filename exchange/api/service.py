@@ -31,7 +31,8 @@ class Limits:
     """How much one participant, or one address without a token, may ask; sizes in bytes.
 
     `upload` is for bodies in FHIR and needs a token. A participant has at most so many `emergencies` open at
-    once, so many `panels`, `exports` unfinished and `exports_kept` altogether, and `pushes` waiting.
+    once, so many `panels`, `exports` unfinished and `exports_kept` altogether, `pushes` waiting and
+    `subscriptions`.
     """
 
     participant: Rate = _PARTICIPANT
@@ -43,6 +44,7 @@ class Limits:
     exports: int = 3
     exports_kept: int = 20
     pushes: int = 1_000
+    subscriptions: int = 50
     target: int = 8_192
     parameters: int = 100
 

@@ -16,7 +16,7 @@ from exchange.delivery.events import Event
 from exchange.model.records import Resource
 from exchange.repository import Served
 
-_PROFILES = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition"
+PROFILES = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition"
 _CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 
 
@@ -84,17 +84,22 @@ def status(
     Numbers count what this recipient was told, so that none tells of anything else.
     """
     told = [_event(first_number + place, event, foci[event.event]) for place, event in enumerate(events)]
+    since_start = first_number + len(told) - 1
+    said = standing(subscription, events[0].topic, "active", "event-notification", since_start)
+    return {**said, "id": head.delivery, "parameter": [*said["parameter"], *told]}
+
+
+def standing(subscription: str, topic: str, status: str, kind: str, since_start: int) -> Resource:
+    """A SubscriptionStatus without events; `kind` is a code of subscription-notification-type."""
     return {
         "resourceType": "Parameters",
-        "id": head.delivery,
-        "meta": {"profile": [f"{_PROFILES}/backport-subscription-status-r4"]},
+        "meta": {"profile": [f"{PROFILES}/backport-subscription-status-r4"]},
         "parameter": [
             {"name": "subscription", "valueReference": {"reference": subscription}},
-            {"name": "topic", "valueCanonical": topic_url(events[0].topic)},
-            {"name": "status", "valueCode": "active"},
-            {"name": "type", "valueCode": "event-notification"},
-            {"name": "events-since-subscription-start", "valueString": str(first_number + len(told) - 1)},
-            *told,
+            {"name": "topic", "valueCanonical": topic_url(topic)},
+            {"name": "status", "valueCode": status},
+            {"name": "type", "valueCode": kind},
+            {"name": "events-since-subscription-start", "valueString": str(since_start)},
         ],
     }
 

@@ -14,6 +14,7 @@ from exchange.connectors.channels import (
     exchange_message,
     open_push,
 )
+from exchange.connectors.endpoints import refuse_inside
 from exchange.connectors.options import SftpOptions
 from exchange.crypto import sign_detached
 from exchange.delivery.acknowledgement import Verdict, of_message, of_notification, of_transaction
@@ -38,7 +39,8 @@ def open_channel(
         case PushOptions():
             with open_push(subscription.participant, options) as push:
                 whole = channel.type == "fhir"
-                yield lambda parcel: _judged(lambda: _posted(push, parcel, signing_key, whole))
+                named = options.url if subscription.client else ""
+                yield lambda parcel: _judged(lambda: _posted(push, parcel, signing_key, whole, named))
         case SftpOptions():
             yield lambda parcel: _judged(
                 lambda: _dropped(subscription.participant, options, parcel, signing_key)
@@ -71,7 +73,10 @@ def _own_words(problem: Exception) -> str:
     return str(problem).split(": ", 1)[-1][:200]
 
 
-def _posted(push: Push, parcel: Parcel, signing_key: str, whole: bool) -> Verdict:
+def _posted(push: Push, parcel: Parcel, signing_key: str, whole: bool, named: str = "") -> Verdict:
+    """`named`: an address that a client named, not an operator of ours."""
+    if named:
+        refuse_inside(named)
     headers = {
         "Content-Type": f"{parcel.media}; fhirVersion=4.0",
         "Idempotency-Key": f'"{parcel.delivery}"',

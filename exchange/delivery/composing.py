@@ -27,7 +27,7 @@ def compose(conn: psycopg.Connection, due: Due, office: Office) -> Parcel | None
     The record is written before anything leaves (law 5); the very same content tried again adds none.
     """
     at = office.now()
-    with reader(Lent(conn), viewer_of(due), at, action="disclose") as view:
+    with reader(Lent(conn), viewer_of(due), at, due.subscription.scope, "disclose") as view:
         told = read_as(view, due, office.context, at)
         write_withheld(conn, due.delivery, told.withheld, at)
         parcel = _parcel(conn, due, told, office, at) if told.events else None
@@ -126,7 +126,7 @@ def _parcel(conn: psycopg.Connection, due: Due, told: Told, office: Office, at: 
 
 
 def _notification(due: Due, told: Told, head: bundles.Head, found: Sequence[bundles.Entry]) -> bytes:
-    subscription = f"{head.base_url}/Subscription/{due.subscription.code.replace('/', '.')}"
+    subscription = f"{head.base_url}/Subscription/{due.subscription.fhir_id}"
     content = due.subscription.delivery.content
     foci = {event.event: None if content == "empty" else _focus(told, event) for event in told.events}
     number = due.subscription.notifications + 1

@@ -119,6 +119,7 @@ def _announce(conn: psycopg.Connection, task: UUID, participant: str, at: dateti
     """The Task goes the way of the recipient's first delivery that can carry a resource."""
     conn.execute(
         "WITH way AS (SELECT subscription FROM subscription WHERE participant = %(p)s AND ended IS NULL"
+        "  AND status = 'active'"
         "  AND facts ->> 'form' = 'fhir' AND facts #>> '{channel,type}' <> 'mllp' ORDER BY name LIMIT 1)"
         " INSERT INTO delivery_event (subscription, event, topic, at, type, fhir_id, rendition)"
         " SELECT subscription, nextval(pg_get_serial_sequence('outbox', 'event')), 'recall', %(at)s, 'Task',"

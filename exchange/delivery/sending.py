@@ -16,6 +16,7 @@ import psycopg
 
 from exchange.delivery.channels import Send, open_channel
 from exchange.delivery.composing import compose
+from exchange.delivery.handshake import shake_hands
 from exchange.delivery.outcomes import close, close_untold, next_due
 from exchange.delivery.parcel import Office
 from exchange.delivery.spreading import open_deliveries, spread
@@ -63,7 +64,12 @@ def _waiting(conn: psycopg.Connection, every: Sequence[str]) -> list[Subscriptio
         (list(every),),
     ).fetchall()
     numbers = {row[0] for row in rows}
-    return [found for found in subscriptions(conn) if found.number in numbers and found.paused is None]
+    return [
+        found
+        for found in subscriptions(conn)
+        if found.paused is None
+        and (found.status == "requested" or (found.status == "active" and found.number in numbers))
+    ]
 
 
 def _destination(post: Post, subscription: Subscription, every: Sequence[str]) -> Counter[str]:
@@ -76,6 +82,9 @@ def _destination(post: Post, subscription: Subscription, every: Sequence[str]) -
                 return counts
             try:
                 with open_channel(subscription, post.environment, post.office.signing_key) as send:
+                    if subscription.status == "requested":
+                        counts[shake_hands(conn, subscription, send, post.office)] += 1
+                        return counts
                     while True:
                         with conn.transaction():
                             open_deliveries(conn, subscription.number, every, post.office.now())

@@ -24,6 +24,9 @@ WHERE (t.partner <> s.participant OR (s.facts ->> 'own_records')::bool)
   AND (t.happened IS NULL OR t.happened > t.at - make_interval(days => (s.facts ->> 'news_days')::int))
   AND (t.topic NOT LIKE 'resource-%%' OR jsonb_array_length(s.facts -> 'types') = 0
        OR s.facts -> 'types' ? t.type)
+  AND (jsonb_array_length(coalesce(s.facts -> 'patients', '[]')) = 0 OR EXISTS (
+      SELECT FROM patient q WHERE q.person = t.person
+        AND (s.facts -> 'patients' ? q.fhir_id::text OR s.facts -> 'patients' ? q.golden_id::text)))
   AND CASE s.facts ->> 'panel'
       WHEN 'everyone' THEN true
       WHEN 'own' THEN EXISTS (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -13,10 +14,16 @@ from exchange.model.delivery import Delivery
 from exchange.model.errors import ContentError
 from exchange.model.partner import Partner
 
+Status = Literal["requested", "active", "error", "off"]
+"""http://hl7.org/fhir/subscription-status; what partner.yaml says is active."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One that is in force; `code` is `<participant>/<name>`."""
+    """One that is in force; `code` is `<participant>/<name>`.
+
+    `scope` narrows what may be read for it; `client`: who made it by the API, None: partner.yaml.
+    """
 
     number: int
     participant: str
@@ -25,10 +32,17 @@ class Subscription:
     started: datetime
     paused: datetime | None
     notifications: int
+    status: Status = "active"
+    scope: str = ""
+    client: str | None = None
 
     @property
     def code(self) -> str:
         return f"{self.participant}/{self.name}"
+
+    @property
+    def fhir_id(self) -> str:
+        return self.name if self.client else f"{self.participant}.{self.name}"
 
 
 def register_subscriptions(conn: psycopg.Connection, partners: Mapping[str, Partner], at: datetime) -> None:
@@ -67,8 +81,10 @@ def _write(conn: psycopg.Connection, key: tuple[str, str], delivery: Delivery, a
 
 
 _SELECT = (
-    "SELECT subscription, participant, name, facts, started, paused, notifications FROM subscription"
-    " WHERE ended IS NULL"
+    "SELECT subscription, participant, name, facts, started, paused, notifications, status, scope, client"
+    " FROM subscription WHERE ended IS NULL AND (client IS NULL OR EXISTS ("
+    "  SELECT FROM client c WHERE c.client_id = subscription.client AND c.disabled IS NULL"
+    "   AND facts ->> 'purpose' = ANY (c.purposes)))"
 )
 
 

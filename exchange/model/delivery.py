@@ -36,7 +36,8 @@ class Delivery(_Strict):
     """One subscription. `panel` narrows whom it is about; what may be seen is decided when it is sent.
 
     `related`: people the participant has a care relationship with; `own`: those it sends records of itself;
-    `everyone`. `types` narrows the topics about any resource. Events older than `news_days` by the source's
+    `everyone`. `types` narrows the topics about any resource, `patients` (ids, as the
+    participant knows them) all of them to these people. Events older than `news_days` by the source's
     own word are no news: a partner that joins with its whole history sets nobody's pager off.
     """
 
@@ -46,6 +47,7 @@ class Delivery(_Strict):
     role: str = "organization"
     panel: Literal["related", "own", "everyone"] = "related"
     types: tuple[str, ...] = ()
+    patients: tuple[str, ...] = ()
     every: Literal["at-once", "hourly", "nightly"] = "at-once"
     content: Literal["full-resource", "id-only", "empty"] = "full-resource"
     form: Literal["fhir", "csv", "pdf"] = "fhir"

@@ -1,0 +1,142 @@
+"""A Subscription as a client asks for it: the R5 Backport's profile on R4, read and checked.
+
+http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-subscription
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+from urllib.parse import parse_qsl
+
+from exchange.api.capability import served_types
+from exchange.api.messages import Refusal
+from exchange.connectors.endpoints import check_endpoint
+from exchange.delivery.bundles import topic_url
+from exchange.model.delivery import Channel, Delivery, Topic
+from exchange.model.errors import ContentError
+from exchange.model.records import Resource, Viewer
+
+BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition"
+TOPICS = {topic_url(topic): topic for topic in get_args(Topic)}
+_FILTER = re.compile(r"([A-Z][A-Za-z]{1,63})(?:\?(.{0,2000}))?")
+_PATIENT = re.compile(r"(?:Patient/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+_ELEMENTS = {"resourceType", "id", "meta", "status", "reason", "criteria", "_criteria", "channel"}
+_CHANNEL = {"type", "endpoint", "payload", "_payload"}
+_MOST_PATIENTS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is kept: the delivery, and of the Subscription what is followed."""
+
+    delivery: Delivery
+    resource: Resource
+    state: str
+
+
+def parse_subscription(body: Resource, viewer: Viewer, on_this_machine: bool) -> Wanted:
+    """Raises Refusal (422) for what is not served: nothing of a Subscription is passed over."""
+    _only(body, _ELEMENTS, "Subscription")
+    state, reason = body.get("status"), body.get("reason")
+    if state not in ("requested", "off"):
+        raise _refused("value", "status", "`requested`, or `off` to rest")
+    if not isinstance(reason, str) or not reason.isprintable() or not 0 < len(reason) <= 500:
+        raise _refused("required", "reason", "a line of text")
+    topic = TOPICS.get(str(body.get("criteria")))
+    if topic is None:
+        raise _refused("value", "criteria", f"a topic: {', '.join(TOPICS)}")
+    written = _extension(body.get("_criteria"), "backport-filter-criteria", "valueString", "_criteria")
+    channel = body.get("channel")
+    if not isinstance(channel, dict):
+        raise _refused("required", "channel", "a rest-hook with its endpoint")
+    types, patients = _filter(written, topic)
+    content = _channel(channel, on_this_machine)
+    delivery = Delivery(
+        topics=(topic,),
+        channel=Channel(type="rest_hook", options={"url": channel["endpoint"]}),
+        purpose=viewer.purpose,
+        role=viewer.role,
+        types=types,
+        patients=patients,
+        content=content,
+    )
+    return Wanted(delivery, _kept(body, reason, channel, content, written), state)
+
+
+def _kept(body: Resource, reason: str, channel: Mapping[str, Any], content: str, written: str) -> Resource:
+    payload = {"extension": [{"url": f"{BACKPORT}/backport-payload-content", "valueCode": content}]}
+    criteria = {"extension": [{"url": f"{BACKPORT}/backport-filter-criteria", "valueString": written}]}
+    return {
+        "resourceType": "Subscription",
+        "meta": {"profile": [f"{BACKPORT}/backport-subscription"]},
+        "reason": reason,
+        "criteria": body["criteria"],
+        **({"_criteria": criteria} if written else {}),
+        "channel": {
+            "type": "rest-hook",
+            "endpoint": channel["endpoint"],
+            "payload": "application/fhir+json",
+            "_payload": payload,
+        },
+    }
+
+
+def _channel(channel: Mapping[str, Any], on_this_machine: bool) -> Any:
+    """The content of a notification, once the channel is one that is served."""
+    if "header" in channel:
+        raise _refused("not-supported", "channel.header", "nothing: each request is signed (X-JWS-Signature)")
+    _only(channel, _CHANNEL, "channel")
+    if channel.get("type") != "rest-hook":
+        raise _refused("not-supported", "channel.type", "rest-hook; other ways are set up in partner.yaml")
+    if channel.get("payload", "application/fhir+json") != "application/fhir+json":
+        raise _refused("not-supported", "channel.payload", "application/fhir+json")
+    content = _extension(channel.get("_payload"), "backport-payload-content", "valueCode", "channel._payload")
+    if content not in ("", "empty", "id-only", "full-resource"):
+        raise _refused("value", "channel._payload", "empty, id-only or full-resource")
+    try:
+        check_endpoint(str(channel.get("endpoint", "")), on_this_machine)
+    except ContentError as problem:
+        raise Refusal(422, "value", f"Subscription.{problem}") from None
+    return content or "empty"
+
+
+def _filter(written: str, topic: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Types and Patients of a filter such as `Observation?patient=Patient/…`."""
+    if not written:
+        return (), ()
+    match = _FILTER.fullmatch(written)
+    pairs = parse_qsl(match[2] or "", keep_blank_values=True) if match else []
+    if match is None or match[1] not in served_types() or {name for name, _ in pairs} - {"patient"}:
+        raise _refused("not-supported", "_criteria", "a type, or Type?patient=Patient/[id],…")
+    found = [_PATIENT.fullmatch(one) for _, value in pairs for one in value.split(",")]
+    if not all(found) or len(found) > _MOST_PATIENTS:
+        raise _refused("value", "_criteria", f"references to Patients, {_MOST_PATIENTS} at most")
+    types = (match[1],) if topic.startswith("resource-") else ()
+    return types, tuple(sorted({one[1] for one in found if one}))
+
+
+def _extension(element: object, name: str, value: str, where: str) -> str:
+    """The value of the one extension an element may have; "" without."""
+    if element is None:
+        return ""
+    extensions = element.get("extension") if isinstance(element, dict) else None
+    one = extensions[0] if isinstance(extensions, list) and len(extensions) == 1 else None
+    if not isinstance(one, dict) or one.get("url") != f"{BACKPORT}/{name}":
+        raise _refused("not-supported", where, f"one extension {name}")
+    found = one.get(value)
+    if not isinstance(found, str) or not found:
+        raise _refused("value", where, value)
+    return found
+
+
+def _only(element: Mapping[str, Any], known: set[str], where: str) -> None:
+    unknown = sorted(set(element) - known)
+    if unknown:
+        raise Refusal(422, "not-supported", f"{where}: not served here: {', '.join(unknown)[:200]}")
+
+
+def _refused(code: str, where: str, valid: str) -> Refusal:
+    return Refusal(422, code, f"Subscription.{where}: {valid}")
