@@ -12,7 +12,7 @@ from exchange.consent import Context
 from exchange.repository.disclosure.care import end_referrals
 from exchange.repository.disclosure.directives import drop_directives
 from exchange.repository.disclosure.reprofile import reprofile
-from exchange.repository.storage import outbox, store
+from exchange.repository.storage import history, outbox, store
 
 
 def delete(conn: psycopg.Connection, references: Sequence[str], context: Context, at: datetime) -> int:
@@ -23,8 +23,8 @@ def delete(conn: psycopg.Connection, references: Sequence[str], context: Context
     there = store.present(conn, pairs)
     rids = [row.rid for row in there.values()]
     outbox.note_deleted(conn, rids, at)
-    store.archive(conn, rids)
-    store.entomb(conn, rids, at)
+    history.archive(conn, rids)
+    history.entomb(conn, rids, at)
     store.remove(conn, rids)
     store.clear_withheld(conn, pairs)
     end_referrals(conn, references)

@@ -14,11 +14,9 @@ from uuid import UUID
 import psycopg
 
 from exchange.consent import (
-    REPOSITORY,
     Context,
     DisclosureClass,
     Surroundings,
-    decide,
     with_own_care,
     with_security,
 )
@@ -33,13 +31,11 @@ from exchange.repository.disclosure.relationships import note_events
 from exchange.repository.disclosure.reprofile import lock_persons, matches, profiles_of, rematch
 from exchange.repository.disclosure.ruling import hold_ruling
 from exchange.repository.disclosure.surroundings import asked_about, surroundings
-from exchange.repository.disclosure.viewers import intern_classes, permitted_to_hold
-from exchange.repository.disclosure.withdraw import withhold
-from exchange.repository.storage import outbox, store
-from exchange.repository.storage.index import index_rows
+from exchange.repository.disclosure.viewers import intern_classes
 from exchange.repository.storage.items import ItemOutcome, PublishItem, PublishResult
-from exchange.repository.storage.plan import Change, Rendition, Subject, change_of, row_of
+from exchange.repository.storage.plan import Rendition, Subject
 from exchange.repository.storage.store import Key
+from exchange.repository.storing import store_renditions
 from exchange.repository.waves import outcome_of_repeat, waves, without_repeats
 
 
@@ -78,7 +74,7 @@ def _publish_wave(
     accepted = with_labels_of_others(conn, accepted, context)
     subjects = _subjects(conn, numbers)
     renditions = _classified(conn, accepted, subjects, context, at)
-    outcomes |= _store(conn, renditions, context, at)
+    outcomes |= store_renditions(conn, renditions, context, at)
     changed = [item for p, item in accepted.items() if outcomes[p].kind != "unchanged"]
     pass_labels_on(conn, changed, context, at)
     rematch(conn, _affected(accepted.values(), subjects), context, at)
@@ -190,109 +186,3 @@ def _about_somebody(
         patient = subjects[item.patient].patient
         if patient is not None:
             yield patient, item.event_time, item.resource
-
-
-def _store(
-    conn: psycopg.Connection, renditions: Mapping[int, list[Rendition]], context: Context, at: datetime
-) -> dict[int, ItemOutcome]:
-    each = [r for forms in renditions.values() for r in forms]
-    held = permitted_to_hold(conn, {r.number for r in each}, at)
-    references = {r.reference for r in each}
-    present, past = store.present(conn, references), store.past(conn, references)
-    changes = {r.key: change_of(r, present.get(r.key), past.get(r.key)) for r in each if r.number in held}
-    refused = {r.key for r in each if r.number not in held}
-    store.withdraw_rows(conn, [row.rid for key, row in present.items() if key in refused])
-    vanished = [row.rid for key, row in present.items() if key not in refused and key not in changes]
-    _apply(conn, list(changes.values()), vanished, at)
-    because = _because(
-        [forms[0] for forms in renditions.values() if forms[0].number not in held], context, at
-    )
-    _write_ledger(conn, [forms[0] for forms in renditions.values()], because, at)
-    return {p: _outcome(forms, changes, because) for p, forms in renditions.items()}
-
-
-def _outcome(
-    forms: Sequence[Rendition], changes: Mapping[Key, Change], because: Mapping[int, tuple[str, ...]]
-) -> ItemOutcome:
-    kinds = {changes[r.key].kind for r in forms if r.key in changes}
-    if not kinds:
-        return ItemOutcome("withheld", because[forms[0].number])
-    return ItemOutcome("unchanged" if kinds == {"same"} else "published", because.get(forms[0].number, ()))
-
-
-def _because(refused: Sequence[Rendition], context: Context, at: datetime) -> dict[int, tuple[str, ...]]:
-    """Why the repository may not hold a class, by its number."""
-    classes = {r.number: r.class_ for r in refused}
-    return {number: decide(c, REPOSITORY, context, at).because for number, c in classes.items()}
-
-
-def _apply(
-    conn: psycopg.Connection, changes: Sequence[Change], vanished: Sequence[int], at: datetime
-) -> None:
-    """Writes all changes with a few statements; replaced rows keep their row number."""
-    by_kind: dict[str, list[Change]] = {"new": [], "newer": [], "older": [], "same": []}
-    for change in changes:
-        by_kind[change.kind].append(change)
-    replaced = [c.present.rid for c in by_kind["newer"] if c.present]
-    written = [*by_kind["newer"], *by_kind["new"]]
-    store.revive(conn, [c.rendition.reference for c in by_kind["new"] if c.version > 1])
-    stored = [_stored(c) for c in written]
-    before = outbox.states_before(conn, stored)
-    store.archive(conn, [*replaced, *vanished])
-    store.remove(conn, [*replaced, *vanished])
-    rids = [*replaced, *store.new_rids(conn, len(by_kind["new"]))]
-    store.insert(
-        conn,
-        [
-            (row_of(c, rid, at), index_rows(c.rendition.resource))
-            for c, rid in zip(written, rids, strict=True)
-        ],
-    )
-    outbox.note_stored(conn, stored, before, at)
-    store.insert_past(conn, [row_of(c, 0, at) for c in by_kind["older"]])
-    _adjust(conn, by_kind["same"])
-
-
-def _stored(change: Change) -> outbox.Stored:
-    r = change.rendition
-    replaces = change.present.rid if change.present else None
-    return outbox.Stored(r.key, r.resource, replaces, r.item.partner, r.subject.patient, r.item.event_time)
-
-
-def _adjust(conn: psycopg.Connection, unchanged: Sequence[Change]) -> None:
-    """Same content may still have come into another class or cluster."""
-    pairs = [(c.rendition, c.present) for c in unchanged if c.present]
-    store.move(conn, {row.rid: r.number for r, row in pairs if r.number != row.class_})
-    store.rerank(
-        conn,
-        {
-            row.rid: (r.item.cluster, r.item.trust)
-            for r, row in pairs
-            if (r.item.cluster, r.item.trust) != (row.cluster, row.rank)
-        },
-    )
-
-
-def _write_ledger(
-    conn: psycopg.Connection,
-    wholes: Sequence[Rendition],
-    because: Mapping[int, tuple[str, ...]],
-    at: datetime,
-) -> None:
-    store.clear_withheld(conn, [r.reference for r in wholes if r.number not in because])
-    withhold(
-        conn,
-        [
-            (
-                *r.reference,
-                r.item.partner,
-                r.subject.patient,
-                r.number,
-                r.item.record,
-                list(because[r.number]),
-                at,
-            )
-            for r in wholes
-            if r.number in because
-        ],
-    )

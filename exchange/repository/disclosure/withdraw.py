@@ -9,7 +9,7 @@ import psycopg
 
 from exchange.consent import REPOSITORY, Context, decide
 from exchange.repository.disclosure.viewers import load_classes, repository_viewer
-from exchange.repository.storage.store import withdraw_rows
+from exchange.repository.storage.history import withdraw_rows
 
 
 def forbidden_rows(

@@ -12,8 +12,9 @@ import orjson
 
 from exchange.consent import DisclosureClass, Profile
 from exchange.model.records import Resource
+from exchange.repository.storage.history import Past
 from exchange.repository.storage.items import PublishItem
-from exchange.repository.storage.store import Key, Past, Present, Row
+from exchange.repository.storage.store import Key, Present, Row
 
 
 @dataclass(frozen=True, slots=True)
