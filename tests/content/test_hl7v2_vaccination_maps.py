@@ -65,9 +65,11 @@ def test_what_is_observed_with_a_dose_is_an_observation_of_it():
         "RXA|0|1|20090412|20090412|998^No vaccine administered^CVX|999||||||||||||||NA",
         "OBX|1|CE|59784-9^Disease with presumed immunity^LN|1|66071002^Hepatitis B^SCT||||||F|||20090412",
         "OBX|2|CE|64994-7^Eligibility^LN|1|V02^Medicaid^HL70064||||||F",
+        "ORC|RE||7^DCS",
+        "RXA|0|1|20090412|20090412|08^Hep B^CVX|0.5|mL^^UCUM",
     )
     immunity = the(found, "Observation")
     assert codes(immunity["valueCodeableConcept"]) == ["66071002"]
-    assert immunity["partOf"] == [{"reference": f"Immunization/{the(found, 'Immunization')['id']}"}]
-    assert the(found, "Immunization")["status"] == "not-done"
+    assert immunity["partOf"] == [{"reference": f"Immunization/{of_type(found, 'Immunization')[0]['id']}"}]
+    assert [dose["status"] for dose in of_type(found, "Immunization")] == ["not-done", "completed"]
     assert errors(found) == []
