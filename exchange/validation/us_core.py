@@ -83,7 +83,9 @@ def us_core_issues(resource: Resource) -> Iterator[Issue]:
     profiles = _profiles(resource, known)
     for profile in profiles:
         for demand in known[profile]:
-            for place, node in _nodes(resource, demand.within, type_) if demand.concerns(resource) else ():
+            if not demand.concerns(resource) or (not demand.within and _met(resource, demand)):
+                continue
+            for place, node in _nodes(resource, demand.within, type_):
                 if not _met(node, demand):
                     yield Issue("warning", "required", f"{demand.words} ({profile})", place)
     if not _DATED.isdisjoint(profiles) and len(resource.get("effectiveDateTime", _DAY)) < len(_DAY):

@@ -1,4 +1,4 @@
-"""Samples of every format, broken at random: each piece becomes resources or a reason, and nothing crashes."""
+"""Samples of every format, broken at random: each piece becomes resources or a reason, nothing crashes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def maps() -> dict[str, Maps]:
 
 
 def broken(payload: bytes, draw: random.Random) -> bytes:
-    """A few pieces cut out, repeated, overwritten or wedged in; a quoted value of another kind; the end lost."""
+    """Pieces cut out, repeated, overwritten or wedged in; a quoted value of another kind; the end lost."""
     out = bytearray(payload)
     for _ in range(draw.randint(1, 10)):
         at, length = draw.randrange(len(out) + 1), draw.choice((1, 2, 7, 60, 500))
