@@ -16,6 +16,7 @@ from exchange.app import Exchange, balance, open_exchange
 from exchange.cli.common import console, settings
 from exchange.cli.demo import report
 from exchange.cli.demo.laws import check_laws
+from exchange.cli.demo.notices import Noticed, nursing_home
 from exchange.cli.demo.processes import free_port, log_says, port_answers, process
 from exchange.cli.demo.truth import identity_quality
 from exchange.cli.demo.wanted import Wanted, wanted
@@ -45,11 +46,13 @@ def run_demo(size: int, seed: int, day: int) -> bool:
         for partner in opened.partners.values():
             if not partner.feeds:
                 run_partner(opened.work, partner)
+        notices = _started(stack, "a nursing home that wants to be told", nursing_home(opened))
         began = perf_counter()
         states = run_dags(airflow, [p.code for p in opened.partners.values() if p.feeds])
         console.print(f"  Airflow ran {len(states)} DAGs in {perf_counter() - began:.0f} s")
+        noticed = notices.hear()
     console.print(f"  it is day {target.day} of the coalition, {target.date:%Y-%m-%d}", highlight=False)
-    good = _tell(opened, coalition, states)
+    good = _tell(opened, coalition, states, noticed)
     console.print(f"\n[bold]The demo took {perf_counter() - started:.0f} s.[/] Where to go next:")
     console.print(report.NEXT, highlight=False)
     return good
@@ -84,7 +87,7 @@ def _partner_systems(found: Settings, coalition: Path, target: Wanted) -> Iterat
         yield
 
 
-def _tell(opened: Exchange, coalition: Path, states: dict[str, str]) -> bool:
+def _tell(opened: Exchange, coalition: Path, states: dict[str, str], noticed: Noticed) -> bool:
     """Prints everything; False when something is not as it must be."""
     failed = [dag for dag, state in states.items() if state != "success"]
     for dag in failed:
@@ -99,8 +102,10 @@ def _tell(opened: Exchange, coalition: Path, states: dict[str, str]) -> bool:
         with serving(service, Address(port=port)):
             report.print_queries(opened, service, coalition)
         verdicts = list(check_laws(opened, service, balances, coalition))
+    report.print_notices(noticed)
     report.print_laws(verdicts)
-    return not failed and all(verdict.holds for verdict in verdicts)
+    heard = noticed.notices == noticed.signed == noticed.acknowledged == noticed.receipts
+    return not failed and heard and all(verdict.holds for verdict in verdicts)
 
 
 def latest_balances(opened: Exchange) -> list[Balance]:

@@ -17,6 +17,7 @@ from exchange.app import Exchange
 from exchange.crypto import new_jwk_pair, sign_jwt
 from exchange.model.records import Viewer
 
+SCOPES = "system/*.rs system/Subscription.cruds"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _PURPOSES = "urn:oid:2.16.840.1.113883.5.8"
 QUERIES = (
@@ -37,18 +38,18 @@ class Answers:
 
 def ask(exchange: Exchange, service: Service, viewer: Viewer, person: Mapping[str, str]) -> Answers:
     """Registers a client for the requester, gets a token, and asks about one person."""
-    token = _token(exchange, service, viewer)
+    token = token_of(exchange, service, viewer)
 
-    def call(method: str, path: str, form: Mapping[str, str] | None = None) -> dict[str, Any]:
-        return _call(f"{service.fhir_url}/{path}", method, token, form)
+    def asks(method: str, path: str, form: Mapping[str, str] | None = None) -> dict[str, Any]:
+        return call(f"{service.fhir_url}/{path}", Asking(method, token, form))
 
-    found = call("POST", "Patient/_search", person)
+    found = asks("POST", "Patient/_search", person)
     patients = [entry["resource"] for entry in found.get("entry", [])]
     if not patients:
         return Answers(viewer, ("nobody by that name", "–", "–"), {})
     patient = patients[0]["id"]
-    conditions = _all(call, f"Condition?{urlencode({'patient': patient, '_count': '100'})}")
-    everything = _all(call, f"Patient/{patient}/$everything?_count=200")
+    conditions = _all(asks, f"Condition?{urlencode({'patient': patient, '_count': '100'})}")
+    everything = _all(asks, f"Patient/{patient}/$everything?_count=200")
     types: dict[str, int] = {}
     for resource in everything:
         types[resource["resourceType"]] = types.get(resource["resourceType"], 0) + 1
@@ -72,7 +73,7 @@ def _all(call: Any, path: str) -> list[dict[str, Any]]:
     return resources
 
 
-def _token(exchange: Exchange, service: Service, viewer: Viewer) -> str:
+def token_of(exchange: Exchange, service: Service, viewer: Viewer) -> str:
     """A SMART Backend Services token bound to the viewer's organization and purpose."""
     private, public = new_jwk_pair("ES384")
     partner = exchange.partners[viewer.participant]
@@ -80,7 +81,7 @@ def _token(exchange: Exchange, service: Service, viewer: Viewer) -> str:
         client_id=f"demo-{viewer.participant}",
         participant=viewer.participant,
         jwks={"keys": [public]},
-        scopes=["system/*.rs"],
+        scopes=SCOPES.split(),
         roles=list(partner.requests.roles),
         purposes=list(partner.requests.purposes),
     )
@@ -107,19 +108,33 @@ def _token(exchange: Exchange, service: Service, viewer: Viewer) -> str:
     }
     form = {
         "grant_type": "client_credentials",
-        "scope": "system/*.rs",
+        "scope": SCOPES,
         "client_assertion_type": _ASSERTION,
         "client_assertion": sign_jwt(claims, private, public["kid"], "ES384"),
     }
-    return str(_call(service.token_url, "POST", None, form)["access_token"])
+    return str(call(service.token_url, Asking("POST", "", form))["access_token"])
 
 
-def _call(url: str, method: str, token: str | None, form: Mapping[str, str] | None) -> dict[str, Any]:
-    body = urlencode(form).encode() if form else None
-    request = Request(url, method=method, data=body)  # noqa: S310 - loopback only
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A request but for its URL; its body is a form or a resource."""
+
+    method: str
+    token: str
+    form: Mapping[str, str] | None = None
+    resource: Mapping[str, Any] | None = None
+
+
+def call(url: str, asking: Asking) -> dict[str, Any]:
+    """The JSON that is answered, {} for nothing; raises HTTPError."""
+    body = urlencode(asking.form).encode() if asking.form else None
+    request = Request(url, method=asking.method, data=body)  # noqa: S310 - loopback only
     request.add_header("Accept", "application/fhir+json, application/json")
-    if token:
-        request.add_header("Authorization", f"Bearer {token}")
+    if asking.resource:
+        request.data = orjson.dumps(asking.resource)
+        request.add_header("Content-Type", "application/fhir+json")
+    if asking.token:
+        request.add_header("Authorization", f"Bearer {asking.token}")
     with urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback only
-        found: dict[str, Any] = orjson.loads(answer.read())
+        found: dict[str, Any] = orjson.loads(answer.read() or b"{}")
         return found

@@ -12,6 +12,7 @@ from exchange.app import Exchange
 from exchange.app.privacy.explaining import explain_person, reasons, rule_titles
 from exchange.cli.common import console
 from exchange.cli.demo.laws import Verdict
+from exchange.cli.demo.notices import NURSING, Noticed
 from exchange.cli.demo.person import Chosen, choose_person
 from exchange.cli.demo.queries import QUERIES, ask
 from exchange.linkage import Quality
@@ -28,6 +29,7 @@ _STEPS = ("pull", "mapped", "safeguarded", "linked", "published")
 NEXT = """  make serve                                       the FHIR API and the console on this data
   .venv/bin/exchange runs                          every run and its balance
   .venv/bin/exchange quarantine list               what could not be used, and why
+  .venv/bin/exchange delivery receipts             who was sent which version of what, by whose word
   .venv/bin/exchange partner new --help            bring another partner on
   .venv/bin/exchange consent explain --help        why somebody sees a record, or not
   make demo DAY=2                                  the next day: merges, corrections, deletions, revocations
@@ -80,6 +82,18 @@ def _kept_back(exchange: Exchange, chosen: Chosen, viewer: Viewer) -> str:
         title, citation = titles.get(cause, (cause, ""))
         lines.append(f"{count} × {title}" + (f" [{citation}]" if citation else ""))
     return "\n".join(lines).replace("[", "\\[") or "nothing"
+
+
+def print_notices(noticed: Noticed) -> None:
+    """What a nursing home that subscribed was told, and that it said so."""
+    withheld = ", ".join(f"{count} {category}" for category, count in sorted(noticed.withheld.items()))
+    console.print(
+        f"\n[bold]Deliveries[/] {NURSING.participant} subscribed by the FHIR API to discharges:"
+        f" {noticed.notices:,} notices came ({noticed.signed:,} with a good signature), {noticed.records:,}"
+        f" records; {noticed.acknowledged:,} of {noticed.receipts:,} receipts acknowledged;"
+        f" withheld: {withheld or 'nothing'}",
+        highlight=False,
+    )
 
 
 def print_laws(verdicts: Sequence[Verdict]) -> None:
