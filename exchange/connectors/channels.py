@@ -42,11 +42,18 @@ class MllpSendOptions(Options):
     facility: str = "RECEIVER"
 
 
+class DownloadOptions(Options):
+    """How many days a notice waits to be fetched."""
+
+    days: int = Field(default=7, ge=1, le=60)
+
+
 CHANNELS: Mapping[str, type[Options]] = {
     "rest_hook": PushOptions,
     "fhir": PushOptions,
     "sftp": SftpOptions,
     "mllp": MllpSendOptions,
+    "download": DownloadOptions,
 }
 
 

@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 import psycopg
 
+from exchange.connectors.channels import DownloadOptions, channel_options
 from exchange.delivery.channels import Send, open_channel
 from exchange.delivery.composing import compose
+from exchange.delivery.downloads import end_expired, offer
 from exchange.delivery.handshake import shake_hands
 from exchange.delivery.outcomes import close, close_untold, next_due
 from exchange.delivery.parcel import Office
@@ -43,7 +46,7 @@ def deliver(post: Post, every: Sequence[str] = ("at-once",)) -> Counter[str]:
         while spread(conn):
             conn.commit()
         conn.commit()
-        waiting = _waiting(conn, every)
+        waiting = _waiting(conn, every, post.office.now())
     total: Counter[str] = Counter()
     if len(waiting) == 1:
         return _destination(post, waiting[0], every)
@@ -54,14 +57,15 @@ def deliver(post: Post, every: Sequence[str] = ("at-once",)) -> Counter[str]:
     return total
 
 
-def _waiting(conn: psycopg.Connection, every: Sequence[str]) -> list[Subscription]:
-    """Destinations for which something waits or is open."""
+def _waiting(conn: psycopg.Connection, every: Sequence[str], at: datetime) -> list[Subscription]:
+    """Destinations for which something waits or is open, or was not fetched in time."""
     rows = conn.execute(
         "SELECT subscription FROM subscription s WHERE EXISTS ("
-        "  SELECT FROM delivery d WHERE d.subscription = s.subscription AND d.state = 'open')"
+        "  SELECT FROM delivery d WHERE d.subscription = s.subscription"
+        "   AND (d.state = 'open' OR d.state = 'ready' AND d.expires <= %s))"
         " OR s.facts ->> 'every' = ANY(%s) AND EXISTS ("
         "  SELECT FROM delivery_event e WHERE e.subscription = s.subscription AND e.delivery IS NULL)",
-        (list(every),),
+        (at, list(every)),
     ).fetchall()
     numbers = {row[0] for row in rows}
     return [
@@ -81,6 +85,8 @@ def _destination(post: Post, subscription: Subscription, every: Sequence[str]) -
             if not alone:
                 return counts
             try:
+                if subscription.delivery.channel.type == "download":
+                    return _offered(conn, post, subscription, every)
                 with open_channel(subscription, post.environment, post.office.signing_key) as send:
                     if subscription.status == "requested":
                         counts[shake_hands(conn, subscription, send, post.office)] += 1
@@ -94,6 +100,23 @@ def _destination(post: Post, subscription: Subscription, every: Sequence[str]) -
                 counts["misconfigured"] += 1
                 _note_problem(conn, subscription, problem)
                 return counts
+
+
+def _offered(
+    conn: psycopg.Connection, post: Post, subscription: Subscription, every: Sequence[str]
+) -> Counter[str]:
+    """What is due waits from now on to be fetched; nothing leaves here."""
+    channel, office = subscription.delivery.channel, post.office
+    options = channel_options(subscription.participant, subscription.name, channel, post.environment)
+    if not isinstance(options, DownloadOptions):
+        raise AssertionError(f"a download with {type(options).__name__}")
+    counts: Counter[str] = Counter()
+    counts["expired"] = end_expired(conn, subscription.number, office.now())
+    with conn.transaction():
+        open_deliveries(conn, subscription.number, every, office.now())
+    while due := next_due(conn, subscription, office.now()):
+        counts["ready" if offer(conn, due, office, options) else "nothing"] += 1
+    return +counts
 
 
 @contextmanager

@@ -28,7 +28,7 @@ class _Strict(BaseModel):
 class Channel(_Strict):
     """Transport and its options; `${NAME}` in an option is read from the environment when it is used."""
 
-    type: Literal["rest_hook", "fhir", "sftp", "mllp"]
+    type: Literal["rest_hook", "fhir", "sftp", "mllp", "download"]
     options: dict[str, Any] = {}
 
 
@@ -56,11 +56,13 @@ class Delivery(_Strict):
 
     @model_validator(mode="after")
     def _fits_its_channel(self) -> Delivery:
-        if self.form != "fhir" and self.channel.type != "sftp":
-            raise ValueError(f"`form: {self.form}` is a file: its channel must be sftp")
+        if self.form != "fhir" and self.channel.type not in ("sftp", "download"):
+            raise ValueError(f"`form: {self.form}` is a file: its channel must be sftp or download")
+        if self.form == "fhir" and self.channel.type == "download":
+            raise ValueError("a download is read by people: form: csv or pdf")
         if self.channel.type == "mllp" and not set(self.topics) <= {"admission", "discharge", "transfer"}:
             raise ValueError("over mllp go ADT messages: admission, discharge and transfer alone")
-        if self.channel.type in ("fhir", "mllp") and self.content != "full-resource":
+        if self.channel.type in ("fhir", "mllp", "download") and self.content != "full-resource":
             raise ValueError(f"a {self.channel.type} channel writes whole records: content: full-resource")
         if self.types and not any(topic.startswith("resource-") for topic in self.topics):
             raise ValueError("`types` narrows resource-published, resource-changed and resource-deleted")

@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exchange.app.partners.delivering import send_due
 from exchange.app.partners.suppressing import SMALL, suppressed
 from exchange.crypto import new_jwk_pair
+from exchange.delivery.subscriptions import register_subscriptions
+from exchange.model.delivery import Delivery
 from tests.console.access import violations
 
 
@@ -109,3 +112,43 @@ def test_no_small_count_is_shown_and_none_follows_from_a_line(counts):
         hidden = [cell for cell in line if shown[cell] is None]
         others = [cell for cell in line if shown[cell]]
         assert len(hidden) != 1 or not others
+
+
+@pytest.fixture
+def notice(opened):
+    """A notice that waits for the oak clinic, of a record of its own."""
+    values = {
+        "topics": ["resource-published"], "types": ["Observation"], "panel": "own", "own_records": True,
+        "purpose": "TREAT", "form": "csv", "channel": {"type": "download"},
+    }  # fmt: skip
+    oak = opened.partners["oak_clinic"]
+    partners = {
+        **opened.partners,
+        oak.code: oak.model_copy(update={"deliveries": {"notices": Delivery.model_validate(values)}}),
+    }
+    with opened.work.connect() as connection:
+        register_subscriptions(connection, partners, opened.work.now())
+        connection.execute(
+            "INSERT INTO outbox (topic, at, happened, type, fhir_id, rendition, partner, patient)"
+            " SELECT 'resource-published', clock_timestamp(), clock_timestamp(), type, fhir_id, rendition,"
+            " partner, patient FROM resource WHERE type = 'Observation' AND partner = 'oak_clinic'"
+        )
+        connection.commit()
+    assert send_due(opened) == {"ready": 1}
+
+
+def test_a_notice_is_fetched_once_on_the_page_of_its_organization(browse, served, notice):
+    other = served.visitor("partner", "elm_clinic")
+    assert "<option" not in other.get("/own/downloads").text
+    page = browse("partner", "/own/downloads", "oak_clinic")
+    assert violations(page) == []
+    key = page.locator("select[name=delivery]").input_value()
+    assert other.post("/own/downloads", delivery=key).status_code == 200
+    with page.expect_download() as fetched:
+        page.get_by_role("button", name="Fetch").click()
+    assert fetched.value.suggested_filename == f"mosaic-{key}.csv"
+    content = fetched.value.path().read_text("utf-8")
+    assert "Harding" in content
+    page.reload()
+    assert "No notice waits" in page.locator("main").inner_text()
+    assert "There is nothing" in other.post("/own/downloads", delivery=key).text

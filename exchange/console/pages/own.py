@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import UUID
 
+from exchange.app.partners.delivering import post_of
 from exchange.app.partners.quality import quality_of
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
-from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
+from exchange.console.messages import Answer, Download, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
 from exchange.console.tables import Column, Row, table
+from exchange.delivery.downloads import fetch, ready
 from exchange.delivery.receipts import receipts
 from exchange.model.audit import ASKED, REFUSED
 from exchange.model.partner import Partner
@@ -45,6 +48,12 @@ _CLIENTS = (
     Column("scopes", _("Scopes")),
     Column("purposes", _("Purposes")),
     Column("disabled", _("Switched off"), "moment"),
+)
+_DOWNLOADS = (
+    Column("since", _("Since"), "moment"),
+    Column("name", _("Subscription")),
+    Column("form", _("Form"), "code"),
+    Column("expires", _("Until"), "moment"),
 )
 _ASKING = (
     Column("day", _("Day"), "day"),
@@ -128,6 +137,40 @@ def end_client(desk: Desk, visit: Visit) -> Answer:
     return Redirect("/own/clients", told=_("The client is switched off; its tokens are refused from now on."))
 
 
+def downloads(desk: Desk, visit: Visit) -> Answer:
+    own = _own(desk, visit)
+    with desk.exchange.work.connect() as connection:
+        waiting = ready(connection, own.code, visit.at)
+    rows: list[Row] = [
+        {
+            "delivery": one.delivery,
+            "name": one.name,
+            "form": one.form,
+            "since": one.since,
+            "expires": one.expires,
+        }
+        for one in waiting
+    ]  # fmt: skip
+    shown = table("downloads", _DOWNLOADS, rows, visit.query)
+    return Page("own/downloads.html", {"own": own, "downloads": shown, "waiting": rows})
+
+
+def download(desk: Desk, visit: Visit) -> Answer:
+    """Read, decided and recorded now, and once."""
+    own = _own(desk, visit)
+    try:
+        wanted = UUID(visit.form.get("delivery", ""))
+    except ValueError:
+        raise NotFound from None
+    office = post_of(desk.exchange).office
+    with desk.exchange.work.connect() as connection:
+        found = fetch(connection, office, own.code, wanted, visit.person.login)
+        connection.commit()
+    if found is None:
+        return Redirect("/own/downloads", told=_("There is nothing to fetch there any more."))
+    return Download(f"mosaic-{found.delivery}.{found.suffix}", found.media, found.body)
+
+
 def ask_page(desk: Desk, visit: Visit) -> Answer:
     own = _own(desk, visit)
     return Page("own/ask.html", {"own": own, "target": "Patient?_count=5", "chosen": "", "status": None})
@@ -160,6 +203,8 @@ PLACES = (
     Place("/own/clients", clients, _ROLES),
     Place("/own/clients", add_client, _ROLES, "POST"),
     Place("/own/clients/ended", end_client, _ROLES, "POST"),
+    Place("/own/downloads", downloads, _ROLES),
+    Place("/own/downloads", download, _ROLES, "POST", purpose="TREAT"),
     Place("/own/ask", ask_page, _ROLES),
     Place("/own/ask", ask, _ROLES, "POST"),
 )
