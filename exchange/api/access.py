@@ -22,11 +22,15 @@ from exchange.model.records import Viewer
 LIFETIME = timedelta(minutes=5)
 _ALGORITHM = "EdDSA"
 _MAXIMUM = 4_096
+_THUMBPRINT = "x5t#S256"
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a token grants, and the words the audit log uses for who holds it."""
+    """What a token grants, and the words the audit log uses for who holds it.
+
+    `certificate`: thumbprint of the one it is bound to, if it is (RFC 8705).
+    """
 
     viewer: Viewer
     client_id: str
@@ -34,14 +38,21 @@ class Access:
     jti: str
     issued: datetime
     expires: datetime
+    certificate: str = ""
 
 
 def issue(
-    service: Service, viewer: Viewer, client: Client, scopes: Iterable[Scope], at: datetime
+    service: Service,
+    viewer: Viewer,
+    client: Client,
+    scopes: Iterable[Scope],
+    at: datetime,
+    certificate: str = "",
 ) -> tuple[str, Access]:
-    """A new access token and what it grants."""
+    """A new access token and what it grants; asked for with a certificate, it is good with that one alone."""
     issued = at.replace(microsecond=0)
-    access = Access(viewer, client.client_id, tuple(scopes), str(uuid4()), issued, issued + LIFETIME)
+    until, jti = issued + LIFETIME, str(uuid4())
+    access = Access(viewer, client.client_id, tuple(scopes), jti, issued, until, certificate)
     claims = {
         "iss": service.base_url,
         "aud": service.fhir_url,
@@ -53,6 +64,7 @@ def issue(
         "participant": viewer.participant,
         "role": viewer.role,
         "purpose_of_use": viewer.purpose,
+        **confirmation(access),
     }
     kid = public_jwk(service.signing_key, _ALGORITHM)["kid"]
     return sign_jwt(claims, service.signing_key, kid, _ALGORITHM), access
@@ -72,10 +84,21 @@ def read_token(service: Service, token: str, at: datetime) -> Access | None:
             claims["jti"],
             datetime.fromtimestamp(claims["iat"], UTC),
             datetime.fromtimestamp(claims["exp"], UTC),
+            claims.get("cnf", {}).get(_THUMBPRINT, ""),
         )
-    except (TokenRefused, KeyError, TypeError, ValueError):
+    except (TokenRefused, AttributeError, KeyError, TypeError, ValueError):
         return None
     return access if claims.get("iss") == service.base_url and at < access.expires else None
+
+
+def confirmation(access: Access) -> dict[str, dict[str, str]]:
+    """The claim `cnf` of a token that is bound to a certificate, none of another."""
+    return {"cnf": {_THUMBPRINT: access.certificate}} if access.certificate else {}
+
+
+def is_bound_to(access: Access, call: Call) -> bool:
+    """Whether the token may be used with this request's certificate; one that is not bound may with any."""
+    return access.certificate in ("", call.certificate)
 
 
 def bearer(call: Call) -> str:

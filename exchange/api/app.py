@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exchange.api import access, fhir, smart
 from exchange.api.capability import smart_configuration
+from exchange.api.certificates import certificate_of
 from exchange.api.compression import Compression
 from exchange.api.limits import Buckets
 from exchange.api.messages import Answer, Call, Refusal, json_answer, refused
@@ -163,6 +164,7 @@ async def _read(request: Request, service: Service, request_id: str) -> Call:
         address=request.client.host if request.client else "unknown",
         request_id=request_id,
         at=service.clock(),
+        certificate=certificate_of(request.scope),
     )
 
 

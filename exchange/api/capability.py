@@ -117,6 +117,7 @@ def smart_configuration(service: Service) -> Mapping[str, Any]:
         "grant_types_supported": ["client_credentials"],
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+        "tls_client_certificate_bound_access_tokens": True,
         "scopes_supported": [
             "system/*.rs",
             "system/*.read",

@@ -29,7 +29,7 @@ def answer(service: Service, participants: Buckets, call: Call) -> Answer:
     if path.strip("/") == "metadata":
         return _metadata(service, call, parameters)
     held = access.read_token(service, access.bearer(call), call.at)
-    if held is None:
+    if held is None or not access.is_bound_to(held, call):
         raise access.unauthorized("the access token is not valid, or not any more")
     wait = participants.wait(held.viewer.participant)
     if wait:

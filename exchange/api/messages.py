@@ -26,7 +26,10 @@ class Refusal(ExchangeError):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request as it came; header names in lower case, `path` decoded, `query` and `body` raw."""
+    """A request as it came; header names in lower case, `path` decoded, `query` and `body` raw.
+
+    `certificate`: thumbprint of the one that the client showed, if it did.
+    """
 
     method: str
     path: str
@@ -36,6 +39,7 @@ class Call:
     address: str
     request_id: str
     at: datetime
+    certificate: str = ""
 
     @property
     def text(self) -> str:

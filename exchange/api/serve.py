@@ -14,6 +14,7 @@ from time import monotonic, sleep
 import uvicorn
 
 from exchange.api.app import create_app
+from exchange.api.certificates import CertificateProtocol
 from exchange.api.export.produce import worker
 from exchange.api.metrics import Metrics
 from exchange.api.service import Service
@@ -63,6 +64,7 @@ def _config(service: Service, address: Address, metrics: Metrics) -> uvicorn.Con
     logging.getLogger("uvicorn.access").disabled = True
     return uvicorn.Config(
         create_app(service, metrics),
+        http=CertificateProtocol,
         host=address.host,
         port=address.port,
         ssl_certfile=address.certificate,

@@ -104,7 +104,7 @@ def _grant(conn: psycopg.Connection, asked: _Asked) -> tuple[Answer, Entry | Non
         raise OAuthRefused("invalid_scope", "none of the scopes is registered for this client")
     if len(" ".join(map(str, scopes))) > _LONGEST_SCOPE:
         raise OAuthRefused("invalid_scope", "too many scopes at once; ask for fewer")
-    text, granted = access.issue(service, viewer, client, scopes, call.at)
+    text, granted = access.issue(service, viewer, client, scopes, call.at, call.certificate)
     body = {
         "access_token": text,
         "token_type": "bearer",
@@ -232,6 +232,7 @@ def _description(service: Service, held: access.Access) -> Mapping[str, object]:
         "participant": held.viewer.participant,
         "role": held.viewer.role,
         "purpose_of_use": held.viewer.purpose,
+        **access.confirmation(held),
     }
 
 

@@ -161,6 +161,20 @@ def test_a_leak_at_any_exit_is_found(connect, service, populated, monkeypatch, m
     assert part in told(leak.request)
 
 
+def test_a_match_that_depends_on_what_is_hidden_is_found(connect, service, populated, monkeypatch):
+    match = import_module("exchange.repository.reading.match")
+    honest = match._candidates
+
+    def leaking(view, *rest):
+        if asked_by_owner(view, "SELECT count(*) FROM resource") > SEEN:
+            raise match.BadSearch("too many")
+        return honest(view, *rest)
+
+    monkeypatch.setattr(match, "_candidates", leaking)
+    leak = prove(connect, service)
+    assert told(leak.request) == "POST Patient/$match with a body"
+
+
 @contextmanager
 def served(service):
     """The service at a base URL that is true."""

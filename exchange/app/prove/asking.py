@@ -21,7 +21,7 @@ _PLAIN = frozenset(
 class Request:
     """A request as a client would send it; `path` is below the base, `pages` how many are followed.
 
-    The parameters of a POST are its form.
+    The parameters of a POST are its form, unless it has a JSON `body`.
     """
 
     method: str
@@ -29,6 +29,7 @@ class Request:
     parameters: tuple[Pair, ...] = ()
     headers: tuple[Pair, ...] = ()
     pages: int = 1
+    body: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ def told(request: Request, values: bool = False) -> str:
     query = "&".join(f"{n}={v if values or n in _PLAIN else '…'}" for n, v in request.parameters)
     headers = "".join(f" {name}: {value}" for name, value in request.headers)
     pages = f" ({request.pages} pages)" if request.pages > 1 else ""
-    return f"{request.method} {path}{'?' if query else ''}{query}{headers}{pages}"
+    body = f" {request.body if values else 'with a body'}" if request.body else ""
+    return f"{request.method} {path}{'?' if query else ''}{query}{headers}{pages}{body}"
 
 
 def _open_part(part: str) -> str:
@@ -80,6 +82,8 @@ def simpler(request: Request) -> Iterable[Request]:
     method, path, given, headers, pages = (
         request.method, request.path, request.parameters, request.headers, request.pages,
     )  # fmt: skip
+    if request.body:  # an operation with a body has nothing else
+        return
     if pages > 1:
         yield from (Request(method, path, given, headers, fewer) for fewer in range(1, pages))
     if method == "POST" and path.endswith("/_search"):

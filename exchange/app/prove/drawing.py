@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
 
 from exchange.app.prove.asking import Material, Pair, Request
@@ -194,6 +195,8 @@ def _versions(random: Random, material: Material) -> Request:
 def _operation(random: Random, material: Material) -> Request:
     """An operation about one person, by GET."""
     patient = _id(random, material, "Patient")
+    if _chance(random, 0.3):
+        return _match(random, material)
     if _chance(random, 0.4):
         return Request("GET", f"Patient/{patient}/$summary")
     asked = ("patient", patient)
@@ -206,6 +209,31 @@ def _operation(random: Random, material: Material) -> Request:
         return Request("GET", "Observation/$lastn", (asked, *given))
     start = ("start", _instant(random, material)[:10])
     return Request("GET", "DocumentReference/$docref", (asked, start) if _chance(random, 0.5) else (asked,))
+
+
+def _match(random: Random, material: Material) -> Request:
+    """Somebody described by what records say, of one person or of several."""
+
+    def said(name: str, otherwise: str) -> str:
+        return random.choice(material.values.get(("Patient", name), (otherwise,)))
+
+    described = {
+        "resourceType": "Patient",
+        "name": [{"family": said("family", "Roe"), "given": [said("given", "Ann")]}],
+        "birthDate": said("birthdate", "1980-01-01")[:10],
+        "gender": said("gender", "unknown"),
+        **(
+            {"telecom": [{"system": "phone", "value": said("phone", "555-0100")}]}
+            if _chance(random, 0.5)
+            else {}
+        ),
+    }
+    certain = {"name": "onlyCertainMatches", "valueBoolean": _chance(random, 0.3)}
+    asked = {
+        "resourceType": "Parameters",
+        "parameter": [{"name": "resource", "resource": described}, certain],
+    }
+    return Request("POST", "Patient/$match", body=json.dumps(asked))
 
 
 def _everything(random: Random, material: Material) -> Request:

@@ -16,6 +16,7 @@ from exchange.model.errors import ContentError, PartnerUnavailable
 
 _BY_THEMSELVES = frozenset({"date", "x-request-id"})
 _BASE, _ORIGIN = b"{base}", b"{origin}"
+_JSON, _FORM = "application/fhir+json", "application/x-www-form-urlencoded"
 _SECONDS = 60
 
 
@@ -34,7 +35,7 @@ class Side:
     def ask(self, request: Request) -> list[Answer]:
         """The answer and those of the pages after it, with the server's own base taken out."""
         query = urlencode(request.parameters)
-        form = query.encode() if request.method == "POST" else None
+        form = (request.body or query).encode() if request.method == "POST" else None
         target = request.path if form is not None or not query else f"{request.path}?{query}"
         answers = [self._send(request, request.method, target, form)]
         while len(answers) < request.pages and (following := _next(answers[-1])):
@@ -50,7 +51,7 @@ class Side:
             **dict(request.headers),
         }
         if form is not None:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            headers["Content-Type"] = _JSON if request.body else _FORM
         try:
             self.connection.request(method, f"{self.path}/{target}", form, headers)
             answer = self.connection.getresponse()
