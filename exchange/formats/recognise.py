@@ -129,10 +129,10 @@ def _named(words: str, names: Iterable[str]) -> tuple[float, str] | None:
 def plain(name: str) -> str:
     """A column's name as plain lower-case words.
 
-    >>> plain("FechaNacimiento"), plain("DOB_(mm/dd)"), plain("Teléfono")
-    ('fecha nacimiento', 'dob mm dd', 'telefono')
+    >>> plain("FechaNacimiento"), plain("DOB_(mm/dd)"), plain("Teléfono"), plain("Client #")
+    ('fecha nacimiento', 'dob mm dd', 'telefono', 'client number')
     """
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).replace("#", " number ")
     bare = unicodedata.normalize("NFKD", spaced).encode("ascii", "ignore").decode()
     words = re.findall(r"[a-z0-9]+", bare.lower())
     while len(words) > 1 and words[-1] in _NOISE:

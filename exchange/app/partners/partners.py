@@ -41,7 +41,7 @@ _PATTERNS: dict[Format, str] = {
 
 _PARTNER = """\
 # Who they are. The law attaches to type, covered_entity and part2_program; say what is true.
-namespace: https://{code}.example/      # their own; ids are derived from it, so never change it
+namespace: https://{host}.example/      # their own; ids are derived from it, so never change it
 organization:
   name: {name}
   type: {type}
@@ -141,6 +141,7 @@ def new_partner(
     delimited = format_ == "delimited"
     text = _PARTNER.format(
         code=code,
+        host=code.replace("_", "-"),  # a host name holds no underscore
         name=code.replace("_", " ").title(),
         type="social-services" if delimited else "clinic",
         covered="false" if delimited else "true",
