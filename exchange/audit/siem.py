@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Any
 
 import orjson
@@ -44,7 +45,7 @@ def line(
         "act": event.get("action", ""),
         "outcome": "success" if event.get("outcome") == "0" else "failure",
         "suser": asking.get("who", {}).get("display", ""),
-        "src": address if address[:1].isdigit() else "",
+        **_source(address),
         "reason": event.get("outcomeDesc", ""),
         "cs1Label": "participant",
         "cs1": said["participant"] or "",
@@ -71,6 +72,21 @@ def line(
     ]
     escaped = [part.replace("\\", "\\\\").replace("|", "\\|") for part in head]
     return "|".join([*escaped, " ".join(f"{name}={_escaped(value)}" for name, value in kept.items())])
+
+
+def _source(address: str) -> dict[str, str]:
+    """`src` holds an address of IPv4 alone; one of IPv6 has a custom field of its own.
+
+    >>> _source("192.0.2.1"), _source("2001:db8::1"), _source("urn:mosaic:delivery:clinic/notices")
+    ({'src': '192.0.2.1'}, {'c6a2Label': 'Source IPv6 Address', 'c6a2': '2001:db8::1'}, {})
+    """
+    try:
+        version = ip_address(address).version
+    except ValueError:
+        return {}
+    if version == 4:
+        return {"src": address}
+    return {"c6a2Label": "Source IPv6 Address", "c6a2": address}
 
 
 def _escaped(value: object) -> str:

@@ -14,9 +14,43 @@ from exchange.audit import append, officer_entries, siem
 from exchange.audit.watch import Decision, decide_unusual, look, unusual
 from exchange.cli.audit import Reader, reader_of
 from exchange.cli.common import JsonOption, console, exchange, print_json, table
+from exchange.delivery.answers import left_out, look_at_answers
 from exchange.model.errors import ContentError
 
 app = typer.Typer()
+
+
+@app.command()
+def withheld(
+    partner: Annotated[str | None, typer.Option("--from", help="Answers to this participant alone.")] = None,
+    who: Reader = "",
+    json: JsonOption = False,
+) -> None:
+    """What answers of the API left out, each with its exception of 45 CFR 171; looks at new answers first."""
+    opened = exchange()
+    with opened.work.connect() as connection:
+        while look_at_answers(connection, opened.context, opened.work.now()):
+            connection.commit()
+        found = left_out(connection, partner)
+        act = officer_entries("log.read", reader_of(who), "what answers left out", [], opened.work.now())
+        append(connection, act)
+        connection.commit()
+    if json:
+        print_json(found)
+        return
+    table(
+        "Left out of answers",
+        ["answer", "when", "to", "purpose", "records", "kept back by", "because", "exception"],
+        [
+            [
+                str(one.sequence), f"{one.at:%Y-%m-%d %H:%M}", one.participant, one.purpose, str(one.records),
+                one.category, ", ".join(one.because), one.exception,
+            ]
+            for one in found
+        ],
+    )  # fmt: skip
+
+
 Reason = Annotated[str, typer.Option(help="In a sentence. No patient data.")]
 
 

@@ -40,7 +40,7 @@ def reasons(
     """Asked as the owner of the tables, for the exchange's own record: no recipient learns of it."""
     classes = _classes(conn, untold)
     known = load_classes(conn, {number for number, _ in classes.values()})
-    related = _related(conn, viewer, at)
+    related = related_to(conn, viewer, at)
     found = []
     for event in untold:
         number, patient = classes.get((event.type, event.fhir_id, event.rendition), (None, None))
@@ -51,20 +51,26 @@ def reasons(
         else:
             answer = decide(known[number], viewer, context, at, "disclose")
             if answer.effect == "deny":
-                found.append(_denied(event, answer.because, context))
+                found.append(denied(event.event, answer.because, context))
             elif answer.needs_relationship and patient not in related:
-                found.append(Withheld(event.event, "relationship", answer.because, _PRECONDITION))
+                found.append(kept_by_relationship(event.event, answer.because))
             else:
                 found.append(Withheld(event.event, "other-form" if event.rendition else "duplicate"))
     return found
 
 
-def _denied(event: Event, because: tuple[str, ...], context: Context) -> Withheld:
+def kept_by_relationship(event: int, because: tuple[str, ...]) -> Withheld:
+    """It is permitted to those in whose care the person is."""
+    return Withheld(event, "relationship", because, _PRECONDITION)
+
+
+def denied(event: int, because: tuple[str, ...], context: Context) -> Withheld:
+    """By the person's word, or by a law with its exception."""
     if any(reason.startswith("consent:") for reason in because):
-        return Withheld(event.event, "consent", because, _REQUEST)
+        return Withheld(event, "consent", because, _REQUEST)
     exceptions = {rule.policy.id: rule.policy.exception for rule in context.rules.rules}
     named = [exceptions[reason] for reason in because if exceptions.get(reason)]
-    return Withheld(event.event, "law", because, named[0] if named else _PRECONDITION)
+    return Withheld(event, "law", because, named[0] if named else _PRECONDITION)
 
 
 def _classes(
@@ -84,7 +90,8 @@ def _classes(
     return {(kind, key, rendition): (number, patient) for kind, key, rendition, number, patient in rows}
 
 
-def _related(conn: psycopg.Connection, viewer: Viewer, at: datetime) -> set[int]:
+def related_to(conn: psycopg.Connection, viewer: Viewer, at: datetime) -> set[int]:
+    """Patients in the participant's care, emergencies apart."""
     rows = conn.execute(
         "SELECT patient FROM relationship WHERE participant = %s AND until > %s AND basis <> 'break-glass'",
         (viewer.participant, at),

@@ -123,3 +123,54 @@ def test_each_record_is_a_line_that_a_security_system_can_split(connection, requ
     assert len(fields["cs4"]) == 64
     assert int(fields["rt"]) == int(circumstances.at.timestamp() * 1000)
     assert [n for n, _ in siem.lines(connection, 1, "1.0")] == [2]
+
+
+def test_a_day_ends_where_the_next_begins(connection, saw, usual):
+    """Its first instant belongs to it and not to what was usual before; that of the next day does not."""
+    saw(DAY, 24, usual[:25])
+    assert look(connection, DAY, AT) == 0
+    saw(DAY, 0, usual[:25])
+    look(connection, DAY, AT)
+    assert [(u.kind, u.measured, u.usual) for u in unusual(connection)] == [
+        ("volume", 25, 5),
+        ("hours", 25, 0),
+    ]
+
+
+def test_an_hour_of_one_access_in_ten_is_a_usual_hour(connection, saw, usual):
+    saw(DAY - timedelta(days=1), 15, usual[:5])
+    saw(DAY, 15, usual[:1])
+    assert look(connection, DAY, AT) == 0
+
+
+def test_a_broken_glass_is_no_relationship(connection, saw, usual):
+    connection.execute(
+        "INSERT INTO relationship SELECT 'clinic', patient, 'break-glass', %s FROM patient"
+        " WHERE fhir_id = %s",
+        (AT + timedelta(days=9), str(UUID(int=1))),
+    )
+    saw(DAY, 9, usual[:1], participant="clinic")
+    look(connection, DAY, AT)
+    assert [(u.kind, str(u.patient)) for u in unusual(connection)] == [("no-relationship", usual[0])]
+
+
+@pytest.mark.parametrize(("labels", "asker", "questions"), [
+    (("VIP",), "clinic", ["no-relationship", "protected-person"]),
+    (("SUD",), "clinic", ["no-relationship"]),
+    (("VIP",), "lakeside_hospital", []),
+])  # fmt: skip
+def test_somebody_who_needs_watching_over_is_a_question_but_to_his_own_source(
+    connection, saw, labels, asker, questions
+):
+    (person,) = _people(connection, 1)
+    connection.execute(
+        "WITH made AS (INSERT INTO disclosure_class (digest, source, type, confidentiality, labels, matched)"
+        "  VALUES ('d', 'lakeside_hospital', 'Condition', 'R', %s, '{}') RETURNING class)"
+        " INSERT INTO resource (type, fhir_id, partner, patient, class, rank, version, updated, record,"
+        "  content_hash, mapping_digest, rules_digest, body) SELECT 'Condition', gen_random_uuid(),"
+        "  'lakeside_hospital', p.patient, class, 1, 1, %s, 1, '', 'm', 'r', '{}' FROM made, patient p",
+        (list(labels), DAY),
+    )
+    saw(DAY, 9, [person], participant=asker)
+    look(connection, DAY, AT)
+    assert sorted(u.kind for u in unusual(connection)) == questions

@@ -10,7 +10,9 @@ import time
 import pytest
 
 from exchange.connectors.channels import acknowledged_id
+from exchange.connectors.http import Answer
 from exchange.crypto import public_jwk, verify_detached
+from exchange.delivery.acknowledgement import of_notification, of_transaction
 from exchange.delivery.outcomes import standings
 from tests.connectors.sftp_partner import PASSWORD, SftpPartner
 from tests.delivery.receiver import taken, transaction_response
@@ -250,3 +252,19 @@ def test_a_message_acknowledged_to_somebody_else_is_sent_again_under_its_control
     controls = {message.split(b"|")[9] for message in inbox.messages}
     assert len(controls) == 1
     assert acknowledged_id(b"MSH|\rMSA|AA|" + controls.pop() + b"\r")
+
+
+def test_a_conflict_is_tried_again():
+    """Two writers met; another time it goes through."""
+    assert of_notification(Answer(409, {}, b"")).kind == "failed"
+
+
+@pytest.mark.parametrize("entries", [0, 1, 3])
+def test_a_transaction_with_other_entries_than_were_sent_is_not_believed(entries):
+    body = {
+        "resourceType": "Bundle",
+        "type": "transaction-response",
+        "entry": [{"response": {"status": "200"}}] * entries,
+    }
+    sent = [("PUT", "Patient/1"), ("PUT", "Patient/2")]
+    assert of_transaction(Answer(200, {}, json.dumps(body).encode()), sent).kind == "refused"
