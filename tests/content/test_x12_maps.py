@@ -57,6 +57,17 @@ def test_a_professional_claim_is_an_encounter_with_diagnoses_procedures_coverage
     assert errors(found) == []
 
 
+def test_the_group_of_a_coverage_is_a_class_of_it():
+    text = (SAMPLES / "professional.x12").read_text()
+    old = text[text.index("SBR*") : text.index("~", text.index("SBR*"))]
+    parts = [*old.split("*"), *[""] * 9][:10]
+    parts[3:5] = ["G77", "Mill workers"]
+    coverage = the(claims("professional.x12", (old, "*".join(parts)))[0], "Coverage")
+    assert [(codes(each["type"]), each["value"], each["name"]) for each in coverage["class"]] == [
+        (["group"], "G77", "Mill workers")
+    ]
+
+
 def test_the_patient_of_a_claim_is_the_dependent_where_there_is_one():
     found = claims("professional.x12")[1]
     assert the(found, "Patient")["name"][0]["given"] == ["Eli"]
