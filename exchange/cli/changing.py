@@ -14,6 +14,7 @@ from exchange.app.records.differing import difference
 from exchange.app.records.reporting import report as report_on
 from exchange.cli.common import JsonOption, PartnerArgument, console, exchange, print_json, settings, table
 from exchange.content import read_tree
+from exchange.model.errors import ContentError
 
 app = typer.Typer()
 _WORDS = {
@@ -73,8 +74,12 @@ def diff(
 
 
 def _begin(text: str, now: datetime) -> datetime:
-    days = re.fullmatch(r"(\d{1,5})d", text)
-    return now - timedelta(days=int(days.group(1))) if days else parse_time(text, "--since")
+    if days := re.fullmatch(r"(\d{1,5})d", text):
+        return now - timedelta(days=int(days.group(1)))
+    try:
+        return parse_time(text, "--since")
+    except ContentError as error:
+        raise ContentError("neither days such as 30d nor an ISO 8601 time", field="--since") from error
 
 
 @app.command()

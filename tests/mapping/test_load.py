@@ -317,3 +317,32 @@ def test_the_digest_changes_with_every_file_a_map_is_made_of():
     }
     assert len(digests) == 4
     assert maps_of("delimited", text, {"README.md": "not a map"}).digest in digests
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("{segments: [PID]}", "needs `key`"),
+        ("{key: PID-3}", "needs `segments`"),
+        ("{key: PID-3, segments: [PIX]}", "no segment `PIX`"),
+        ("{key: PID-3, segments: [PID], whole: [NKX]}", "no segment `NKX`"),
+        ("{key: PID-3, segments: [PID], cleared: {fields: [PID-13]}}", "needs `when` and `fields`"),
+        (
+            "{key: PID-3, segments: [PID], cleared: {when: PID-1, fields: [PV1-45]}}",
+            "no field of a segment carried over",
+        ),
+        (
+            "{key: PID-3, segments: [PID], cleared: {when: PID-1, fields: [PID-99]}}",
+            "PID has fields 1 to",
+        ),
+        ("{key: PID-3, segments: [PID], sometimes: true}", "sometimes"),
+    ],
+)
+def test_what_is_carried_over_is_checked_when_the_map_is_loaded(rule, told):
+    assert told in str(_refusal("hl7v2", f"{HL7_ENTRY}\ncarried:\n  person: {rule}\n"))
+
+
+def test_only_messages_carry_over_and_a_snapshot_needs_places():
+    assert "only an hl7v2 map" in str(_refusal("delimited", f"{ENTRY}\ncarried: {{}}\n"))
+    wrong = HL7_ENTRY.replace("    id: PID-3\n", "    id: PID-3\n    snapshot: PID-3\n")
+    assert "a snapshot needs `each`" in str(_refusal("hl7v2", wrong))

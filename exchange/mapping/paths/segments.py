@@ -8,16 +8,16 @@ An empty field and the explicit null `""` are both no value.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from exchange.formats import hl7v2
+from exchange.mapping.paths.fields import clean, field_reader, part_numbers, pick, relative_value
 from exchange.mapping.paths.grammar import Grammar, Reader
 from exchange.mapping.paths.names import GROUP_NAME, PARTS, SEGMENT_PATH, place_below, split_path
 from exchange.mapping.paths.places import Field, Group, GroupRule, Place, instances, single_segments
 
 _RELATIVE = re.compile(rf"({PARTS})(?![\w\[])")
-_FILTER = re.compile(r"\[(\d+)(?:\.(\d+))?=([\w|-]+)\]")
 
 
 def segments_grammar(groups: Mapping[str, GroupRule]) -> Grammar:
@@ -85,17 +85,17 @@ def _numbered(field: Field) -> str:
 
 def _value(path: str) -> Reader:
     if path == ".":
-        return _relative_value(0, 0)
+        return relative_value(0, 0)
     if found := _RELATIVE.fullmatch(path):
-        return _relative_value(*_parts(found.group(1)))
+        return relative_value(*part_numbers(found.group(1)))
     segment, all_segments, number, select, parts = split_path(path)
-    component, subcomponent = _parts(parts)
+    component, subcomponent = part_numbers(parts)
     if not all_segments and not select:
         return _first_value(segment, number, component, subcomponent)
-    fields = _field_reader(segment, all_segments, number, select)
+    fields = field_reader(segment, all_segments, number, select)
     if all_segments or select == "[*]":
         return _every_part(fields, component, subcomponent)
-    part = _relative_value(component, subcomponent)
+    part = relative_value(component, subcomponent)
 
     def read(node: Any, run: Any) -> str | None:
         found = fields(node, run)
@@ -105,22 +105,13 @@ def _value(path: str) -> Reader:
 
 
 def _every_part(fields: Reader, component: int, subcomponent: int) -> Reader:
-    part = _relative_value(component, subcomponent)
+    part = relative_value(component, subcomponent)
 
     def read(node: Any, run: Any) -> list[str] | None:
         texts = [part(field, run) for field in fields(node, run)]
         return [text for text in texts if text is not None] or None
 
     return read
-
-
-def _parts(text: str) -> tuple[int, int]:
-    """Component and subcomponent from 1; 0 for the first of all, -1 for the whole text."""
-    if text == ".*":
-        return -1, 0
-    numbers = [int(part) for part in text.split(".")[1:] if part != "*"]
-    component = numbers[0] if numbers else 0
-    return component, -1 if text.endswith(".*") else (numbers[1] if len(numbers) > 1 else 0)
 
 
 def _first_value(name: str, number: int, component: int, subcomponent: int) -> Reader:
@@ -141,7 +132,7 @@ def _first_value(name: str, number: int, component: int, subcomponent: int) -> R
         if marks.repetition in text:
             text = text.split(marks.repetition, 1)[0]
         if whole:
-            return _clean(text, marks)
+            return clean(text, marks)
         if marks.component in text:
             parts = text.split(marks.component, index + 1)
             if len(parts) <= index:
@@ -150,46 +141,7 @@ def _first_value(name: str, number: int, component: int, subcomponent: int) -> R
         elif index:
             return None
         if wanted or marks.escape in text or marks.subcomponent in text:
-            return _pick(text, wanted, subcomponent, marks)
-        return text.strip() or None
-
-    return read
-
-
-def _pick(text: str, wanted: int, subcomponent: int, marks: hl7v2.Delimiters) -> str | None:
-    """The wanted subcomponent of a component, unescaped; the whole component for -1."""
-    if subcomponent >= 0:
-        if marks.subcomponent in text:
-            parts = text.split(marks.subcomponent, wanted + 1)
-            text = parts[wanted] if len(parts) > wanted else ""
-        elif wanted:
-            return None
-    return _clean(text, marks)
-
-
-def _clean(text: str, marks: hl7v2.Delimiters) -> str | None:
-    text = text.strip()
-    if not text or text == '""':
-        return None
-    return hl7v2.unescape(text, marks).strip() or None if marks.escape in text else text
-
-
-def _relative_value(component: int, subcomponent: int) -> Reader:
-    """A component of the Field that is the place."""
-    if component < 0:
-        return lambda field, _run: _clean(field.text, field.delimiters)
-    index, wanted = max(component - 1, 0), max(subcomponent - 1, 0)
-
-    def read(field: Any, _run: Any) -> str | None:
-        parts = field.parts
-        if len(parts) <= index:
-            return None
-        text: str = parts[index]
-        if not text:
-            return None
-        marks = field.delimiters
-        if wanted or text == '""' or marks.escape in text or marks.subcomponent in text:
-            return _pick(text, wanted, subcomponent, marks)
+            return pick(text, wanted, subcomponent, marks)
         return text.strip() or None
 
     return read
@@ -202,17 +154,17 @@ def _nodes(path: str) -> Reader:
     if path == ".":
         return lambda node, _run: [node]
     if found := _RELATIVE.fullmatch(path):
-        return _component_nodes(*_parts(found.group(1)))
+        return _component_nodes(*part_numbers(found.group(1)))
     found = SEGMENT_PATH.fullmatch(path)
     if found is None:
         raise ValueError(f"`{path}` is no segment, field or group")
     if found.group(3) is None:
         return _segment_reader(found.group(1))
     segment, all_segments, number, select, parts = split_path(path)
-    fields = _field_reader(segment, all_segments, number, select)
+    fields = field_reader(segment, all_segments, number, select)
     if not parts:
         return fields
-    inner = _component_nodes(*_parts(parts))
+    inner = _component_nodes(*part_numbers(parts))
     return lambda node, run: [item for field in fields(node, run) for item in inner(field, run)]
 
 
@@ -228,45 +180,6 @@ def _component_nodes(component: int, _subcomponent: int) -> Reader:
         return [Field(text, node.delimiters.subcomponent, node.place, node.origin)]
 
     return read
-
-
-def _field_reader(name: str, all_segments: bool, number: int, select: str) -> Reader:
-    chosen = _selector(select)
-    own_name = f"{name}{'[*]' if all_segments else ''}-{number}{select}"
-
-    def read(node: Any, _run: Any) -> list[Field]:
-        if name not in node.present:
-            return []
-        place = node if type(node) is Place else node.place
-        fields: list[Field] | None = place.memo.get(own_name)
-        if fields is None:
-            found, fields = place.find(name), []
-            place.memo[own_name] = fields
-            for segment in found if all_segments else found[:1]:
-                if len(segment) > number and segment[number]:
-                    fields.extend(chosen(_repetitions(segment[number], place, own_name)))
-        return fields
-
-    return read
-
-
-def _repetitions(text: str, place: Place, origin: str) -> list[Field]:
-    marks = place.delimiters
-    parts = text.split(marks.repetition) if marks.repetition in text else [text]
-    return [Field(part, marks.component, place, origin) for part in parts if part and part != '""']
-
-
-def _selector(select: str) -> Callable[[list[Field]], list[Field]]:
-    if select == "[*]":
-        return lambda fields: fields
-    if not select:
-        return lambda fields: fields[:1]
-    if found := _FILTER.fullmatch(select):
-        part = _relative_value(int(found.group(1)), int(found.group(2) or 0))
-        wanted = frozenset(found.group(3).split("|"))
-        return lambda fields: [field for field in fields if part(field, None) in wanted]
-    index = int(select[1:-1])
-    return lambda fields: fields[index - 1 : index]
 
 
 def _segment_reader(name: str) -> Reader:
