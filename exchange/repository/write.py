@@ -25,6 +25,7 @@ from exchange.repository.delete import delete
 from exchange.repository.disclosure.arriving import UNKNOWN_PATIENT, hold_arrivals, take_consents
 from exchange.repository.disclosure.births import births_of
 from exchange.repository.disclosure.care import note_referrals
+from exchange.repository.disclosure.directory import hold_directory
 from exchange.repository.disclosure.follow import pass_labels_on, with_labels_of_others
 from exchange.repository.disclosure.own_care import state_of
 from exchange.repository.disclosure.relationships import note_events
@@ -53,6 +54,7 @@ def publish(
     """
     hold_arrivals(conn, items)
     hold_ruling(conn, context, at)
+    hold_directory(conn, items, context)
     gone = delete(conn, deleted, context, at)
     outcomes: dict[int, ItemOutcome] = {}
     batch = without_repeats(items)

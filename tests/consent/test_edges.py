@@ -17,6 +17,7 @@ from exchange.consent import (
 )
 from exchange.consent.dates import EXCHANGE_ZONE, Span, read_date
 from exchange.consent.directives.normal_form import Member
+from exchange.consent.directives.trees import Request, Subject, evaluate, trees
 from exchange.consent.proof.case_consents import resolve_case
 from tests.consent.builders import chosen, consent, provision, record, viewer
 
@@ -166,3 +167,63 @@ def test_what_holds_back_closes_reading_and_pushing_but_keeps_what_is_stored(
 def test_an_unreadable_scope_still_suspends_and_one_of_another_kind_does_not():
     assert suspension(consent(scope={"coding": "broken"}), "prairie_clinic") is not None
     assert suspension(consent(scope={"coding": [{"code": "adr"}]}), "prairie_clinic") is None
+
+
+def test_a_time_without_a_zone_is_a_time_here():
+    start = read_date("2026-06-01T10:00:00", EXCHANGE_ZONE, "x").start
+    assert start == datetime(2026, 6, 1, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("flaw", ["not signed", "without an end", "not the person's own"])
+def test_of_two_permits_signed_together_each_must_be_what_the_law_asks_for(context, noon, flaw):
+    until = {"period": {"end": "2027-01-01"}}
+    authorization = {"policy": [{"uri": "https://mosaic-exchange.example/policy/authorization"}]}
+    mine = {"performer": [{"reference": "Patient/p1"}]}
+
+    def given(good):
+        term = {} if flaw == "without an end" and not good else until
+        tree = provision(
+            "permit", to=["north_shelter"], purpose=["COC"] if good else ["COC", "TREAT"], **term
+        )
+        paper = {"sourceReference": None} if flaw == "not signed" and not good else {}
+        who = {"performer": MOTHER} if flaw == "not the person's own" and not good else mine
+        return read(id=str(good), provision=tree, **authorization, **paper, **who)
+
+    def answer(*pair):
+        cls = record(profile([(one, True) for one in pair]), "HIV", "ADOL")
+        return decide(cls, viewer("north_shelter", "COC"), context, noon).effect
+
+    assert answer(given(True)) == "permit"
+    assert answer(given(False)) == "deny"
+    assert answer(given(True), given(False)) == "deny"
+    assert answer(given(False), given(True)) == "deny"
+
+
+def test_a_consent_of_two_domains_is_heard_about_the_records_of_others_too(context, noon):
+    coding = [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": code} for code in
+              ("42CFRPart2CD", "HIPAAAuthCD")]  # fmt: skip
+    both = [{"coding": [one]} for one in coding]
+    tree = provision("permit", provision("deny", label=["HIV"]), to=["lakeside_hospital"])
+    given = chosen(consent(category=both, policy=None, organization=PART2["organization"], provision=tree))
+    assert decide(record(given, "HIV"), viewer(), context, noon).effect == "deny"
+    # Its permit counts for the records of the program alone.
+    marketing = viewer("lakeside_hospital", "HMARKT")
+    assert decide(record(given), marketing, context, noon).effect == "deny"
+    assert decide(record(given, source="harbor_recovery"), marketing, context, noon).effect == "permit"
+
+
+def test_an_exception_of_a_program_nobody_can_tell_is_heard_about_all_records(context, noon):
+    tree = provision("permit", provision("deny", label=["HIV"]), to=["lakeside_hospital"])
+    given = directive(
+        consent(provision=tree, **PART2),
+        resolve=lambda ref: None if ref["reference"].endswith("harbor_recovery") else resolve_case(ref),
+    )
+    assert decide(record(profile([(given, True)]), "HIV"), viewer(), context, noon).effect == "deny"
+
+
+def test_a_level_the_vocabulary_does_not_know_is_denied_with_everything(rules):
+    words = replace(rules.vocabulary, levels={"N": 0, "R": 1})
+    ((_, _, root),) = trees(chosen(consent(provision=provision("deny", label=["V"]))))[0]
+    nobody = frozenset[str]()
+    asked = Request("clinic", nobody, nobody, nobody, "access", "TREAT", datetime(2026, 6, 1, tzinfo=UTC))
+    assert evaluate(root, asked, Subject(None, "N", nobody, frozenset()), words).verdict == "deny"

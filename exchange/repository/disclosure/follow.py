@@ -16,6 +16,7 @@ import psycopg
 from exchange.consent import Context, following, passed_on, with_security
 from exchange.model.fhir import reference_to, references
 from exchange.model.records import Labels, Resource
+from exchange.repository.disclosure.directory import label_directory
 from exchange.repository.disclosure.relabel import Kept, Key, add_labels, kept_rows
 from exchange.repository.storage.items import PublishItem
 from exchange.repository.storage.known import known_labels
@@ -60,8 +61,10 @@ def pass_labels_on(
     conn: psycopg.Connection, items: Iterable[PublishItem], context: Context, at: datetime
 ) -> int:
     """Gives these items' labels to what is stored and refers to them, and so on; returns rows changed."""
-    told = {reference_to(item.resource): passed_on(item.labels, context.rules) for item in items}
-    told = {name: codes for name, codes in told.items() if codes}
+    telling = [item for item in items if passed_on(item.labels, context.rules)]
+    if any(item.patient is None for item in telling):
+        label_directory(conn)
+    told = {reference_to(item.resource): passed_on(item.labels, context.rules) for item in telling}
     changed = 0
     while told:
         rows = kept_rows(conn, _referring(conn, told))

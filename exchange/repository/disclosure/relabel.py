@@ -18,6 +18,7 @@ from psycopg.rows import class_row
 
 from exchange.consent import Context, DisclosureClass, with_security
 from exchange.model.records import Labels, Resource
+from exchange.repository.disclosure.directory import label_directory
 from exchange.repository.disclosure.late import Moved, note_late_disclosures
 from exchange.repository.disclosure.reprofile import lock_persons
 from exchange.repository.disclosure.ruling import hold_ruling
@@ -128,6 +129,8 @@ def add_labels(
     changed = {row: numbers[c.digest] for row, c in wanted.items() if numbers[c.digest] != row.class_}
     if not changed:
         return Relabelled()
+    if any(row.patient is None for row in changed):
+        label_directory(conn)
     moved = [
         Moved(row.key.type, row.key.fhir_id, row.partner, row.patient, row.class_, number)
         for row, number in changed.items()

@@ -99,15 +99,22 @@ def rematch(conn: psycopg.Connection, patients: Set[int], context: Context, at: 
     return moved
 
 
+_MEMBERS = "FROM patient WHERE person IN (SELECT person FROM patient WHERE patient = ANY(%s))"
+
+
 def lock_persons(conn: psycopg.Connection, patients: Iterable[int]) -> list[Member]:
-    """All patients of the persons these belong to, kept from other writers until the transaction ends."""
-    rows = conn.execute(
-        "SELECT patient, profile FROM patient"
-        " WHERE person IN (SELECT person FROM patient WHERE patient = ANY(%s))"
-        " ORDER BY patient FOR NO KEY UPDATE",
-        (list(patients),),
-    ).fetchall()
-    return [Member(*row) for row in rows]
+    """All patients of the persons these belong to, kept from other writers until the transaction ends.
+
+    Who belongs to whom may have changed while somebody else had the lock; then it is asked again.
+    """
+    asked = (list(patients),)
+    while True:
+        locked = conn.execute(
+            f"SELECT patient, profile {_MEMBERS} ORDER BY patient FOR NO KEY UPDATE", asked
+        ).fetchall()
+        now = conn.execute(f"SELECT patient {_MEMBERS} ORDER BY patient", asked).fetchall()
+        if [row[0] for row in locked] == [row[0] for row in now]:
+            return [Member(*row) for row in locked]
 
 
 def _profiles(conn: psycopg.Connection, patients: list[int]) -> dict[int, Profile]:
