@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from exchange.app.identity.golden import golden_of, in_words
 from exchange.app.identity.matching import (
     Consequence,
     SideBySide,
@@ -94,23 +95,46 @@ def show(pair: PairArgument, steward: StewardOption, json: JsonOption = False) -
 
 
 def _print_evidence(found: SideBySide) -> None:
-    if found.doubt is None or not found.doubt.evidence.get("fields"):
-        console.print("No possible match between these two was found by the model.")
-        return
+    if found.doubt is None:
+        console.print("There is no open question about these two; so the model sees them now.")
     table(
         "Evidence in bits (positive speaks for one person)",
         ["field", "agreement", "bits", "sum", ""],
         [
             [name, level, f"{bits:+.1f}", f"{total:+.1f}", _bar(bits)]
-            for name, level, bits, total in waterfall(found.doubt, found.prior)
+            for name, level, bits, total in waterfall(found.evidence, found.prior)
         ],
     )
-    if found.doubt.rule:
+    if found.doubt and found.doubt.rule:
         console.print(f"A steward must look because of: {found.doubt.rule}", highlight=False)
 
 
 def _bar(bits: float) -> str:
     return ("+" if bits > 0 else "-") * min(30, round(abs(bits)))
+
+
+@app.command()
+def person(
+    patient: Annotated[int, typer.Argument(help="Number of one of the person's patients.")],
+    steward: StewardOption,
+    json: JsonOption = False,
+) -> None:
+    """The golden record of a person and why each value is shown: patient data, mind your screen. Recorded."""
+    found = golden_of(exchange(), patient, steward)
+    if json:
+        print_json(found)
+        return
+    table(
+        "Of " + ", ".join(f"{number} ({partner})" for number, partner in found.records),
+        ["element", "value", "from", "why", "others say"],
+        [
+            [
+                one.element, in_words(one.value), ", ".join(one.partners), one.reason,
+                "; ".join(f"{in_words(value)} ({', '.join(by)})" for value, by in one.others),
+            ]
+            for one in found.survivors
+        ],
+    )  # fmt: skip
 
 
 @app.command()

@@ -10,6 +10,7 @@ from itertools import combinations
 from exchange.linkage.blocking import blocking_keys
 from exchange.linkage.cluster import Edge, authority_of, contradicting, partition
 from exchange.linkage.compare import Match, compare
+from exchange.linkage.constraints import never_certain
 from exchange.linkage.evaluate import Quality, evaluate
 from exchange.linkage.features import Features
 from exchange.linkage.model import Model, Thresholds
@@ -93,10 +94,15 @@ def choose_thresholds(judged: Sequence[Judged]) -> Thresholds:
     weighed = [pair for pair in judged if pair.match.basis != "same-mrn" and not _impossible(pair.match)]
     free = sorted((pair for pair in weighed if not pair.match.rule), key=_probability, reverse=True)
     probable = max(LEAST_PROBABLE, _lowest(free, PROBABLE_PRECISION))
-    certain = max(LEAST_CERTAIN, probable, _lowest(free, CERTAIN_PRECISION))
+    firm = [pair for pair in free if not never_certain(_levels(pair.match))]
+    certain = max(LEAST_CERTAIN, probable, _lowest(firm, CERTAIN_PRECISION))
     waiting = [pair for pair in weighed if pair.match.rule or pair.match.probability < probable]
     possible = max(LEAST_POSSIBLE, _lowest(sorted(waiting, key=_probability, reverse=True), REVIEW_PRECISION))
     return Thresholds(certain, probable, min(possible, probable))
+
+
+def _levels(match: Match) -> dict[str, str]:
+    return {part.field: part.level for part in match.evidence}
 
 
 def _impossible(match: Match) -> bool:
@@ -108,11 +114,14 @@ def _probability(pair: Judged) -> float:
 
 
 def _lowest(ordered: Sequence[Judged], precision: float) -> float:
-    """Between the last pair that still keeps the promise and the next; 1 when none does."""
+    """Between the last pair that still keeps the promise and the next; 1 when none does.
+
+    A single wrong pair is chance: a sample of this size cannot tell it from the promise.
+    """
     right = lowest = 0
     for count, pair in enumerate(ordered, start=1):
         right += pair.same
-        if right >= precision * count:
+        if right + 1 >= precision * count:
             lowest = count
     if lowest == 0:
         return 1.0

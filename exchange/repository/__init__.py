@@ -29,6 +29,7 @@ from exchange.repository.disclosure.reprofile import Reprofiled, consents_of, re
 from exchange.repository.disclosure.ruling import hold_ruling, redecide_all, register_participants
 from exchange.repository.disclosure.viewers import load_classes, viewers
 from exchange.repository.disclosure.withdraw import readmissible_records, reasons_withheld
+from exchange.repository.identity.edges import evidence_now
 from exchange.repository.identity.links import IncomingPatient, LinkResult, Word, decide_review, link_patients
 from exchange.repository.identity.relinking import Difference, activate, difference
 from exchange.repository.identity.reviews import (
@@ -38,6 +39,7 @@ from exchange.repository.identity.reviews import (
     Overlay,
     ask_partners,
     changes_of_persons,
+    contributions_of,
     doubts,
     events_of,
     joined_since,
@@ -125,6 +127,7 @@ __all__ = [
     "chosen",
     "close_late_disclosure",
     "consents_of",
+    "contributions_of",
     "create_reader_role",
     "decide_review",
     "deleted_slice",
@@ -136,6 +139,7 @@ __all__ = [
     "ensure_running",
     "events_of",
     "everything",
+    "evidence_now",
     "found_of",
     "history",
     "hold_ruling",

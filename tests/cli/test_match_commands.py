@@ -171,3 +171,23 @@ def test_a_model_is_told_and_then_activated_as_told(opened):
     assert _json("relink", "--report", told["digest"]) == told
     with pytest.raises(Conflict):
         _run("relink", "--report", "0" * 64)
+
+
+def test_a_person_is_told_value_by_value_with_the_reason(opened):
+    number = _pair().partition("-")[0]
+    told = {one["element"]: one for one in _json("person", number, "--steward", "R. Vega")["survivors"]}
+    assert told["birthDate"]["reason"] == "no partner says otherwise"
+    assert "birthDate" in _run("person", number, "--steward", "R. Vega")
+
+
+def test_what_the_model_held_of_a_pair_that_did_not_wait_is_kept_with_the_decision(opened, database):
+    """So that a link of the model that a steward takes apart counts as no agreement with the model."""
+    pair = _pair()
+    with psycopg.connect(database) as connection:
+        connection.execute("DELETE FROM match_review")
+    assert _json("show", pair, "--steward", "R. Vega")["evidence"]["fields"]["birth_date"][0] == "exact"
+    _run("apart", pair, *SAID)
+    with psycopg.connect(database) as connection:
+        ((probability, evidence),) = connection.execute("SELECT probability, evidence FROM match_review")
+    assert probability > 0.5
+    assert evidence["fields"]["birth_date"][0] == "exact"

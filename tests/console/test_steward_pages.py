@@ -62,3 +62,17 @@ def test_looking_at_two_records_is_recorded(served, opened):
         connection.commit()
         served.visitor("match-steward").get(f"/matching/{a}-{b}")
         assert connection.execute(count).fetchone()[0] == before + 2
+
+
+def test_every_value_of_a_person_is_shown_with_its_reason(browse, opened):
+    with psycopg.connect(opened.database_url) as connection:
+        ((number,), *_) = connection.execute("SELECT patient FROM patient ORDER BY patient").fetchall()
+    page = browse("match-steward", f"/matching/person/{number}")
+    shown = page.locator("#golden tbody").inner_text()
+    assert "birthDate" in shown
+    assert "no partner says otherwise" in shown
+    assert violations(page) == []
+
+
+def test_a_person_that_is_none_is_not_there(served):
+    assert served.visitor("match-steward").get("/matching/person/99999").status_code == 404

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log2
-from typing import Literal
+from typing import Any, Literal
 
 from exchange.app.opening import Exchange
 from exchange.audit import Disclosure, accounting, append, steward_entries
@@ -26,6 +26,7 @@ from exchange.repository import (
     decide_review,
     doubts,
     events_of,
+    evidence_now,
     joined_since,
     mark_own_care,
     overlays,
@@ -41,13 +42,15 @@ Pair = tuple[int, int]
 class SideBySide:
     """Two patients as their partners sent them, the evidence in bits by field, and what was said before.
 
-    `prior`: bits before any field is looked at, so that prior and evidence sum up to the probability.
+    `prior`: bits before any field is looked at, so that prior and evidence sum up to the probability. The
+    evidence of a pair that does not wait is what the model sees now.
     """
 
     doubt: Doubt | None
     ids: tuple[str, ...]
     records: tuple[Resource | None, Resource | None]
     prior: float
+    evidence: Mapping[str, Any]
     events: tuple[Event, ...]
 
 
@@ -94,6 +97,8 @@ def side_by_side(exchange: Exchange, pair: Pair, steward: str) -> SideBySide:
         ids = _ids(connection, pair)
         known = patients_of(connection, pair)
         found = doubts(connection, pair)
+        seen = found[0].evidence if found else {}
+        evidence = seen if seen.get("fields") else evidence_now(connection, pair, exchange.work.model)
         between = [e for e in events_of(connection, pair[0]) if {e.a, e.b} == set(pair)]
         entries = steward_entries("access", steward, "", ids, exchange.work.now())
         append(connection, entries)
@@ -104,6 +109,7 @@ def side_by_side(exchange: Exchange, pair: Pair, steward: str) -> SideBySide:
         ids=ids,
         records=(known[pair[0]][1], known[pair[1]][1]),
         prior=log2(prior / (1 - prior)),
+        evidence=evidence,
         events=tuple(between),
     )
 
@@ -165,9 +171,9 @@ def person_changes(exchange: Exchange, after: int, limit: int) -> list[Change]:
         return changes_of_persons(connection, after, limit)
 
 
-def waterfall(doubt: Doubt, prior: float) -> list[tuple[str, str, float, float]]:
+def waterfall(evidence: Mapping[str, Any], prior: float) -> list[tuple[str, str, float, float]]:
     """(field, level, bits, sum of bits so far), from the prior on; strongest evidence first."""
-    fields: Mapping[str, tuple[str, float]] = doubt.evidence.get("fields", {})
+    fields: Mapping[str, tuple[str, float]] = evidence.get("fields", {})
     rows = [("prior", "", prior, prior)]
     for name, (level, bits) in sorted(fields.items(), key=lambda item: -abs(item[1][1])):
         rows.append((name, level, bits, rows[-1][3] + bits))

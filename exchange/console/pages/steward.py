@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, cast
 
+from exchange.app.identity.golden import golden_of, in_words
 from exchange.app.identity.matching import (
     Consequence,
     ask_about,
@@ -22,6 +23,7 @@ from exchange.console.desk import Desk
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
 from exchange.console.tables import Column, Row, table
+from exchange.linkage import survivorship
 from exchange.model.errors import ContentError
 from exchange.repository import Word
 
@@ -35,6 +37,20 @@ def _(text: str) -> str:
 
 
 HARM = {3: _("overlay"), 2: _("protected records"), 1: _("care on both sides"), 0: _("none known")}
+
+
+REASONS = {
+    survivorship.ALONE: _("no partner says otherwise"),
+    survivorship.MOST: _("more partners say this than anything else"),
+    survivorship.FULLER: _("as many partners say another, which says less"),
+    survivorship.FIRST: _(
+        "as many partners say another, as complete: the first in order, so that nothing changes with time"
+    ),
+    survivorship.KNOWN: _("what is known goes before “unknown”"),
+    survivorship.DEATH: _("a death told by one partner counts"),
+    survivorship.UNITED: _("every value is kept; of one value written in two ways the one that says more"),
+    survivorship.CLOSED: _("only records that are closed have it: marked as old"),
+}
 
 
 def _pair_link(row: Row) -> str:
@@ -53,6 +69,13 @@ _PAIRS = (
     Column("rule", _("Why not linked")),
     Column("opened", _("Waits since"), "day"),
     Column("asked", _("Partners asked"), "day"),
+)
+_SURVIVORS = (
+    Column("element", _("Element"), "code"),
+    Column("value", _("Shown")),
+    Column("partners", _("Said by")),
+    Column("reason", _("Why this one"), "translated"),
+    Column("others", _("Others say")),
 )
 _OVERLAYS = (
     Column("patient", _("Record"), link=_held_link),
@@ -98,7 +121,7 @@ def pair(desk: Desk, visit: Visit) -> Answer:
         found = side_by_side(desk.exchange, numbers, visit.person.login)
     except ContentError as error:
         raise NotFound from error
-    evidence = waterfall(found.doubt, found.prior) if found.doubt else []
+    evidence = waterfall(found.evidence, found.prior)
     return Page(
         "steward/pair.html",
         {
@@ -131,6 +154,24 @@ def decide(desk: Desk, visit: Visit) -> Answer:
 
 def _done(visit: Visit, done: Consequence, opposite: str) -> Page:
     return Page("steward/done.html", {"pair": visit.path["pair"], "done": done, "opposite": opposite})
+
+
+def person(desk: Desk, visit: Visit) -> Answer:
+    """Why each value of the golden record is shown."""
+    try:
+        found = golden_of(desk.exchange, _number(visit.path["patient"]), visit.person.login)
+    except ContentError as error:
+        raise NotFound from error
+    rows = [
+        {
+            "element": one.element, "value": in_words(one.value), "partners": ", ".join(one.partners),
+            "reason": REASONS[one.reason],
+            "others": "; ".join(f"{in_words(value)} ({', '.join(by)})" for value, by in one.others) or None,
+        }
+        for one in found.survivors
+    ]  # fmt: skip
+    shown = table("golden", _SURVIVORS, rows, visit.query, "element")
+    return Page("steward/person.html", {"golden": shown, "records": found.records})
 
 
 def held(desk: Desk, visit: Visit) -> Answer:
@@ -188,6 +229,7 @@ PLACES = (
     Place("/matching/changes", changes, _ROLES),
     Place("/matching/held/{patient}", held, _ROLES),
     Place("/matching/held/{patient}", settle_held, _ROLES, "POST"),
+    Place("/matching/person/{patient}", person, _ROLES),
     Place("/matching/{pair}", pair, _ROLES),
     Place("/matching/{pair}", decide, _ROLES, "POST"),
 )

@@ -101,6 +101,18 @@ def _verdict(a: _Record, b: _Record, model: Model) -> Verdict:
     return Verdict(match.grade, match.probability, match.basis, evidence_of(match))
 
 
+def evidence_now(conn: psycopg.Connection, pair: Pair, model: Model) -> Mapping[str, Any]:
+    """What the model sees between two patients now, whether it links them, doubts, or says no."""
+    return judged_now(conn, pair, model).evidence
+
+
+def judged_now(conn: psycopg.Connection, pair: Pair, model: Model) -> Verdict:
+    """The model's verdict on two patients as they are now, whatever partners and stewards said."""
+    records = _records(conn, pair)
+    match = compare(records[pair[0]].features, records[pair[1]].features, model)
+    return Verdict(match.grade, match.probability, match.basis, evidence_of(match))
+
+
 def _decided(conn: psycopg.Connection, changed: set[int]) -> set[Pair]:
     rows = conn.execute(
         "SELECT a, b FROM match_review WHERE decision IS NOT NULL AND (a = ANY(%(of)s) OR b = ANY(%(of)s))",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+import orjson
 import psycopg
 
 from exchange.linkage import Features, Model, blocking_keys
@@ -25,6 +26,7 @@ from exchange.repository.identity.edges import (
     Verdict,
     add_edges,
     close_reviews,
+    judged_now,
     pair_of,
     reevaluate,
     remove_edges,
@@ -103,13 +105,17 @@ def decide_review(
     """
     _lock(conn)
     a, b = pair_of(*pair)
+    held = judged_now(conn, (a, b), model)
     conn.execute(
         "INSERT INTO match_review (a, b, probability, evidence, decision, steward, reason, opened, decided)"
-        " VALUES (%s, %s, 0, '{}', %s, %s, %s, %s, %s)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (a, b) DO UPDATE SET decision = excluded.decision, steward = excluded.steward,"
         "  reason = excluded.reason, decided = excluded.decided",
-        (a, b, word.decision, word.steward, word.reason, at, at),
-    )
+        (
+            a, b, held.probability, orjson.dumps(dict(held.evidence)).decode(),
+            word.decision, word.steward, word.reason, at, at,
+        ),
+    )  # fmt: skip
     remove_edges(conn, [(a, b)])
     said = {"steward": word.steward, "reason": word.reason}
     verdict = Verdict("certain", 1.0, "steward", said)

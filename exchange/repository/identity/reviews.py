@@ -163,6 +163,18 @@ def patients_of(conn: psycopg.Connection, numbers: tuple[int, ...]) -> dict[int,
     return {number: (fhir_id, orjson.loads(body) if body else None) for number, fhir_id, body in rows}
 
 
+def contributions_of(conn: psycopg.Connection, patient: int) -> list[tuple[int, str, str, Resource]]:
+    """(number, FHIR id, partner, Patient as sent) of every record held of the person this patient is of."""
+    rows = conn.execute(
+        "SELECT p.patient, p.fhir_id::text, p.partner, r.body FROM patient own"
+        " JOIN patient p ON p.person = own.person"
+        " JOIN resource r ON r.type = 'Patient' AND r.fhir_id = p.fhir_id AND r.rendition = 0"
+        " WHERE own.patient = %s ORDER BY p.fhir_id",
+        (patient,),
+    )
+    return [(number, fhir_id, partner, orjson.loads(body)) for number, fhir_id, partner, body in rows]
+
+
 def events_of(conn: psycopg.Connection, patient: int) -> list[Event]:
     """What linkage, partners and stewards said about a patient, oldest first."""
     with conn.cursor(row_factory=class_row(Event)) as cursor:
