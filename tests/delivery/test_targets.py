@@ -10,7 +10,7 @@ from exchange.delivery.targets import holdings, pushing
 from exchange.delivery.targets.pushing import Destination, push_target
 from exchange.model.delivery import Target
 from exchange.model.errors import Conflict, ContentError, PartnerUnavailable
-from exchange.model.ids import golden_id
+from exchange.model.ids import golden_id, resource_id
 from exchange.model.records import Labels
 from exchange.repository import wanted_of
 from tests.delivery.fhir_server import Kept, fhir_server
@@ -243,3 +243,33 @@ def test_nobody_pushes_to_a_target_at_the_same_time(world: Clinic, server) -> No
 def test_a_wrong_option_is_named(world: Clinic) -> None:
     with pytest.raises(ContentError, match=r"targets\.copy\.options\.urll"):
         push(world, "", options={"urll": "https://x.example"})
+
+
+def test_what_is_about_nobody_comes_along_though_nothing_refers_to_it(world: Clinic, server) -> None:
+    kept, url = server
+    key = resource_id("https://hospital.example/", "Organization", "1")
+    place = {"resourceType": "Organization", "id": key, "name": "Hospital"}
+    world.publish(world.item("hospital", place))
+    push(world, url)
+    assert kept.of("Organization") == {key}
+
+
+def test_what_is_as_it_was_two_passes_ago_has_another_key(world: Clinic, server) -> None:
+    kept, url = server
+    key = resource_id("https://hospital.example/", "Organization", "1")
+    for labels in (Labels(), HIDDEN, Labels(), HIDDEN):
+        place = {"resourceType": "Organization", "id": key, "name": "Hospital"}
+        world.publish(world.item("hospital", place, labels=labels))
+        push(world, url)
+        assert bool(kept.of("Organization")) is (labels == Labels())
+        world.later(minutes=1)
+    assert len(kept.keys) == len(set(kept.keys)) == 4
+
+
+def test_nothing_is_given_under_rules_that_are_not_in_force_any_more(world: Clinic, server) -> None:
+    kept, url = server
+    world.person()
+    world.ask("UPDATE ruling SET digest = 'others' RETURNING true")
+    with pytest.raises(Conflict, match="rules or participants changed"):
+        push(world, url)
+    assert kept.keys == []

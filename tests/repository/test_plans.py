@@ -15,6 +15,7 @@ from exchange.repository.reading.query import parse_query
 from exchange.repository.reading.reader import select
 from exchange.repository.reading.search import page_sql, statement_of
 from exchange.repository.reading.versions import VERSIONS
+from exchange.repository.storage.store import INDEX_TABLES
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +106,10 @@ def test_a_search_by_patient_answers_from_those_plans(stocked):
             view, "Observation", [("patient", golden_id(fhir_id)), ("_total", "accurate")], BASE, KEY
         )
     assert page.total == 40
+
+
+def test_tables_that_grow_are_vacuumed_and_analysed_early(stocked):
+    rows = stocked.conn.execute(
+        "SELECT relname FROM pg_class WHERE 'autovacuum_analyze_scale_factor=0.02' = ANY (reloptions)"
+    ).fetchall()
+    assert {row[0] for row in rows} == {"resource", *INDEX_TABLES}
