@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import pytest
 
 from exchange.crypto import public_jwk, verify_detached
-from exchange.delivery.outcomes import replay, standings
-from exchange.delivery.subscriptions import pause
+from exchange.delivery.outcomes import next_due, replay, standings
+from exchange.delivery.receipts import answer_receipt
+from exchange.delivery.subscriptions import find_subscription, pause
 from exchange.model.errors import Conflict
 from tests.delivery.receiver import taken, transaction_response
 from tests.delivery.world import HIDDEN, KEY, delivery
@@ -157,6 +158,50 @@ def test_a_destination_that_is_away_is_tried_once_and_then_left_in_peace(world, 
     world.later(seconds=30)
     assert world.send() == {"acknowledged": 3}
     assert len(inbox.got) == 4
+
+
+def test_a_broken_glass_is_no_relationship_to_be_told_by(world, receiver):
+    inbox = receiver()
+    world.subscribe(notices=delivery(inbox.url))
+    stranger = world.patient("hospital", "stranger")
+    world.conn.execute(
+        "INSERT INTO relationship SELECT 'clinic', patient, 'break-glass', 'infinity' FROM patient"
+    )
+    world.conn.commit()
+    world.admit(stranger)
+    assert world.send() == {}
+    assert world.ask("SELECT count(*) FROM delivery_event") == [0]
+
+
+def test_an_acknowledgement_is_not_taken_back(world, receiver):
+    world.subscribe(notices=delivery(receiver().url))
+    world.admit(world.person()[0])
+    world.send()
+    sent = world.conn.execute("SELECT delivery, content FROM receipt").fetchone()
+    answer_receipt(world.conn, *sent, "unanswered", "no answer came", world.now)
+    assert world.ask("SELECT outcome FROM receipt") == ["acknowledged"]
+
+
+def test_what_waited_longer_is_tried_first(world, receiver):
+    inbox = receiver(lambda got: (500, b"", {}), taken)
+    world.subscribe(notices=delivery(inbox.url))
+    world.admit(world.person("first")[0], key="first")
+    assert world.send() == {"failed": 1}
+    world.later(seconds=20)
+    world.admit(world.person("second")[0], key="second")
+    assert world.send() == {"acknowledged": 2}
+    first, again, second = inbox.got
+    assert first.key == again.key != second.key
+
+
+def test_what_was_open_when_a_subscription_ended_is_not_due_any_more(world, receiver):
+    world.subscribe(notices=delivery(receiver(lambda got: (500, b"", {})).url))
+    world.admit(world.person()[0])
+    assert world.send() == {"failed": 1}
+    ending = find_subscription(world.conn, "clinic/notices")
+    world.later(hours=1)
+    world.subscribe()
+    assert next_due(world.conn, ending, world.now) is None
 
 
 def test_attempts_never_end(world, receiver):
