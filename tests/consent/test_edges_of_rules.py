@@ -185,3 +185,27 @@ def test_a_consent_signed_until_the_very_moment_of_the_newest_is_older():
     day = consent(id="a", dateTime="2026-03-01", provision={"type": "deny"})
     midnight = consent(id="b", dateTime="2026-03-02T00:00:00-06:00")
     assert [s.root.type for s in chosen(day, midnight).statements] == ["permit"]
+
+
+def test_operations_no_law_allows_open_with_a_consent_of_which_one_domain_opens(context, noon):
+    given = of(
+        "42CFRPart2CD",
+        "HIPAAAuthCD",
+        organization=[{"reference": "Organization/prairie_clinic"}],
+        provision=provision("permit", to=["lakeside_hospital"]),
+    )
+    assert decide(record(given), viewer(purpose="PATADMIN"), context, noon).effect == "permit"
+    assert decide(record(chosen()), viewer(purpose="PATADMIN"), context, noon).effect == "deny"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_whom_the_root_names_and_when_it_ends_holds_for_what_is_below(context, noon, turned):
+    """HIV goes to a shelter under a release that names it and ends; the inner permits say neither."""
+    inner = [provision("permit", label=["HIV"]), provision("permit", label=["HIV"], to=["north_shelter"])]
+    tree = provision(
+        "permit", *(reversed(inner) if turned else inner), to=["north_shelter"], period={"end": "2027-01-01"}
+    )
+    policy = [{"uri": "https://mosaic-exchange.example/policy/authorization"}]
+    given = chosen(consent(policy=policy, provision=tree))
+    answer = decide(record(given, "HIV"), viewer("north_shelter", "COC"), context, noon)
+    assert (answer.effect, answer.needs_relationship) == ("permit", False)
