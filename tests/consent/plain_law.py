@@ -124,10 +124,8 @@ def acts(coding, action, permit):
 
 
 def aims(coding, purpose, permit):
-    """A word of another system is only itself; one of ours that does not exist closes and never opens."""
-    if not coding["system"].startswith(OURS):
-        return False
-    if coding["code"] not in KNOWN_PURPOSES:
+    """A word of another system, or one of ours that does not exist, closes and never opens."""
+    if not coding["system"].startswith(OURS) or coding["code"] not in KNOWN_PURPOSES:
         return not permit
     return plain.purpose_within(coding["code"], purpose, permit)
 

@@ -46,9 +46,10 @@ def test_purposes_are_inherited_downwards_but_some_only_for_denials(rules, liste
     assert says(provision("deny", purpose=[listed]), purpose=asked, rules=rules) == deny
 
 
-def test_a_purpose_of_another_system_is_itself_and_nothing_else(rules):
-    foreign = [{"system": "http://example.org/purposes", "code": "FooBar"}]
-    assert says({"type": "deny", "purpose": foreign}, rules=rules) == "silent"
+@pytest.mark.parametrize("code", ["FooBar", "TREAT"])
+def test_a_purpose_of_another_system_is_not_understood_so_it_closes_and_never_opens(rules, code):
+    foreign = [{"system": "http://example.org/purposes", "code": code}]
+    assert says({"type": "deny", "purpose": foreign}, rules=rules) == "deny"
     assert says({"type": "permit", "purpose": foreign}, rules=rules) == "uncovered"
 
 

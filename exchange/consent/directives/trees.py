@@ -217,13 +217,8 @@ def _names(listed: tuple[str, ...], wanted: str, valid: Cover, permit: bool) -> 
 
 
 def _covers(listed: tuple[str, ...], wanted: str, cover: Cover, permit: bool) -> bool:
-    """A code of another system is itself alone; one misspelt or of no system makes a denial match."""
-    for code in listed:
-        if wanted == code or wanted in cover.get(code, ()):
-            return True
-        if not permit and code not in cover and ("|" not in code or code.startswith("|")):
-            return True
-    return False
+    """One misspelt, of no system or of another system is not understood, so it makes a denial match."""
+    return any(wanted in cover.get(code, ()) or (not permit and code not in cover) for code in listed)
 
 
 def _labelled(provision: Provision, subject: Subject, vocabulary: Vocabulary) -> bool:
