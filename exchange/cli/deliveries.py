@@ -14,7 +14,7 @@ from exchange.app.partners.delivering import post_of
 from exchange.cli.common import JsonOption, console, exchange, print_json, table
 from exchange.delivery.outcomes import Standing, replay, standings
 from exchange.delivery.receipts import receipts
-from exchange.delivery.sending import deliver
+from exchange.delivery.sending import deliver, turns
 from exchange.delivery.subscriptions import pause, subscriptions
 from exchange.model.errors import ContentError
 
@@ -54,16 +54,14 @@ def run(
     if every not in _RHYTHMS:
         raise ContentError("no such rhythm", field="--every", valid=_RHYTHMS)
     post = post_of(exchange())
-    while True:
-        counts = deliver(post, (every,))
+    for counts in [deliver(post, (every,))] if once else turns(post, (every,)):
         if counts:
             told = ", ".join(f"{kind} {number}" for kind, number in sorted(counts.items()))
             console.print(told, highlight=False)
         if heartbeat:
             heartbeat.touch()
-        if once:
-            return
-        time.sleep(pause_seconds)
+        if not once:
+            time.sleep(pause_seconds)
 
 
 @app.command()

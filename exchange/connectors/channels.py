@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from exchange.connectors.http import Answer, Request, Service, open_service
+from exchange.connectors.guarded import Guard, guarded_session
+from exchange.connectors.http import Answer, Incomplete, Request, Service, open_service
 from exchange.connectors.mllp_frames import END, START, BlockReader
 from exchange.connectors.options import HttpOptions, Options, SftpOptions, names_in, option_error, resolve
 from exchange.connectors.sftp import sftp_session
@@ -24,10 +26,14 @@ _FHIR = "application/fhir+json"
 
 
 class PushOptions(HttpOptions):
-    """Where bundles are posted to; a destination is asked once, the delivery itself is tried again."""
+    """Where bundles are posted to; a destination is asked once, the delivery itself is tried again.
+
+    `timeout_seconds`: of silence; `longest_seconds`: of one answer from its first byte to its last.
+    """
 
     attempts: int = Field(default=1, ge=1, le=2)
     timeout_seconds: float = Field(default=30, gt=0)
+    longest_seconds: float = Field(default=120, gt=0)
     largest_answer_mb: int = Field(default=16, ge=1)
 
 
@@ -110,6 +116,7 @@ class Push:
     """An open way to one HTTP endpoint."""
 
     service: Service[PushOptions]
+    guard: Guard
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         """The whole answer, whatever its status; raises PartnerUnavailable or PartnerRefused (401)."""
@@ -121,15 +128,27 @@ class Push:
             method="POST",
             body=body,
         )
-        return self.service.read(request, lambda answer: answer)
+        return self.service.read(request, self._in_time)
+
+    def _in_time(self, answer: Answer) -> Answer:
+        """An answer that was ended may look like a shorter one."""
+        if self.guard.expired:
+            raise Incomplete("did not answer in time")
+        return answer
 
 
 @contextmanager
-def open_push(partner: str, options: PushOptions) -> Iterator[Push]:
-    """Once more after a 401 where there is a token to renew, and no more: the caller tries again later."""
-    attempts = 2 if options.token else 1
-    with open_service(partner, options.model_copy(update={"attempts": attempts})) as service:
-        yield Push(service)
+def open_push(partner: str, options: PushOptions, named_by_client: bool = False) -> Iterator[Push]:
+    """Once more after a 401 where there is a token to renew, and no more: the caller tries again later.
+
+    `named_by_client`: the address is not an operator's word, so it may not lead into our own network.
+    """
+    asked = options.model_copy(update={"attempts": 2 if options.token else 1})
+    with (
+        guarded_session(options.longest_seconds, outside_only=named_by_client) as (session, guard),
+        open_service(partner, asked, session) as service,
+    ):
+        yield Push(service, guard)
 
 
 def drop_files(partner: str, options: SftpOptions, files: Mapping[str, bytes]) -> None:
@@ -149,17 +168,24 @@ def exchange_message(partner: str, options: MllpSendOptions, message: bytes, con
 
     A receiver that acknowledges twice leaves an answer to the message before: it is not taken for this one's.
     """
+    end = time.monotonic() + options.timeout_seconds
     try:
         with _connected(options) as connection:
             connection.sendall(START + message + END + b"\r")
             reader = BlockReader(1 << 20)
-            while data := connection.recv(65536):
+            while data := _received(connection, end):
                 for block in reader.feed(data):
                     if acknowledged_id(block.content) == control_id:
                         return block.content
     except (OSError, ssl.SSLError):
         raise PartnerUnavailable(f"{partner}: the MLLP connection failed or broke off") from None
     raise PartnerUnavailable(f"{partner}: the message was not acknowledged")
+
+
+def _received(connection: socket.socket, end: float) -> bytes:
+    """What comes until `end`: bytes that drip in give no new time."""
+    connection.settimeout(max(0.001, end - time.monotonic()))
+    return connection.recv(65536)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""Addresses that others name and this exchange posts to: where they may lead.
+"""Addresses that others name and this exchange asks: where they may lead.
 
 Only https, and this machine where the exchange itself is served there (a demo); a public name that leads into
-our own network is refused when something is sent, so that nobody makes the worker ask there.
+our own network is refused when something is sent, so that nobody makes the exchange ask there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 
 from exchange.model.errors import ContentError, PartnerUnavailable
 
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Names under which this machine may be meant on purpose."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!&'()*+,;=%]{1,500}")  # no `${NAME}` of ours
 
 
@@ -23,7 +25,7 @@ def is_loopback(url: str) -> bool:
     >>> is_loopback("http://127.0.0.1:8080"), is_loopback("https://127.0.0.1.example")
     (True, False)
     """
-    return urlsplit(url).hostname in _LOOPBACK
+    return urlsplit(url).hostname in LOOPBACK
 
 
 def check_endpoint(url: str, on_this_machine: bool) -> None:
@@ -46,9 +48,40 @@ def check_endpoint(url: str, on_this_machine: bool) -> None:
 def _is_inside(host: str) -> bool:
     """Whether it is a number of an address that is not everybody's; names are looked up when it matters."""
     try:
-        return host not in _LOOPBACK and not ipaddress.ip_address(host).is_global
+        return host not in LOOPBACK and not _is_everybodys(host)
     except ValueError:
         return False
+
+
+def _is_everybodys(address: str) -> bool:
+    """Whether one host of the public network has it; an address of IPv4 inside one of IPv6 counts as well.
+
+    >>> [_is_everybodys(a) for a in ("9.9.9.9", "10.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a00:1")]
+    [True, False, False, False]
+    """
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        embedded = _embedded(found)
+        if embedded is not None:
+            found = embedded
+    return found.is_global and not found.is_multicast
+
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_COMPATIBLE = ipaddress.ip_network("::/96")
+
+
+def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """RFC 4291 section 2.5.5, RFC 6052, RFC 3056; `::` and `::1` are in `::/96` too."""
+    if address in _NAT64 or address in _COMPATIBLE:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
+
+
+def refuse_address(address: str) -> None:
+    """Raises PartnerUnavailable when it is not everybody's."""
+    if not _is_everybodys(address):
+        raise PartnerUnavailable("the address leads into a network of our own")
 
 
 def refuse_inside(url: str) -> None:
@@ -58,6 +91,6 @@ def refuse_inside(url: str) -> None:
     try:
         found = socket.getaddrinfo(urlsplit(url).hostname, None, type=socket.SOCK_STREAM)
     except OSError:
-        raise PartnerUnavailable("the endpoint has no host that is known") from None
-    if any(not ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_global for entry in found):
-        raise PartnerUnavailable("the endpoint leads into a network of our own")
+        raise PartnerUnavailable("the address has no host that is known") from None
+    for entry in found:
+        refuse_address(str(entry[4][0]))

@@ -173,9 +173,11 @@ _ADVICE = {
 
 
 @contextmanager
-def open_service(partner: str, options: Opts) -> Iterator[Service[Opts]]:
+def open_service(
+    partner: str, options: Opts, session: requests.Session | None = None
+) -> Iterator[Service[Opts]]:
     """A Service whose connections are closed at the end."""
-    with requests.Session() as session:
+    with session or requests.Session() as session:
         session.headers["User-Agent"] = USER_AGENT
         yield Service(
             partner, options, session, TokenSource(partner, options.token) if options.token else None

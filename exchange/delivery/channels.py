@@ -37,7 +37,8 @@ def open_channel(
     options = channel_options(subscription.participant, subscription.name, channel, environment)
     match options:
         case PushOptions():
-            with open_push(subscription.participant, options) as push:
+            by_client = subscription.client is not None
+            with open_push(subscription.participant, options, by_client) as push:
                 whole = channel.type == "fhir"
                 named = options.url if subscription.client else ""
                 yield lambda parcel: _judged(lambda: _posted(push, parcel, signing_key, whole, named))

@@ -6,9 +6,11 @@ under the same idempotency key.
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +30,7 @@ from exchange.model.errors import ContentError
 
 _DESTINATION = 0x64656C6976
 _DESTINATIONS_AT_ONCE = 8
+_TURN_SECONDS = 20.0
 Connect = Callable[[], AbstractContextManager[psycopg.Connection]]
 
 
@@ -42,11 +45,7 @@ class Post:
 
 def deliver(post: Post, every: Sequence[str] = ("at-once",)) -> Counter[str]:
     """Sends what is due in these rhythms, and what is to be tried again; counts by outcome."""
-    with post.connect() as conn:
-        while spread(conn):
-            conn.commit()
-        conn.commit()
-        waiting = _waiting(conn, every, post.office.now())
+    waiting = _due(post, every)
     total: Counter[str] = Counter()
     if len(waiting) == 1:
         return _destination(post, waiting[0], every)
@@ -55,6 +54,32 @@ def deliver(post: Post, every: Sequence[str] = ("at-once",)) -> Counter[str]:
             for counts in pool.map(lambda subscription: _destination(post, subscription, every), waiting):
                 total += counts
     return total
+
+
+def turns(post: Post, every: Sequence[str] = ("at-once",)) -> Iterator[Counter[str]]:
+    """Turn after turn without end; a destination that is slow keeps no turn waiting. Counts of what ended."""
+    at_work: dict[int, Future[Counter[str]]] = {}
+    pool = ThreadPoolExecutor(_DESTINATIONS_AT_ONCE, thread_name_prefix="delivery")
+    try:
+        while True:
+            for subscription in _due(post, every):
+                if subscription.number not in at_work:
+                    until = time.monotonic() + _TURN_SECONDS
+                    at_work[subscription.number] = pool.submit(_destination, post, subscription, every, until)
+            total: Counter[str] = Counter()
+            for number in [number for number, work in at_work.items() if work.done()]:
+                total += at_work.pop(number).result()
+            yield total
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _due(post: Post, every: Sequence[str]) -> list[Subscription]:
+    with post.connect() as conn:
+        while spread(conn):
+            conn.commit()
+        conn.commit()
+        return _waiting(conn, every, post.office.now())
 
 
 def _waiting(conn: psycopg.Connection, every: Sequence[str], at: datetime) -> list[Subscription]:
@@ -76,8 +101,13 @@ def _waiting(conn: psycopg.Connection, every: Sequence[str], at: datetime) -> li
     ]
 
 
-def _destination(post: Post, subscription: Subscription, every: Sequence[str]) -> Counter[str]:
-    """One destination, by one process at a time: in order, and a slow one keeps nobody else waiting."""
+def _destination(
+    post: Post, subscription: Subscription, every: Sequence[str], until: float = math.inf
+) -> Counter[str]:
+    """One destination, by one process at a time and in order; what is left at `until` waits.
+
+    `until` is a moment of the monotonic clock.
+    """
     counts: Counter[str] = Counter()
     with post.connect() as conn:
         conn.autocommit = True
@@ -94,7 +124,7 @@ def _destination(post: Post, subscription: Subscription, every: Sequence[str]) -
                     while True:
                         with conn.transaction():
                             open_deliveries(conn, subscription.number, every, post.office.now())
-                        if not _round(conn, post.office, subscription, send, counts):
+                        if not _round(conn, post.office, subscription, send, counts, until):
                             return counts
             except ContentError as problem:
                 counts["misconfigured"] += 1
@@ -134,11 +164,16 @@ def _alone(conn: psycopg.Connection, subscription: Subscription) -> Iterator[boo
 
 
 def _round(
-    conn: psycopg.Connection, office: Office, subscription: Subscription, send: Send, counts: Counter[str]
+    conn: psycopg.Connection,
+    office: Office,
+    subscription: Subscription,
+    send: Send,
+    counts: Counter[str],
+    until: float,
 ) -> bool:
-    """Tries everything that is due; False when nothing was, or nothing gets through."""
+    """Tries everything that is due; False when nothing was, nothing gets through, or the time is over."""
     tried = False
-    while True:
+    while time.monotonic() < until:
         due = next_due(conn, subscription, office.now())
         if due is None:
             return tried
@@ -154,6 +189,7 @@ def _round(
         counts[verdict.kind] += 1
         if verdict.whole:
             return False
+    return False
 
 
 def _note_problem(conn: psycopg.Connection, subscription: Subscription, problem: ContentError) -> None:

@@ -12,8 +12,10 @@ import pytest
 from exchange.connectors.channels import acknowledged_id
 from exchange.connectors.http import Answer
 from exchange.crypto import public_jwk, verify_detached
+from exchange.delivery import sending
 from exchange.delivery.acknowledgement import of_notification, of_transaction
 from exchange.delivery.outcomes import standings
+from exchange.delivery.sending import turns
 from tests.connectors.sftp_partner import PASSWORD, SftpPartner
 from tests.delivery.receiver import taken, transaction_response
 from tests.delivery.world import KEY, delivery
@@ -108,6 +110,43 @@ def test_a_slow_receiver_keeps_no_other_destination_waiting(world, receiver):
     assert sending.is_alive()
     held.set()
     sending.join(10)
+
+
+def test_a_slow_receiver_keeps_what_comes_later_for_others_waiting_neither(world, receiver):
+    """The worker goes on turn after turn while one answer is waited for."""
+    held = threading.Event()
+
+    def slow(got):
+        held.wait(10)
+        return 200, b"", {}
+
+    quick = receiver()
+    world.subscribe(slow=delivery(receiver(slow).url), quick=delivery(quick.url))
+    working = turns(world.post())
+    try:
+        for key in "12":
+            world.admit(world.person(key)[0], key=key)
+            patience = time.monotonic() + 5
+            while len(quick.got) < int(key) and time.monotonic() < patience:
+                next(working)
+                time.sleep(0.01)
+            assert len(quick.got) == int(key)
+        assert not held.is_set()
+    finally:
+        held.set()
+        working.close()
+
+
+def test_a_destination_gives_its_place_back_after_a_while(world, receiver, monkeypatch):
+    monkeypatch.setattr(sending, "_TURN_SECONDS", 0.0)
+    inbox = receiver()
+    world.subscribe(notices=delivery(inbox.url))
+    world.admit(world.person()[0])
+    working = turns(world.post())
+    assert [next(working) or time.sleep(0.05) for _ in range(4)] == [None] * 4
+    working.close()
+    assert inbox.got == []
+    assert world.send() == {"acknowledged": 1}
 
 
 def test_credentials_that_are_refused_park_nothing(world, receiver):
@@ -240,6 +279,27 @@ def test_what_a_receiver_says_twice_is_not_taken_for_the_next_answer(world, list
     assert world.send() == {"refused": 1}
     (parked,) = standings(world.conn, ["parked"])
     assert parked.problem == "acknowledged with AE"
+
+
+def test_an_acknowledgement_that_drips_ends(world):
+    with socket.create_server(("127.0.0.1", 0)) as dripping:
+        threading.Thread(target=_drip_mllp, args=(dripping,), daemon=True).start()
+        options = {"host": "127.0.0.1", "port": dripping.getsockname()[1], "timeout_seconds": 0.3}
+        world.subscribe(adt=delivery("", channel={"type": "mllp", "options": options}))
+        world.admit(world.person()[0])
+        assert world.send() == {"failed": 1}
+
+
+def _drip_mllp(listening):
+    connection, _ = listening.accept()
+    with connection:
+        try:
+            connection.sendall(b"\x0b")
+            while True:
+                connection.sendall(b"M")
+                time.sleep(0.02)
+        except OSError:
+            return
 
 
 def test_a_message_acknowledged_to_somebody_else_is_sent_again_under_its_control_id(world, listener):

@@ -86,13 +86,20 @@ def _kept_back(exchange: Exchange, chosen: Chosen, viewer: Viewer) -> str:
 
 def print_notices(noticed: Noticed) -> None:
     """What a nursing home that subscribed was told, and that it said so."""
-    withheld = ", ".join(f"{count} {category}" for category, count in sorted(noticed.withheld.items()))
+    told = _told(noticed) if noticed.notices or noticed.receipts else "nobody of theirs was discharged"
     console.print(
-        f"\n[bold]Deliveries[/] {NURSING.participant} subscribed by the FHIR API to discharges:"
-        f" {noticed.notices:,} notices came ({noticed.signed:,} with a good signature), {noticed.records:,}"
-        f" records; {noticed.acknowledged:,} of {noticed.receipts:,} receipts acknowledged;"
-        f" withheld: {withheld or 'nothing'}",
+        f"\n[bold]Deliveries[/] {NURSING.participant} subscribed by the FHIR API to discharges: {told}.",
         highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _told(noticed: Noticed) -> str:
+    withheld = ", ".join(f"{count} by {category}" for category, count in sorted(noticed.withheld.items()))
+    return (
+        f"told of {noticed.notices:,} ({noticed.signed:,} with a good signature) with {noticed.records:,}"
+        f" records, {noticed.acknowledged:,} of {noticed.receipts:,} receipts acknowledged;"
+        f" events withheld: {withheld or 'none'}"
     )
 
 
