@@ -21,6 +21,7 @@ from exchange.api.answering import (
     resource,
 )
 from exchange.api.bundles import notices
+from exchange.api.invoking import parameters_of
 from exchange.api.matching import described, matchset
 from exchange.api.messages import Answer, Parameters, parse_parameters
 from exchange.api.routing import Interaction
@@ -98,6 +99,7 @@ def _revealed(asked: Asked) -> Asked:
 def everything(asked: Asked, wanted: Interaction) -> Answer:
     """All of a person's records the token's scopes reach, page by page."""
     access.require(asked.held, "Patient", "r")
+    asked = replace(asked, parameters=parameters_of(asked))
     service = asked.service
     parameters = _within_scopes(asked.held, asked.parameters)
     with opened(asked, reach(asked.held.scopes)) as view:

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from exchange.api.answering import Asked
 from exchange.api.messages import Call, Parameters, Refusal
+from exchange.api.uploads import body_of
 from exchange.model.records import Resource
-
-_MEDIA = frozenset({"application/fhir+json", "application/json"})
 
 
 def parameters_of(asked: Asked) -> Parameters:
@@ -36,7 +33,10 @@ def _pair(part: Any) -> tuple[str, str]:
     values = [value for name, value in part.items() if name.startswith("value")]
     if len(values) != 1:
         raise Refusal(400, "structure", f"parameter {part['name']} needs one value of a simple type")
-    return part["name"], _text(part["name"], values[0])
+    text = _text(part["name"], values[0])
+    if any(ord(character) < 32 for character in part["name"] + text):
+        raise Refusal(400, "invalid", "parameters must not hold control characters")
+    return part["name"], text
 
 
 def _text(name: str, value: Any) -> str:
@@ -66,17 +66,3 @@ def resource_of(call: Call) -> Resource:
     if len(found) != 1 or not isinstance(found[0], dict):
         raise Refusal(400, "required", "one parameter named resource holds the resource to validate")
     return found[0]
-
-
-def body_of(call: Call) -> Resource:
-    """The body as JSON; raises Refusal: 415 for another media type, 400 for what is no JSON object."""
-    media = call.headers.get("content-type", "").split(";")[0].strip().lower()
-    if media not in _MEDIA:
-        raise Refusal(415, "not-supported", "the body must be application/fhir+json")
-    try:
-        body = orjson.loads(call.body)
-    except orjson.JSONDecodeError:
-        body = None
-    if not isinstance(body, dict):
-        raise Refusal(400, "structure", "the body must be a JSON object")
-    return body

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from exchange.api.messages import Call, Parameters, Refusal, outcome
+from exchange.api.uploads import body_of
 from exchange.linkage import Match, published_quality
 from exchange.model.records import Issue, Resource
 from exchange.repository import Described, Matches
@@ -22,7 +23,6 @@ QUALITY = "urn:mosaic:idi-match-quality"
 _PROFILE = "http://hl7.org/fhir/us/identity-matching/StructureDefinition/IDI-Patient"
 _LEAST_WEIGHT = {f"{_PROFILE}-L0": 9, f"{_PROFILE}-L1": 10, f"{_PROFILE}-L2": 10}
 _STRONG = frozenset({"PPN", "DL", "STID"})
-_MEDIA = frozenset({"application/fhir+json", "application/json"})
 _OPTIONS = ("onlyCertainMatches", "count")
 
 
@@ -43,14 +43,8 @@ def described(call: Call, parameters: Parameters) -> Described:
 
 
 def _body(call: Call) -> Resource:
-    media = call.headers.get("content-type", "").split(";")[0].strip().lower()
-    if media not in _MEDIA:
-        raise Refusal(415, "not-supported", "the body must be application/fhir+json")
-    try:
-        body = orjson.loads(call.body)
-    except orjson.JSONDecodeError:
-        body = None
-    if not isinstance(body, dict) or body.get("resourceType") not in ("Parameters", "Patient"):
+    body = body_of(call)
+    if body.get("resourceType") not in ("Parameters", "Patient"):
         raise Refusal(400, "structure", "the body must be Parameters, or the Patient looked for")
     return body
 
@@ -59,7 +53,8 @@ def _parameters(body: Resource, in_url: Sequence[str]) -> tuple[Resource, dict[s
     if in_url:
         raise Refusal(400, "invalid", "parameters stand in the body, not in the URL")
     patients, options = [], dict[str, Any]()
-    for part in body.get("parameter") or ():
+    parts = body.get("parameter")
+    for part in parts if isinstance(parts, list) else ():
         name = part.get("name") if isinstance(part, dict) else None
         if name in ("resource", "IDIPatient"):
             patients.append(part.get("resource"))

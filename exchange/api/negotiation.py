@@ -50,7 +50,7 @@ def not_modified(if_none_match: str, if_modified_since: str, etag: str, updated:
         return bool(known & {"*", etag.removeprefix("W/")})
     try:
         since = parsedate_to_datetime(if_modified_since)
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
     return updated.replace(microsecond=0) <= (since if since.tzinfo else since.replace(tzinfo=UTC))
 
@@ -66,7 +66,7 @@ def http_date(instant: datetime) -> str:
 
 def _media(text: str) -> tuple[str, dict[str, str]]:
     media, *options = (part.strip().lower() for part in text.split(";"))
-    return media, dict(option.partition("=")[::2] for option in options)
+    return media, {name.strip(): value.strip(' "') for name, _, value in (o.partition("=") for o in options)}
 
 
 def _acceptable(media: str, options: dict[str, str]) -> bool:

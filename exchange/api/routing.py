@@ -93,7 +93,7 @@ def _of_type(method: str, name: str, rest: list[str]) -> Interaction:
         case [key, inner] if name == "Patient" and _ID.fullmatch(key) and inner in compartment_types():
             return _only(method, "GET", Interaction("search-type", inner, key))
         case [key, "$everything"] if name == "Patient" and _ID.fullmatch(key):
-            return _only(method, "GET", Interaction("everything", name, key))
+            return _either(method, Interaction("everything", name, key))
         case [_, operation] if operation.startswith("$"):
             raise _no_operation()
         case ["_history"]:

@@ -14,16 +14,26 @@ _DEEPEST = 60
 
 
 def resource_of(call: Call, kind: str) -> Resource:
-    """The resource of the body; raises Refusal: 415, 400 for what is no JSON, 422 for another type."""
+    """The resource of the body; raises Refusal as `body_of` does, and 422 for another type."""
+    found = body_of(call)
+    if found.get("resourceType") != kind:
+        raise Refusal(422, "invalid", f"the body must be a {kind}")
+    return found
+
+
+def body_of(call: Call) -> Resource:
+    """The body as JSON; raises Refusal: 415 for another media type, 400 for no object or a bottomless one."""
     media = call.headers.get("content-type", "").split(";")[0].strip().lower()
     if media not in _MEDIA:
         raise Refusal(415, "not-supported", "the body must be application/fhir+json")
     try:
         found = orjson.loads(call.body)
     except orjson.JSONDecodeError:
-        raise Refusal(400, "structure", "the body is not JSON") from None
-    if not isinstance(found, dict) or found.get("resourceType") != kind or _depth(found) > _DEEPEST:
-        raise Refusal(422, "invalid", f"the body must be a {kind}")
+        found = None
+    if not isinstance(found, dict):
+        raise Refusal(400, "structure", "the body must be a JSON object")
+    if _depth(found) > _DEEPEST:
+        raise Refusal(400, "structure", f"the body is nested more than {_DEEPEST} deep")
     return found
 
 

@@ -241,6 +241,7 @@ NOT_SERVED = (
     "_typeFilter=Observation?_include=Observation:subject",
     "_typeFilter=Observation?nothing=1",
     "_typeFilter=Observation?date=x",
+    "_typeFilter=Observation?code=%2500",
     "_typeFilter=Nothing?code=1",
     "includeAssociatedData=LatestProvenanceResources",
     "_elements=id",

@@ -128,6 +128,13 @@ def test_everything_gives_the_person_and_his_records(ask, hospital, person):
     assert types.count("Observation") == 2
 
 
+def test_a_search_for_no_entry_tells_the_total(ask, hospital, person, token_of):
+    token = token_of(hospital)
+    for kind, total in (("Observation", 2), ("Patient", 1)):
+        bundle = ask(hospital, f"{kind}?_count=0", token=token).json()
+        assert (bundle["total"], "entry" in bundle) == (total, False)
+
+
 def test_everything_of_somebody_hidden_is_not_found(ask, shelter, records):
     fhir_id = records.patient("prairie_clinic", "p9")
     records.conn.execute("DELETE FROM disclosure")

@@ -174,6 +174,7 @@ def test_too_little_or_malformed_is_refused_without_repeating_it(match, hospital
     [
         ({"resourceType": "Parameters"}, 400),
         ({"resourceType": "Parameters", "parameter": [1]}, 400),
+        ({"resourceType": "Parameters", "parameter": 5}, 400),
         ({"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": {}}]}, 400),
         ({"resourceType": "Parameters", "parameter": [{"name": "colour", "valueString": "red"}]}, 400),
         ({"resourceType": "Observation"}, 400),

@@ -21,6 +21,7 @@ UPDATED = datetime(2026, 6, 1, 17, 0, 0, 500_000, tzinfo=UTC)
         "text/html, */*;q=0.1",
         "application/fhir+xml;q=0.9, application/fhir+json",
         "application/fhir+json; fhirVersion=4.0",
+        'application/fhir+json; fhirVersion="4.0"',
         "Application/FHIR+JSON",
     ],
 )
@@ -83,6 +84,7 @@ def test_unknown_parameters_are_refused_unless_the_requester_is_lenient(prefer, 
         ("", "Mon, 01 Jun 2026 17:00:00 GMT", True),
         ("", "Mon, 01 Jun 2026 16:59:59 GMT", False),
         ("", "yesterday", False),
+        ("", "Mon, 01 Jan 99999999999 00:00:00 GMT", False),
         ("", "", False),
     ],
 )

@@ -184,3 +184,27 @@ def test_a_body_that_is_no_resource_is_told_so(get, body):
         answer = get(path, method="POST", content=body, headers=headers)
         assert answer.status_code in (200, 400)
         assert answer.json()["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.parametrize("path", ["Observation/$validate", "Observation/$lastn", "Patient/$match"])
+def test_a_body_without_a_bottom_is_refused(get, path):
+    body = b'{"resourceType":"Patient","extension":' + b'[{"extension":' * 400 + b"[]" + b"}]" * 400 + b"}"
+    answer = get(path, method="POST", content=body, headers={"Content-Type": "application/fhir+json"})
+    assert answer.status_code == 400
+    assert "nested" in answer.text
+
+
+@pytest.mark.parametrize("name", ["patient.family", "code", "patient"])
+def test_no_control_character_reaches_the_database(get, person, name):
+    pairs = [{"name": "patient", "valueString": person}, {"name": name, "valueString": "a\0b"}]
+    body = {"resourceType": "Parameters", "parameter": pairs}
+    assert get("Observation/$lastn", method="POST", json=body).status_code == 400
+
+
+def test_everything_is_invoked_by_parameters_too(get, person):
+    wanted = {"resourceType": "Parameters", "parameter": [{"name": "_type", "valueCode": "Condition"}]}
+    address = f"Patient/{golden_id(person)}/$everything"
+    by_body = get(address, method="POST", json=wanted)
+    assert by_body.status_code == 200
+    assert by_body.content == get(f"{address}?_type=Condition").content
+    assert get(address, method="POST", content=b"").json()["entry"]

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
-from urllib.parse import parse_qsl
 
 from exchange.api.capability import served_types
-from exchange.api.messages import Parameters, Refusal
+from exchange.api.messages import Parameters, Refusal, parse_parameters
 from exchange.model.records import Resource
 from exchange.repository import BadSearch
 from exchange.repository.reading.query import parse_query
@@ -128,7 +127,7 @@ def _filters(parameters: Parameters, at: datetime) -> tuple[tuple[str, str], ...
 
 def _check(kind: str, query: str, at: datetime) -> None:
     try:
-        unknown = parse_query(kind, parse_qsl(query, keep_blank_values=True), at).unknown
+        unknown = parse_query(kind, parse_parameters(query, _MOST_FILTERS), at).unknown
     except BadSearch as error:
         raise Refusal(400, "value", f"_typeFilter: {error}") from None
     if unknown:

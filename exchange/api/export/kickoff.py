@@ -112,7 +112,7 @@ def _within(asked: Asked, wanted: ExportAsked) -> ExportAsked:
 def _try_filters(view: Reader, wanted: ExportAsked, key: bytes) -> None:
     """Raises BadSearch for values that cannot be searched for: now, and not when the job runs."""
     for kind, query in wanted.filters:
-        search(view, kind, [*parse_qsl(query, keep_blank_values=True), ("_count", "0")], "", key)
+        search(view, kind, [*parse_qsl(query, keep_blank_values=True), ("_count", "1")], "", key)
 
 
 def _members(conn: psycopg.Connection, group: str) -> Sequence[str] | None:

@@ -23,8 +23,8 @@ Placed = tuple[list[Any], Person]
 def search_patients(reader: Reader, query: Query, base_url: str, key: bytes) -> Page:
     """One page of golden Patients; all of the criteria must hold for one and the same contribution."""
     people = find_people(reader, query.where)
-    total = len(people) if query.total or query.summary == "count" else None
-    if query.summary == "count" or query.count == 0:
+    total = len(people) if query.total or query.is_count else None
+    if query.is_count:
         return empty_page(query, total)
     ahead = _after(reader, query, _in_order(reader, query.sort, people), key)
     page, more = ahead[: query.count], len(ahead) > query.count

@@ -56,6 +56,11 @@ class Query:
     cursor: str | None
     asked: tuple[tuple[str, str], ...]
 
+    @property
+    def is_count(self) -> bool:
+        """Whether nothing but the total is wanted; `_count=0` says the same as `_summary=count`."""
+        return self.summary == "count" or self.count == 0
+
 
 def parse_query(resource_type: str, asked: Parameters, at: datetime, compartment: str = "") -> Query:
     """Reads the parameters; raises BadSearch for a value that cannot be one.

@@ -45,7 +45,7 @@ def search_for(reader: Reader, query: Query, base_url: str, key: bytes) -> Page:
         before, found = found, _found(reader, query, key)
         if found.told == before.told:
             break
-    if query.summary == "count" or query.count == 0:
+    if query.is_count:
         return empty_page(query, found.total)
     following = _next(reader, query, found.rows[query.count - 1], base_url, key) if found.more else None
     others = included(reader, query, found.matches)
@@ -77,8 +77,8 @@ class _Found:
 
 def _found(reader: Reader, query: Query, key: bytes) -> _Found:
     statement = statement_of(reader, query)
-    total = _total(reader, statement) if query.total or query.summary == "count" else None
-    if query.summary == "count" or query.count == 0:
+    total = _total(reader, statement) if query.total or query.is_count else None
+    if query.is_count:
         return _Found(total, [], False, [])
     rows = _rows(reader, query, statement, key)
     page, more = [row for row, _ in rows[: query.count]], len(rows) > query.count
@@ -93,7 +93,7 @@ def _torn(found: _Found, query: Query) -> bool:
     A record whose Patient is hidden looks the same; asked again it is found the same.
     """
     hidden = any(s.person is None and s.source_patient is not None for s in found.matches)
-    whole = query.cursor is None and not found.more and query.count > 0 and query.summary != "count"
+    whole = query.cursor is None and not found.more and not query.is_count
     return hidden or (whole and found.total != len(found.matches))
 
 
