@@ -23,7 +23,16 @@ from exchange.pipeline.ledger import Connection, LedgerRecord
 from exchange.pipeline.map import map_chunk
 from exchange.pipeline.safeguard import labelling_digest, outside_references, safeguard_chunk, source_of
 from exchange.pipeline.work import Work
-from exchange.repository import Kept, Key, Relabelled, add_labels, kept_of, known_labels, mark_own_care
+from exchange.repository import (
+    Kept,
+    Key,
+    Relabelled,
+    add_labels,
+    alone_if_needed,
+    kept_of,
+    known_labels,
+    mark_own_care,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ def _sweep_partner(work: Work, partner: Partner, batch: int, progress: Progress)
     _begin(work, partner)
     while True:
         with work.connect() as connection:
-            taken, done = _take_batch(connection, work, partner, batch)
+            taken, done = alone_if_needed(connection, partial(_take_batch, connection, work, partner, batch))
             connection.commit()
         records, relabelled = records + taken, relabelled + done.changed
         withdrawn, entries = withdrawn + done.withdrawn, entries + done.entries

@@ -16,6 +16,7 @@ from exchange.repository.disclosure.care import (
     review_emergency,
 )
 from exchange.repository.disclosure.clock import ClockRunsBackwards, accept_clock, latest_instant
+from exchange.repository.disclosure.directory import alone_if_needed
 from exchange.repository.disclosure.late import (
     Closing,
     LateDisclosure,
@@ -121,6 +122,7 @@ __all__ = [
     "accept_clock",
     "activate",
     "add_labels",
+    "alone_if_needed",
     "ask_partners",
     "bulk_slice",
     "changes_of_persons",

@@ -25,7 +25,7 @@ from exchange.repository.delete import delete
 from exchange.repository.disclosure.arriving import UNKNOWN_PATIENT, hold_arrivals, take_consents
 from exchange.repository.disclosure.births import births_of
 from exchange.repository.disclosure.care import note_referrals
-from exchange.repository.disclosure.directory import hold_directory
+from exchange.repository.disclosure.directory import alone_if_needed, hold_directory
 from exchange.repository.disclosure.follow import pass_labels_on, with_labels_of_others
 from exchange.repository.disclosure.own_care import state_of
 from exchange.repository.disclosure.relationships import note_events
@@ -54,6 +54,16 @@ def publish(
     """
     hold_arrivals(conn, items)
     hold_ruling(conn, context, at)
+    return alone_if_needed(conn, lambda: _published(conn, items, deleted, context, at))
+
+
+def _published(
+    conn: psycopg.Connection,
+    items: Sequence[PublishItem],
+    deleted: Sequence[str],
+    context: Context,
+    at: datetime,
+) -> PublishResult:
     hold_directory(conn, items, context)
     gone = delete(conn, deleted, context, at)
     outcomes: dict[int, ItemOutcome] = {}

@@ -172,6 +172,26 @@ def test_a_code_without_its_system_matches_denials_only():
     assert codes("permit", whole, whole) == (0,)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (("http://loinc.org/", "4548-4"), ("http://loinc.org", "4548-4")),
+        (("urn:oid:2.16.840.1.113883.6.96", "86406008"), ("http://snomed.info/sct", "86406008")),
+        (("http://hl7.org/fhir/sid/icd-10-cm", "F11.20"), ("http://hl7.org/fhir/sid/icd-10-cm", "F1120")),
+        (("https://example.org/Codes", "a1"), ("http://example.org/codes", "A1")),
+        (({}, "F11.20"), ("http://hl7.org/fhir/sid/icd-10-cm", "F1120")),
+    ],
+)
+def test_how_a_system_and_a_code_are_spelt_hides_nothing_from_a_denial(wanted, found):
+    one, other = (
+        {"system": system, "code": code} if system else {"code": code} for system, code in (wanted, found)
+    )
+    resource = {"resourceType": "Condition", "id": "r", "code": {"coding": [other]}}
+    for kind, numbers in (("deny", (0,)), ("permit", ())):
+        prof = chosen(consent(provision={"type": kind, "code": [{"coding": [one]}]}))
+        assert matched(prof, resource) == numbers
+
+
 def test_the_version_of_a_profile_does_not_hide_it():
     url = "http://example.org/StructureDefinition/p"
     resource = {"resourceType": "Condition", "id": "r", "meta": {"profile": [f"{url}|2.0"]}}

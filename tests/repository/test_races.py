@@ -89,24 +89,46 @@ def test_a_label_and_what_refers_to_it_published_beside_each_other(world, second
     assert not sees(world, SHELTER, record)
 
 
-def test_a_label_for_a_place_that_is_stored_waits_for_who_refers_to_it(world, second):
-    """As of a practitioner's role that is labelled by the organization it names: not known beforehand."""
-    patient = world.patient("hospital", "1")
+def _role_of_a_labelled_clinic(world, name):
+    """A practitioner's role that is labelled by the organization it names: not known beforehand."""
     clinic = {
         "resourceType": "Organization",
         "id": resource_id("https://hospital.example/", "Organization", "clinic"),
         "name": "Positive Living",
     }
     world.publish(world.item("hospital", clinic, labels=Labels("R", frozenset({"HIV"}))))
-    role = {
+    return {
         "resourceType": "PractitionerRole",
-        "id": resource_id("https://hospital.example/", "PractitionerRole", "r"),
+        "id": resource_id("https://hospital.example/", "PractitionerRole", name),
         "organization": {"reference": f"Organization/{clinic['id']}"},
     }
+
+
+def test_a_label_for_a_place_that_is_stored_waits_for_who_refers_to_it(world, second):
+    patient = world.patient("hospital", "1")
+    role = _role_of_a_labelled_clinic(world, "r")
     performer = [{"reference": f"PractitionerRole/{role['id']}"}]
     record = world.item("hospital", observation("hospital", patient, "a", performer=performer))
     _beside(world, second, record, world.item("hospital", role))
     assert _labels(world, record) == {"HIV"}
+
+
+def test_two_who_both_learn_of_a_label_for_a_place_do_not_wait_for_each_other(world, second, database):
+    """Neither keeps what the other waits for: the lock on the person, or a share of the directory."""
+    patient = world.patient("hospital", "1")
+    records = [world.item("hospital", observation("hospital", patient, name)) for name in "ab"]
+    roles = [world.item("hospital", _role_of_a_labelled_clinic(world, name)) for name in "rs"]
+    world.conn.commit()
+    with psycopg.connect(database) as third, ThreadPoolExecutor(2) as threads:
+        third.execute("SELECT FROM patient FOR UPDATE")
+        pairs = zip((world, second), roles, records, strict=True)
+        both = [threads.submit(one.publish, role, record) for one, role, record in pairs]
+        for one in (world, second):
+            _wait_until_blocked(third, one.conn.info.backend_pid)
+        third.rollback()
+        found = [outcome.kind for waiting in both for outcome in waiting.result(timeout=30).outcomes]
+    assert found == ["published"] * 4
+    assert [_labels(world, role) for role in roles] == [{"HIV"}, {"HIV"}]
 
 
 @pytest.mark.parametrize("moves", ["1", "2"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from exchange.consent.directives.normal_form import UNRESOLVED, Verdict
@@ -29,6 +30,17 @@ _BASE_OF_RULE: dict[str, Verdict] = {
     "OPTINR": "permit",
     "OPTOUT": "deny",
     "OPTOUTE": "deny",
+}
+
+_ALSO_CALLED = {
+    "urn:oid:2.16.840.1.113883.6.1": "http://loinc.org",
+    "urn:oid:2.16.840.1.113883.6.12": "http://www.ama-assn.org/go/cpt",
+    "urn:oid:2.16.840.1.113883.6.69": "http://hl7.org/fhir/sid/ndc",
+    "urn:oid:2.16.840.1.113883.6.88": "http://www.nlm.nih.gov/research/umls/rxnorm",
+    "urn:oid:2.16.840.1.113883.6.90": "http://hl7.org/fhir/sid/icd-10-cm",
+    "http://hl7.org/fhir/sid/icd-10": "http://hl7.org/fhir/sid/icd-10-cm",
+    "urn:oid:2.16.840.1.113883.6.96": "http://snomed.info/sct",
+    "urn:oid:2.16.840.1.113883.12.292": "http://hl7.org/fhir/sid/cvx",
 }
 
 
@@ -61,3 +73,11 @@ def security_label(coding: dict[str, Any]) -> str:
     if not levels and code in LEVELS:
         return spelled(coding)
     return short(coding, (*_CONFIDENTIALITIES, *ACT_CODES))
+
+
+@lru_cache(maxsize=1 << 14)
+def unspelt(code: str) -> str:
+    """`system|code` the same for every name and spelling of a system that many use."""
+    system, _, value = code.partition("|")
+    system = system.lower().rstrip("/").replace("https://", "http://")
+    return f"{_ALSO_CALLED.get(system, system)}|{value.replace('.', '').upper()}"

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from exchange.consent.clinical_dates import Reading, record_span
 from exchange.consent.dates import Span
+from exchange.consent.directives.codings import unspelt
 from exchange.consent.directives.normal_form import UNRESOLVED, Data, Provision
 from exchange.consent.directives.profiles import Profile
 from exchange.consent.directives.reading import bare_reference
@@ -140,16 +141,18 @@ def _readable_class(name: str) -> bool:
 def _has_code(codes: tuple[str, ...], resource: Resource, denies: bool) -> bool:
     """A permit looks at the record's own codes, a denial also at contained ones and those in extensions.
 
-    A code without its system, here or there, may be that of any: only a denial matches it.
+    A code without its system, here or there, may be that of any: only a denial matches it, and only a denial
+    overlooks how a system is spelt and whether the code has its dot.
     """
-    wanted = set(codes)
     if not denies:
+        wanted = set(codes)
         return any(code in wanted for code in _codes_in(_own(resource)) if not code.startswith("|"))
+    wanted = {unspelt(code) for code in codes}
     nameless = {code.partition("|")[2] for code in wanted if code.startswith("|")}
     bare = {code.partition("|")[2] for code in wanted}
-    return UNRESOLVED in wanted or any(
-        code in wanted or _parts(code)[1] in (bare if code.startswith("|") else nameless)
-        for code in _codes_in(resource)
+    return UNRESOLVED in codes or any(
+        code in wanted or code.partition("|")[2] in (bare if code.startswith("|") else nameless)
+        for code in map(unspelt, _codes_in(resource))
     )
 
 
