@@ -122,8 +122,8 @@ def test_a_draft_that_shuts_somebody_out_is_foretold_with_counts_and_the_rule(st
     path = draft / "policies/10-exchange.yaml"
     path.write_text(path.read_text().replace("    effect: released", "    effect: prohibited", 1))
     found = json.loads(_run("simulate", "--rules", draft, "--json").stdout)
-    (lost,) = found["totals"]
-    assert (lost["gained"], lost["records"], lost["patients"]) == (False, 1, 1)
+    lost = [(t["action"], t["gained"], t["records"], t["patients"]) for t in found["totals"]]
+    assert lost == [("access", False, 1, 1), ("disclose", False, 1, 1)]
     assert {change["participant"] for change in found["changes"]} == {"prairie_clinic"}
     assert {tuple(change["because"]) for change in found["changes"]} == {("own-records",)}
 
@@ -140,7 +140,7 @@ def test_a_draft_of_a_participant_whose_agreement_ends_is_foretold(stored, tmp_p
         )
     )
     result = _run("simulate", "--mappings", drafts)
-    assert "lost: 1 records of 1 patients" in result.stdout
+    assert "lost, asked for: 1 records of 1 patients" in result.stdout
 
 
 def test_the_same_rules_foretell_nothing(stored):
@@ -179,7 +179,10 @@ def test_an_explanation_names_the_rule_with_its_source_and_the_consent_with_its_
         publish(connection, [item], (), opened.context, opened.work.now())
         connection.commit()
     told = _run("explain", f"Patient/{fhir_id}", "--as", "lakeside_hospital", "--for", "TREAT").output
-    assert "whole record: not visible" in told
+    assert "whole record, asked for: not visible" in told
+    asked, sent = told.split("whole record, sent by itself: ")
+    assert "Consent.provision" in asked
+    assert "Consent.provision" not in sent
     assert f"Because of: Consent/{refusal['id']}/_history/3 (Consent.provision)." in told
 
 

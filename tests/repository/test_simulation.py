@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from repository_world import AT, CLINIC, HOSPITAL, SHELTER, observation
 
 from exchange.consent import Context, parse_rules
 from exchange.consent.proof.simulation import changes
+from exchange.model.audit import Giving
 from exchange.model.records import Labels
-from exchange.repository import load_classes, viewers
+from exchange.repository import Lent, load_classes, reader, viewers
 from exchange.repository.disclosure.affected import affected
 from exchange.repository.disclosure.ruling import register_participants
 
@@ -34,6 +36,7 @@ DRAFTS = {
     "clinics need a relationship": "    when: {action: [access], requester: {type: [clinic]}}\n"
     "    effect: relationship\n",
     "HIV is not held": "    when: {action: [collect], record: {label: [HIV]}}\n    effect: prohibited\n",
+    "HIV is not sent": "    when: {action: [disclose], record: {label: [HIV]}}\n    effect: prohibited\n",
     "nothing": "    when: {purpose: [HMARKT]}\n    effect: prohibited\n",
 }
 
@@ -63,8 +66,8 @@ def records(world):
     return people
 
 
-def _seen(world, viewer):
-    with world.as_viewer(viewer) as view:
+def _seen(world, viewer, action):
+    with reader(Lent(world.conn), viewer, AT, action=action) as view:
         rows = view.conn.execute("SELECT DISTINCT type, fhir_id FROM resource").fetchall()
     world.conn.commit()
     return set(rows)
@@ -80,25 +83,36 @@ def _foretold(world, draft):
 @pytest.mark.parametrize("name", [*DRAFTS, "lapsed"])
 def test_what_is_foretold_is_what_comes(world, records, name):
     draft = _lapsed(world.context) if name == "lapsed" else _draft(world.context, DRAFTS[name])
-    asking = {v.participant: v for v in (HOSPITAL, CLINIC, SHELTER)}
-    before = {code: _seen(world, viewer) for code, viewer in asking.items()}
+    asking = [(v, action) for v in (HOSPITAL, CLINIC, SHELTER) for action in get_args(Giving)]
+    before = {way: _seen(world, *way) for way in asking}
     rows, _ = _foretold(world, draft)
     register_participants(world.conn, draft, AT)
     world.conn.commit()
-    for code, viewer in asking.items():
-        after = _seen(world, viewer)
-        gained = sum(r.records for r in rows if r.participant == code and r.gained)
-        lost = sum(r.records for r in rows if r.participant == code and not r.gained)
-        assert (gained, lost) == (len(after - before[code]), len(before[code] - after)), code
+    for viewer, action in asking:
+        after, was = _seen(world, viewer, action), before[viewer, action]
+        mine = [r for r in rows if (r.participant, r.action) == (viewer.participant, action)]
+        gained = sum(r.records for r in mine if r.gained)
+        lost = sum(r.records for r in mine if not r.gained)
+        assert (gained, lost) == (len(after - was), len(was - after)), (viewer.participant, action)
 
 
 def test_a_draft_that_opens_names_the_class_and_counts_people_once(world, records):
     rows, totals = _foretold(world, _draft(world.context, DRAFTS["shelters see all"]))
     labels = {load_classes(world.conn, [row.number])[row.number].labels for row in rows}
     assert ({row.participant for row in rows}, labels) == ({"shelter"}, {("SUD",)})
-    (gained,) = totals
-    assert (gained.gained, gained.recipients) == (True, 1)
-    assert gained.records == sum(row.records for row in rows)
+    assert [(t.action, t.gained, t.recipients) for t in totals] == [
+        ("access", True, 1),
+        ("disclose", True, 1),
+    ]
+    assert [t.records for t in totals] == [
+        sum(row.records for row in rows if row.action == action) for action in ("access", "disclose")
+    ]
+
+
+def test_a_draft_that_changes_only_what_is_sent_says_so(world, records):
+    rows, totals = _foretold(world, _draft(world.context, DRAFTS["HIV is not sent"]))
+    assert {row.action for row in rows} == {"disclose"}
+    assert [(t.action, t.gained) for t in totals] == [("disclose", False)]
 
 
 def test_a_draft_that_changes_nothing_foretells_nothing(world, records):

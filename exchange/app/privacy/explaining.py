@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import get_args
 from uuid import UUID
 
 from exchange.app.opening import Exchange
 from exchange.consent import Context, decide
+from exchange.model.audit import Giving
 from exchange.model.errors import ContentError
 from exchange.model.records import Decision, Viewer
 from exchange.pipeline.ledger import Connection
@@ -18,7 +20,7 @@ from exchange.repository import consents_of, load_classes
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One disclosure class of a record, and what was decided about it.
+    """One disclosure class of a record, and what was decided about giving it in one way.
 
     `consents`: by position in the person's profile, the `Consent/<id>/_history/<version>` that say it.
     """
@@ -28,6 +30,7 @@ class Explained:
     labels: tuple[str, ...]
     confidentiality: str
     rendition: int
+    action: Giving
     decision: Decision
     related: bool
     consents: tuple[tuple[str, ...], ...] = ()
@@ -41,7 +44,7 @@ class Explained:
 def explain_resource(
     exchange: Exchange, connection: Connection, reference: str, viewer: Viewer, at: datetime
 ) -> list[Explained]:
-    """The decision for each rendition of `Type/id`; raises ContentError when there is no such record."""
+    """The decision for each rendition of `Type/id`, asked for and sent; ContentError: no such record."""
     kind, _, fhir_id = reference.partition("/")
     try:
         wanted = UUID(fhir_id)
@@ -56,20 +59,24 @@ def explain_resource(
     if not rows:
         raise ContentError("no such record in the repository", field=reference)
     consents = consents_of(connection, rows[0][1]) if rows[0][1] is not None else ()
-    found = _explain(exchange.context, connection, rows, viewer, at)
+    found = [
+        item
+        for action in get_args(Giving)
+        for item in _explain(exchange.context, connection, rows, viewer, at, action)
+    ]
     return [replace(item, consents=consents) for item in found]
 
 
 def explain_person(
     exchange: Exchange, connection: Connection, person: str, viewer: Viewer, at: datetime
 ) -> list[Explained]:
-    """The decision for every record known of a person."""
+    """The decision for every record known of a person when it is asked for."""
     rows = connection.execute(
         "SELECT r.class, r.patient, r.rendition FROM resource r JOIN patient p USING (patient)"
         " WHERE p.person = %s::uuid AND r.rendition = 0",
         [person],
     ).fetchall()
-    return _explain(exchange.context, connection, rows, viewer, at)
+    return _explain(exchange.context, connection, rows, viewer, at, "access")
 
 
 def _explain(
@@ -78,10 +85,11 @@ def _explain(
     rows: Iterable[tuple[int, int | None, int]],
     viewer: Viewer,
     at: datetime,
+    action: Giving,
 ) -> list[Explained]:
     rows = list(rows)
     classes = load_classes(connection, {number for number, _, _ in rows})
-    decisions = {number: decide(found, viewer, context, at) for number, found in classes.items()}
+    decisions = {number: decide(found, viewer, context, at, action) for number, found in classes.items()}
     related = {
         row[0]
         for row in connection.execute(
@@ -97,6 +105,7 @@ def _explain(
             labels=classes[number].labels,
             confidentiality=classes[number].confidentiality,
             rendition=rendition,
+            action=action,
             decision=decisions[number],
             related=patient in related,
         )

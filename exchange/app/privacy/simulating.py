@@ -9,6 +9,7 @@ from exchange.app.opening import Exchange
 from exchange.consent import Context, DisclosureClass, parse_rules, participant
 from exchange.consent.proof.simulation import Change, changes
 from exchange.content import load_partners
+from exchange.model.audit import Giving
 from exchange.model.records import Files
 from exchange.repository import load_classes, viewers
 from exchange.repository.disclosure.affected import Affected, Total, affected
@@ -24,7 +25,7 @@ class Simulated:
     affected: list[Affected]
     totals: list[Total]
     classes: Mapping[int, DisclosureClass]
-    because: Mapping[tuple[int, str, str, str], tuple[str, ...]]
+    because: Mapping[tuple[int, str, str, str, Giving], tuple[str, ...]]
     looked_at: int
     labels_differ: bool
 
@@ -50,7 +51,7 @@ def simulate(exchange: Exchange, rules: Files | None, mappings: Files | None) ->
         totals=totals,
         classes={number: classes[number] for number in touched},
         because={
-            (c.number, c.viewer.participant, c.viewer.role, c.viewer.purpose): c.because
+            (c.number, c.viewer.participant, c.viewer.role, c.viewer.purpose, c.action): c.because
             for c in found
             if c.number in touched
         },

@@ -10,7 +10,7 @@ import typer
 from exchange.app import find_partner
 from exchange.app.privacy.explaining import explain_resource
 from exchange.cli.common import JsonOption, console, exchange, print_json
-from exchange.consent.proof.words import answer_words
+from exchange.consent.proof.words import GIVING_WORDS, answer_words
 from exchange.model.records import Viewer
 
 app = typer.Typer()
@@ -24,7 +24,10 @@ def explain(
     role: Annotated[str, typer.Option(help="Role it asks under.")] = "organization",
     json: JsonOption = False,
 ) -> None:
-    """Say whether a participant sees a record now, and which rules, consents and labels decide it.
+    """Say whether a participant gets a record now, and which rules, consents and labels decide it.
+
+    For when it asks (action `access`) and for what is sent to it (`disclose`), as a person may allow one
+    and not the other.
 
     Example: [bold]exchange consent explain Condition/… --as north_shelter --for COC[/bold]
     """
@@ -38,7 +41,8 @@ def explain(
         return
     for item in found:
         name = "whole record" if item.rendition == 0 else "redacted rendition"
-        console.print(f"{name}: {'visible' if item.visible else 'not visible'}", style="bold")
+        seen = "visible" if item.visible else "not visible"
+        console.print(f"{name}, {GIVING_WORDS[item.action]}: {seen}", style="bold")
         labels = ", ".join(item.labels) or "none"
         _say(f"  It comes from {item.source}; labels: {labels}; confidentiality {item.confidentiality}.")
         named = tuple(", ".join(names) for names in item.consents)

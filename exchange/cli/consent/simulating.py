@@ -11,6 +11,7 @@ from exchange.app.privacy.rulesets import read_rules
 from exchange.app.privacy.simulating import Simulated
 from exchange.app.privacy.simulating import simulate as compare
 from exchange.cli.common import JsonOption, console, exchange, print_json, table
+from exchange.consent.proof.words import GIVING_WORDS
 from exchange.content import read_tree
 from exchange.model.errors import ContentError
 
@@ -40,7 +41,7 @@ def simulate(
     for total in found.totals:
         what = "gained" if total.gained else "lost"
         console.print(
-            f"{what}: {total.records:,} records of {total.patients:,} patients,"
+            f"{what}, {GIVING_WORDS[total.action]}: {total.records:,} records of {total.patients:,} patients,"
             f" by {total.recipients:,} recipients",
             highlight=False,
         )
@@ -57,10 +58,11 @@ def _table(found: Simulated) -> None:
     for row in found.affected:
         cls = found.classes[row.number]
         labels = ", ".join(cls.labels) or "none"
-        because = ", ".join(found.because[row.number, row.participant, row.role, row.purpose])
+        because = ", ".join(found.because[row.number, row.participant, row.role, row.purpose, row.action])
         rows.append(
             [
                 "gains" if row.gained else "loses",
+                GIVING_WORDS[row.action],
                 f"{row.participant} {row.purpose}",
                 cls.type,
                 cls.source,
@@ -70,7 +72,7 @@ def _table(found: Simulated) -> None:
                 because,
             ]
         )
-    columns = ["", "recipient", "type", "source", "labels", "records", "patients", "because"]
+    columns = ["", "when", "recipient", "type", "source", "labels", "records", "patients", "because"]
     table("By class of records", columns, rows)
 
 
@@ -86,7 +88,7 @@ def _plain(found: Simulated) -> dict[str, object]:
                 "type": found.classes[row.number].type,
                 "labels": found.classes[row.number].labels,
                 "confidentiality": found.classes[row.number].confidentiality,
-                "because": found.because[row.number, row.participant, row.role, row.purpose],
+                "because": found.because[row.number, row.participant, row.role, row.purpose, row.action],
             }
             for row in found.affected
         ],

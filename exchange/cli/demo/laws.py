@@ -123,7 +123,9 @@ def _waits_for_link(exchange: Exchange, expected: Expected) -> bool:
         reference = f"{expected.type}/{expected.fhir_id}"
         found = explain_resource(exchange, connection, reference, expected.viewer, exchange.work.now())
     return any(
-        i.decision.effect == "permit" and i.decision.needs_relationship and not i.related for i in found
+        i.decision.effect == "permit" and i.decision.needs_relationship and not i.related
+        for i in found
+        if i.action == "access"
     )
 
 

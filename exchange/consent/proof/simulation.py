@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from itertools import product
+from typing import Literal, get_args
 
 from exchange.consent.classes import Context, DisclosureClass
 from exchange.consent.decision import decide
 from exchange.consent.standing import REPOSITORY
+from exchange.model.audit import Giving
 from exchange.model.records import Decision, Viewer
 
 Reach = Literal["nobody", "related", "everybody"]
@@ -20,10 +22,11 @@ Whose = Literal["related", "unrelated", "everybody"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A viewer gains or loses `whose` records of a class, because of `because`."""
+    """A viewer gains or loses `whose` records of a class in one way, because of `because`."""
 
     number: int
     viewer: Viewer
+    action: Giving
     gained: bool
     whose: Whose
     because: tuple[str, ...]
@@ -36,26 +39,31 @@ def changes(
     after: Context,
     at: datetime,
 ) -> Iterator[Change]:
-    """Every change of what a viewer sees at `at`; what the repository may not hold is seen by nobody."""
+    """Every change of what a viewer may ask for, and of what may be sent to him, at `at`.
+
+    What the repository may not hold nobody gets.
+    """
     asking = list(viewers)
     for number, cls in classes.items():
-        held_before, held_after = (_reach(cls, REPOSITORY, c, at)[0] != "nobody" for c in (before, after))
-        for viewer in asking:
-            was, _ = _reach(cls, viewer, before, at) if held_before else ("nobody", None)
-            becomes, answer = _reach(cls, viewer, after, at) if held_after else ("nobody", None)
+        held_before, held_after = (
+            _reach(cls, REPOSITORY, c, at, "collect")[0] != "nobody" for c in (before, after)
+        )
+        for viewer, action in product(asking, get_args(Giving)):
+            was, _ = _reach(cls, viewer, before, at, action) if held_before else ("nobody", None)
+            becomes, answer = _reach(cls, viewer, after, at, action) if held_after else ("nobody", None)
             if was != becomes:
                 because = answer.because if answer else ("may not be held",)
                 gained = _OPEN[becomes] > _OPEN[was]
-                yield Change(number, viewer, gained, _between(was, becomes), because)
+                yield Change(number, viewer, action, gained, _between(was, becomes), because)
 
 
 _OPEN: Mapping[Reach, int] = {"nobody": 0, "related": 1, "everybody": 2}
 
 
 def _reach(
-    cls: DisclosureClass, viewer: Viewer, context: Context, at: datetime
+    cls: DisclosureClass, viewer: Viewer, context: Context, at: datetime, action: str
 ) -> tuple[Reach, Decision | None]:
-    answer = decide(cls, viewer, context, at)
+    answer = decide(cls, viewer, context, at, action)
     if answer.effect == "deny":
         return "nobody", answer
     return ("related" if answer.needs_relationship else "everybody"), answer

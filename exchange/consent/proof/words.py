@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from exchange.consent.classes import DisclosureClass
 from exchange.consent.participants import Participant
@@ -10,6 +10,7 @@ from exchange.consent.proof.prover import Counterexample
 from exchange.consent.proof.space import REPOSITORY_CODE
 from exchange.consent.proof.stored import Breach
 from exchange.consent.rules.ruleset import Rules
+from exchange.model.audit import Giving
 from exchange.model.records import Decision
 
 
@@ -44,6 +45,10 @@ def participant_words(who: Participant) -> str:
     ]
     article = "an" if who.type[0] in "aeiou" else "a"
     return f"{article} {who.type} ({', '.join(facts)})"
+
+
+GIVING_WORDS: Mapping[Giving, str] = {"access": "asked for", "disclose": "sent by itself"}
+"""How somebody gets a record, in words: an answer to a question, or something sent to him or in a file."""
 
 
 def answer_words(answer: Decision, rules: Rules, consents: tuple[str, ...]) -> tuple[str, ...]:
