@@ -1,4 +1,4 @@
-"""A code list is corrected: the sweep closes what the API showed, and the worklist names who had received it."""
+"""A code list is corrected: the sweep closes what the API showed, the worklist names who had received it."""
 
 from __future__ import annotations
 
