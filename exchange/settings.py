@@ -26,6 +26,8 @@ VARIABLES: Mapping[str, str] = {
     " (default: none)",
     "EXCHANGE_ACTIVATION": "`officers`: the rules two privacy officers signed are in force (production);"
     " `demo`: those of consent/ as they lie there (default: demo)",
+    "EXCHANGE_AUDIT_YEARS": "years after which records of the audit log go that nobody holds, 6 at least"
+    " (default: none ever goes)",
     "EXCHANGE_OPENID_ISSUER": "issuer of OpenID Connect whose people may sign in to the console"
     " (default: local accounts only); EXCHANGE_OPENID_CLIENT and EXCHANGE_OPENID_SECRET are our client there",
     "EXCHANGE_AIRFLOW_URL": "where Airflow's pages are, for links from the console (default: no links)",
@@ -51,6 +53,7 @@ class Settings:
     activation: str = "demo"
     exports: str = ""
     origins: tuple[str, ...] = ()
+    audit_years: int | None = None
 
 
 def content_home(start: Path) -> Path:
@@ -86,6 +89,7 @@ def load_settings(environment: Mapping[str, str] = os.environ, start: Path | Non
         base_url=(environment.get("EXCHANGE_BASE_URL") or "http://127.0.0.1:8765").rstrip("/"),
         environment_file=path("EXCHANGE_ENVIRONMENT", "environment.json"),
         activation=_activation(environment.get("EXCHANGE_ACTIVATION") or "demo"),
+        audit_years=_audit_years(environment.get("EXCHANGE_AUDIT_YEARS", "")),
     )
 
 
@@ -97,6 +101,15 @@ def _origins(text: str) -> tuple[str, ...]:
         if scheme not in ("http", "https") or not host or any(c in host for c in "/*?#@"):
             raise ContentError("must be https://host[:port]", field="EXCHANGE_ORIGINS")
     return found
+
+
+def _audit_years(text: str) -> int | None:
+    """45 CFR 164.316(b)(2)(i) and 164.528(a)(1) ask for six."""
+    if not text:
+        return None
+    if not text.isdecimal() or not 6 <= int(text) <= 100:
+        raise ContentError("must be a whole number of years from 6 on", field="EXCHANGE_AUDIT_YEARS")
+    return int(text)
 
 
 def _activation(named: str) -> str:

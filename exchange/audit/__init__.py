@@ -17,6 +17,7 @@ from exchange.audit.officers import decide_once, officer_entries
 from exchange.audit.parts import Circumstances, Requester
 from exchange.audit.people import sign_in_entry, view_entries
 from exchange.audit.proof import Finding, verify
+from exchange.audit.pruning import prune
 from exchange.audit.stewardship import steward_entries
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "officer_entries",
     "prove",
     "proves",
+    "prune",
     "query_entries",
     "read_entry",
     "seal",

@@ -11,8 +11,9 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row
 
-from exchange.audit.chain import SEAL_COLUMNS, Seal, hashes_between, statement
+from exchange.audit.chain import SEAL_COLUMNS, Seal, statement
 from exchange.audit.merkle import leads_to, path
+from exchange.audit.tombstones import leaves_of
 from exchange.crypto.sign import verify as signed_by
 from exchange.model.errors import ContentError
 
@@ -26,7 +27,7 @@ def prove(conn: psycopg.Connection, sequence: int) -> dict[str, Any]:
         (sequence,),
     ).fetchone()
     if row is None:
-        raise ContentError("the log has no record of that number", field=str(sequence))
+        raise ContentError(_why_not(conn, sequence), field=str(sequence))
     with conn.cursor(row_factory=class_row(Seal)) as cursor:
         seal = cursor.execute(
             f"SELECT {SEAL_COLUMNS} FROM audit_seal WHERE first <= %(n)s AND sequence >= %(n)s"
@@ -35,7 +36,7 @@ def prove(conn: psycopg.Connection, sequence: int) -> dict[str, Any]:
         ).fetchone()
     if seal is None or seal.first is None or seal.root is None:
         raise ContentError("no seal with a tree is over it yet; seal first: exchange audit seal")
-    hashes = hashes_between(conn, seal.first, seal.sequence)
+    hashes = leaves_of(conn, seal.first, seal.sequence)
     return {
         "record": {"sequence": sequence, **dict(zip(_PARTS, row[:4], strict=True))},
         "previous": row[4].hex(),
@@ -49,6 +50,15 @@ def prove(conn: psycopg.Connection, sequence: int) -> dict[str, Any]:
             "signature": seal.signature.hex(),
         },
     }
+
+
+def _why_not(conn: psycopg.Connection, sequence: int) -> str:
+    row = conn.execute(
+        "SELECT max(pruned) FROM audit_tombstone WHERE %s BETWEEN first AND last", (sequence,)
+    ).fetchone()
+    if row is None or row[0] is None:
+        return "the log has no record of that number"
+    return f"its time was over on {row[0]:%Y-%m-%d}; proofs made before can be checked as ever"
 
 
 def proves(proof: Mapping[str, Any], public_key: str) -> str | None:

@@ -19,6 +19,7 @@ Act = Literal[
     "recall.closed",
     "log.read",
     "log.exported",
+    "log.pruned",
     "hold.set",
     "hold.lifted",
     "watch.decided",
@@ -33,11 +34,14 @@ _TYPES = {
     "recall.closed": {"system": _LIFECYCLE, "code": "destroy"},
     "log.read": _LOG_USED,
     "log.exported": _LOG_USED,
+    "log.pruned": {"system": _LIFECYCLE, "code": "destroy"},
     "hold.set": {"system": _LIFECYCLE, "code": "hold"},
     "hold.lifted": {"system": _LIFECYCLE, "code": "unhold"},
     "watch.decided": {"system": _LIFECYCLE, "code": "verify"},
     "rules.signed": {"system": _LIFECYCLE, "code": "attest"},
 }
+
+_ACTIONS = {"log.read": "R", "log.exported": "R", "log.pruned": "D"}
 
 
 def decide_once(
@@ -57,7 +61,7 @@ def officer_entries(
     event: dict[str, object] = {
         "resourceType": "AuditEvent",
         "type": _TYPES[act],
-        "action": "R" if act.startswith("log.") else "U",
+        "action": _ACTIONS.get(act, "U"),
         "recorded": at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "outcome": "0",
         **({"outcomeDesc": reason} if reason else {}),

@@ -21,6 +21,7 @@ from exchange.audit.chain import (
     statement,
 )
 from exchange.audit.merkle import root
+from exchange.audit.tombstones import Pruned, flaw, read_tombstones
 from exchange.crypto.sign import verify as signed_by
 
 # Broken records compared with one another to tell moved from changed ones.
@@ -66,15 +67,30 @@ def verify(conn: psycopg.Connection, public_key: str, anchor: Path | None = None
     """
     with conn.transaction():
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        anchored = read_anchor(anchor) if anchor else None
+        pruned, findings = _believed(conn, public_key, anchored or ())
         broken: list[_Row] = []
-        findings = list(_walk(conn, broken))
+        findings += _walk(conn, broken, pruned)
         findings += _name(broken)
-        named = bool(findings)
-        findings += _check_seals(conn, public_key, read_anchor(anchor) if anchor else None, named)
+        findings += _check_seals(conn, public_key, anchored, pruned, bool(findings))
     return sorted(_merged(findings), key=lambda finding: (finding.sequence, finding.kind))
 
 
-def _walk(conn: psycopg.Connection, broken: list[_Row]) -> Iterator[Finding]:
+def _believed(
+    conn: psycopg.Connection, public_key: str, anchored: Sequence[Seal]
+) -> tuple[Pruned, list[Finding]]:
+    """The tombstones that account for what is not there, and what is wrong with the others."""
+    seals = [
+        seal
+        for seal in {*read_seals(conn), *anchored}
+        if signed_by(statement(seal), seal.signature, public_key)
+    ]
+    flaws = [(stone, flaw(stone, seals, public_key)) for stone in read_tombstones(conn)]
+    found = [Finding("seal", stone.first, stone.last, said) for stone, said in flaws if said]
+    return Pruned([s for s, said in flaws if not said], {s.sequence: s.hash for s in seals}), found
+
+
+def _walk(conn: psycopg.Connection, broken: list[_Row], pruned: Pruned) -> Iterator[Finding]:
     """Gaps, strangers and changes a successor shows; records not fitting their own hash go to `broken`."""
     end = _End(0, GENESIS)
     trusted = True
@@ -84,12 +100,19 @@ def _walk(conn: psycopg.Connection, broken: list[_Row]) -> Iterator[Finding]:
         if row.sequence < 1:
             yield Finding("inserted", row.sequence, row.sequence, "records are numbered from 1")
             continue
+        if pruned.lacks(row.sequence):
+            yield Finding("inserted", row.sequence, row.sequence, "it was removed when its time was over")
+            continue
         if row.sequence > end.sequence + 1:
-            yield Finding("removed", end.sequence + 1, row.sequence - 1, "the numbers are missing")
-        elif fits and trusted and row.previous != end.hash:
-            yield Finding(
-                "changed", end.sequence or 1, end.sequence or 1, "its successor holds another hash of it"
-            )
+            for first, last in pruned.missing(end.sequence + 1, row.sequence - 1):
+                yield Finding("removed", first, last, "the numbers are missing")
+            before = pruned.hash_at(row.sequence - 1)
+            end, trusted = _End(row.sequence - 1, before or GENESIS), before is not None
+        if fits and trusted and row.previous != end.hash:
+            named = row.sequence if pruned.lacks(end.sequence) else end.sequence or 1
+            yield Finding("changed", named, named, "its neighbour holds another hash of it")
+        elif fits and (pruned.hash_at(row.sequence) or row.hash) != row.hash:
+            yield Finding("changed", row.sequence, row.sequence, "its tombstone holds another hash of it")
         if not fits:
             broken.append(row if len(broken) < _COMPARED else replace(row, body=""))
         end, trusted = _End(row.sequence, row.hash), fits
@@ -142,7 +165,11 @@ def _written_at(row: _Row, places: Sequence[_Row]) -> int | None:
 
 
 def _check_seals(
-    conn: psycopg.Connection, public_key: str, anchored: Sequence[Seal] | None, named: bool
+    conn: psycopg.Connection,
+    public_key: str,
+    anchored: Sequence[Seal] | None,
+    pruned: Pruned,
+    named: bool,
 ) -> Iterator[Finding]:
     """`named`: the chain itself tells which records are not as they were; a tree would only say it again."""
     stored = read_seals(conn)
@@ -157,7 +184,7 @@ def _check_seals(
         if not signed_by(statement(seal), seal.signature, public_key):
             yield Finding("seal", seal.sequence, seal.sequence, "the signature of the seal is not ours")
             continue
-        found = _hash_at(conn, seal.sequence)
+        found = pruned.hash_at(seal.sequence) or _hash_at(conn, seal.sequence)
         if found is None:
             yield Finding(
                 "removed",
@@ -169,7 +196,7 @@ def _check_seals(
         if found != seal.hash:
             yield Finding("rewritten", fitted + 1, seal.sequence, "the seal was made over another chain")
             return
-        if named or seal.first is None:
+        if named or seal.first is None or pruned.over(seal.sequence):  # a tombstone's root was checked
             fitted = seal.sequence
             continue
         if root(hashes_between(conn, seal.first, seal.sequence)) != seal.root:

@@ -9,12 +9,13 @@ from typing import Annotated
 
 import typer
 
+from exchange.app.privacy.auditing import look_at_new_answers
 from exchange.app.privacy.holding import holds, lift_hold, set_hold
 from exchange.audit import append, officer_entries, siem
 from exchange.audit.watch import Decision, decide_unusual, look, unusual
 from exchange.cli.audit import Reader, reader_of
 from exchange.cli.common import JsonOption, console, exchange, print_json, table
-from exchange.delivery.answers import left_out, look_at_answers
+from exchange.delivery.answers import left_out
 from exchange.model.errors import ContentError
 
 app = typer.Typer()
@@ -28,9 +29,8 @@ def withheld(
 ) -> None:
     """What answers of the API left out, each with its exception of 45 CFR 171; looks at new answers first."""
     opened = exchange()
+    look_at_new_answers(opened)
     with opened.work.connect() as connection:
-        while look_at_answers(connection, opened.context, opened.work.now()):
-            connection.commit()
         found = left_out(connection, partner)
         act = officer_entries("log.read", reader_of(who), "what answers left out", [], opened.work.now())
         append(connection, act)
@@ -130,7 +130,7 @@ def hold(
     patient: Annotated[str | None, typer.Option(help="Id of any Patient (default: everything).")] = None,
     officer: Reader = "",
 ) -> None:
-    """Keep raw records past their retention, for a court or an investigation."""
+    """Keep raw records and those of the log past their retention, for a court or an investigation."""
     number = set_hold(exchange(), patient, reason, reader_of(officer))
     console.print(f"hold {number}", highlight=False)
 

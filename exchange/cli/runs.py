@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from exchange.app import Exchange, balance, begin_run, find_partner, withheld_of
+from exchange.app.privacy.auditing import look_at_new_answers, prune_audit_log
 from exchange.cli.common import JsonOption, console, exchange, print_json, step_progress, table
 from exchange.pipeline import ledger, upkeep
 from exchange.pipeline.balance import OUTCOMES, Balance, balance_of
@@ -109,4 +110,7 @@ def upkeep_command() -> None:
     console.print(f"decided {classes:,} disclosure classes again")
     console.print(f"labelled {sum(done.relabelled for done in swept):,} rows again")
     console.print(f"readmitted {sum(readmitted.values()):,} records that were withheld")
+    looked, gone = look_at_new_answers(opened), prune_audit_log(opened)
     console.print(f"removed {sum(expired.values()):,} landing files past their retention")
+    console.print(f"looked at {looked:,} answers for what they left out")
+    console.print(f"removed {gone:,} records of the audit log past their retention")

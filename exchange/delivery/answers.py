@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,6 +34,7 @@ class Answered:
     """One request: who asked, in which way it was answered, of which type, about whom by any id of theirs."""
 
     sequence: int
+    at: datetime
     viewer: Viewer
     kind: str
     type: str | None
@@ -55,7 +56,7 @@ class LeftOut:
     records: int
 
 
-def look_at_answers(conn: psycopg.Connection, context: Context, at: datetime) -> int:
+def look_at_answers(conn: psycopg.Connection, context_at: Callable[[datetime], Context], at: datetime) -> int:
     """Looks at answers that were not looked at yet, some thousands at most; how many. The caller commits."""
     row = conn.execute("SELECT sequence FROM answer_looked FOR UPDATE").fetchone()
     rows = conn.execute(
@@ -65,7 +66,8 @@ def look_at_answers(conn: psycopg.Connection, context: Context, at: datetime) ->
         (row[0] if row else 0, list(ASKED), _MOST),
     ).fetchall()
     for one in rows:
-        _note(conn, _answered(*one), context, at)
+        answered = _answered(*one)
+        _note(conn, answered, context_at(answered.at), at)
     if rows:
         conn.execute(
             "INSERT INTO answer_looked (sequence) VALUES (%s)"
@@ -99,7 +101,13 @@ def _answered(sequence: int, kind: str, participant: str, patient: str | None, e
     record = UUID(target[2]) if kind == "denied" and target and target[2] and not target[3] else None
     kind_asked = None if whole or target is None else target[1]
     return Answered(
-        sequence, Viewer(participant, role, purpose), kind, kind_asked, record, tuple(sorted(ids))
+        sequence,
+        datetime.fromisoformat(event["recorded"]),
+        Viewer(participant, role, purpose),
+        kind,
+        kind_asked,
+        record,
+        tuple(sorted(ids)),
     )
 
 
@@ -128,10 +136,10 @@ def _note(conn: psycopg.Connection, one: Answered, context: Context, at: datetim
             found[kept.category, kept.because, kept.exception] += records
     with conn.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO answer_withheld (sequence, category, because, exception, records, looked)"
-            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            "INSERT INTO answer_withheld (sequence, category, because, exception, records, looked, rules)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
             [
-                (one.sequence, category, list(because), exception, records, at)
+                (one.sequence, category, list(because), exception, records, at, context.rules.digest)
                 for (category, because, exception), records in found.items()
             ],
         )

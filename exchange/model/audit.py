@@ -20,6 +20,7 @@ Kind = Literal[
     "recall.closed",
     "log.read",
     "log.exported",
+    "log.pruned",
     "hold.set",
     "hold.lifted",
     "watch.decided",

@@ -70,7 +70,7 @@ def _time(description: str) -> Param:
 
 
 def upkeep_dag() -> DAG:
-    """Every hour: consents that begin or end, late labels, re-admission, retention, seal."""
+    """Every hour: consents that begin or end, late labels, re-admission, retention, answers, seal."""
     with DAG(
         dag_id="upkeep",
         description="Consents that begin or end, late labels, withheld records, retention, the audit seal",
@@ -91,6 +91,8 @@ def upkeep_dag() -> DAG:
             >> tasks.readmit()
             >> tasks.expire()
             >> tasks.watch_access()
+            >> tasks.look_at_answers()
+            >> tasks.prune_audit()
             >> tasks.seal_audit()
         )
     return dag

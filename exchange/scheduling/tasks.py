@@ -167,6 +167,28 @@ def watch_access() -> int:
 
 @task
 @discreetly
+def look_at_answers() -> int:
+    """Notes what answers of the API left out and under which exception; returns the answers looked at."""
+    from exchange.app import open_exchange
+    from exchange.app.privacy.auditing import look_at_new_answers
+    from exchange.settings import load_settings
+
+    return look_at_new_answers(open_exchange(load_settings()))
+
+
+@task
+@discreetly
+def prune_audit() -> int:
+    """Lets records of the log go whose time is over and that nobody holds; returns how many."""
+    from exchange.app import open_exchange
+    from exchange.app.privacy.auditing import prune_audit_log
+    from exchange.settings import load_settings
+
+    return prune_audit_log(open_exchange(load_settings()))
+
+
+@task
+@discreetly
 def seal_audit() -> int:
     """Signs the head of the audit chain; returns the number of events under it."""
     from exchange.app import open_exchange

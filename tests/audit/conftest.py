@@ -64,7 +64,10 @@ def database(module_database):
     """Emptied for each test: making a new one would take most of the time."""
     with psycopg.connect(module_database, autocommit=True) as conn:
         conn.execute("SET session_replication_role = replica")
-        conn.execute("TRUNCATE audit_event, audit_seal, access_watch, relationship, patient CASCADE")
+        conn.execute(
+            "TRUNCATE audit_event, audit_seal, audit_tombstone, legal_hold, access_watch, relationship,"
+            " patient CASCADE"
+        )
         conn.execute("UPDATE audit_head SET sequence = 0, hash = decode(repeat('00', 32), 'hex')")
     return module_database
 

@@ -37,7 +37,7 @@ def asked(world):
             else [denied_entry(who, how, request, "404 not-found", serious=False)]
         )
         append(world.conn, entries)
-        look_at_answers(world.conn, world.context, world.now)
+        look_at_answers(world.conn, lambda _: world.context, world.now)
         world.conn.commit()
         return [(one.category, one.exception, one.records) for one in left_out(world.conn)]
 
@@ -79,11 +79,27 @@ def test_what_the_person_denied_is_his_request(asked, person, world):
 
 def test_each_answer_is_looked_at_once(asked, person, world):
     asked(f"GET /fhir/Observation?patient={person['id']}", about=person["id"])
-    assert look_at_answers(world.conn, world.context, world.now) == 0
+    assert look_at_answers(world.conn, lambda _: world.context, world.now) == 0
     again = replace(WHO, participant="hospital")
     assert asked(f"GET /fhir/Observation?patient={person['id']}", about=person["id"], who=again) == [
         ("law", "171.202(b)", 1)
     ], "to its source nothing was left out"
+
+
+def test_it_is_decided_by_the_rules_of_the_time_of_the_answer(asked, person, world):
+    given = world.now
+    asked(f"GET /fhir/Patient/{person['id']}/$everything", about=person["id"], operation=True)
+    world.conn.execute("TRUNCATE answer_withheld, answer_looked")
+    world.later(days=3)
+    times = []
+
+    def rules_of(at):
+        times.append(at)
+        return world.context
+
+    assert look_at_answers(world.conn, rules_of, world.now) == 1
+    assert times == [given]
+    assert world.ask("SELECT rules FROM answer_withheld") == [world.context.rules.digest]
 
 
 def test_the_role_of_the_api_reads_nothing_of_it(world):

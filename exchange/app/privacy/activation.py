@@ -34,11 +34,12 @@ def officers_record(settings: Settings) -> Iterator[tuple[Connection, str]]:
 
 def standing(connection: Connection, signing_key: str) -> Standing:
     """What the officers' acts add up to; raises DecisionFailed when they were altered."""
-    acts = _acts(connection, signing_key)
+    acts = recorded_acts(connection, signing_key)
     return fold(acts)
 
 
-def _acts(connection: Connection, signing_key: str) -> list[Act]:
+def recorded_acts(connection: Connection, signing_key: str) -> list[Act]:
+    """Every act, oldest first; raises DecisionFailed when one was altered or is missing."""
     rows = connection.execute(
         "SELECT number, seal, kind, subject, key, officer, at, signature FROM officer_act ORDER BY number"
     ).fetchall()
@@ -63,7 +64,7 @@ def append(connection: Connection, signing_key: str, act: Act, private_key: str)
     Raises DecisionFailed, and writes nothing, when the act may not stand.
     """
     connection.execute("LOCK TABLE officer_act IN SHARE ROW EXCLUSIVE MODE")
-    acts = _acts(connection, signing_key)
+    acts = recorded_acts(connection, signing_key)
     signed = replace(act, signature=sign(statement(act, fold(acts).head), private_key))
     after = fold([*acts, signed])
     connection.execute(
@@ -97,13 +98,18 @@ def active_rules(connection: Connection, signing_key: str) -> Rules:
         raise DecisionFailed(
             "no rules are in force: two privacy officers must sign them with `exchange consent activate`"
         )
+    return stored_rules(connection, digest)
+
+
+def stored_rules(connection: Connection, digest: str) -> Rules:
+    """The rules of that digest; raises DecisionFailed when they are missing or were altered."""
     row = connection.execute("SELECT files FROM ruleset WHERE digest = %s", [digest]).fetchone()
     if row is None:
-        raise DecisionFailed(f"the files of the ruleset in force ({digest[:12]}) are missing")
+        raise DecisionFailed(f"the files of the ruleset {digest[:12]} are missing")
     try:
         rules = parse_rules(row[0])
     except ContentError as error:
-        raise DecisionFailed(f"the ruleset in force ({digest[:12]}) cannot be read: {error}") from None
+        raise DecisionFailed(f"the ruleset {digest[:12]} cannot be read: {error}") from None
     if rules.digest != digest:
-        raise DecisionFailed(f"the files of the ruleset in force ({digest[:12]}) were altered")
+        raise DecisionFailed(f"the files of the ruleset {digest[:12]} were altered")
     return rules

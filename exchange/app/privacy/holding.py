@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from exchange.app.opening import Exchange
 from exchange.audit import append, officer_entries
 from exchange.model.errors import Conflict, ContentError
+from exchange.pipeline.ledger import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,17 @@ def holds(exchange: Exchange, lifted: bool = False) -> list[Hold]:
 
 
 def set_hold(exchange: Exchange, patient: str | None, reason: str, officer: str) -> int:
-    """From now on no raw record of the person's partners, or none at all, is forgotten."""
+    """From now on no raw record of the person's partners and no record of the log about him goes.
+
+    Without a person: none at all. Raises ContentError when nobody is known by that id: a hold of nothing
+    would be believed to hold.
+    """
     if not reason.strip():
         raise ContentError("say why", field="--reason")
     at = exchange.work.now()
     with exchange.work.connect() as connection:
+        if patient is not None and not _is_known(connection, patient):
+            raise ContentError("no such Patient", field="--patient")
         row = connection.execute(
             "INSERT INTO legal_hold (patient, reason, since, set_by) VALUES (%s, %s, %s, %s) RETURNING hold",
             (patient, reason, at, officer),
@@ -50,6 +57,13 @@ def set_hold(exchange: Exchange, patient: str | None, reason: str, officer: str)
         append(connection, officer_entries("hold.set", officer, reason, [patient] if patient else [], at))
         connection.commit()
     return int(row[0]) if row else 0
+
+
+def _is_known(connection: Connection, patient: str) -> bool:
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM patient WHERE %(p)s IN (fhir_id::text, golden_id::text))", {"p": patient}
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def lift_hold(exchange: Exchange, hold: int, reason: str, officer: str) -> None:
