@@ -119,12 +119,19 @@ def unauthorized(text: str, error: str = "invalid_token") -> Refusal:
 
 def is_standing(conn: psycopg.Connection, access: Access) -> bool:
     """Whether the token was not revoked and its client not disabled, as of this transaction."""
-    found = conn.execute(
-        "SELECT EXISTS (SELECT FROM client WHERE client_id = %s AND participant = %s AND disabled IS NULL)"
-        " AND NOT EXISTS (SELECT FROM revoked_token WHERE jti = %s)",
-        (access.client_id, access.viewer.participant, access.jti),
-    ).fetchone()
+    found = conn.execute(f"SELECT {STANDING}", standing(access)).fetchone()
     return bool(found and found[0])
+
+
+STANDING = (
+    "(EXISTS (SELECT FROM client WHERE client_id = %(client)s AND participant = %(participant)s"
+    " AND disabled IS NULL) AND NOT EXISTS (SELECT FROM revoked_token WHERE jti = %(jti)s))"
+)
+"""SQL of the same, with the arguments of `standing`."""
+
+
+def standing(access: Access) -> dict[str, str]:
+    return {"client": access.client_id, "participant": access.viewer.participant, "jti": access.jti}
 
 
 def may_ask(partner: Partner | None, viewer: Viewer, at: datetime) -> bool:

@@ -135,6 +135,8 @@ def _failure(error: Exception, endpoint: str, request_id: str) -> Refusal:
         return Refusal(400, "incomplete", "the request ended early")
     if isinstance(error, (BadSearch, CursorRefused)):
         return Refusal(400, error.issue_code, str(error))
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return Refusal(400, "too-costly", "this takes too long to answer; ask for less at once")
     _log.error("%s failed: %s, request %s", endpoint, type(error).__name__, request_id)
     if isinstance(error, (psycopg.OperationalError, PoolTimeout)):
         return Refusal(503, "transient", "try again later", {"Retry-After": "5"})

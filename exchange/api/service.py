@@ -32,7 +32,7 @@ class Limits:
 
     `upload` is for bodies in FHIR and needs a token. A participant has at most so many `emergencies` open at
     once, so many `panels`, `exports` unfinished and `exports_kept` altogether, `pushes` waiting and
-    `subscriptions`.
+    `subscriptions`. No statement of a request takes longer than `seconds`.
     """
 
     participant: Rate = _PARTICIPANT
@@ -47,6 +47,7 @@ class Limits:
     subscriptions: int = 50
     target: int = 8_192
     parameters: int = 100
+    seconds: int = 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+import psycopg
+
 from exchange.api import access
 from exchange.api.access import Access
 from exchange.api.service import Service
@@ -19,6 +21,15 @@ def view_of(
 ) -> Iterator[Reader]:
     """The view, once the token is known to stand in the same transaction; `scope` as `scopes.reach` says."""
     with reader(service.pool, held.viewer, at, scope, action) as view:
-        if not access.is_standing(view.conn, held):
+        if not _begun(view.conn, held, service.limits.seconds):
             raise access.unauthorized("the access token is not valid, or not any more")
         yield view
+
+
+def _begun(conn: psycopg.Connection, held: Access, seconds: int) -> bool:
+    """Whether the token stands; no statement after this one takes longer than `seconds`."""
+    found = conn.execute(
+        f"SELECT {access.STANDING}, set_config('statement_timeout', %(most)s, true)",
+        {**access.standing(held), "most": f"{seconds}s"},
+    ).fetchone()
+    return bool(found and found[0])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.testclient import TestClient
 
-from exchange.api import disable_client
+from exchange.api import create_app, disable_client, interactions
 from exchange.crypto import new_signing_key, public_jwk, sign_jwt
 
 
@@ -161,6 +163,38 @@ def test_a_request_that_is_not_served_gets_an_outcome(ask, software, forge, meth
     assert (answer.status_code, outcome_code(answer)) == (status, code)
     assert answer.headers["x-request-id"]
     assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "Task?based-on.based-on.based-on.based-on.based-on.code=x",
+        "Patient?" + "&".join(["_has:Observation:patient:code=x"] * 51),
+        "Observation?" + "&".join(f"code=c{number}" for number in range(31)),
+        "Observation?code-value-quantity=" + ",".join(f"c{number}$gt1" for number in range(21)),
+    ],
+)
+def test_a_search_that_no_database_plans_in_time_is_refused(ask, software, forge, query):
+    """The first one took all memory of the database, and the exchange with it."""
+    answer = ask(software, query, token=forge())
+    assert (answer.status_code, outcome_code(answer)) == (400, "invalid")
+
+
+def test_a_chain_to_any_type_is_still_answered(ask, software, forge, records):
+    assert ask(software, "Task?focus.identifier=x", token=forge()).status_code == 200
+
+
+def test_a_unit_without_end_is_only_a_word(ask, software, forge, records):
+    value = "1|http://unitsofmeasure.org|10*99999999"
+    assert ask(software, "Observation", params={"value-quantity": value}, token=forge()).status_code == 200
+
+
+def test_a_statement_that_takes_too_long_is_ended(service, metrics, software, forge, monkeypatch):
+    hasty = replace(service, limits=replace(service.limits, seconds=1))
+    monkeypatch.setattr(interactions, "find_page", lambda view, *_: view.conn.execute("SELECT pg_sleep(9)"))
+    with TestClient(create_app(hasty, metrics), base_url=service.base_url) as api:
+        answer = api.get("/fhir/Observation", headers={"Authorization": f"Bearer {forge()}"})
+    assert (answer.status_code, outcome_code(answer)) == (400, "too-costly")
 
 
 def test_sql_in_a_value_is_a_value(ask, software, forge, records):

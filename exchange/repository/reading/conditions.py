@@ -29,6 +29,7 @@ MODIFIERS: dict[Kind, frozenset[str]] = {
     "composite": frozenset({""}),
 }
 _NEGATED = frozenset({"not", "not-in"})
+_MOST_COMPOSITES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ def _positive(criterion: Criterion, scope: Scope) -> str:
         each = [_positive(replace(criterion, parameter=own[name]), scope) for name in parameter.unites]
         return f"({' OR '.join(each)})"
     if parameter.kind == "composite":
+        if len(criterion.values) > _MOST_COMPOSITES:
+            raise BadSearch(f"{parameter.name} has at most {_MOST_COMPOSITES} values")
         return f"({' OR '.join(_composite(criterion, value, scope) for value in criterion.values)})"
     key = identifier_key(parameter.key) if criterion.modifier == "identifier" else parameter.key
     return _exists(criterion, _table(criterion), key, scope)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
 
-from exchange.repository.reading.criteria import Where, add
+from exchange.repository.reading.criteria import Where, add, types_asked
 from exchange.repository.reading.sorting import SortKey, sort_keys
 from exchange.repository.reading.syntax import BadSearch, whole_number
 from exchange.repository.storage.parameters import parameters
@@ -18,6 +18,8 @@ Summary = Literal["", "count", "data", "text", "true"]
 DEFAULT_COUNT = 50
 LARGEST_COUNT = 1000
 ANY = "*"
+_MOST_STEPS = 50
+_MOST_CRITERIA = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ def parse_query(resource_type: str, asked: Parameters, at: datetime, compartment
             special.setdefault(name, []).append(value)
         elif base not in _IGNORED and not add(where, name, value):
             unknown.append(name)
+        _check_size(where)
     return Query(
         type=resource_type,
         path=f"Patient/{compartment}/{resource_type}" if compartment else resource_type,
@@ -90,6 +93,16 @@ def parse_query(resource_type: str, asked: Parameters, at: datetime, compartment
         cursor=_last(special, "_cursor", "") or None,
         asked=tuple(pair for pair in asked if pair[0] != "_cursor"),
     )
+
+
+def _check_size(where: Where) -> None:
+    """Raises BadSearch for what would become a statement that is not planned within seconds."""
+    if len(where.criteria) > _MOST_CRITERIA:
+        raise BadSearch(f"a search has at most {_MOST_CRITERIA} parameters that must hold")
+    if sum(1 for _ in types_asked(where)) > _MOST_STEPS:
+        raise BadSearch(
+            "chains and _has lead to too many types; name each, as in based-on:ServiceRequest.code"
+        )
 
 
 _ITERABLE = ("", "iterate", "recurse")

@@ -20,6 +20,10 @@ _CONVERTED = frozenset(
 )
 _BRACKETS = re.compile(r"\[([^\]]*)\]")
 
+# Powers are worked out to the last digit: 10*99999999 would take all memory and never end.
+_LONGEST = 60
+_ENDLESS = re.compile(r"[0-9]{6}|[*^][+-]?[0-9]{3}")
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -42,9 +46,11 @@ def scale(code: str) -> Scale | None:
     (True, True)
     >>> scale("[degF]").of(98.6) == scale("Cel").of(37)
     True
-    >>> [scale(code) for code in ("mgs", "[IU]/L", "B", "{score}")]
-    [None, None, None, None]
+    >>> [scale(code) for code in ("mgs", "[IU]/L", "B", "{score}", "10*99999999")]
+    [None, None, None, None, None]
     """
+    if len(code) > _LONGEST or _ENDLESS.search(code):
+        return None
     if not _CONVERTED.issuperset(_BRACKETS.findall(code)):
         return None
     try:
