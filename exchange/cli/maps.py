@@ -55,7 +55,8 @@ def explain(
 ) -> None:
     """For each FHIR element of a record: source position, map row, functions and code maps. No values.
 
-    Below it: what the record holds and no row read, and which of that is clinical content.
+    Below it: what was filled in from earlier messages, what the record holds and no row read, and which of
+    that is clinical content.
     """
     found = trace(exchange(), record)
     if json:
@@ -64,6 +65,8 @@ def explain(
     rows = [list(row) for row in found.values]
     table(f"Lineage of record {found.record}", ["element", "source", "map row", "functions"], rows)
     console.print(f"raw record sha256 {found.source}, mapping {found.mapping}", highlight=False)
+    if found.filled:
+        table("Filled in", ["field", "stated at", "by record"], [list(row) for row in found.filled])
     if found.unread:
         left = [[name, "lost" if name in found.lost else ""] for name in found.unread]
         table("Not read", ["position", "clinical content"], left)

@@ -62,16 +62,18 @@ def trace_record(record: SourceRecord, maps: Maps) -> list[tuple[str, str, str, 
     return traced(record, observed_maps(maps))
 
 
-def traced(record: SourceRecord, observed: Maps) -> list[tuple[str, str, str, str]]:
-    """As trace_record, by maps that are compiled with an observer already."""
+def traced(
+    record: SourceRecord, observed: Maps, known: Sequence[Statement] = ()
+) -> list[tuple[str, str, str, str]]:
+    """As trace_record, by maps that are compiled with an observer already; `known` as for map_record."""
     rows = _feed_map(record, observed).language.rows
-    return [_traced(rows[number], place, record) for number, place in observe(record, observed).traced]
+    return [_traced(rows[number], place, record) for number, place in observe(record, observed, known).traced]
 
 
-def observe(record: SourceRecord, observed: Maps) -> Run:
+def observe(record: SourceRecord, observed: Maps, known: Sequence[Statement] = ()) -> Run:
     """What was traced and seen while maps compiled with an observer took the record."""
     run = Run(record, None, observed.namespace)
-    _map_open(_feed_map(record, observed), run)
+    _map_open(_feed_map(record, observed), run, known)
     return run
 
 

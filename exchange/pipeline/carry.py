@@ -18,11 +18,14 @@ from exchange.crypto import Keyring, keyed_hash, seal, unseal
 from exchange.mapping import Maps, Statement, stated
 from exchange.model.partner import Partner
 from exchange.model.records import SourceRecord
-from exchange.pipeline.ledger import Arrival, Connection
+from exchange.pipeline.forget import forget_records, forget_subjects, same_people
+from exchange.pipeline.ledger import Arrival, Connection, Key
 from exchange.pipeline.work import Work
 
 Subject = tuple[str, str]
 """Feed, and the keyed hash of what a statement is about."""
+Said = tuple[str, str, str]
+"""When a field was stated, its text, and the key of the message that stated it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +35,17 @@ class State:
     newest: datetime
     key: str
     run: int
-    fields: Mapping[str, tuple[str, str]]
+    fields: Mapping[str, Said]
 
 
 def note_stated(
     work: Work, connection: Connection, partner: Partner, run: int, arrivals: Sequence[Arrival]
 ) -> list[Arrival]:
     """Keeps what new records state; returns the records that must be taken again for it."""
-    if not any(feed.format == "hl7v2" for feed in partner.feeds.values()):
+    if not _has_messages(partner):
         return []
     maps, keyring = work.maps(partner), work.batches.keyring
+    _forget_deleted(work, connection, partner, maps, arrivals)
     found = [
         (subject_of(arrival.record, statement, keyring), arrival.record, statement)
         for arrival in arrivals
@@ -54,11 +58,34 @@ def note_stated(
     for subject, record, statement in found:
         state = after.get(subject)
         after[subject] = merged = _merged(state, record, statement, run)
-        if state is not None and state.fields != merged.fields and merged.key != record.key:
+        if state is not None and _texts(state) != _texts(merged) and merged.key != record.key:
             behind.add(subject)
     _write(connection, partner.code, after, keyring)
     again = {(subject[0], after[subject].key) for subject in behind if after[subject].run != run}
-    return _taken_again(work, connection, partner, sorted(again))
+    return latest_arrivals(work, connection, partner, sorted(again))
+
+
+def _has_messages(partner: Partner) -> bool:
+    return any(feed.format == "hl7v2" for feed in partner.feeds.values())
+
+
+def _forget_deleted(
+    work: Work, connection: Connection, partner: Partner, maps: Maps, arrivals: Sequence[Arrival]
+) -> None:
+    """A message that its sender deletes states nothing any more; what others said of the same goes, too."""
+    gone = [(each.record.feed, each.record.key) for each in arrivals if each.record.deleted]
+    before = latest_arrivals(work, connection, partner, gone) if gone else []
+    subjects = {
+        subject_of(each.record, statement, work.batches.keyring)
+        for each in before
+        for statement in stated(each.record, maps)
+    }
+    forget_subjects(connection, partner.code, sorted(subjects))
+    forget_records(connection, partner.code, gone)
+
+
+def _texts(state: State) -> dict[str, str]:
+    return {field: text for field, (_, text, _) in state.fields.items()}
 
 
 def _merged(state: State | None, record: SourceRecord, statement: Statement, run: int) -> State:
@@ -68,7 +95,7 @@ def _merged(state: State | None, record: SourceRecord, statement: Statement, run
     fields = dict(state.fields) if state else {}
     for field, text in statement.fields.items():
         if field not in fields or datetime.fromisoformat(fields[field][0]) <= sent:
-            fields[field] = (at, text)
+            fields[field] = (at, text, record.key)
     if state is None or state.newest <= sent:
         return State(sent, record.key, run, fields)
     return replace(state, fields=fields)
@@ -96,10 +123,30 @@ def known_before(
     ]
 
 
+def filled_from(
+    connection: Connection, record: SourceRecord, maps: Maps, keyring: Keyring
+) -> list[tuple[str, str, int | None]]:
+    """What is filled in of a record: the field, when it was stated, and the record that stated it."""
+    found: list[tuple[str, str, int | None]] = []
+    own = stated(record, maps) if record.event_time else []
+    subjects = [subject_of(record, each, keyring) for each in own]
+    states = read_states(connection, maps.partner.code, subjects, keyring)
+    for each, subject in zip(own, subjects, strict=True):
+        if subject in states:
+            fields = states[subject].fields
+            for field in _until(record.event_time, states[subject], each):
+                row = connection.execute(
+                    "SELECT max(record) FROM source_record WHERE (partner, feed, key) = (%s, %s, %s)",
+                    [record.partner, record.feed, fields[field][2]],
+                ).fetchone()
+                found.append((field, fields[field][0], row[0] if row else None))
+    return found
+
+
 def _until(sent: datetime | None, state: State, own: Statement) -> dict[str, str]:
     return {
         field: text
-        for field, (at, text) in state.fields.items()
+        for field, (at, text, _) in state.fields.items()
         if field not in own.fields and sent is not None and datetime.fromisoformat(at) <= sent
     }
 
@@ -122,9 +169,10 @@ def read_states(
     }
 
 
-def _opened(sealed: bytes, partner: str, subject: str, keyring: Keyring) -> dict[str, tuple[str, str]]:
+def _opened(sealed: bytes, partner: str, subject: str, keyring: Keyring) -> dict[str, Said]:
     plain: dict[str, Any] = orjson.loads(unseal(sealed, keyring, _context(partner, subject)))
-    return {field: (at, text) for field, (at, text) in plain.items()}
+    # What was kept before the key of the message was kept with it has none.
+    return {field: (at, text, key[0] if key else "") for field, (at, text, *key) in plain.items()}
 
 
 def _write(connection: Connection, partner: str, states: Mapping[Subject, State], keyring: Keyring) -> None:
@@ -147,18 +195,38 @@ def _context(partner: str, subject: str) -> bytes:
     return f"carried {partner} {subject}".encode()
 
 
-def _taken_again(
-    work: Work, connection: Connection, partner: Partner, keys: Sequence[Subject]
+def note_again(
+    work: Work, connection: Connection, partner: Partner, run: int, records: Sequence[int]
 ) -> list[Arrival]:
-    """The latest record of each key as one that arrives now; those no longer kept stay as they are."""
+    """Keeps what records that are replayed state, and what others of the same people do.
+
+    It was forgotten while they were withheld, and never kept while a map refused it. Returns the records
+    that must be taken again for it.
+    """
+    if not _has_messages(partner):
+        return []
+    rows = connection.execute(
+        "SELECT feed, key FROM source_record WHERE record = ANY(%s)", [list(records)]
+    ).fetchall()
+    taken = set(rows)
+    arrivals = latest_arrivals(work, connection, partner, sorted({*taken, *same_people(connection, records)}))
+    again = note_stated(work, connection, partner, run, arrivals)
+    return [each for each in again if (each.record.feed, each.record.key) not in taken]
+
+
+def latest_arrivals(
+    work: Work, connection: Connection, partner: Partner, keys: Sequence[Key]
+) -> list[Arrival]:
+    """The latest record of each key as one that arrives now; without those no longer kept."""
     rows = connection.execute(
         "SELECT DISTINCT ON (feed, key) feed, key, digest, address, position, event_time FROM source_record"
         " JOIN unnest(%s::text[], %s::text[]) AS w(feed, key) USING (feed, key)"
         " WHERE partner = %s AND address IS NOT NULL AND NOT deleted ORDER BY feed, key, record DESC",
         [[feed for feed, _ in keys], [key for _, key in keys], partner.code],
     ).fetchall()
-    kept = work.landing.kept(partner.code) if rows else None
-    there = [row for row in rows if kept is not None and kept(row[3])]
+    messages = [row for row in rows if row[0] in partner.feeds and partner.feeds[row[0]].format == "hl7v2"]
+    kept = work.landing.kept(partner.code) if messages else None
+    there = [row for row in messages if kept is not None and kept(row[3])]
     payloads = work.landing.get_many([row[3] for row in there])
     return [
         Arrival(SourceRecord(partner.code, feed, key, "hl7v2", payload, position, event_time=sent), digest)

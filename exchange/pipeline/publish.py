@@ -20,6 +20,7 @@ from exchange.model.records import Issue
 from exchange.pipeline import ledger, wire
 from exchange.pipeline.claims import Claims, read_claims, write_claims
 from exchange.pipeline.conditional import known_resources, without_known
+from exchange.pipeline.forget import forget_records, forget_withheld
 from exchange.pipeline.ledger import Connection
 from exchange.pipeline.safeguard import labelling_digest
 from exchange.pipeline.snapshots import follow_snapshots, read_snapshots, write_snapshots
@@ -56,8 +57,29 @@ def publish_chunk(
     write_snapshots(connection, origin.partner.code, snapshots, rows)
     _note_old_labels(connection, rows, origin.partner.code, labelling_digest(origin.partner, context.rules))
     _write_outcomes(connection, rows, items, outcomes)
+    _forget(connection, origin.partner.code, rows, items, outcomes)
     _write_resource_balance(connection, run, chunk, _tally(rows, items, outcomes, claims))
     _record_consents(connection, items, outcomes, claims, origin)
+
+
+def _forget(
+    connection: Connection,
+    partner: str,
+    rows: Sequence[Row],
+    items: Sequence[PublishItem],
+    outcomes: Sequence[ItemOutcome],
+) -> None:
+    """Nothing is carried over of a person who is withheld; a Consent may have withheld others of before."""
+    withheld = {
+        item.record
+        for item, outcome in zip(items, outcomes, strict=True)
+        if item.resource["resourceType"] == "Patient" and outcome.kind == "withheld"
+    }
+    forget_records(
+        connection, partner, [(row["feed"], row["key"]) for row in rows if row["record"] in withheld]
+    )
+    if any(item.resource["resourceType"] == "Consent" for item in items):
+        forget_withheld(connection)
 
 
 def _note_old_labels(connection: Connection, rows: Sequence[Row], partner: str, digest: str) -> None:

@@ -10,6 +10,7 @@ from exchange.model.errors import Conflict
 from exchange.model.partner import Partner
 from exchange.model.records import Document
 from exchange.pipeline import ledger
+from exchange.pipeline.carry import note_again
 from exchange.pipeline.documents import StoredDocument, get_documents, newer_keys
 from exchange.pipeline.ledger import Connection
 from exchange.pipeline.pull import arrivals_of, enter, outcomes_of
@@ -87,6 +88,8 @@ def open_replay(work: Work, partner: Partner, again: Again) -> int:
         left = left_of(work, connection, partner, again)
         run = _begin(connection, partner.code, len(left.records), work.now())
         _enter_again(connection, run, left.records, partner.chunk_records)
+        if behind := note_again(work, connection, partner, run, left.records):
+            enter(work, connection, partner, run, behind, [None] * len(behind))
         for document in get_documents(connection, partner, left.documents):
             _split_again(work, connection, partner, run, document)
         connection.commit()

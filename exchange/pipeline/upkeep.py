@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from exchange.pipeline.forget import forget_older, forget_withheld
 from exchange.pipeline.replay import Again, consents_that_bind, left_of, open_replay
 from exchange.pipeline.steps import finish_run
 from exchange.pipeline.work import Work
@@ -51,15 +52,23 @@ def replay_records(work: Work, code: str, records: list[int]) -> int:
 def expire(work: Work) -> dict[str, int]:
     """Forgets raw payloads older than each partner's retention; files removed by partner.
 
+    With them goes what is carried over from messages.
+
     A legal hold keeps all that the partners of the person sent: payloads are sealed, and who is in one cannot
     be told without opening it.
     """
     held = _held_partners(work)
-    return {
-        code: work.landing.expire(code, work.now() - timedelta(days=partner.retention_days))
+    limits = {
+        code: work.now() - timedelta(days=partner.retention_days)
         for code, partner in work.partners.items()
         if partner.feeds and code not in held
     }
+    with work.connect() as connection:
+        for code, before in limits.items():
+            forget_older(connection, code, before)
+        forget_withheld(connection)
+        connection.commit()
+    return {code: work.landing.expire(code, before) for code, before in limits.items()}
 
 
 def _held_partners(work: Work) -> set[str]:

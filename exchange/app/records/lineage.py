@@ -10,6 +10,7 @@ from exchange.mapping.coverage import lost, positions, unread
 from exchange.mapping.load import observed_maps
 from exchange.mapping.record import traced
 from exchange.model.errors import ContentError
+from exchange.pipeline.carry import filled_from, known_before
 from exchange.pipeline.ledger import ledger_record
 from exchange.pipeline.map import source_record
 
@@ -18,6 +19,7 @@ from exchange.pipeline.map import source_record
 class Lineage:
     """`values` are (FHIR element, source position, map row, functions); `unread` are filled source positions
     that no row read, `lost` those of them that a clinician wrote; `source` is the SHA-256 of the raw record.
+    `filled` is what the record leaves empty and earlier ones state: (field, when, number of that record).
     """
 
     record: int
@@ -27,6 +29,7 @@ class Lineage:
     values: list[tuple[str, str, str, str]]
     unread: list[str]
     lost: list[str]
+    filled: list[tuple[str, str, int | None]]
 
 
 def trace(exchange: Exchange, name: str) -> Lineage:
@@ -44,6 +47,10 @@ def trace(exchange: Exchange, name: str) -> Lineage:
     maps = exchange.work.maps(partner)
     if source.feed not in maps.feeds:
         raise ContentError("no map made this record: the exchange itself wrote it", field=name)
+    keyring = exchange.work.batches.keyring
+    with exchange.work.connect() as connection:
+        (known,) = known_before(connection, [source], maps, keyring)
+        filled = filled_from(connection, source, maps, keyring)
     observed = observed_maps(maps)
     held = positions(source, observed)
     return Lineage(
@@ -51,9 +58,10 @@ def trace(exchange: Exchange, name: str) -> Lineage:
         partner=code,
         source=found.digest.hex(),
         mapping=maps.digest,
-        values=traced(source, observed),
+        values=traced(source, observed, known),
         unread=unread(held),
         lost=lost(held),
+        filled=filled,
     )
 
 
