@@ -105,9 +105,9 @@ def test_what_no_run_could_read_is_refused_when_it_is_brought(payload, told):
     assert told in found.issue.detail
 
 
-def test_a_header_alone_and_a_table_of_ten_thousand_columns_are_read():
+def test_a_header_alone_and_a_table_of_three_thousand_columns_are_read():
     assert len(profile_table(HEAD.encode())) == 9
-    names = ",".join(f"c{n}" for n in range(10_000))
+    names = ",".join(f"c{n}" for n in range(3_000))
     wide = f"Patient ID,{names}\n" + f"1,{names}\n2,{names}\n"
     text, key = propose(profile_table(wide.encode()), "file.csv")
     assert (list(yaml.safe_load(text)["entries"]), key) == (["patient"], ["Patient ID"])

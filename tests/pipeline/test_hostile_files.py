@@ -187,7 +187,7 @@ def test_no_reason_tells_what_the_record_says(found: Found) -> None:
 def test_an_error_no_map_foresaw_keeps_one_record_back_and_names_its_kind_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def broken(record: SourceRecord, maps: object) -> Mapped:
+    def broken(*_: object) -> Mapped:
         raise KeyError("Jane Roe")
 
     monkeypatch.setattr(pipeline_map, "map_record", broken)
