@@ -12,7 +12,8 @@ WORDS = (
     # outcomes of records and runs
     _("published"), _("unchanged"), _("duplicate"), _("withheld"), _("quarantined"), _("deleted"),
     _("Published"), _("Unchanged"), _("Duplicate"), _("Withheld"), _("Quarantined"), _("Deleted"),
-    _("pull"), _("replay"), _("open"), _("balanced"), _("unbalanced"), _("good"), _("late"), _("never"),
+    _("pull"), _("replay"), _("capture"), _("open"), _("balanced"), _("unbalanced"), _("good"), _("late"),
+    _("never"),
     # steps
     _("map"), _("safeguard"), _("link"), _("publish"),
     _("pulled"), _("mapped"), _("safeguarded"), _("linked"),

@@ -18,7 +18,7 @@ from exchange.model.partner import Partner
 from exchange.model.records import Issue, Mapped, Resource, SourceRecord
 from exchange.pipeline import wire
 from exchange.pipeline.ledger import LedgerRecord
-from exchange.pipeline.pull import SELF
+from exchange.pipeline.pull import CAPTURED, SELF
 from exchange.validation import validate
 
 Row = dict[str, Any]
@@ -56,7 +56,7 @@ def _payloads(addresses: Sequence[str], partner: Partner, landing: Landing) -> d
 
 def _unusable(record: LedgerRecord, partner: Partner, payloads: dict[str, bytes]) -> Issue | None:
     """What came about since the record was pulled, in the partner's folder or in the landing store."""
-    if record.feed != SELF and record.feed not in partner.feeds:
+    if record.feed not in (SELF, CAPTURED) and record.feed not in partner.feeds:
         return Issue(
             "error",
             "not-supported",
@@ -76,7 +76,7 @@ def source_record(record: LedgerRecord, partner: Partner, payloads: dict[str, by
         partner=partner.code,
         feed=record.feed,
         key=record.key,
-        format="fhir_json" if record.feed == SELF else partner.feeds[record.feed].format,
+        format="fhir_json" if record.feed in (SELF, CAPTURED) else partner.feeds[record.feed].format,
         payload=payloads[record.address] if record.address else b"",
         position=record.position,
         deleted=record.deleted,
@@ -105,8 +105,8 @@ def _map_source(record: SourceRecord, maps: Maps, known: Sequence[Statement]) ->
         return Mapped(), []
     try:
         mapped = (
-            Mapped(resources=(wire.loads(record.payload),))
-            if record.feed == SELF
+            Mapped(resources=_ours(record))
+            if record.feed in (SELF, CAPTURED)
             else map_record(record, maps, known)
         )
     except RecordRejected as error:
@@ -117,11 +117,17 @@ def _map_source(record: SourceRecord, maps: Maps, known: Sequence[Statement]) ->
         detail = f"unexpected while mapping ({type(error).__name__}); please report it"
         return Mapped(issues=(Issue("fatal", "exception", detail, "", record.position),)), []
     checked = _checked(
-        mapped, record.position, frozenset() if record.feed == SELF else maps.partner.quarantine
+        mapped, record.position, frozenset() if record.feed in (SELF, CAPTURED) else maps.partner.quarantine
     )
     invalid = Counter(r["resourceType"] for r in mapped.resources)
     invalid.subtract(r["resourceType"] for r in checked.resources)
     return checked, sorted(invalid.elements())
+
+
+def _ours(record: SourceRecord) -> tuple[Resource, ...]:
+    """What the exchange wrote itself, by its own ids: the participant, or a form's Bundle."""
+    found = wire.loads(record.payload)
+    return tuple(entry["resource"] for entry in found["entry"]) if record.feed == CAPTURED else (found,)
 
 
 def _checked(mapped: Mapped, position: str, held: frozenset[str]) -> Mapped:

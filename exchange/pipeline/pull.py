@@ -25,6 +25,8 @@ from exchange.pipeline.work import Work
 
 # The participant itself, as a record like any other: its partner.yaml is the source.
 SELF = "participant"
+# Consents taken from signed forms (exchange.pipeline.captured), FHIR of ours already.
+CAPTURED = "captured:consents"
 _COMMIT_RECORDS = 5000
 
 

@@ -19,7 +19,7 @@ from exchange.model.fhir import reference_to, references
 from exchange.model.partner import Partner
 from exchange.model.records import Labels, Resource
 from exchange.pipeline import wire
-from exchange.pipeline.pull import SELF
+from exchange.pipeline.pull import CAPTURED, SELF
 
 Row = dict[str, Any]
 
@@ -54,7 +54,7 @@ def safeguard_chunk(
 
 def _told(row: Row, partner: Partner, rules: Rules) -> Row:
     """The row with the free text that the partner's agreement lets in; the landing store keeps the rest."""
-    if row["feed"] == SELF:
+    if row["feed"] in (SELF, CAPTURED):
         return row
     told = [without_free_text(r, partner.agreement.narrative, rules) for r in row["resources"]]
     return {**row, "resources": told}
@@ -82,7 +82,7 @@ def _item(resource: Resource, labels: Labels, rules: Rules) -> Row:
 def source_of(partner: Partner, feed: str) -> Source:
     """Where the records of a feed come from, as labelling looks at it."""
     organization = partner.organization
-    if feed == SELF:
+    if feed in (SELF, CAPTURED):
         return Source(partner.code, organization.type, False, feed, (), None)
     program = partner.feeds[feed].program
     return Source(

@@ -1,6 +1,7 @@
 """The pages, by the people they are for."""
 
 from exchange.console.pages import (
+    capturing,
     coalition,
     engineer,
     log,
@@ -20,6 +21,7 @@ PLACES: tuple[Place, ...] = (
     *engineer.PLACES,
     *steward.PLACES,
     *officer.PLACES,
+    *capturing.PLACES,
     *worklists.PLACES,
     *log.PLACES,
     *rules.PLACES,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from uuid import UUID
 
+from exchange.app.privacy.capturing import taken_here
 from exchange.app.privacy.explaining import Explained, explain_person, rule_titles
 from exchange.app.privacy.persons import Share, find_persons, kinds_of, person_of, said_by, shares_of
 from exchange.audit import accounting
@@ -33,7 +34,7 @@ _SAID = (
     Column("stored", _("Stored"), "moment"),
     Column("ended", _("Until"), "moment"),
     Column("status", _("Status")),
-    Column("kind", _("What it is")),
+    Column("kind", _("What it is"), "text", lambda row: str(row["at"])),
     Column("effect", _("Says"), "mark"),
     Column("until", _("Ends")),
     Column("partner", _("From")),
@@ -107,7 +108,14 @@ def person(desk: Desk, visit: Visit) -> Answer:
         if not known.patients:
             raise NotFound
         shares = shares_of(connection, key, visit.at)
-        said: list[Row] = [asdict(one) for one in said_by(connection, key)]
+        here = taken_here(connection, known)
+        said: list[Row] = [
+            {
+                **asdict(one),
+                "at": f"/privacy/people/{key}/consents/{one.consent}" if one.consent in here else "",
+            }
+            for one in said_by(connection, key)
+        ]
         disclosures = accounting(connection, known.ids[0])
     rows: list[Row] = [
         {
