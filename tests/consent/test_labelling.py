@@ -152,3 +152,28 @@ def test_what_is_left_reveals_no_more_than_it_says(rules):
 
 def test_an_unlabelled_record_has_one_rendition(rules):
     assert redact(condition(COLD), Labels(), rules) is None
+
+
+def test_what_could_not_be_read_says_nothing_of_what_refers_to_it(rules):
+    unread = {
+        **condition({"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "garbled!"}]}),
+        "id": "u",
+    }
+    visit = encounter(reasonReference=[{"reference": "Condition/u"}])
+    assert [found.codes for found in label_all([unread, visit], CLINIC, rules, {})] == [{"PDS"}, frozenset()]
+
+
+def test_the_directory_of_a_program_is_not_as_confidential_as_its_records(rules):
+    """Where it is about nobody, a program's declared confidentiality is not about it either."""
+    shelter = Source("hearth_housing", "housing", False, "clients", ("HMIS",), "V")
+    place = {"resourceType": "Location", "id": "l", "name": "Hearth"}
+    assert label(place, shelter, rules).confidentiality == "R"
+    assert label(encounter(status="finished"), shelter, rules).confidentiality == "V"
+
+
+def test_the_history_of_a_family_is_about_relatives(rules):
+    history = {"resourceType": "FamilyMemberHistory", "id": "f", "condition": [{"code": HIV}]}
+    found = label(history, CLINIC, rules).evidence
+    assert {(item.label, item.strength, item.basis) for item in found if item.label == "HIV"} == {
+        ("HIV", "weak", "inference")
+    }

@@ -4,11 +4,12 @@ from datetime import date, datetime
 
 import pytest
 
-from exchange.consent import directive, parse_rules, until_of_age
+from exchange.consent import directive, parse_rules, until_of_age, with_own_care
 from exchange.consent.dates import EXCHANGE_ZONE, Span
 from exchange.consent.proof.case_consents import resolve_case
 from exchange.consent.rules.minors import birth_span, birthday
 from exchange.model.errors import ContentError
+from exchange.model.records import Labels
 from tests.consent.builders import chosen, consent, provision
 
 ROW = "IL,SUD,12,2020-01-01,,410 ILCS 210/4,V,"
@@ -114,3 +115,24 @@ def test_what_the_person_said_stays_beside_what_somebody_said_later_for_the_pers
     assert {s.root.type for s in chosen(own, other).statements} == {"deny", "permit"}
     later = consent(id="c", dateTime="2026-03-01", performer=[{"reference": "Patient/p1"}])
     assert [s.by for s in chosen(own, other, later).statements] == ["self"]
+
+
+@pytest.mark.parametrize(
+    ("state", "service", "age"),
+    [
+        *(("IL", service, 12) for service in ("SUD", "ETHUD", "STD", "HIV", "MH", "PSY", "BH")),
+        *(("IL", service, 0) for service in ("SDV", "PREGNANT", "SEX")),
+        *(("IN", service, 0) for service in ("SDV", "SUD", "OPIOIDUD", "STD")),
+        *(("IL", service, None) for service in ("VIO", "GDIS")),
+        *(("IN", service, None) for service in ("MH", "PSY", "HIV", "PREGNANT", "SEX")),
+    ],
+)
+def test_from_what_age_a_minor_consents_alone(rules, state, service, age):
+    visit = {"resourceType": "Condition", "id": "c", "recordedDate": "2026-03-01"}
+    labels = Labels("R", frozenset([service]))
+    own = [
+        years
+        for years in range(20)
+        if "ADOL" in with_own_care(visit, labels, [f"{2026 - years}-01-01"], state, rules).codes
+    ]
+    assert own == ([] if age is None else list(range(age, 18)))

@@ -128,3 +128,27 @@ def test_a_text_in_an_extension_goes_with_its_extension(rules: Rules) -> None:
     told = without_free_text(condition, "withheld", rules)
 
     assert told["extension"] == [{"url": "https://example.org/fact", "valueCode": "x"}]
+
+
+@pytest.mark.parametrize("kind", ["Organization", "Practitioner", "Location"])
+def test_the_directory_keeps_its_words(rules, kind):
+    """They are about nobody."""
+    entry = {
+        "resourceType": kind,
+        "id": "d",
+        "note": "open on Mondays",
+        "text": {"div": "<div>Open on Mondays</div>"},
+    }
+    assert without_free_text(entry, "withheld", rules) == entry
+
+
+def test_what_stands_beside_a_text_goes_with_it(rules):
+    """The extensions of a primitive have its name after an underscore."""
+    beside = {"extension": [{"url": "urn:x", "valueCode": "hiv-clinic"}]}
+    document = {
+        "resourceType": "DocumentReference",
+        "id": "d",
+        "description": "a letter",
+        "_description": beside,
+    }
+    assert without_free_text(document, "withheld", rules) == {"resourceType": "DocumentReference", "id": "d"}
