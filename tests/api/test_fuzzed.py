@@ -114,7 +114,14 @@ def test_no_form_breaks_an_answer(send, asked):
 @FUZZ
 @given(
     path=st.sampled_from(
-        ["Observation/$validate", "Observation/$lastn", "Patient/{id}/$summary", "DocumentReference/$docref"]
+        [
+            "Observation/$validate",
+            "Observation/$lastn",
+            "Patient/{id}/$summary",
+            "Patient/$match",
+            "DocumentReference/$docref",
+            "Patient/{id}/$everything",
+        ]
     ),
     body=json,
 )

@@ -128,6 +128,20 @@ def test_a_consent_opens_and_its_revocation_closes(world: Clinic, server) -> Non
     assert kept.of("DocumentReference") == {notice}
 
 
+def test_it_holds_what_may_be_sent_and_not_what_may_only_be_asked_for(world: Clinic, server) -> None:
+    kept, url = server
+    harbor = world.patient("harbor", "1", labels=PART2, name=[{"family": "Rivera1"}], birthDate="1980-02-03")
+    clinic = world.patient("clinic", "1", name=[{"family": "Rivera1"}], birthDate="1980-02-03")
+    world.link(harbor, clinic)
+    found = observation("harbor", harbor, "1")
+    world.publish(world.item("harbor", found, labels=PART2, event_time=world.at))
+    for version, actions, held in (("1", ("access",), set()), ("2", ("access", "disclose"), {found["id"]})):
+        world.later(minutes=1)
+        world.consent(harbor, version=version, actions=actions)
+        push(world, url)
+        assert kept.of("Observation") == held
+
+
 def test_people_merged_and_split_are_so_on_the_server(world: Clinic, server) -> None:
     kept, url = server
     named = {"name": [{"family": "Rivera"}], "birthDate": "1980-02-03"}
