@@ -69,3 +69,11 @@ def record(
 
 def viewer(participant: str = "lakeside_hospital", purpose: str = "TREAT") -> Viewer:
     return Viewer(participant, "organization", purpose)
+
+
+def coded(system: str, code: str) -> dict[str, Any]:
+    return {"coding": [{"system": system, "code": code}]}
+
+
+def icd(code: str) -> dict[str, Any]:
+    return coded("http://hl7.org/fhir/sid/icd-10-cm", code)
