@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import psycopg
@@ -208,7 +208,11 @@ def _golden_today(
 
 
 def corrected(conn: psycopg.Connection, record: str) -> list[Sent]:
-    """Everybody who got a record as it was before it was corrected or deleted at its source."""
+    """Everybody who got a record as it was before it was corrected or deleted at its source, or may have.
+
+    Until a correction is committed the record is read as it was, so who got it while it was being written
+    is asked too.
+    """
     kind, _, fhir_id = record.partition("/")
     row = conn.execute(
         "SELECT p.fhir_id::text, max(changed) FROM ("
@@ -224,8 +228,11 @@ def corrected(conn: psycopg.Connection, record: str) -> list[Sent]:
     return [
         replace(one, disclosures=early)
         for one in before
-        if (early := tuple(d for d in one.disclosures if d.at < row[1]))
+        if (early := tuple(d for d in one.disclosures if d.at < row[1] + _BEING_WRITTEN))
     ]
+
+
+_BEING_WRITTEN = timedelta(seconds=30)
 
 
 def _denied_by_word(

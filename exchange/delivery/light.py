@@ -19,7 +19,7 @@ from exchange.model.records import Resource
 COLUMNS = ("event", "time", "person", "name", "birth_date", "phone", "what", "status", "since", "until")
 """What happened and when, to whom, how to reach the person; no diagnosis, no result, no free text."""
 
-_FORMULA = ("=", "+", "-", "@", "\t")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def rows(told: Told) -> Iterator[tuple[str, ...]]:

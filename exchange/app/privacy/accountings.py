@@ -148,7 +148,9 @@ _COLUMNS = ("when", "recipient", "what", "purpose")
 def _cells(line: Line, words: Mapping[str, str]) -> list[str]:
     when = _day(line.first)
     if line.times > 1:
-        when = words["repeated"].format(times=line.times, first=_day(line.first), last=_day(line.last))
+        first, last = _day(line.first), _day(line.last)
+        said = words["repeated.day" if first == last else "repeated"]
+        when = said.format(times=line.times, first=first, last=last)
     what = ", ".join(words.get(f"type.{kind}", kind) for kind in line.records)
     return [when, line.recipient, what, words.get(f"purpose.{line.purpose}", line.purpose)]
 
