@@ -95,5 +95,14 @@ def test_every_word_is_there_in_every_language(language):
 def test_a_table_is_headed_in_the_persons_language():
     header, row = as_csv(_report(), "uk").decode().splitlines()
     assert header == "Коли,Кому,Що,З якою метою"
-    assert row.startswith('"Кількість: 3; уперше 2026-11-26')
+    assert row.startswith("2026-11-26; кількість: 3,")
     assert row.endswith('"діагнози та проблеми, ім’я, адреса тощо",дослідження')
+
+
+def test_disclosures_of_one_day_are_told_with_one_date_and_of_several_with_the_first_and_the_last():
+    day = as_csv(_report(), "en").decode().splitlines()[1]
+    assert day.startswith("3 times on 2026-11-26,")
+    earlier = replace(ONE, sequence=2, purpose="HRESCH", at=AT - timedelta(days=9))
+    found = report([earlier, replace(ONE, purpose="HRESCH")], "hipaa", FACTS, AT)
+    row = as_csv(found, "en").decode().splitlines()[1]
+    assert row.startswith('"2 times, first 2026-11-17, last 2026-11-26",')
