@@ -102,7 +102,7 @@ def test_a_table_is_headed_in_the_persons_language():
 def test_disclosures_of_one_day_are_told_with_one_date_and_of_several_with_the_first_and_the_last():
     day = as_csv(_report(), "en").decode().splitlines()[1]
     assert day.startswith("3 times on 2026-11-26,")
-    earlier = replace(ONE, sequence=2, purpose="HRESCH", at=AT - timedelta(days=9))
+    earlier = replace(ONE, sequence=0, purpose="HRESCH", at=AT - timedelta(days=9))
     found = report([earlier, replace(ONE, purpose="HRESCH")], "hipaa", FACTS, AT)
     row = as_csv(found, "en").decode().splitlines()[1]
     assert row.startswith('"2 times, first 2026-11-17, last 2026-11-26",')
