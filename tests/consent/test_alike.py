@@ -9,9 +9,11 @@ import pytest
 from exchange.consent import REPOSITORY, Context, DisclosureClass, directive, intervals, profile
 from exchange.consent.alike import permits_of_all
 from exchange.consent.dates import EXCHANGE_ZONE
+from exchange.consent.directives.normal_form import Member
 from exchange.consent.proof.case_consents import resolve_case
 from exchange.model.errors import RecordRejected
 from exchange.model.records import Viewer
+from tests.consent.builders import consent
 from tests.consent.test_plain_evaluator import ATOMS, random_consent
 
 START = datetime(2026, 5, 31, 12, tzinfo=EXCHANGE_ZONE)
@@ -80,3 +82,29 @@ def test_everybody_is_permitted_what_he_would_be_by_himself(grown, seed):
     }
     assert given == alone
     assert len(given) > 300  # there was something to compare
+
+
+@pytest.mark.parametrize("kind", ["deny", "permit"])
+@pytest.mark.parametrize(
+    ("resolved", "reached"),
+    [
+        ("lakeside_hospital", {"deny": {"ward"}, "permit": set()}),
+        ([Member("ward")], {"deny": {"ward"}, "permit": {"ward"}}),
+        ([Member("lakeside_hospital")], {"deny": {"ward"}, "permit": set()}),
+    ],
+    ids=["above him", "his team", "a team above him"],
+)
+def test_whom_a_consent_reaches_is_not_decided_with_who_is_otherwise_like_him(
+    context, kind, resolved, reached
+):
+    ward = replace(context.participants["lakeside_emergency"], code="ward")
+    parts = {"ward": ward, "other": replace(ward, code="other", part_of=None)}
+    grown = Context(context.rules, {**context.participants, **parts})
+    named = {"type": kind, "actor": [{"reference": {"reference": "CareTeam/t"}}]}
+    given = directive(consent(provision=named), resolve=lambda _: resolved)
+    cls = DisclosureClass("prairie_clinic", "Condition", "N", (), profile([(given, True)]))
+    for order in (("ward", "other"), ("other", "ward")):
+        asking = [Viewer(code, "organization", "TREAT") for code in order]
+        found = permits_of_all({1: cls}, asking, grown, START, HORIZON)
+        permitted = {viewer.participant for alike in found if alike.permits for viewer in alike.viewers}
+        assert permitted == ({"ward", "other"} - reached["deny"] if kind == "deny" else reached["permit"])

@@ -2,8 +2,8 @@ import copy
 
 import pytest
 
-from exchange.consent import Source, label, label_all, redact, with_security
-from exchange.model.records import Labels
+from exchange.consent import Source, following, label, label_all, passed_on, redact, with_security
+from exchange.model.records import Evidence, Labels
 
 CLINIC = Source("prairie_clinic", "clinic", False, "resources")
 PROGRAM = Source("harbor_recovery", "sud-program", True, "export")
@@ -177,3 +177,12 @@ def test_the_history_of_a_family_is_about_relatives(rules):
     assert {(item.label, item.strength, item.basis) for item in found if item.label == "HIV"} == {
         ("HIV", "weak", "inference")
     }
+
+
+def test_what_comes_over_a_reference_adds_to_the_evidence_and_never_that_something_was_unread(rules):
+    visit = encounter(reasonReference=[{"reference": "Condition/c"}], reasonCode=[COLD])
+    own = Labels("R", frozenset(["SDV"]), (Evidence("SDV", "source", "labelled by the source"),))
+    told = following(visit, own, {"Condition/c": Labels("R", frozenset(["HIV", "PDS"]))}, rules)
+    assert told.codes == {"SDV", "HIV"}
+    assert [(item.label, item.basis) for item in told.evidence] == [("SDV", "source"), ("HIV", "reference")]
+    assert passed_on(Labels("R", frozenset(["HIV", "PDS"])), rules) == {"HIV"}
