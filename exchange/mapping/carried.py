@@ -146,24 +146,32 @@ def _stated(rule: Carried, message: Place, run: Run) -> Fields:
     return stated
 
 
-def filled(message: Place, order: tuple[str, ...], known: Fields) -> Place:
-    """The message with what is known in the fields it leaves empty; a missing segment comes after them."""
-    segments = [list(segment) for segment in message.segments]
-    for name, text in known.items():
-        if "-" not in name and name not in message.index:
-            segments += [line.split(message.delimiters.field) for line in text.split("\r")]
-    for name in order:
-        fields = {
-            int(n): text for field, text in known.items() for s, _, n in [field.partition("-")] if s == name
-        }
-        if not fields:
-            continue
-        at = next((i for i, segment in enumerate(segments) if segment[0] == name), None)
-        if at is None:
-            at = 1 + max((i for i, segment in enumerate(segments) if segment[0] in order), default=0)
-            segments.insert(at, [name])
-        segment: hl7v2.Segment = segments[at]
-        segment += [""] * (max(fields) + 1 - len(segment))
-        for number, text in fields.items():
-            segment[number] = segment[number] if segment[number].strip() else text
+def filled(message: Place, known: Iterable[tuple[tuple[str, ...], Fields]]) -> Place:
+    """The message with what is known in the fields it leaves empty.
+
+    `known` are segments in order and what is known of them; a missing one comes after those before it.
+    """
+    segments = list(message.segments)
+    for order, fields in known:
+        for name, text in fields.items():
+            if "-" not in name and name not in message.index:
+                segments += [line.split(message.delimiters.field) for line in text.split("\r")]
+        for name in order:
+            _fill(segments, name, order, fields)
     return Place(message.name, segments, None, message.delimiters)
+
+
+def _fill(segments: list[hl7v2.Segment], name: str, order: tuple[str, ...], known: Fields) -> None:
+    """Puts the first segment of the name, with what is known of it, in the place of the one that is there."""
+    begin = f"{name}-"
+    fields = {int(field[len(begin) :]): text for field, text in known.items() if field.startswith(begin)}
+    if not fields:
+        return
+    at = next((i for i, segment in enumerate(segments) if segment[0] == name), None)
+    if at is None:
+        at = 1 + max((i for i, segment in enumerate(segments) if segment[0] in order), default=0)
+        segments.insert(at, [name])
+    segment = segments[at] + [""] * (max(fields) + 1 - len(segments[at]))
+    for number, text in fields.items():
+        segment[number] = segment[number] if segment[number].strip() else text
+    segments[at] = segment

@@ -114,8 +114,9 @@ def _feed_map(record: SourceRecord, maps: Maps) -> FeedMap:
 
 def _map_open(feed_map: FeedMap, run: Run, known: Sequence[Statement] = ()) -> Mapped:
     root = feed_map.language.grammar.open(run.record.payload)
-    for statement in known:
-        root = filled(root, statement.segments, statement.fields)
+    told = [statement for statement in known if statement.fields]
+    if told:
+        root = filled(root, [(statement.segments, statement.fields) for statement in told])
     run.root = run.context = root
     if run.record.format == "fhir_json":
         return _map_fhir(feed_map, run)

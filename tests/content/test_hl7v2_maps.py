@@ -386,6 +386,16 @@ def test_the_lineage_of_a_component_names_its_field_and_repetition():
     assert ("Patient.birthDate", "1.hl7 PID of person 1 PID-7") in found
 
 
+def test_the_lineage_tells_of_each_of_two_equal_repetitions():
+    pid = "PID|1||L7^^^LAKESIDE^MR~L7^^^LAKESIDE^MR||Doe^Ann||19710412|F"
+    text = "\r".join([r"MSH|^~\&|A|B|||2026||ADT^A31|1|P|2.5.1", pid])
+    record = SourceRecord("lakeside_hospital", "messages", "k", "hl7v2", text.encode(), "1.hl7", False)
+
+    found = {position for element, position, _, _ in trace_record(record, maps_of("lakeside_hospital"))}
+
+    assert {f"1.hl7 PID of person 1 PID-3[{number}].1" for number in (1, 2)} <= found
+
+
 @pytest.mark.parametrize(
     ("financial_class", "kept"),
     [("SELF PAY", True), ("self", True), ("81^Self-pay", True), ("BCBS", False), ("", False)],

@@ -9,6 +9,7 @@ import pytest
 from fhir.resources.STU3 import get_fhir_model_class
 
 from exchange.mapping import load_maps, map_record
+from exchange.mapping.stu3_shapes import _medication_request
 from exchange.model.errors import RecordRejected
 from exchange.model.records import Mapped
 from exchange.validation import validate
@@ -75,3 +76,20 @@ def test_a_consent_of_stu3_is_refused_because_its_meaning_changed():
     value = {"resourceType": "Consent", "id": "1", "status": "active"}
     with pytest.raises(RecordRejected, match="STU3"):
         map_record(record_of("fhir_json", orjson.dumps(value)), MAPS)
+
+
+@pytest.mark.parametrize(
+    ("sent", "becomes"),
+    [
+        ({"agent": {"reference": "Practitioner/1"}}, {"reference": "Practitioner/1"}),
+        ({"reference": "Practitioner/1"}, {"reference": "Practitioner/1"}),
+        ("nobody", "nobody"),
+    ],
+)
+def test_a_requester_is_its_agent_where_it_has_one(sent, becomes):
+    assert _medication_request({"requester": sent})["requester"] == becomes
+
+
+@pytest.mark.parametrize("sent", ["yes", {"reason": {"text": "formulary"}}])
+def test_a_substitution_that_allows_nothing_is_left_as_it_is(sent):
+    assert _medication_request({"substitution": sent})["substitution"] == sent
