@@ -36,6 +36,7 @@ def desk_of(
             provider=provider,
             airflow_url=airflow_url,
             ask=lambda viewer, login, target: _ask(opened, service, viewer, login, target),
+            upload=lambda viewer, login, body: _upload(opened, service, viewer, login, body),
             clients=lambda participant: _clients(opened, participant),
             register=lambda participant, name, jwks: _register(opened, participant, name, jwks),
             disable=lambda participant, name: _disable(opened, participant, name),
@@ -44,16 +45,31 @@ def desk_of(
 
 def _ask(opened: Exchange, service: Service, viewer: Viewer, login: str, target: str) -> tuple[int, bytes]:
     """A GET below /fhir as the viewer: the same code, the same role of the database, the same record."""
-    client = _own_client(opened, viewer.participant, login)
-    at = service.clock()
     path, _, query = target.lstrip("/").partition("?")
     call = Call(
         method="GET", path=f"/fhir/{path}", query=query, headers={}, body=b"", address="console",
-        request_id=str(uuid4()), at=at,
+        request_id=str(uuid4()), at=service.clock(),
     )  # fmt: skip
-    held = Access(viewer, client, parse_scopes(_SCOPE), str(uuid4()), at, at + timedelta(minutes=5))
+    return _answered(opened, service, viewer, login, call, _SCOPE)
+
+
+def _upload(opened: Exchange, service: Service, viewer: Viewer, login: str, body: bytes) -> tuple[int, bytes]:
+    """A POST of a Group as the viewer, through the same code."""
+    call = Call(
+        method="POST", path="/fhir/Group", query="", headers={"content-type": "application/fhir+json"},
+        body=body, address="console", request_id=str(uuid4()), at=service.clock(),
+    )  # fmt: skip
+    return _answered(opened, service, viewer, login, call, "system/Group.c")
+
+
+def _answered(
+    opened: Exchange, service: Service, viewer: Viewer, login: str, call: Call, scope: str
+) -> tuple[int, bytes]:
+    client = _own_client(opened, viewer.participant, login)
+    at = call.at
+    held = Access(viewer, client, parse_scopes(scope), str(uuid4()), at, at + timedelta(minutes=5))
     try:
-        answer = answer_holder(service, held, call, parse_parameters(query, service.limits.parameters))
+        answer = answer_holder(service, held, call, parse_parameters(call.query, service.limits.parameters))
     except Refusal as refusal:
         answer = refused(refusal)
     return answer.status, answer.body

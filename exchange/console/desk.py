@@ -34,7 +34,8 @@ class Registered:
 class Desk:
     """One running console; `base_url` without a trailing slash, `airflow_url` where Airflow's pages are.
 
-    `ask` answers a GET below /fhir as a viewer, for a login: (status, body). `clients`, `register` and
+    `ask` answers a GET below /fhir as a viewer, for a login: (status, body); `upload`
+    likewise a POST of a Group. `clients`, `register` and
     `disable` are about the clients of one participant; `register` raises ContentError for unfit keys.
     """
 
@@ -42,6 +43,7 @@ class Desk:
     base_url: str
     cookie_key: bytes
     ask: Callable[[Viewer, str, str], tuple[int, bytes]]
+    upload: Callable[[Viewer, str, bytes], tuple[int, bytes]]
     clients: Callable[[str], list[Registered]]
     register: Callable[[str, str, dict[str, Any]], None]
     disable: Callable[[str, str], bool]

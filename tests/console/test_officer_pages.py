@@ -62,6 +62,27 @@ def test_the_accounting_is_taken_along(served, opened):
     assert "Oak Clinic,organization,TREAT,1,own-records" in answer.content.decode("utf-8-sig")
 
 
+def test_the_accounting_is_a_paper_too(served, opened):
+    with psycopg.connect(opened.database_url) as connection:
+        (person,) = connection.execute("SELECT person::text FROM patient ORDER BY patient").fetchone()
+    answer = served.visitor("privacy-officer").get(f"/privacy/people/{person}?format=pdf")
+    assert answer.headers["content-type"] == "application/pdf"
+    assert answer.content.startswith(b"%PDF")
+
+
+def test_a_search_of_the_log_is_kept_by_name_and_is_only_ones_own(browse):
+    page = browse("privacy-officer", "/privacy/audit?kind=query")
+    page.get_by_label("Save this view as").fill("<b>Questions</b>")
+    page.get_by_role("button", name="Save", exact=True).click()
+    assert violations(page) == []
+    other = browse("privacy-officer", "/privacy/audit", participant="elm_clinic")
+    assert other.locator("#views").count() == 0
+    page.locator("#views a").click()
+    assert page.url.endswith("?kind=query")
+    page.locator("#views button").click()
+    assert page.locator("#views").count() == 0
+
+
 def test_a_late_label_is_decided_once(browse):
     page = browse("privacy-officer", "/privacy/late")
     assert violations(page) == []

@@ -152,3 +152,25 @@ def test_a_notice_is_fetched_once_on_the_page_of_its_organization(browse, served
     page.reload()
     assert "No notice waits" in page.locator("main").inner_text()
     assert "There is nothing" in other.post("/own/downloads", delivery=key).text
+
+
+def test_a_panel_is_uploaded_and_what_is_none_is_refused(browse, opened):
+    with psycopg.connect(opened.database_url) as connection:
+        (patient,) = connection.execute("SELECT fhir_id::text FROM patient ORDER BY patient").fetchone()
+    page = browse("partner", "/own", "elm_clinic")
+    assert "sent in run" in page.locator("#moments").inner_text()
+    page.get_by_role("link", name="Upload a panel").click()
+    assert violations(page) == []
+    page.get_by_label("Name of the panel").fill("North side")
+    page.get_by_label("one a line").fill(f"{patient}\n")
+    page.get_by_role("button", name="Upload a panel").click()
+    assert "1 member" in page.locator(".told").inner_text()
+    with psycopg.connect(opened.database_url) as connection:
+        assert connection.execute("SELECT participant FROM panel").fetchall() == [("elm_clinic",)]
+
+
+def test_a_panel_of_no_patients_is_refused_with_the_reason(served):
+    partner = served.visitor("partner", "elm_clinic")
+    answer = partner.post("/own/panels", name="x", ids="<script>")
+    assert answer.status_code == 422
+    assert "each member names a Patient" in answer.text

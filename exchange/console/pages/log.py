@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from psycopg.types.json import Jsonb
 
 from exchange.app.privacy.auditing import verify_audit_log
 from exchange.audit.searching import Wanted, find_events, get_event
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
-from exchange.console.messages import Answer, NotFound, Page, Unusable, Visit
+from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
 from exchange.console.tables import Column, Row, export, table
 
@@ -44,10 +47,53 @@ def audit(desk: Desk, visit: Visit) -> Answer:
         kinds = [row[0] for row in connection.execute("SELECT DISTINCT kind FROM audit_event ORDER BY 1")]
     outcomes = {"0": "good", "4": "warn", "8": "bad", "12": "bad"}
     rows: list[Row] = [asdict(e) | {"outcome": outcomes.get(e.outcome, e.outcome)} for e in found]
+    views = _views(desk, visit)
     if visit.query.get("format") == "csv":
         return export("audit", _EVENTS, rows)
-    values = {"kinds": kinds, "wanted": wanted, "participants": sorted(desk.exchange.partners)}
+    values = {
+        "kinds": kinds,
+        "wanted": wanted,
+        "views": views,
+        "participants": sorted(desk.exchange.partners),
+    }
     return Page("officer/audit.html", {**values, "events": table("events", _EVENTS, rows, visit.query)})
+
+
+def _views(desk: Desk, visit: Visit) -> list[tuple[str, str]]:
+    """(name, address) of the searches this person keeps."""
+    with desk.exchange.work.connect() as connection:
+        rows = connection.execute(
+            "SELECT name, fields FROM console_saved_view WHERE login = %s ORDER BY name", [visit.person.login]
+        ).fetchall()
+    return [(name, "/privacy/audit?" + urlencode(fields)) for name, fields in rows]
+
+
+def keep_view(desk: Desk, visit: Visit) -> Answer:
+    name = visit.form.get("name", "").strip()
+    if not name.isprintable() or not 0 < len(name) <= 80:
+        raise Unusable(_("A name has 1 to 80 letters."))
+    fields = {key: visit.form[key][:100] for key in _SEARCHED if visit.form.get(key)}
+    with desk.exchange.work.connect() as connection:
+        connection.execute(
+            "INSERT INTO console_saved_view VALUES (%s, %s, %s)"
+            " ON CONFLICT (login, name) DO UPDATE SET fields = excluded.fields",
+            [visit.person.login, name, Jsonb(fields)],
+        )
+        connection.commit()
+    return Redirect("/privacy/audit?" + urlencode(fields), told=_("The view is saved."))
+
+
+def drop_view(desk: Desk, visit: Visit) -> Answer:
+    with desk.exchange.work.connect() as connection:
+        connection.execute(
+            "DELETE FROM console_saved_view WHERE (login, name) = (%s, %s)",
+            [visit.person.login, visit.form.get("name", "")],
+        )
+        connection.commit()
+    return Redirect("/privacy/audit", told=_("The view is deleted."))
+
+
+_SEARCHED = ("kind", "participant", "since", "until")
 
 
 def audit_event(desk: Desk, visit: Visit) -> Answer:
@@ -91,6 +137,8 @@ def _whole(text: str) -> int:
 
 PLACES = (
     Place("/privacy/audit", audit, _ROLES),
+    Place("/privacy/audit/views", keep_view, _ROLES, "POST"),
+    Place("/privacy/audit/views/deleted", drop_view, _ROLES, "POST"),
     Place("/privacy/audit/verified", verify, _ROLES, "POST"),
     Place("/privacy/audit/{sequence}", audit_event, _ROLES, purpose="HCOMPL"),
 )

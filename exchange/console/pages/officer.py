@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from uuid import UUID
 
+from exchange.app.privacy.accountings import Asked, account, as_pdf, language_of
 from exchange.app.privacy.capturing import taken_here
 from exchange.app.privacy.explaining import Explained, explain_person, rule_titles
 from exchange.app.privacy.persons import Share, find_persons, kinds_of, person_of, said_by, shares_of
@@ -14,7 +15,7 @@ from exchange.audit import accounting
 from exchange.consent.proof.words import answer_words
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
-from exchange.console.messages import Answer, NotFound, Page, Visit
+from exchange.console.messages import Answer, Download, NotFound, Page, Visit
 from exchange.console.places import Place
 from exchange.console.tables import Column, Row, export, table
 from exchange.delivery.recall import tasks
@@ -127,6 +128,8 @@ def person(desk: Desk, visit: Visit) -> Answer:
     if visit.query.get("format") == "csv":
         file = export("accounting-of-disclosures", _DISCLOSURES, rows)
         return type(file)(file.name, file.media, file.content, known.ids)
+    if visit.query.get("format") == "pdf":
+        return _paper(desk, visit, known.ids)
     return Page(
         "officer/person.html",
         {
@@ -137,6 +140,13 @@ def person(desk: Desk, visit: Visit) -> Answer:
         },
         patients=known.ids,
     )  # fmt: skip
+
+
+def _paper(desk: Desk, visit: Visit, ids: Sequence[str]) -> Download:
+    """The accounting for the person, in the person's own language; that it was made is recorded."""
+    language = language_of(desk.exchange, ids[0])
+    found = account(desk.exchange, Asked(ids[0], "hipaa", language), visit.person.login)
+    return Download("accounting-of-disclosures.pdf", "application/pdf", as_pdf(found, language), ids)
 
 
 def why(desk: Desk, visit: Visit) -> Answer:

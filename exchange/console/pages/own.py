@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 from exchange.app.partners.delivering import post_of
 from exchange.app.partners.quality import quality_of
+from exchange.app.partners.timeline import timeline
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.messages import Answer, Download, NotFound, Page, Redirect, Unusable, Visit
@@ -42,6 +44,13 @@ _RECEIPTS = (
     Column("records", _("Records"), "number"),
     Column("withheld", _("Withheld, by category")),
     Column("outcome", _("Answer"), "mark"),
+)
+_TIMELINE = (
+    Column("at", _("When"), "moment"),
+    Column("what", _("What")),
+    Column("number", _("How many"), "number"),
+    Column("outcome", _("Outcome")),
+    Column("why", _("Why")),
 )
 _CLIENTS = (
     Column("client_id", _("Client"), "code"),
@@ -87,9 +96,11 @@ def start(desk: Desk, visit: Visit) -> Answer:
             {"day": day, "kind": kind, "purpose": purpose, "answers": count}
             for day, kind, purpose, count in connection.execute(_ASKED, [own.code, [*ASKED, *REFUSED]])
         ]
+    moments: list[Row] = [asdict(moment) for moment in timeline(desk.exchange, own.code, 30)]
     return Page(
         "own/start.html",
         {
+            "moments": table("moments", _TIMELINE, moments, visit.query),
             "own": own,
             "quality": quality_of(desk.exchange, own.code) if own.feeds else [],
             "runs": table("runs", _RUNS, runs, visit.query),
@@ -171,6 +182,35 @@ def download(desk: Desk, visit: Visit) -> Answer:
     return Download(f"mosaic-{found.delivery}.{found.suffix}", found.media, found.body)
 
 
+def panel_page(desk: Desk, visit: Visit) -> Answer:
+    return Page("own/panel.html", {"own": _own(desk, visit), "status": None})
+
+
+def panel(desk: Desk, visit: Visit) -> Answer:
+    """A list of Patients' ids through the API's own code, which checks, keeps and records it."""
+    own, given = _own(desk, visit), visit.files.get("members")
+    purpose = next(iter(own.requests.purposes), "")
+    role = next(iter(own.requests.roles), "organization")
+    text = (
+        given.content.decode("utf-8-sig", "replace") if given and given.content else visit.form.get("ids", "")
+    )
+    ids = [word.removeprefix("Patient/") for word in text.replace(",", " ").split()]
+    if not purpose or not ids:
+        raise Unusable(_("Give at least one Patient id; your agreement must name a purpose."))
+    group = {
+        "resourceType": "Group", "type": "person", "actual": True, "name": visit.form.get("name", ""),
+        "member": [{"entity": {"reference": f"Patient/{one}"}} for one in ids],
+    }  # fmt: skip
+    status, body = desk.upload(
+        Viewer(own.code, role, purpose), visit.person.login, json.dumps(group).encode()
+    )
+    found = json.loads(body) if body else {}
+    told: dict[str, Any] = next(iter(found.get("issue", ())), {})
+    words = told.get("diagnostics") or told.get("details", {}).get("text", "")
+    values = {"own": own, "status": status, "members": found.get("quantity"), "words": words}
+    return Page("own/panel.html", values, 200 if status in (200, 201) else 422)
+
+
 def ask_page(desk: Desk, visit: Visit) -> Answer:
     own = _own(desk, visit)
     return Page("own/ask.html", {"own": own, "target": "Patient?_count=5", "chosen": "", "status": None})
@@ -205,6 +245,8 @@ PLACES = (
     Place("/own/clients/ended", end_client, _ROLES, "POST"),
     Place("/own/downloads", downloads, _ROLES),
     Place("/own/downloads", download, _ROLES, "POST", purpose="TREAT"),
+    Place("/own/panels", panel_page, _ROLES),
+    Place("/own/panels", panel, _ROLES, "POST"),
     Place("/own/ask", ask_page, _ROLES),
     Place("/own/ask", ask, _ROLES, "POST"),
 )
