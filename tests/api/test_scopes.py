@@ -5,6 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from exchange.api.scopes import Scope, allows, parse_scopes
+
 LABORATORY = "system/Patient.rs system/Observation.rs?code=http://loinc.org|2345-7"
 
 
@@ -112,3 +114,26 @@ def test_every_table_a_reader_reaches_by_row_asks_for_the_scope(module_database)
         ).fetchall()
     assert len(rows) >= 6
     assert [name for name, scoped in rows if not scoped] == []
+
+
+def test_a_constraint_is_of_what_is_read_alone():
+    assert [str(s) for s in parse_scopes("system/Task.cruds?status=requested")] == [
+        "system/Task.rs?status=requested"
+    ]
+
+
+def test_some_of_every_type_is_not_every_type():
+    assert not allows([Scope("*", frozenset("r"), (("status", "final"),))], "*", "r")
+
+
+@pytest.mark.parametrize(
+    ("scope", "request_"),
+    [
+        ("system/Observation.rs", "Observation?subject:Patient.family=Rivera"),
+        ("system/Observation.rs", "Observation?encounter.patient.family=Rivera"),
+        ("system/Patient.rs", "Patient?_has:Observation:patient:code=2345-7"),
+        ("system/Patient.rs system/Observation.r", "Patient?_has:Observation:patient:code=2345-7"),
+    ],
+)
+def test_what_a_token_may_not_search_answers_no_chain(ask, hospital, person, token_of, scope, request_):
+    assert ask(hospital, request_, token=token_of(hospital, scope=scope)).status_code == 403
