@@ -246,3 +246,31 @@ def test_an_anchor_file_that_lost_a_seal_is_found(
 def test_a_seal_on_its_way_to_the_anchor_file_is_no_finding(log, verification_key, private_key, at, tmp_path):
     seal(log, private_key, at)
     assert found(log, verification_key, tmp_path / "anchor") == []
+
+
+def _flipped(column, byte):
+    return f"{column} = set_byte({column}, {byte}, get_byte({column}, {byte}) # 1)"
+
+
+_BITS = [
+    *(("audit_event", f"{column} = {column} # 1") for column in ("sequence",)),
+    ("audit_event", "patient = '00000000-0000-4000-8000-00000000ffff'"),
+    *(("audit_event", _flipped(column, byte)) for column in ("previous", "hash") for byte in (0, 31)),
+    *(("audit_seal", f"{column} = {column} # 1") for column in ("sequence", "first")),
+    ("audit_seal", "sealed = sealed + interval '1 us'"),
+    *(("audit_seal", _flipped(column, byte)) for column in ("hash", "root", "signature") for byte in (0, 31)),
+    ("audit_head", "sequence = sequence # 1"),
+    ("audit_head", _flipped("hash", 17)),
+]
+
+
+@pytest.mark.parametrize(("table", "change"), _BITS)
+def test_no_single_bit_of_any_column_can_be_changed(
+    log, intruder, verification_key, private_key, at, tmp_path, table, change
+):
+    seal(log, private_key, at, tmp_path / "anchor")
+    where = " WHERE sequence = 10" if table == "audit_event" else ""
+    intruder.execute(f"UPDATE {table} SET {change}{where}")
+    assert found(log, verification_key, tmp_path / "anchor")
+    if table == "audit_seal":
+        assert found(log, verification_key), "without the anchor too"

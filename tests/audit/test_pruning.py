@@ -275,3 +275,24 @@ def test_the_database_lets_no_record_go_without_a_tombstone(old, patients, priva
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
         old.execute("DELETE FROM audit_tombstone")
     old.rollback()
+
+
+def test_what_follows_those_pruned_cannot_be_another_chain_even_before_it_is_sealed(
+    log, intruder, private_key, verification_key
+):
+    """A whole new end with fitting hashes: only the seal of what was pruned says where it has to begin."""
+    seal(log, private_key, THEN)
+    prune(log, private_key, NOW)
+    intruder.execute(
+        "UPDATE audit_event SET previous = sha256(previous), hash = audit_hash(sha256(previous), sequence,"
+        " kind, participant, patient, body)"
+    )
+    intruder.execute("UPDATE audit_head SET hash = (SELECT hash FROM audit_event)")
+    assert _found(log, verification_key, None) == [("changed", 11, 11)]
+
+
+def test_six_years_from_the_29th_of_february_end_on_the_first_of_march(log, private_key, verification_key):
+    seal(log, private_key, datetime(2016, 2, 29, 12, tzinfo=UTC))
+    assert prune(log, private_key, datetime(2022, 2, 28, 13, tzinfo=UTC)) == []
+    assert len(prune(log, private_key, datetime(2022, 3, 1, 13, tzinfo=UTC))) == 1
+    assert _found(log, verification_key, None) == []
