@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 
 import psycopg
 import pytest
@@ -106,6 +107,20 @@ def test_a_new_partner_is_tried_and_written(browse, opened, tmp_path):
     written = opened.settings.home / "mappings/maple_pantry"
     assert "# edited" in (written / "records.map.yaml").read_text()
     assert "Lopez" not in (written / "records.map.yaml").read_text()
+
+
+def test_a_page_compares_with_no_folder_outside_the_home(served, opened, tmp_path):
+    home, engineer = opened.settings.home, served.visitor("data-engineer")
+    shutil.copytree(home / "mappings", tmp_path / "mappings")
+    linked = home / "linked"
+    linked.symlink_to(tmp_path / "mappings")
+    outside = (tmp_path / "mappings", home / "mappings" / ".." / "..", linked, "/etc", "", "a\0b")
+    for against in outside:
+        answer = engineer.get("/partners/elm_clinic/difference", params={"against": str(against)})
+        assert answer.status_code == 400, against
+        assert "folder of this exchange" in answer.text, against
+    inside = engineer.get("/partners/elm_clinic/difference", params={"against": str(home / "mappings")})
+    assert inside.status_code == 200
 
 
 @pytest.mark.parametrize(

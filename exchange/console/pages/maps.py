@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from exchange.app.partners.trying import recognised, try_wish, wish_from_json, wish_to_json, write_wish
@@ -78,10 +79,20 @@ def changes(desk: Desk, visit: Visit) -> Answer:
     if "against" in visit.query:
         if not days.isdecimal() or len(days) > 4:
             raise Unusable(_("Days are a whole number."))
+        if not _may_read(desk.exchange.settings.home, against):
+            raise Unusable(_("Compare with a git revision, or with a folder of this exchange's home."))
         found = difference(desk.exchange, code, visit.at - timedelta(days=int(days)), against)
         rows = [{"kind": kind, "what": what, "count": count} for kind, what, count in found.changes]
         values |= {"found": found, "changes": table("changes", _CHANGES, rows, visit.query)}
     return Page("engineer/difference.html", values)
+
+
+def _may_read(home: Path, against: str) -> bool:
+    """A page reads what the home holds: a path may lead, by itself or by a link, nowhere else."""
+    if "\0" in against or not against:
+        return False
+    named = Path(against)
+    return not named.exists() or named.resolve().is_relative_to(home.resolve())
 
 
 def codes(desk: Desk, visit: Visit) -> Answer:
