@@ -66,7 +66,7 @@ def compare(a: Features, b: Features, model: Model) -> Match:
         rule = needs_certainty(agreement.levels)
     if rule and grade != "certainly-not":
         grade = "certainly-not" if hardly_worth_asking(agreement.levels) else "possible"
-    if grade == "certain" and never_certain(agreement.levels):
+    if grade == "certain" and never_certain(a, b, agreement.levels):
         grade = "probable"
     return Match(grade, probability, basis, rule, evidence)
 

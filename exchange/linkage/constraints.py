@@ -9,6 +9,9 @@ from exchange.linkage.features import Features
 GENERATION_YEARS = 12
 """Two birth years further apart than this are two people (a newborn and its mother), not a slip."""
 
+SLIP_YEARS = 10
+"""Birth years this far apart differ by one key, and in a family that hands its names on by a person."""
+
 _SAME_NAME = frozenset({"exact", "form"})
 _LIKE_BIRTH = frozenset({"exact", "slip"})
 _LIKE_NAME = frozenset({"exact", "form", "similar"})
@@ -76,12 +79,17 @@ def needs_certainty(levels: Mapping[str, str]) -> str:
     return ""
 
 
-def never_certain(levels: Mapping[str, str]) -> bool:
+def never_certain(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
     """Whether a part of the name or the birth date was not seen to agree: at best such a match is probable.
 
-    A link that is only probable gives way when it would fit two people (`cluster.partition`).
+    A birth date whose years are a decade or more apart may be one key wrong, or an uncle's or an elder
+    cousin's. A link that is only probable gives way when it would fit two people (`cluster.partition`).
     """
-    if _proven(levels) or levels.get("email") == "exact":
+    if _proven(levels):
+        return False
+    if _years_apart(a, b) >= SLIP_YEARS:
+        return True
+    if levels.get("email") == "exact":
         return False
     return levels.get("given") == "initial" or levels.get("birth_date", "") in ("", "year", "different")
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import exp, lgamma, log, log1p
 
 from exchange.linkage.blocking import blocking_keys
 from exchange.linkage.cluster import Edge, authority_of, contradicting, partition
@@ -20,18 +21,27 @@ PROBABLE_PRECISION = 0.9995
 REVIEW_PRECISION = 0.6
 """Least share of true pairs among those that a grade would hold."""
 
-LEAST_CERTAIN, LEAST_PROBABLE, LEAST_POSSIBLE = 0.9999, 0.99, 0.5
-"""However well a sample went, no grade is given below these."""
+CERTAIN_STEPS = (0.9999, 0.99999, 0.999999, 0.9999999)
+PROBABLE_STEPS = (0.99, 0.999, 0.9999, 0.99999)
+POSSIBLE_STEPS = (0.5, 0.6, 0.7, 0.8, 0.9)
+"""The probabilities a grade may begin with; however well a sample went, none begins lower."""
+
+NEVER = 2.0
+"""What no probability reaches: the grade is not given."""
+
+ERROR = 0.05
+"""The chance, over all steps of a grade, that its promise is taken for kept and is not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A pair of positions in a population, what the model says of it, and the truth."""
+    """A pair of positions in a population, what the model says of it, the truth; may it be certain at all."""
 
     a: int
     b: int
     match: Match
     same: bool
+    firm: bool = True
 
 
 def candidate_pairs(population: Sequence[Features]) -> Iterator[tuple[int, int]]:
@@ -51,7 +61,9 @@ def judge(population: Sequence[Features], persons: Sequence[Hashable], model: Mo
 def verdicts(population: Sequence[Features], persons: Sequence[Hashable], model: Model) -> Iterator[Judged]:
     """As `judge`, one at a time: those of a large population would fill the memory."""
     for a, b in candidate_pairs(population):
-        yield Judged(a, b, compare(population[a], population[b], model), persons[a] == persons[b])
+        match = compare(population[a], population[b], model)
+        firm = not never_certain(population[a], population[b], _levels(match))
+        yield Judged(a, b, match, persons[a] == persons[b], firm)
 
 
 def found_persons(judged: Sequence[Judged], population: Sequence[Features], model: Model) -> dict[str, str]:
@@ -90,15 +102,18 @@ def _name(position: int) -> str:
 
 
 def choose_thresholds(judged: Sequence[Judged]) -> Thresholds:
-    """The lowest probabilities from which on the pairs are true as often as each grade promises."""
+    """The lowest steps from which on it is proven that pairs are true as often as each grade promises.
+
+    Proven: were the promise broken, so few wrong pairs among so many would be seen with a chance of less
+    than `ERROR`, shared by the steps that are tried. A population too small for a proof gives no grade.
+    """
     weighed = [pair for pair in judged if pair.match.basis != "same-mrn" and not _impossible(pair.match)]
-    free = sorted((pair for pair in weighed if not pair.match.rule), key=_probability, reverse=True)
-    probable = max(LEAST_PROBABLE, _lowest(free, PROBABLE_PRECISION))
-    firm = [pair for pair in free if not never_certain(_levels(pair.match))]
-    certain = max(LEAST_CERTAIN, probable, _lowest(firm, CERTAIN_PRECISION))
+    free = [pair for pair in weighed if not pair.match.rule]
+    probable = _lowest(free, PROBABLE_STEPS, PROBABLE_PRECISION)
+    certain = _lowest([pair for pair in free if pair.firm], CERTAIN_STEPS, CERTAIN_PRECISION)
     waiting = [pair for pair in weighed if pair.match.rule or pair.match.probability < probable]
-    possible = max(LEAST_POSSIBLE, _lowest(sorted(waiting, key=_probability, reverse=True), REVIEW_PRECISION))
-    return Thresholds(certain, probable, min(possible, probable))
+    possible = next((step for step in POSSIBLE_STEPS if _share(waiting, step) >= REVIEW_PRECISION), NEVER)
+    return Thresholds(max(certain, probable), probable, min(possible, probable))
 
 
 def _levels(match: Match) -> dict[str, str]:
@@ -109,21 +124,35 @@ def _impossible(match: Match) -> bool:
     return match.grade == "certainly-not" and bool(match.rule)
 
 
-def _probability(pair: Judged) -> float:
-    return pair.match.probability
+def _lowest(pairs: Sequence[Judged], steps: Sequence[float], precision: float) -> float:
+    for step in steps:
+        above = [pair.same for pair in pairs if pair.match.probability >= step]
+        if proven(above.count(False), len(above), precision, ERROR / len(steps)):
+            return step
+    return NEVER
 
 
-def _lowest(ordered: Sequence[Judged], precision: float) -> float:
-    """Between the last pair that still keeps the promise and the next; 1 when none does.
+def _share(pairs: Sequence[Judged], step: float) -> float:
+    """Of true pairs from this step on; a queue that is wrong wastes time only, and need not be proven."""
+    above = [pair.same for pair in pairs if pair.match.probability >= step]
+    return above.count(True) / len(above) if above else 1.0
 
-    A single wrong pair is chance: a sample of this size cannot tell it from the promise.
+
+def proven(wrong: int, pairs: int, precision: float, error: float) -> bool:
+    """Whether the exact lower bound (Clopper and Pearson, https://doi.org/10.1093/biomet/26.4.404) of the
+    share of true pairs is `precision` or more, with confidence 1 - `error`.
+
+    >>> proven(0, 29_955, 0.9999, 0.05), proven(0, 29_956, 0.9999, 0.05), proven(1, 29_956, 0.9999, 0.05)
+    (False, True, False)
     """
-    right = lowest = 0
-    for count, pair in enumerate(ordered, start=1):
-        right += pair.same
-        if right + 1 >= precision * count:
-            lowest = count
-    if lowest == 0:
-        return 1.0
-    following = ordered[min(lowest, len(ordered) - 1)]
-    return (_probability(ordered[lowest - 1]) + _probability(following)) / 2
+    rate = 1 - precision
+    if wrong > rate * pairs:
+        return False
+    chance = sum(
+        exp(_log_choose(pairs, k) + k * log(rate) + (pairs - k) * log1p(-rate)) for k in range(wrong + 1)
+    )
+    return chance <= error
+
+
+def _log_choose(total: int, chosen: int) -> float:
+    return lgamma(total + 1) - lgamma(chosen + 1) - lgamma(total - chosen + 1)

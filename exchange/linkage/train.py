@@ -185,9 +185,17 @@ def _without_matches(levels: Levels, share: float) -> Levels:
 
 
 def train(
-    records: Sequence[Mapping[str, Any]], files: Files, version: str, source: str, seed: int = 1
+    records: Sequence[Mapping[str, Any]],
+    files: Files,
+    version: str,
+    source: str,
+    seed: int = 1,
+    proof: Sequence[Mapping[str, Any]] = (),
 ) -> tuple[dict[str, Any], Quality]:
-    """The content of model.json, and how well it does on the very population it was made from."""
+    """The content of model.json, and how well it does on the very population it was made from.
+
+    The thresholds are proven on `proof`, people the weights were not learned from; without it on `records`.
+    """
     population = [Features.from_json(record["features"]) for record in records]
     persons = [record["person"] for record in records]
     shares = frequencies(population)
@@ -200,7 +208,12 @@ def train(
         "levels": levels,
         "frequencies": shares,
     }
-    judged = judge(population, persons, _parsed(content, files))
+    unseen = proof or records
+    judged = judge(
+        [Features.from_json(record["features"]) for record in unseen],
+        [record["person"] for record in unseen],
+        _parsed(content, files),
+    )
     content["thresholds"] = asdict(choose_thresholds(judged))
     model = _parsed(content, files)
     quality = quality_of(judge(population, persons, model), population, persons, model)
@@ -238,6 +251,11 @@ def _report(levels: Levels, records: int, quality: Quality, seed: int) -> dict[s
     }
 
 
+def _read(file: Path) -> list[dict[str, Any]]:
+    with file.open("rb") as lines:
+        return [orjson.loads(line) for line in lines]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("population", type=Path, help="NDJSON of features and person")
@@ -245,12 +263,13 @@ def main() -> None:
     parser.add_argument("--version", required=True, help="names the model in every link it makes")
     parser.add_argument("--source", required=True, help="what the population is, for the report")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--proof", type=Path, help="another population, to prove the thresholds on")
     arguments = parser.parse_args()
     words = (path for path in arguments.folder.iterdir() if path.suffix in (".yaml", ".csv"))
     files = {f"{FOLDER}/{path.name}": path.read_text("utf-8") for path in words}
-    with arguments.population.open("rb") as lines:
-        records = [orjson.loads(line) for line in lines]
-    content, quality = train(records, files, arguments.version, arguments.source, arguments.seed)
+    records = _read(arguments.population)
+    proof = _read(arguments.proof) if arguments.proof else []
+    content, quality = train(records, files, arguments.version, arguments.source, arguments.seed, proof)
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
     (arguments.folder / "model.json").write_text(text + "\n", "utf-8")
     print(json.dumps(quality.report(), indent=1))

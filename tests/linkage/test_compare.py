@@ -277,3 +277,10 @@ def test_an_estimated_birth_date_is_never_certain(person, model):
     arrived = {"gender": "male", "phone": "217-555-0147"}
     one, other = (person("Mohamed", "Warsame", "1990-01-01", **arrived) for _ in range(2))
     assert compare(one, other, model).grade == "probable"
+
+
+def test_birth_years_a_decade_apart_are_never_certain(person, model):
+    home = {"gender": "male", "telecom": [{"system": "email", "value": "the.hardings@mail.example"}], **HOME}
+    one = person("Xiomar", "Harding", "1980-03-12", **home)
+    assert compare(one, person("Xiomar", "Harding", "1990-03-12", **home), model).grade == "probable"
+    assert compare(one, person("Xiomar", "Harding", "1981-03-12", **home), model).grade == "certain"
