@@ -22,7 +22,10 @@ IDLE = timedelta(minutes=20)
 LONGEST = timedelta(hours=10)
 SHORTEST_SECRET = 12
 _FAILURES = 5
+_FAILURES_OF_ALL = 100
+"""NIST SP 800-63B section 5.2.2: no more than 100 failures in a row on one account, from wherever."""
 _LOCK = timedelta(minutes=15)
+_LONGEST_LOCK = timedelta(days=1)
 
 Connection = psycopg.Connection[Any]
 
@@ -97,11 +100,18 @@ def set_secret(connection: Connection, login: str, secret: str) -> None:
         "UPDATE console_account SET secret = %s, failures = 0, locked_until = NULL WHERE login = %s",
         [_HASHER.hash(secret), login],
     )
+    connection.execute("DELETE FROM console_failure WHERE login = %s", [login])
     connection.execute("DELETE FROM console_session WHERE login = %s", [login])
 
 
-def check_secret(connection: Connection, login: str, secret: str, at: datetime) -> Account | None:
-    """The account, or None: wrong, unknown, disabled or locked, which nobody can tell apart."""
+def check_secret(
+    connection: Connection, login: str, secret: str, address: str, at: datetime
+) -> Account | None:
+    """The account, or None: wrong, unknown, disabled or locked, which nobody can tell apart.
+
+    `address`: where it is asked from. Five wrong ones in a row lock the account for that address, each more
+    for twice as long; for its owner elsewhere it stays open.
+    """
     row = connection.execute(
         "SELECT secret, locked_until, disabled FROM console_account WHERE login = %s FOR UPDATE", [login]
     ).fetchone()
@@ -109,17 +119,40 @@ def check_secret(connection: Connection, login: str, secret: str, at: datetime) 
     good = _verified(known or _ABSENT, secret) and known is not None
     if row is None or disabled or (locked_until and locked_until > at):
         return None
+    failures, locked_here = _failed(connection, login, address)
+    if locked_here and failures >= _FAILURES and locked_here > at:
+        return None
     if not good:
-        connection.execute(
-            "UPDATE console_account SET failures = failures + 1,"
-            " locked_until = CASE WHEN failures + 1 >= %s THEN %s ELSE locked_until END WHERE login = %s",
-            [_FAILURES, at + _LOCK, login],
-        )
+        _note_failure(connection, login, address, failures + 1, at)
         return None
     connection.execute(
         "UPDATE console_account SET failures = 0, locked_until = NULL WHERE login = %s", [login]
     )
+    connection.execute("DELETE FROM console_failure WHERE (login, address) = (%s, %s)", [login, address])
     return find_account(connection, login)
+
+
+def _failed(connection: Connection, login: str, address: str) -> tuple[int, datetime | None]:
+    row = connection.execute(
+        "SELECT failures, locked_until FROM console_failure WHERE (login, address) = (%s, %s)",
+        [login, address],
+    ).fetchone()
+    return row or (0, None)
+
+
+def _note_failure(connection: Connection, login: str, address: str, failures: int, at: datetime) -> None:
+    lock = min(_LOCK * 2 ** max(0, min(failures, 20) - _FAILURES), _LONGEST_LOCK)
+    connection.execute("DELETE FROM console_failure WHERE locked_until < %s", [at - _LONGEST_LOCK])
+    connection.execute(
+        "INSERT INTO console_failure VALUES (%s, %s, %s, %s) ON CONFLICT (login, address)"
+        " DO UPDATE SET failures = excluded.failures, locked_until = excluded.locked_until",
+        [login, address, failures, at + lock],
+    )
+    connection.execute(
+        "UPDATE console_account SET failures = failures + 1,"
+        " locked_until = CASE WHEN failures + 1 >= %s THEN %s ELSE locked_until END WHERE login = %s",
+        [_FAILURES_OF_ALL, at + _LOCK, login],
+    )
 
 
 def _verified(known: str, secret: str) -> bool:

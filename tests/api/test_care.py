@@ -249,11 +249,14 @@ def test_another_s_panel_is_neither_read_nor_changed_nor_noticed(act, hospital, 
         panel(member=[{"entity": {"reference": f"Group/{NOBODY}"}}]),
         panel(member=[{"entity": {"reference": f"Patient/{NOBODY}"}, "inactive": True}]),
         {"resourceType": "Patient"},
-        [],
     ],
 )
 def test_what_is_no_panel_is_refused(act, hospital, records, body):
     assert act(hospital, "POST", "Group", body).status_code == 422
+
+
+def test_what_is_no_json_object_is_no_panel(act, hospital, records):
+    assert act(hospital, "POST", "Group", []).status_code == 400
 
 
 def test_stating_needs_a_scope(ask, hospital, stranger, token_of):

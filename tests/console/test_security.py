@@ -119,12 +119,37 @@ def account(connection, opened):
     return at
 
 
-def test_five_wrong_passwords_lock_the_account_for_a_while(connection, account):
-    assert check_secret(connection, "vega", SECRET, account)
+HERE, ELSEWHERE = "192.0.2.1", "192.0.2.2"
+
+
+def test_five_wrong_passwords_lock_the_account_for_their_address_and_for_nobody_else(connection, account):
+    assert check_secret(connection, "vega", SECRET, HERE, account)
+    for _ in range(4):
+        assert check_secret(connection, "vega", "wrong", HERE, account) is None
+    assert check_secret(connection, "vega", SECRET, HERE, account)
     for _ in range(5):
-        assert check_secret(connection, "vega", "wrong", account) is None
-    assert check_secret(connection, "vega", SECRET, account) is None
-    assert check_secret(connection, "vega", SECRET, account + timedelta(minutes=16))
+        assert check_secret(connection, "vega", "wrong", HERE, account) is None
+    assert check_secret(connection, "vega", SECRET, HERE, account) is None
+    assert check_secret(connection, "vega", SECRET, ELSEWHERE, account)
+    assert check_secret(connection, "vega", SECRET, HERE, account + timedelta(minutes=14)) is None
+    assert check_secret(connection, "vega", SECRET, HERE, account + timedelta(minutes=16))
+
+
+def test_who_goes_on_guessing_waits_twice_as_long_each_time(connection, account):
+    for _ in range(5):
+        check_secret(connection, "vega", "wrong", HERE, account)
+    later = account + timedelta(minutes=16)
+    assert check_secret(connection, "vega", "wrong", HERE, later) is None
+    assert check_secret(connection, "vega", SECRET, HERE, later + timedelta(minutes=29)) is None
+    assert check_secret(connection, "vega", SECRET, HERE, later + timedelta(minutes=31))
+
+
+def test_a_hundred_wrong_passwords_from_everywhere_lock_the_account(connection, account):
+    # A hundred argon2 hashes would take long: those before are written as they would stand there.
+    connection.execute("UPDATE console_account SET failures = 99 WHERE login = 'vega'")
+    assert check_secret(connection, "vega", "wrong", HERE, account) is None
+    assert check_secret(connection, "vega", SECRET, ELSEWHERE, account) is None
+    assert check_secret(connection, "vega", SECRET, ELSEWHERE, account + timedelta(minutes=16))
 
 
 def test_a_session_ends_when_it_is_left_alone_and_when_it_is_old(connection, account):

@@ -32,7 +32,8 @@ def sign_in_page(desk: Desk, visit: Visit) -> Answer:
 def sign_in(desk: Desk, visit: Visit) -> Answer:
     login = visit.form.get("login", "").strip().lower()
     with desk.exchange.work.connect() as connection:
-        found = check_secret(connection, login, visit.form.get("password", ""), visit.at)
+        secret = visit.form.get("password", "")
+        found = check_secret(connection, login, secret, visit.address, visit.at)
         connection.commit()
     if found is None:
         # What was typed as a login may be a password; it is not kept.

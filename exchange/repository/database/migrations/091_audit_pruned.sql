@@ -21,6 +21,7 @@ RETURN EXISTS (SELECT FROM legal_hold h WHERE h.lifted IS NULL AND (h.patient IS
     OR EXISTS (
         SELECT FROM late_disclosure d WHERE d.decision IS NULL AND d.participant = wanted.participant
           AND wanted.sequence BETWEEN d.first_event AND d.last_event);
+REVOKE ALL ON FUNCTION audit_is_held FROM PUBLIC;
 
 -- The newest of a seal counts: when a hold is lifted another one keeps less.
 CREATE TABLE audit_tombstone (
