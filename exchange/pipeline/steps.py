@@ -21,7 +21,7 @@ from exchange.pipeline.publish import Origin, publish_chunk
 from exchange.pipeline.pull import pull
 from exchange.pipeline.safeguard import outside_references, safeguard_chunk
 from exchange.pipeline.work import Work
-from exchange.repository import known_labels
+from exchange.repository import known_labels, refresh_statistics
 
 Progress = Callable[[str, int, int], None]
 
@@ -139,6 +139,7 @@ def close_step(work: Work, run: int) -> Run:
         # nobody comes back to a closed run to clear it away.
         work.batches.drop(run)
         connection.commit()
+        refresh_statistics(connection)
         return ledger.get_run(connection, run)
 
 

@@ -75,6 +75,7 @@ from exchange.repository.storage.known import known_labels
 from exchange.repository.storage.parameters import parameters
 from exchange.repository.storage.plan import instant
 from exchange.repository.storage.reindex import reindex
+from exchange.repository.storage.statistics import refresh_statistics
 from exchange.repository.storage.store import remove as remove_rows
 from exchange.repository.write import publish
 
@@ -169,6 +170,7 @@ __all__ = [
     "readmissible_records",
     "reasons_withheld",
     "redecide_all",
+    "refresh_statistics",
     "register_participants",
     "reindex",
     "remove_rows",

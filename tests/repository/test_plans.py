@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from exchange.repository.reading.query import parse_query
 from exchange.repository.reading.reader import select
 from exchange.repository.reading.search import page_sql, statement_of
 from exchange.repository.reading.versions import VERSIONS
+from exchange.repository.reading.walk import START, Stretch, walks
 from exchange.repository.storage.store import INDEX_TABLES
 
 
@@ -68,8 +70,8 @@ def test_comparisons_reach_the_index_below_the_policy(stocked, table, condition,
         ("Observation", "patient={golden}", ["resource_patient"]),
         ("Observation", "patient={golden}&code=2345-7&_sort=-date", ["index_token_key", "index_date_rid"]),
         ("Observation", "patient.family=Family3", ["resource_patient"]),
-        ("Observation", "code=2345-7", ["index_token_key"]),
-        ("Observation", "code-value-quantity=2345-7$gt5", ["index_token_key"]),
+        ("Observation", "code=718-7", ["index_token_key"]),  # which few have
+        ("Observation", "code-value-quantity=718-7$gt5", ["index_token_key"]),
         ("Observation", "value-quantity=gt500|http://unitsofmeasure.org|mg/dL", ["index_quantity_base"]),
         ("Observation", "encounter.status=finished", ["index_token_key"]),
         ("Observation", "_lastUpdated=gt2027", ["resource_updated"]),
@@ -86,6 +88,28 @@ def test_a_search_reaches_its_indexes(stocked, kind, asked, indexes):
         sql = page_sql(view, query, statement, KEY)
         plan = "\n".join(row[0] for row in select(view, f"EXPLAIN {sql}", statement.arguments.values))
     assert [name for name in indexes if name not in plan] == [], plan
+
+
+def _generic_plan(view, sql, values):
+    """The plan that serves every value: what a prepared statement gets, which does not know them."""
+    numbers = {name: n for n, name in enumerate(values, 1)}
+    text = re.sub(r"%\((\w+)\)s", lambda found: f"${numbers[found[1]]}", sql)
+    rows = view.conn.execute(f"EXPLAIN (GENERIC_PLAN) {text}", prepare=False).fetchall()
+    return "\n".join(row[0] for row in rows)
+
+
+@pytest.mark.parametrize("asked", ["code=2345-7", "status=final", "code=2345-7&status:not=final"])
+def test_a_stretch_is_walked_in_order_of_id_and_nothing_is_sorted(stocked, asked):
+    with stocked.as_viewer(HOSPITAL) as view:
+        query = parse_query("Observation", parse_qsl(asked), view.at)
+        statement = statement_of(view, query)
+        sql = page_sql(view, query, statement, KEY, Stretch(START, 0.01))
+        plan = _generic_plan(view, sql, statement.arguments.values)
+    assert walks(query)
+    assert "Sort" not in plan, plan
+    assert "Bitmap" not in plan, plan
+    assert re.search(r"resource_type_fhir_id_rendition_key on resource r .*\n.*fhir_id > .*fhir_id <= ", plan)
+    assert re.search(r"index_token_rid_key on index_token x.*\n.*rid = r.rid\) AND \(key = ", plan), plan
 
 
 def test_a_history_reaches_its_indexes(stocked):

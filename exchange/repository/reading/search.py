@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from exchange.repository.reading.include import included
 from exchange.repository.reading.matchers import Arguments
@@ -17,6 +18,7 @@ from exchange.repository.reading.query import Parameters, Query, parse_query
 from exchange.repository.reading.reader import BEST_OF_CLUSTER, SHOWN, Reader, Shown, select, shown
 from exchange.repository.reading.sorting import after_sql
 from exchange.repository.reading.view import Served, serve
+from exchange.repository.reading.walk import FIRST, START, Stretch, stored_records, walks, wider
 from exchange.repository.reading.where import where_sql
 
 
@@ -120,17 +122,36 @@ def _total(reader: Reader, statement: Statement) -> int:
 
 def _rows(reader: Reader, query: Query, statement: Statement, key: bytes) -> list[tuple[Shown, list[Any]]]:
     """The rows of the page and one more, if there is one, each with the values it is sorted by."""
-    rows = select(reader, page_sql(reader, query, statement, key), statement.arguments.values)
+    rows = _selected(reader, query, statement, key)
     width = len(Shown._fields)
     seen = shown(reader, [row[:width] for row in rows])
     return [(row, list(whole[width:])) for row, whole in zip(seen, rows, strict=True)]
 
 
-def page_sql(reader: Reader, query: Query, statement: Statement, key: bytes) -> str:
-    """The statement of one page; raises CursorRefused."""
+def _selected(reader: Reader, query: Query, statement: Statement, key: bytes) -> list[Any]:
+    """By walking while that promises a page soon, else by sorting all that match: the same rows."""
+    values, wanted = statement.arguments.values, query.count + 1
+    if walks(query):
+        stored = stored_records(reader)
+        last = UUID(position_of(reader, query, key)[0]) if query.cursor is not None else START
+        stretch: Stretch | None = Stretch(last, FIRST / max(stored, 1))
+        while stretch is not None:
+            rows = select(reader, page_sql(reader, query, statement, key, stretch), values)
+            if len(rows) == wanted or stretch.is_last:
+                return rows
+            stretch = wider(stretch, len(rows), wanted, stored)
+    return select(reader, page_sql(reader, query, statement, key), values)
+
+
+def page_sql(
+    reader: Reader, query: Query, statement: Statement, key: bytes, within: Stretch | None = None
+) -> str:
+    """The statement of one page, or of what of it is within a stretch; raises CursorRefused."""
     arguments, by = statement.arguments, statement.sorted_by
     after = "true"
-    if query.cursor is not None:
+    if within is not None:
+        after = within.sql(arguments, "r.fhir_id")
+    elif query.cursor is not None:
         after = after_sql(query.sort, position_of(reader, query, key), by, arguments)
     order = [
         f"{column} {'DESC' if k.descending else 'ASC'}" for k, column in zip(query.sort, by, strict=True)

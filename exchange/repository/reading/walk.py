@@ -1,0 +1,85 @@
+"""Pages in order of id by walking a stretch of the ids: not all that matches is found and sorted first.
+
+Ids are hashes, spread evenly: a share of their range holds that share of the records, whatever they say.
+How far to walk follows from what this viewer was shown on the way and from the size of the store alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from exchange.repository.reading.matchers import Arguments
+from exchange.repository.reading.query import Query
+from exchange.repository.reading.reader import Reader, select
+
+FIRST = 256
+"""Records in the first stretch; looking at them costs less than half a millisecond."""
+
+START = UUID(int=0)
+_MARGIN = 1.5
+_MATCH_COSTS = 4  # finding a match by its code, and sorting it, beside looking at one record on the way
+_LAST = (1 << 128) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Ids after one, as `share` of all there can be."""
+
+    after: UUID
+    share: float
+
+    @property
+    def until(self) -> UUID:
+        """Its last id."""
+        return UUID(int=min(self.after.int + int(_LAST * min(self.share, 1.0)), _LAST))
+
+    def sql(self, arguments: Arguments, column: str) -> str:
+        """Both ends: by one alone a plan that does not know its value takes it for a third of the table."""
+        after, until = arguments.add(self.after), arguments.add(self.until)
+        return f"{column} > {after} AND {column} <= {until}"
+
+    @property
+    def is_last(self) -> bool:
+        """Whether there is no id behind it.
+
+        >>> Stretch(UUID(int=_LAST - 5), 0.01).is_last, Stretch(START, 0.01).is_last
+        (True, False)
+        """
+        return self.until.int == _LAST
+
+
+def walks(query: Query) -> bool:
+    """Whether a page can be found so: in order of id, among the records of everybody."""
+    where = query.where
+    by_id = [(key.name, key.descending) for key in query.sort] == [("_id", False)]
+    named = where.patients or where.ids or any(chain.parameter.subject for chain in where.chains)
+    asks = where.criteria or where.chains or where.reverses or where.updated
+    return by_id and bool(asks) and not named
+
+
+def wider(stretch: Stretch, found: int, wanted: int, stored: int) -> Stretch | None:
+    """The stretch in which so many should be, after a shorter one had fewer; None when seeking costs less.
+
+    >>> wider(Stretch(START, 0.01), 10, 20, 100_000).share
+    0.03
+    >>> wider(Stretch(START, 0.001), 1, 20, 1000) is None
+    True
+    """
+    if not found:
+        return None
+    share = stretch.share * wanted / found * _MARGIN
+    matches = found / stretch.share
+    return Stretch(stretch.after, share) if share * stored < _MATCH_COSTS * matches else None
+
+
+_STORED = """
+SELECT CASE WHEN reltuples > 0 AND relpages > 0 THEN reltuples / relpages ELSE 8 END
+    * pg_relation_size(oid) / current_setting('block_size')::int
+FROM pg_class WHERE oid = 'resource'::regclass
+"""
+
+
+def stored_records(reader: Reader) -> int:
+    """About how many rows `resource` has, seen or not: as the planner estimates it, from its size now."""
+    return int(select(reader, _STORED, ())[0][0])

@@ -1,0 +1,121 @@
+"""A page found by walking is the page that sorting everything gives, to the last id and cursor."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlsplit
+from uuid import UUID
+
+import pytest
+from repository_world import BASE, CLINIC, HOSPITAL, KEY, SHELTER, observation
+
+from exchange.model.records import Labels
+from exchange.repository import search
+from exchange.repository.reading import search as searching
+from exchange.repository.reading.query import parse_query
+from exchange.repository.reading.walk import START, Stretch, walks, wider
+
+_MOST_PAGES = 60
+HALF = {"coding": [{"system": "http://loinc.org", "code": "718-7"}]}
+
+
+@pytest.fixture(scope="module")
+def stocked(shared_world):
+    """Sixty results of two partners, some hidden from some viewers; every second one has another code."""
+    world = shared_world
+    for partner in ("hospital", "shelter"):
+        patient = world.patient(partner, f"walk-{partner}")
+        world.publish(
+            *(
+                world.item(
+                    partner,
+                    observation(partner, patient, f"walk-{n}", **({"code": HALF} if n % 2 else {})),
+                    labels=Labels("R", frozenset({"HIV"})) if n % 5 == 0 else Labels(),
+                )
+                for n in range(30)
+            )
+        )
+    return world
+
+
+def _pages(world, viewer, asked):
+    """Ids of every page, following the links, and the totals that were told."""
+    found, totals, pairs = [], [], parse_qsl(asked)
+    for _ in range(_MOST_PAGES):
+        with world.as_viewer(viewer) as view:
+            page = search(view, "Observation", pairs, BASE, KEY)
+        found.append([entry.full_url for entry in page.entries])
+        totals.append(page.total)
+        if page.next is None:
+            return found, totals
+        pairs = parse_qsl(urlsplit(page.next).query)
+    raise AssertionError("the pages do not end")
+
+
+@pytest.mark.parametrize("viewer", [HOSPITAL, CLINIC, SHELTER], ids=lambda v: v.participant)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "code=718-7&_count=4",
+        "status=final&_count=7",
+        "status=final&_count=7&_total=accurate",
+        "code=718-7,2345-7&_count=50",
+        "code:not=718-7&_count=3",
+        "code=nowhere&_count=3",
+        "_lastUpdated=gt2020&_count=6",
+    ],
+)
+@pytest.mark.parametrize("first", [1, 9, 256])
+def test_walking_changes_no_page(stocked, monkeypatch, viewer, asked, first):
+    monkeypatch.setattr(searching, "walks", lambda query: False)
+    sorted_pages = _pages(stocked, viewer, asked)
+    monkeypatch.undo()
+    monkeypatch.setattr(searching, "FIRST", first)
+    assert _pages(stocked, viewer, asked) == sorted_pages
+
+
+def test_what_is_common_is_answered_from_a_stretch_alone(stocked, monkeypatch):
+    stretches = []
+    whole = searching.page_sql
+
+    def noted(reader, query, statement, key, within=None):
+        stretches.append(within)
+        return whole(reader, query, statement, key, within)
+
+    monkeypatch.setattr(searching, "page_sql", noted)
+    monkeypatch.setattr(searching, "FIRST", 6)
+    monkeypatch.setattr(searching, "stored_records", lambda reader: 61)
+    _pages(stocked, HOSPITAL, "status=final&_count=3")
+    assert None not in stretches
+    assert len({stretch.share for stretch in stretches}) > 1  # some held too few, and were widened
+
+
+@pytest.mark.parametrize(
+    ("asked", "walked"),
+    [
+        ("code=718-7", True),
+        ("code=718-7&_sort=_id", True),
+        ("encounter.status=finished", True),
+        ("code=718-7&_sort=-_id", False),
+        ("code=718-7&_sort=date", False),
+        ("code=718-7&patient=5d0e6c4a-6a57-5b64-9d3a-0d4a3f2b7e11", False),
+        ("code=718-7&patient.family=Family3", False),
+        ("code=718-7&_id=5d0e6c4a-6a57-5b64-9d3a-0d4a3f2b7e11", False),
+        ("", False),
+    ],
+)
+def test_what_names_few_records_or_another_order_is_not_walked(stocked, asked, walked):
+    with stocked.as_viewer(HOSPITAL) as view:
+        assert walks(parse_query("Observation", parse_qsl(asked), view.at)) is walked
+
+
+def test_a_stretch_ends_with_the_last_id_there_can_be():
+    begin = UUID("ffffffff-0000-5000-8000-000000000000")
+    assert Stretch(begin, 0.5).until == UUID("ffffffff-ffff-ffff-ffff-ffffffffffff")
+    assert Stretch(START, 7).is_last
+    assert not Stretch(START, 0.5).is_last
+
+
+def test_seeking_costs_less_where_few_were_found_on_the_way():
+    assert wider(Stretch(START, 0.001), 0, 21, 1_000_000) is None
+    assert wider(Stretch(START, 0.000256), 1, 21, 1_000_000) is not None  # about 4,000 matches of a million
+    assert wider(Stretch(START, 0.256), 2, 21, 1000) is None  # about eight of a thousand
