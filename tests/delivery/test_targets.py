@@ -205,11 +205,12 @@ def test_what_was_given_and_not_answered_for_is_taken_back_when_it_is_revoked(wo
     assert found not in kept.of("Observation")
 
 
-def test_one_record_that_is_refused_keeps_no_other_back(world: Clinic, server) -> None:
+@pytest.mark.parametrize("status", [412, 422])
+def test_one_record_that_is_refused_keeps_no_other_back(world: Clinic, server, status: int) -> None:
     kept, url = server
     hospital, _ = world.person()
     ids = [result(world, hospital, str(number)) for number in range(4)]
-    kept.will_not_have = frozenset({f"Observation/{ids[1]}"})
+    kept.will_not_have, kept.says = frozenset({f"Observation/{ids[1]}"}), status
     assert push(world, url)["refused"] == 1
     assert kept.of("Observation") == {ids[0], *ids[2:]}
     heard = len(kept.keys)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -31,13 +31,17 @@ _MOST_FILTERS = 50
 
 @dataclass(frozen=True, slots=True)
 class ExportAsked:
-    """`filters` are searches by type, of which one must find a resource; `patients` None: everybody's."""
+    """`filters` are searches by type, of which one must find a resource; `patients` None: everybody's.
+
+    `joined` are those of `patients` who came into the Group after `since`: of them everything is new.
+    """
 
     url: str
     types: tuple[str, ...]
     since: str | None
     filters: tuple[tuple[str, str], ...]
     patients: tuple[str, ...] | None
+    joined: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -50,11 +54,12 @@ class ExportAsked:
             since=data["since"],
             filters=tuple((kind, query) for kind, query in data["filters"]),
             patients=None if data["patients"] is None else tuple(data["patients"]),
+            joined=tuple(data.get("joined", ())),
         )
 
 
 def parse_export(
-    level: Level, url: str, parameters: Parameters, members: Sequence[str] | None, at: datetime
+    level: Level, url: str, parameters: Parameters, members: Mapping[str, datetime] | None, at: datetime
 ) -> ExportAsked:
     """Raises Refusal (400) for what is not served: nobody gets more, or less, than he meant to ask for."""
     unknown = sorted({name for name, _ in parameters} - _KNOWN)
@@ -65,7 +70,9 @@ def parse_export(
             raise Refusal(400, "not-supported", "_outputFormat must be application/fhir+ndjson")
     filters = _filters(parameters, at)
     types = _types(level, parameters, [kind for kind, _ in filters])
-    return ExportAsked(url, types, _since(parameters), filters, _chosen(level, parameters, members))
+    since, patients = _since(parameters), _chosen(level, parameters, members)
+    joined = _joined(patients or (), members or {}, since)
+    return ExportAsked(url, types, since.isoformat() if since else None, filters, patients, joined)
 
 
 def pairs_of(body: Resource) -> Parameters:
@@ -98,7 +105,7 @@ def _types(level: Level, parameters: Parameters, filtered: Sequence[str]) -> tup
     return tuple(kind for kind in served_types() if level == "system" or kind not in ABOUT_NOBODY)
 
 
-def _since(parameters: Parameters) -> str | None:
+def _since(parameters: Parameters) -> datetime | None:
     found = _all(parameters, "_since")
     if not found:
         return None
@@ -108,7 +115,7 @@ def _since(parameters: Parameters) -> str | None:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise Refusal(400, "value", "_since is an instant with its zone, such as 2026-11-01T00:00:00Z")
-    return moment.isoformat()
+    return moment
 
 
 def _filters(parameters: Parameters, at: datetime) -> tuple[tuple[str, str], ...]:
@@ -136,7 +143,14 @@ def _check(kind: str, query: str, at: datetime) -> None:
         )
 
 
-def _chosen(level: Level, parameters: Parameters, members: Sequence[str] | None) -> tuple[str, ...] | None:
+def _joined(
+    patients: Sequence[str], members: Mapping[str, datetime], since: datetime | None
+) -> tuple[str, ...]:
+    """Who came into the Group after the instant that is asked about."""
+    return tuple(one for one in patients if since is not None and one in members and members[one] >= since)
+
+
+def _chosen(level: Level, parameters: Parameters, members: Collection[str] | None) -> tuple[str, ...] | None:
     """Patients of a Group and those named, where both say something only those of both."""
     named = [_PATIENT.fullmatch(value) for value in _all(parameters, "patient")]
     if named and level == "system":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from urllib.parse import parse_qsl
@@ -106,7 +107,7 @@ def _within(asked: Asked, wanted: ExportAsked) -> ExportAsked:
     named = any(name == "_type" for name, _ in asked.parameters) or asked.call.method == "POST"
     for kind in wanted.types if named or not readable else ():
         access.require(asked.held, kind, "r")
-    return ExportAsked(wanted.url, readable, wanted.since, wanted.filters, wanted.patients)
+    return replace(wanted, types=readable)
 
 
 def _try_filters(view: Reader, wanted: ExportAsked, key: bytes) -> None:
@@ -115,11 +116,10 @@ def _try_filters(view: Reader, wanted: ExportAsked, key: bytes) -> None:
         search(view, kind, [*parse_qsl(query, keep_blank_values=True), ("_count", "1")], "", key)
 
 
-def _members(conn: psycopg.Connection, group: str) -> Sequence[str] | None:
-    row = conn.execute("SELECT body FROM panel WHERE panel = %s", (UUID(group),)).fetchone()
-    if row is None:
-        return None
-    return [member["entity"]["reference"].rpartition("/")[2] for member in row[0]["member"]]
+def _members(conn: psycopg.Connection, group: str) -> Mapping[str, datetime] | None:
+    """Ids of the members, and since when each is one; None: there is no such panel."""
+    row = conn.execute("SELECT joined FROM panel WHERE panel = %s", (UUID(group),)).fetchone()
+    return None if row is None else {one: datetime.fromisoformat(since) for one, since in row[0].items()}
 
 
 def _enter(

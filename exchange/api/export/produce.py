@@ -183,18 +183,24 @@ class _Production:
 
 
 def _portions(asked: ExportAsked, since: datetime | None) -> Iterator[Portion]:
-    """Type by type; the people of a Group some at a time."""
+    """Type by type; the people of a Group some at a time, and whole who joined it since."""
     for kind in asked.types:
         searches = [
             parse_qsl(query, keep_blank_values=True) for named, query in asked.filters if named == kind
         ]
-        groups: list[tuple[str, ...] | None] = [None]
+        groups: list[tuple[datetime | None, tuple[str, ...] | None]] = [(since, None)]
         if asked.patients is not None and kind not in ABOUT_NOBODY:
-            people = asked.patients
-            groups = [people[n : n + _PATIENTS_AT_ONCE] for n in range(0, len(people), _PATIENTS_AT_ONCE)]
+            joined = set(asked.joined)
+            known = tuple(one for one in asked.patients if one not in joined)
+            groups = [(since, some) for some in _some(known)]
+            groups += [(None, some) for some in _some(asked.joined)]
         for search in searches or [[]]:
-            for patients in groups:
-                yield Portion(kind, tuple(search), since, patients)
+            for after, patients in groups:
+                yield Portion(kind, tuple(search), after, patients)
+
+
+def _some(people: tuple[str, ...]) -> list[tuple[str, ...] | None]:
+    return [people[n : n + _PATIENTS_AT_ONCE] for n in range(0, len(people), _PATIENTS_AT_ONCE)]
 
 
 def _at(number: int, after: str | None) -> dict[str, Any]:
