@@ -48,6 +48,12 @@ class MllpSendOptions(Options):
     facility: str = "RECEIVER"
 
 
+class DropOptions(SftpOptions):
+    """Where files are dropped; `longest_seconds`: of one delivery, from the connection to the last file."""
+
+    longest_seconds: float = Field(default=600, gt=0)
+
+
 class DownloadOptions(Options):
     """How many days a notice waits to be fetched."""
 
@@ -57,7 +63,7 @@ class DownloadOptions(Options):
 CHANNELS: Mapping[str, type[Options]] = {
     "rest_hook": PushOptions,
     "fhir": PushOptions,
-    "sftp": SftpOptions,
+    "sftp": DropOptions,
     "mllp": MllpSendOptions,
     "download": DownloadOptions,
 }
@@ -151,10 +157,10 @@ def open_push(partner: str, options: PushOptions, named_by_client: bool = False)
         yield Push(service, guard)
 
 
-def drop_files(partner: str, options: SftpOptions, files: Mapping[str, bytes]) -> None:
+def drop_files(partner: str, options: DropOptions, files: Mapping[str, bytes]) -> None:
     """Puts files into the folder, each whole at once under its name; the last one announces the others."""
     root = options.path.rstrip("/") or "/"
-    with sftp_session(partner, options) as client:
+    with sftp_session(partner, options, options.longest_seconds) as client:
         for name, content in files.items():
             part = f"{root}/.{name}.part"
             with client.open(part, "wb") as file:

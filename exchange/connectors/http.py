@@ -32,6 +32,7 @@ Opts = TypeVar("Opts", bound=HttpOptions)
 
 _FIRST_WAIT_SECONDS = 0.5
 _COME_BACK = frozenset({408, 425, 429, 500, 502, 503, 504})
+_LONGEST_ASKED_SECONDS = 86_400.0  # nobody puts us off for longer than a day
 _BLOCK = 1 << 18
 USER_AGENT = "mosaic-exchange"
 
@@ -238,18 +239,22 @@ def server_time(headers: Mapping[str, str]) -> datetime | None:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait as the server asks, a date being read against the server's own clock.
+    """Seconds to wait as the server asks, a day at most; a date is read against the server's own clock.
 
     >>> retry_after({"retry-after": "3"})
     3.0
     >>> retry_after({"retry-after": "Mon, 23 Nov 2026 09:00:05 GMT", "date": "Mon, 23 Nov 2026 09:00:00 GMT"})
     5.0
+    >>> retry_after({"retry-after": "9" * 30})
+    86400.0
     """
     value = headers.get("retry-after", "").strip()
     if value.isdecimal():
-        return float(value)
+        return min(_LONGEST_ASKED_SECONDS, float(value))
     until, now = server_time({"date": value}), server_time(headers)
-    return max(0.0, (until - now).total_seconds()) if until and now else None
+    if not until or not now:
+        return None
+    return min(_LONGEST_ASKED_SECONDS, max(0.0, (until - now).total_seconds()))
 
 
 def _backoff(attempt: int, longest: float) -> float:

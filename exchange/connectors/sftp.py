@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import io
 import logging
+import socket
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import paramiko
@@ -90,16 +92,45 @@ def _pull(
 
 
 @contextmanager
-def sftp_session(partner: str, options: SftpOptions) -> Iterator[paramiko.SFTPClient]:
-    """A session for writing; raises PartnerUnavailable, PartnerRefused or ContentError."""
+def sftp_session(partner: str, options: SftpOptions, longest_seconds: float) -> Iterator[paramiko.SFTPClient]:
+    """A session for writing that ends after `longest_seconds`, however slowly the server keeps it alive.
+
+    Raises PartnerUnavailable, PartnerRefused or ContentError.
+    """
     pinned, key = _host_keys(options), _private_key(options)
-    with _translated(partner), _session(options, pinned, key) as client:
+    address = (options.host, options.port)
+    with (
+        _translated(partner),
+        socket.create_connection(address, timeout=options.timeout_seconds) as connection,
+        _ended_after(longest_seconds, connection),
+        _session(options, pinned, key, connection) as client,
+    ):
         yield client
 
 
 @contextmanager
+def _ended_after(seconds: float, connection: socket.socket) -> Iterator[None]:
+    """A timeout alone begins anew with every byte that drips in."""
+
+    def end() -> None:
+        with suppress(OSError):  # it ended by itself
+            connection.shutdown(socket.SHUT_RDWR)
+
+    timer = Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
 def _session(
-    options: SftpOptions, pinned: list[paramiko.PKey], key: paramiko.PKey | None
+    options: SftpOptions,
+    pinned: list[paramiko.PKey],
+    key: paramiko.PKey | None,
+    connection: socket.socket | None = None,
 ) -> Iterator[paramiko.SFTPClient]:
     name = options.host if options.port == 22 else f"[{options.host}]:{options.port}"
     with paramiko.SSHClient() as client:
@@ -117,6 +148,7 @@ def _session(
             auth_timeout=options.timeout_seconds,
             allow_agent=False,
             look_for_keys=False,
+            sock=connection,
         )
         with client.open_sftp() as sftp:
             channel = sftp.get_channel()

@@ -15,6 +15,7 @@ import orjson
 from exchange.connectors.http import Answer, retry_after
 
 _CODE = re.compile(r"[a-z][a-z-]{0,30}")
+_STATUS = re.compile(r"[1-5][0-9]{2}\b")
 # The destination as a whole is not in order: nothing else is tried there for a while.
 _WHOLE = frozenset({301, 302, 303, 307, 308, 401, 403, 404, 405, 408, 410, 425, 429, 502, 503, 504})
 
@@ -42,7 +43,10 @@ def of_notification(answer: Answer) -> Verdict:
         return Verdict("acknowledged", f"answered {answer.status}")
     if body.startswith(b"<"):
         return Verdict("failed", f"answered {answer.status} with a page instead of a message", whole=True)
-    return _not_an_error(answer, _parsed(body))
+    parsed = _parsed(body)
+    if parsed is None and (_says_json(answer) or body.startswith((b"{", b"["))):
+        return Verdict("failed", f"answered {answer.status} with JSON that ends too early or is none")
+    return _not_an_error(answer, parsed)
 
 
 def of_transaction(answer: Answer, sent: Sequence[tuple[str, str]]) -> Verdict:
@@ -51,17 +55,19 @@ def of_transaction(answer: Answer, sent: Sequence[tuple[str, str]]) -> Verdict:
     if bad:
         return bad
     parsed = _parsed(answer.body)
-    if parsed is None or parsed.get("resourceType") != "Bundle":
+    if not isinstance(parsed, dict) or parsed.get("resourceType") != "Bundle":
         verdict = _not_an_error(answer, parsed)
         return verdict if verdict.kind == "refused" else _lies(answer, "without a transaction-response")
-    entries = [entry for entry in parsed.get("entry") or () if isinstance(entry, dict)]
+    entries = _objects(parsed, "entry")
     if parsed.get("type") != "transaction-response" or len(entries) != len(sent):
         return _lies(answer, f"with {len(entries)} entries for the {len(sent)} sent")
     for (method, name), entry in zip(sent, entries, strict=True):
-        told = entry.get("response") or {}
-        status, location = str(told.get("status", "")), str(told.get("location", ""))
+        told = entry.get("response")
+        if not isinstance(told, dict):
+            return _lies(answer, f"without a word on {name.split('/')[0]}")
+        status, location = _number(str(told.get("status"))), str(told.get("location", ""))
         if not status.startswith("2") and not (method == "DELETE" and status.startswith(("404", "410"))):
-            return Verdict("refused", f"refused {name.split('/')[0]} with {status[:3] or 'no status'}")
+            return Verdict("refused", f"refused {name.split('/')[0]} with {status}")
         if location and name != _resource_of(location):
             return _lies(answer, f"with another id for {name.split('/')[0]}")
     return Verdict("acknowledged", f"answered {answer.status}, {len(entries)} entries")
@@ -96,10 +102,9 @@ def _bad_status(answer: Answer) -> Verdict | None:
 
 def _not_an_error(answer: Answer, parsed: Any) -> Verdict:
     if isinstance(parsed, dict) and parsed.get("resourceType") == "OperationOutcome":
-        worst = {i.get("severity") for i in parsed.get("issue") or () if isinstance(i, dict)}
-        if worst & {"error", "fatal"}:
+        if any(issue.get("severity") in ("error", "fatal") for issue in _objects(parsed, "issue")):
             return Verdict("refused", f"answered {answer.status} with an error{_codes(parsed)}")
-    if isinstance(parsed, dict) and ("error" in parsed or parsed.get("success") is False):
+    elif isinstance(parsed, dict) and (parsed.get("error") or parsed.get("success") is False):
         return Verdict("refused", f"answered {answer.status} with an error")
     return Verdict("acknowledged", f"answered {answer.status}")
 
@@ -110,10 +115,24 @@ def _lies(answer: Answer, how: str) -> Verdict:
 
 def _codes(outcome: Any) -> str:
     """FHIR issue codes of an OperationOutcome, and no other word of it: texts may quote a patient's data."""
-    issues = outcome.get("issue") or () if isinstance(outcome, dict) else ()
-    codes = [str(issue.get("code", "")) for issue in issues if isinstance(issue, dict)]
+    codes = [str(issue.get("code", "")) for issue in _objects(outcome, "issue")]
     known = sorted({code for code in codes if _CODE.fullmatch(code)})
     return f" ({', '.join(known)})" if known else ""
+
+
+def _objects(parsed: Any, element: str) -> list[dict[str, Any]]:
+    """The objects in a list of an answer; whatever else a receiver puts there is passed over."""
+    found = parsed.get(element) if isinstance(parsed, dict) else None
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def _number(status: str) -> str:
+    """The three digits of a status and no other word of it."""
+    return status[:3] if _STATUS.match(status) else "no status"
+
+
+def _says_json(answer: Answer) -> bool:
+    return "json" in answer.headers.get("content-type", "")
 
 
 def _parsed(body: bytes) -> Any:

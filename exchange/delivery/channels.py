@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from exchange.connectors.channels import (
+    DropOptions,
     MllpSendOptions,
     Push,
     PushOptions,
@@ -15,7 +16,6 @@ from exchange.connectors.channels import (
     open_push,
 )
 from exchange.connectors.endpoints import refuse_inside
-from exchange.connectors.options import SftpOptions
 from exchange.crypto import sign_detached
 from exchange.delivery.acknowledgement import Verdict, of_message, of_notification, of_transaction
 from exchange.delivery.parcel import Parcel
@@ -42,7 +42,7 @@ def open_channel(
                 whole = channel.type == "fhir"
                 named = options.url if subscription.client else ""
                 yield lambda parcel: _judged(lambda: _posted(push, parcel, signing_key, whole, named))
-        case SftpOptions():
+        case DropOptions():
             yield lambda parcel: _judged(
                 lambda: _dropped(subscription.participant, options, parcel, signing_key)
             )
@@ -89,7 +89,7 @@ def _posted(push: Push, parcel: Parcel, signing_key: str, whole: bool, named: st
     return of_transaction(answer, parcel.sent) if whole else of_notification(answer)
 
 
-def _dropped(partner: str, options: SftpOptions, parcel: Parcel, signing_key: str) -> Verdict:
+def _dropped(partner: str, options: DropOptions, parcel: Parcel, signing_key: str) -> Verdict:
     """The signature first: who sees the file can check it at once. Sent again, the names are the same."""
     name = f"mosaic-{parcel.delivery}.{parcel.suffix}"
     signature = sign_detached(parcel.body, signing_key).encode()

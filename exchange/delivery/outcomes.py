@@ -65,7 +65,7 @@ def close(conn: psycopg.Connection, due: Due, parcel: Parcel, verdict: Verdict, 
     elif verdict.kind == "refused":
         _end(conn, due.delivery, "parked", verdict.detail, at)
     else:
-        _put_off(conn, due, verdict, at)
+        put_off(conn, due, verdict, at)
 
 
 def _end(conn: psycopg.Connection, delivery: UUID, state: str, problem: str | None, at: datetime) -> None:
@@ -76,7 +76,8 @@ def _end(conn: psycopg.Connection, delivery: UUID, state: str, problem: str | No
     )
 
 
-def _put_off(conn: psycopg.Connection, due: Due, verdict: Verdict, at: datetime) -> None:
+def put_off(conn: psycopg.Connection, due: Due, verdict: Verdict, at: datetime) -> None:
+    """It is tried again later, and where the whole destination failed nothing else goes there before."""
     until = at + timedelta(seconds=max(back_off(due.attempts, random.random()), verdict.wait or 0))  # noqa: S311
     conn.execute(
         "UPDATE delivery SET next_attempt = %s, problem = %s, attempts = attempts + 1 WHERE delivery = %s",

@@ -6,6 +6,7 @@ under the same idempotency key.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections import Counter
@@ -18,16 +19,19 @@ from datetime import datetime
 import psycopg
 
 from exchange.connectors.channels import DownloadOptions, channel_options
+from exchange.delivery.acknowledgement import Verdict
 from exchange.delivery.channels import Send, open_channel
 from exchange.delivery.composing import compose
 from exchange.delivery.downloads import end_expired, offer
+from exchange.delivery.events import Due
 from exchange.delivery.handshake import shake_hands
-from exchange.delivery.outcomes import close, close_untold, next_due
+from exchange.delivery.outcomes import close, close_untold, next_due, put_off
 from exchange.delivery.parcel import Office
 from exchange.delivery.spreading import open_deliveries, spread
 from exchange.delivery.subscriptions import Subscription, subscriptions
-from exchange.model.errors import ContentError
+from exchange.model.errors import Conflict, ContentError
 
+log = logging.getLogger(__name__)
 _DESTINATION = 0x64656C6976
 _DESTINATIONS_AT_ONCE = 8
 _TURN_SECONDS = 20.0
@@ -178,16 +182,28 @@ def _round(
         if due is None:
             return tried
         tried = True
-        parcel = compose(conn, due, office)
-        if parcel is None:
-            close_untold(conn, due, office.now())
-            counts["nothing"] += 1
-            continue
-        verdict = send(parcel)
-        with conn.transaction():
-            close(conn, due, parcel, verdict, office.now())
-        counts[verdict.kind] += 1  # where nothing gets through, nothing is due for a while
+        try:
+            counts[_tried(conn, office, due, send)] += 1  # nothing gets through: nothing is due for a while
+        except (Conflict, ContentError, psycopg.OperationalError, psycopg.InterfaceError):
+            raise
+        except Exception as problem:  # a fault of ours with one record keeps no other waiting
+            name = type(problem).__name__
+            log.error("%s: a delivery failed with %s and is put off", subscription.code, name)
+            put_off(conn, due, Verdict("failed", f"an error of the exchange's own: {name}"), office.now())
+            counts["failed"] += 1
     return False
+
+
+def _tried(conn: psycopg.Connection, office: Office, due: Due, send: Send) -> str:
+    """One attempt and what is noted of it."""
+    parcel = compose(conn, due, office)
+    if parcel is None:
+        close_untold(conn, due, office.now())
+        return "nothing"
+    verdict = send(parcel)
+    with conn.transaction():
+        close(conn, due, parcel, verdict, office.now())
+    return verdict.kind
 
 
 def _note_problem(conn: psycopg.Connection, subscription: Subscription, problem: ContentError) -> None:

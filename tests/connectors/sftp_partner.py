@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import asyncssh
@@ -20,6 +21,9 @@ class SftpPartner:
         self.folder = folder
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
         self.breaks = 0
+        self.slowness = 0.0  # seconds before each step of writing
+        self.watch: Callable[[str], None] = lambda stage: None
+        self.arrived: list[tuple[str, str]] = []  # name and content of files put under their own name
         self._connections: list[asyncssh.SSHServerConnection] = []
         self.password = PASSWORD
         self._loop = asyncio.new_event_loop()
@@ -31,6 +35,11 @@ class SftpPartner:
     @property
     def public_host_key(self) -> str:
         return self.host_key.export_public_key().decode().strip()
+
+    @staticmethod
+    def a_host_key() -> str:
+        """Of nobody."""
+        return asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
 
     def stop(self) -> None:
         if self._loop.is_running():
@@ -82,6 +91,25 @@ class SftpPartner:
                     outer.breaks -= 1
                     self.channel.get_connection().abort()
                 return super().read(file, offset, size)
+
+            async def open(self, *arguments: object) -> object:
+                await asyncio.sleep(outer.slowness)
+                outer.watch("opened")
+                return super().open(*arguments)
+
+            async def write(self, *arguments: object) -> int:
+                await asyncio.sleep(outer.slowness)
+                outer.watch("in the file")
+                return super().write(*arguments)
+
+            def posix_rename(self, old: bytes, new: bytes) -> None:
+                outer.watch("written")
+                super().posix_rename(old, new)
+                name = os.fsdecode(new).lstrip("/")
+                if name.endswith(".json"):
+                    key = name.removeprefix("mosaic-").removesuffix(".json")
+                    outer.arrived.append((key, (outer.folder / name).read_text()))
+                outer.watch("taken")
 
         return await asyncssh.create_server(
             Door, "127.0.0.1", 0, server_host_keys=[self.host_key], sftp_factory=Files
