@@ -59,9 +59,14 @@ class Report:
     lines: tuple[Line, ...]
 
 
-def report(disclosures: Sequence[Disclosure], law: Law, facts: Facts, at: datetime) -> Report:
-    """The lines of `law`, newest first; `all` leaves nothing out: who saw what about me."""
-    since = _years_before(at, YEARS[law])
+def report(
+    disclosures: Sequence[Disclosure], law: Law, facts: Facts, at: datetime, since: datetime | None = None
+) -> Report:
+    """The lines of `law`, newest first; `all` leaves nothing out: who saw what about me.
+
+    `since`: the person asks for a shorter time than the law gives (45 CFR 164.528(a)(3)).
+    """
+    since = max(filter(None, (since, _years_before(at, YEARS[law]))), default=None)
     found: dict[tuple[str, str], list[Disclosure]] = {}
     for one in disclosures:
         if (since is None or one.at >= since) and one.at <= at and _accounted(one, law, facts):

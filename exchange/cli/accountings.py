@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from exchange.app.opening import Exchange
-from exchange.app.privacy.accountings import Asked, Language, account, as_csv, as_fhir, as_pdf, language_of
+from exchange.app.privacy.accountings import Asked, account, as_csv, as_fhir, as_pdf
+from exchange.app.privacy.subjects import Language, subject_of
 from exchange.audit.report import Law, Report
 from exchange.cli.audit import Reader, reader_of
 from exchange.cli.common import JsonOption, console, exchange, print_json, table
@@ -30,6 +31,9 @@ def accounting(
     language: Annotated[
         Language | None, typer.Option(help="en, es or uk (default: the person's own, as far as known).")
     ] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="No earlier than this day.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write to (default: standard output).")] = None,
     json: JsonOption = False,
     officer: Reader = "",
@@ -39,20 +43,19 @@ def accounting(
     Example: [bold]exchange audit accounting PATIENT --law hipaa --form pdf --out page.pdf[/bold]
     """
     opened = exchange()
-    asked = Asked(patient, law, language or language_of(opened, patient))
-    found = account(opened, asked, reader_of(officer))
+    reader = reader_of(officer)
+    found = account(opened, Asked(patient, law, since.date() if since else None), reader)
     if json:
         print_json(found)
     elif form == "table":
         _print(found)
+    elif form == "fhir":
+        _write(as_fhir(opened, found), form, out)
     else:
-        _write(_written(opened, found, form, asked.language), form, out)
-
-
-def _written(opened: Exchange, found: Report, form: Form, language: Language) -> bytes:
-    if form == "fhir":
-        return as_fhir(opened, found)
-    return as_csv(found, language) if form == "csv" else as_pdf(found, language)
+        with opened.work.connect() as connection:
+            subject = subject_of(connection, patient)
+        read = language or subject.language
+        _write(as_csv(found, read) if form == "csv" else as_pdf(found, read, subject, reader), form, out)
 
 
 def _write(content: bytes, form: Form, out: Path | None) -> None:

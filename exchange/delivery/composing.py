@@ -112,7 +112,7 @@ def _parcel(conn: psycopg.Connection, due: Due, told: Told, office: Office, at: 
         body = b"".join(message for _, message in messages)
         return Parcel(head.delivery, body, "x-application/hl7-v2+er7", "hl7", content, number, (), messages)
     if delivery.form == "pdf":
-        body = light.page(told, extra, at)
+        body = light.page(told, extra, office.organization(due.subscription.participant), at)
         return Parcel(head.delivery, body, "application/pdf", "pdf", content, number)
     if delivery.form == "csv":
         body = light.table(told, extra)

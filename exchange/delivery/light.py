@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -11,9 +12,10 @@ from typing import Any
 
 import orjson
 
+from exchange.consent.dates import EXCHANGE_ZONE
 from exchange.delivery.bundles import instant
 from exchange.delivery.told import Told
-from exchange.formats.paper import Paper, Table, pdf
+from exchange.formats.paper import Pairs, Paper, Table, pdf
 from exchange.model.records import Resource
 
 COLUMNS = ("event", "time", "person", "name", "birth_date", "phone", "what", "status", "since", "until")
@@ -56,19 +58,50 @@ def table(told: Told, notices: Sequence[Resource]) -> bytes:
     return text.getvalue().encode()
 
 
-def page(told: Told, notices: Sequence[Resource], at: datetime) -> bytes:
-    """The same as a PDF: for each event a line that a person reads, the notices beneath."""
-    listed = [(*row[:2], row[3], row[4], row[5], " ".join(filter(None, row[6:]))) for row in rows(told)]
-    header = ("event", "time", "name", "born", "phone", "what")
+def page(told: Told, notices: Sequence[Resource], recipient: str, at: datetime) -> bytes:
+    """The same as a PDF that a person reads: whom it is for, a line for each event, the notices beneath."""
+    listed = [
+        (row[0].replace("-", " "), _local(event.at), row[3], row[4], row[5], _told(*row[6:]))
+        for event, row in zip(told.events, rows(told), strict=True)
+    ]
+    header = ("Event", "Time", "Name", "Born", "Phone", "What")
+    head = Pairs([("For", recipient), ("Made", _local(at))])
     return pdf(
         Paper(
             title="Notice of what happened",
             language="en",
-            blocks=[Table(header, listed, (16, 26, 24, 14, 18, 32)), *notice_lines(notices)],
+            blocks=[head, Table(header, listed, (20, 22, 26, 17, 22, 34)), *notice_lines(notices)],
             footer="Mosaic Exchange · confidential",
             made=at,
         )
     )
+
+
+_VISITS = {
+    "AMB": "outpatient visit", "EMER": "emergency visit", "IMP": "inpatient stay", "ACUTE": "inpatient stay",
+    "NONAC": "inpatient stay", "OBSENC": "stay for observation", "SS": "short stay", "HH": "visit at home",
+    "VR": "visit by phone or video", "FLD": "visit outside", "PRENC": "admission to come",
+}  # fmt: skip
+"""https://terminology.hl7.org/ValueSet-v3-ActEncounterCode.html"""
+
+
+def _told(what: str, status: str, since: str, until: str) -> str:
+    """What a row says of the record, in words.
+
+    >>> _told("Encounter IMP", "finished", "2026-11-22T10:00:00-06:00", "2026-11-24")
+    'inpatient stay, finished, from 2026-11-22 10:00 to 2026-11-24'
+    """
+    kind, _, visit = what.partition(" ")
+    named = _VISITS.get(visit, "visit") if kind == "Encounter" else _CAPITALS.sub(" ", kind).lower()
+    times = [f"{word} {at[:16].replace('T', ' ')}" for word, at in (("from", since), ("to", until)) if at]
+    return ", ".join(filter(None, (named, status, " ".join(times))))
+
+
+_CAPITALS = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+def _local(at: datetime) -> str:
+    return f"{at.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M}"
 
 
 def notice_lines(notices: Sequence[Resource]) -> list[str]:

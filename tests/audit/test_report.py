@@ -7,12 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from exchange.app.privacy import accountings
 from exchange.app.privacy.accountings import as_csv, as_pdf, facts_of, words_of
+from exchange.app.privacy.subjects import Subject
 from exchange.audit import Disclosure
 from exchange.audit.report import report
+from exchange.formats.paper import Pairs, Paper, Table, pdf
+from exchange.repository.storage.parameters import parameters
 from tests.delivery.world import context
 
 AT = datetime(2026, 11, 26, 12, tzinfo=UTC)
+ANA = Subject("Ana Rivera", "1980-02-03", "en")
 FACTS = facts_of(context())
 ONE = Disclosure(
     1, AT, "query", "hospital", "Hospital, 1 Main St", "organization", "TREAT", ("Observation/1",),
@@ -88,8 +93,47 @@ def test_every_word_is_there_in_every_language(language):
     assert all(words.values())
     for key, text in words.items():
         assert text.count("{") == words_of("en")[key].count("{"), key
-    assert as_pdf(_report(), language).startswith(b"%PDF-")
-    assert as_pdf(_report(), language) == as_pdf(_report(), language)
+    page = as_pdf(_report(), language, ANA, "anna")
+    assert page.startswith(b"%PDF-")
+    assert page == as_pdf(_report(), language, ANA, "anna")
+
+
+@pytest.mark.parametrize("language", ["en", "es", "uk"])
+def test_no_purpose_and_no_kind_of_record_stands_there_as_a_code(language):
+    refused = context().rules.vocabulary.refused
+    purposes = {f"purpose.{code}" for top, below in refused.items() for code in (top, *below)}
+    assert purposes | {f"type.{kind}" for kind in parameters()} <= words_of(language).keys()
+
+
+def test_the_page_says_for_whom_it_is_of_which_time_and_who_made_it(monkeypatch):
+    monkeypatch.setattr(accountings, "pdf", lambda paper: paper)
+    said = as_pdf(_report(), "en", ANA, "anna").blocks[0].lines
+    assert said == [
+        ("For", "Ana Rivera, born 1980-02-03"),
+        ("Time", "2020-11-26 – 2026-11-26"),
+        ("Prepared by", "anna"),
+    ]
+    nobody = as_pdf(_report(), "uk", replace(ANA, name="", born=""), "anna").blocks[0].lines
+    assert nobody[0] == ("Для кого", "особа, якій належать ці записи")
+
+
+def test_a_shorter_time_may_be_asked_for_and_a_longer_one_is_the_law_s():
+    each = [replace(ONE, sequence=n, purpose="HRESCH", at=AT - timedelta(days=400 * n)) for n in range(8)]
+    asked = report(each, "hipaa", FACTS, AT, AT - timedelta(days=500))
+    assert [line.sequences for line in asked.lines] == [(0, 1)]
+    assert asked.since == AT - timedelta(days=500)
+    longer = report(each, "hipaa", FACTS, AT, AT - timedelta(days=9999))
+    assert longer == report(each, "hipaa", FACTS, AT)
+    assert report(each, "all", FACTS, AT, AT).lines[0].times == 1
+
+
+def test_letters_the_page_has_none_for_are_spelled_and_told_to_nobody(caplog):
+    blocks = ["王小明 Ґанна", Table(("x",), [("🙂",)], (1,)), Pairs([("عمر", "1")])]
+    assert pdf(Paper("Wang", "en", blocks, "", AT)) == pdf(
+        Paper("Wang", "en", ["WangXiaoMing Ґанна", Table(("x",), [(":slight_smile:",)], (1,)),
+                             Pairs([("`mr", "1")])], "", AT)
+    )  # fmt: skip
+    assert caplog.text == ""
 
 
 def test_a_table_is_headed_in_the_persons_language():

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -16,14 +16,14 @@ import orjson
 
 from exchange.app.opening import Exchange
 from exchange.app.privacy.auditing import read_log
+from exchange.app.privacy.subjects import Language, Subject
 from exchange.audit import accounting
 from exchange.audit.report import Facts, Law, Line, Report, report
 from exchange.consent import Context
 from exchange.delivery.light import harmless
-from exchange.formats.paper import Paper, Table, pdf
+from exchange.formats.paper import Pairs, Paper, Table, pdf
 from exchange.model.partner import DEFAULT_TIMEZONE
 
-Language = Literal["en", "es", "uk"]
 Form = Literal["fhir", "csv", "pdf"]
 
 _TPO = ("TREAT", "HPAYMT", "HOPERAT")
@@ -34,11 +34,11 @@ _ZONE = ZoneInfo(DEFAULT_TIMEZONE)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a person asks for; `patient` is the id of any of his Patients."""
+    """What a person asks for; `patient`: id of any of his Patients, `since`: less than the law's time."""
 
     patient: str
     law: Law = "hipaa"
-    language: Language = "en"
+    since: date | None = None
 
 
 def account(exchange: Exchange, asked: Asked, reader: str) -> Report:
@@ -48,7 +48,8 @@ def account(exchange: Exchange, asked: Asked, reader: str) -> Report:
         found = accounting(connection, asked.patient)
         read_log(connection, reader, f"accounting of disclosures ({asked.law})", [asked.patient], at)
         connection.commit()
-    return report(found, asked.law, facts_of(exchange.context), at)
+    since = datetime.combine(asked.since, time(), _ZONE) if asked.since else None
+    return report(found, asked.law, facts_of(exchange.context), at, since)
 
 
 def facts_of(context: Context) -> Facts:
@@ -103,8 +104,8 @@ def as_csv(found: Report, language: Language) -> bytes:
     return text.getvalue().encode()
 
 
-def as_pdf(found: Report, language: Language) -> bytes:
-    """A page for the person."""
+def as_pdf(found: Report, language: Language, subject: Subject, reader: str) -> bytes:
+    """A page for the person, made by `reader`: whom it is for stands on it, and in no name of a file."""
     words = words_of(language)
     since = _day(found.since) if found.since else ""
     intro = words[f"intro.{found.law}"].format(since=since, until=_day(found.until))
@@ -115,34 +116,27 @@ def as_pdf(found: Report, language: Language) -> bytes:
         Paper(
             title=words[f"title.{found.law}"],
             language=language,
-            blocks=[intro, listed, words["rights"]],
+            blocks=[_head(found, words, subject, reader), intro, listed, words["rights"]],
             footer=words["footer"].format(at=_day(found.until)),
             made=found.until,
         )
     )
 
 
-def language_of(exchange: Exchange, patient: str) -> Language:
-    """The language a person prefers, as far as there are words in it; English else."""
-    with exchange.work.connect() as connection:
-        rows = connection.execute(
-            "SELECT r.body FROM resource r JOIN patient p ON r.fhir_id = p.fhir_id AND r.type = 'Patient'"
-            " WHERE r.rendition = 0 AND p.person = (SELECT person FROM patient"
-            "  WHERE %s::uuid IN (fhir_id, golden_id)) ORDER BY p.fhir_id",
-            (patient,),
-        ).fetchall()
-    spoken = [each for (body,) in rows for each in orjson.loads(body).get("communication", ())]
-    for each in sorted(spoken, key=lambda one: not one.get("preferred", False)):
-        for coding in each.get("language", {}).get("coding", ()):
-            code = str(coding.get("code", ""))[:2].lower()
-            for language in _LANGUAGES:
-                if code == language:
-                    return language
-    return "en"
-
-
-_LANGUAGES: tuple[Language, ...] = ("en", "es", "uk")
 _COLUMNS = ("when", "recipient", "what", "purpose")
+
+
+def _head(found: Report, words: Mapping[str, str], subject: Subject, reader: str) -> Pairs:
+    """For whom, of which time, by whom."""
+    born = words["born"].format(born=subject.born) if subject.born else ""
+    since = _day(found.since) if found.since else "…"
+    return Pairs(
+        [
+            (words["head.person"], ", ".join(filter(None, (subject.name or words["unnamed"], born)))),
+            (words["head.period"], f"{since} – {_day(found.until)}"),
+            (words["head.reader"], reader),
+        ]
+    )
 
 
 def _cells(line: Line, words: Mapping[str, str]) -> list[str]:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from uuid import UUID
 
-from exchange.app.privacy.accountings import Asked, account, as_pdf, language_of
+from exchange.app.privacy.accountings import Asked, account, as_pdf
 from exchange.app.privacy.capturing import taken_here
 from exchange.app.privacy.explaining import Explained, explain_person, rule_titles
 from exchange.app.privacy.persons import Share, find_persons, kinds_of, person_of, said_by, shares_of
+from exchange.app.privacy.subjects import subject_of
 from exchange.audit import accounting
 from exchange.consent.proof.words import answer_words
 from exchange.console.accounts import Role
@@ -144,9 +145,12 @@ def person(desk: Desk, visit: Visit) -> Answer:
 
 def _paper(desk: Desk, visit: Visit, ids: Sequence[str]) -> Download:
     """The accounting for the person, in the person's own language; that it was made is recorded."""
-    language = language_of(desk.exchange, ids[0])
-    found = account(desk.exchange, Asked(ids[0], "hipaa", language), visit.person.login)
-    return Download("accounting-of-disclosures.pdf", "application/pdf", as_pdf(found, language), ids)
+    reader = visit.person.login
+    found = account(desk.exchange, Asked(ids[0], "hipaa"), reader)
+    with desk.exchange.work.connect() as connection:
+        subject = subject_of(connection, ids[0])
+    content = as_pdf(found, subject.language, subject, reader)
+    return Download("accounting-of-disclosures.pdf", "application/pdf", content, ids)
 
 
 def why(desk: Desk, visit: Visit) -> Answer:
