@@ -14,6 +14,7 @@ from datetime import datetime
 import font_roboto
 from anyascii import anyascii
 from fpdf import FPDF, FontFace
+from fpdf.fonts import TTFFont
 
 # Its warnings quote letters of what is printed.
 logging.getLogger("fpdf").setLevel(logging.ERROR)
@@ -56,7 +57,8 @@ class _Sheet(FPDF):
 
     def legible(self, text: str) -> str:
         """With letters the font lacks in Latin ones, as they sound."""
-        known: Mapping[int, object] = self.fonts["text"].cmap
+        font = self.fonts["text"]
+        known: Mapping[int, object] = font.cmap if isinstance(font, TTFFont) else {}
         return "".join(c if ord(c) in known or c.isspace() else anyascii(c) or "\ufffd" for c in text)
 
     def footer(self) -> None:
