@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from exchange.audit import parts
 from exchange.audit.events import Entry
@@ -22,8 +23,6 @@ def consent_entries(partner: str, changed: Sequence[tuple[str, str | None]], at:
 
 
 def _entry(partner: str, consent: str, patient: str | None, at: datetime) -> Entry:
-    source = {"identifier": {"system": "urn:mosaic:partner", "value": partner}}
-    exchange = {"identifier": {"system": "urn:mosaic:partner", "value": "exchange"}}
     event = {
         "resourceType": "AuditEvent",
         "meta": parts.meta("PatientUpdate" if patient else "Update"),
@@ -33,10 +32,19 @@ def _entry(partner: str, consent: str, patient: str | None, at: datetime) -> Ent
         "recorded": at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "outcome": SUCCESS,
         "agent": [
-            {"type": parts.concept(DCM, "110153"), "who": source, "requestor": True},
-            {"type": parts.concept(DCM, "110152"), "who": exchange, "requestor": False},
+            {**_by(partner, "110153"), "requestor": True},
+            {**_by("exchange", "110152"), "requestor": False},
         ],
         "source": {"observer": {"display": "Mosaic Exchange"}},
         "entity": [*parts.about(patient), parts.entity(consent, "2", "4")],
     }
     return Entry("consent.changed", partner, patient, event)
+
+
+def _by(participant: str, role: str) -> dict[str, Any]:
+    """Who sent or took it; by which way it came is another record's business, so its place is its name."""
+    return {
+        "type": parts.concept(DCM, role),
+        "who": {"identifier": {"system": "urn:mosaic:partner", "value": participant}},
+        "network": {"address": f"urn:mosaic:partner:{participant}", "type": "5"},
+    }

@@ -50,7 +50,7 @@ def _entry(who: Requester, how: Circumstances, sending: Sending, part: Disclosed
     source = parts.agent(parts.concept(DCM, "110153"), parts.server(how), how.base_url, "5")
     event = {
         **parts.frame("R", how, SUCCESS),
-        "meta": parts.meta("PrivacyDisclosure.Source"),
+        "meta": parts.meta("PrivacyDisclosure.Source" if part.patient else None),
         "type": _EXPORT,
         "subtype": [_DISCLOSE],
         "purposeOfEvent": parts.purpose(who.purpose),

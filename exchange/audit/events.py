@@ -15,6 +15,7 @@ from exchange.model.audit import Kind
 from exchange.model.records import Resource
 
 _INTERACTION = "http://hl7.org/fhir/restful-interaction"
+_SEARCHES = ("search", "search-type", "search-system")
 _REST = {"system": "http://terminology.hl7.org/CodeSystem/audit-event-type", "code": "rest"}
 _GET_TOKEN = {"system": "urn:ihe:event-type-code", "code": "ITI-71", "display": "Get Access Token"}
 _REVOCATION = {"system": "urn:ietf:rfc:7009", "code": "revocation", "display": "Token Revocation"}
@@ -62,7 +63,9 @@ def query_entries(
     code = "operation" if operation else interaction
 
     def entry(part: Disclosed) -> Entry:
-        event = _event("PatientQuery" if part.patient else "Query", "E", code, who, how)
+        # The pattern is one of searches alone; an operation or a history is written alike and claims none.
+        pattern = ("PatientQuery" if part.patient else "Query") if code in _SEARCHES else None
+        event = _event(pattern, "E", code, who, how)
         agents = _agents(who, how, client="110153", server="110152", because=part.because)
         entities = [
             parts.query(request),
@@ -125,7 +128,9 @@ def token_entry(
     return Entry(kind, who.participant if who else None, None, event)
 
 
-def _event(profile: str, action: str, interaction: str, who: Requester, how: Circumstances) -> Resource:
+def _event(
+    profile: str | None, action: str, interaction: str, who: Requester, how: Circumstances
+) -> Resource:
     return {
         **parts.frame(action, how, SUCCESS),
         "meta": parts.meta(profile),

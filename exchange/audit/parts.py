@@ -57,10 +57,10 @@ def frame(action: str, how: Circumstances, outcome: str) -> Resource:
     }
 
 
-def meta(profile: str) -> Resource:
-    """`meta` of a BALP pattern; the record itself is restricted."""
+def meta(profile: str | None) -> Resource:
+    """`meta` of a BALP pattern, or of what has none; the record itself is restricted."""
     return {
-        "profile": [f"{BALP}/StructureDefinition/IHE.BasicAudit.{profile}"],
+        **({"profile": [f"{BALP}/StructureDefinition/IHE.BasicAudit.{profile}"]} if profile else {}),
         "security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}],
     }
 
