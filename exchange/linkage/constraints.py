@@ -60,10 +60,15 @@ def needs_steward(a: Features, b: Features, levels: Mapping[str, str]) -> str:
         return "names"
     if birth == "different" and not (given in _SAME_NAME if proven else _mistyped(levels)):
         return "birth-date"
-    if birth == "" and not (proven or levels.get("email") == "exact" or _same_place(levels)):
+    if birth == "year" and not (proven or _somewhere(levels)):
+        return "birth-date"
+    if birth == "" and not (proven or _never_shared(a, b, levels)):
         return "birth-date-unknown"
-    if ssn == "different" and not (given == birth == "exact" and _same_home(levels)):
-        return "ssn"
+    if not (given == birth == "exact" and _same_home(levels)):
+        if ssn == "different":
+            return "ssn"
+        if not proven and _numbers_differ(a, b):
+            return "number"
     if _generations_differ(a, b):
         return "generation"
     return ""
@@ -82,6 +87,7 @@ def needs_certainty(levels: Mapping[str, str]) -> str:
 def never_certain(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
     """Whether a part of the name or the birth date was not seen to agree: at best such a match is probable.
 
+    Lisa and Beth are short forms of one name, or twins; a slip beside two charts of one partner may be, too.
     A birth date whose years are a decade or more apart may be one key wrong, or an uncle's or an elder
     cousin's. A link that is only probable gives way when it would fit two people (`cluster.partition`).
     """
@@ -89,9 +95,15 @@ def never_certain(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
         return False
     if _years_apart(a, b) >= SLIP_YEARS:
         return True
+    if levels.get("given") == "form" and not _own(levels):
+        return True
+    if levels.get("given") == "similar" and levels.get("identifier") == "different" and not _own(levels):
+        return True
+    if levels.get("birth_date", "") == "":
+        return True
     if levels.get("email") == "exact":
         return False
-    return levels.get("given") == "initial" or levels.get("birth_date", "") in ("", "year", "different")
+    return levels.get("given") == "initial" or levels.get("birth_date") in ("year", "different")
 
 
 def hardly_worth_asking(levels: Mapping[str, str]) -> bool:
@@ -112,7 +124,7 @@ def _may_be_twin(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
     if levels.get("surname") == "swapped" and other_sex:
         return True
     same_child = bool(a.birth_order and a.birth_order == b.birth_order)
-    multiple = _multiple(a, b) and not same_child and levels.get("given") != "form"
+    multiple = _multiple(a, b) and not (same_child or (levels.get("given") == "form" and _own(levels)))
     return levels.get("given") != "exact" and (other_sex or multiple)
 
 
@@ -151,28 +163,38 @@ def _one_initial(levels: Mapping[str, str]) -> bool:
     )
 
 
-def _same_place(levels: Mapping[str, str]) -> bool:
-    """Without a birth date: the whole name, the sex, and two places, or one that no other speaks against.
+def _never_shared(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
+    """Without a birth date: the whole name, the sex, and what a father and a son of one name do not share.
 
-    A father and a son of one name at one address are the test: such a link is never certain.
+    They share the home, its telephone, often the mailbox and the middle name.
     """
-    elsewhere = any(levels.get(field) == "different" for field in ("phone", "email", "address", "ssn"))
+    called_alike = bool(a.generation) and a.generation == b.generation
     return (
         levels.get("given") in _SAME_NAME
         and levels.get("surname") in ("exact", "part")
         and levels.get("sex") == "exact"
-        and _places(levels) >= (2 if elsewhere else 1)
+        and (
+            levels.get("ssn") == "last4"
+            or levels.get("phone") == levels.get("email") == "exact"
+            or (levels.get("middle") == "exact" and called_alike)
+        )
     )
 
 
 def _mistyped(levels: Mapping[str, str]) -> bool:
-    """Another birth date, and everything else the same twice over."""
+    """Another birth date, and everything else the same twice over, more than a home among it."""
     return (
         levels.get("given") == "exact"
         and levels.get("surname") in ("exact", "part")
         and levels.get("sex") == "exact"
+        and _own(levels)
         and _places(levels) + (levels.get("middle") == "exact") >= 2
     )
+
+
+def _own(levels: Mapping[str, str]) -> bool:
+    """Whether something agrees that those who share a home hardly share."""
+    return levels.get("ssn") == "last4" or "exact" in (levels.get("email"), levels.get("middle"))
 
 
 def _places(levels: Mapping[str, str]) -> int:
@@ -209,6 +231,16 @@ def _years_apart(a: Features, b: Features) -> int:
 
 def _multiple(a: Features, b: Features) -> bool:
     return a.multiple_birth or b.multiple_birth
+
+
+def _numbers_differ(a: Features, b: Features) -> bool:
+    """Whether both carry a number of persons by one system, and none is the same."""
+    one, other = (
+        {(number.system, number.digest) for number in record.identifiers if number.kind == "person"}
+        for record in (a, b)
+    )
+    systems = {system for system, _ in one} & {system for system, _ in other}
+    return bool(systems) and not one & other
 
 
 def _generations_differ(a: Features, b: Features) -> bool:

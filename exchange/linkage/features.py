@@ -166,7 +166,8 @@ def _letter_order(names: list[Any], vocabulary: Vocabulary) -> int:
 
 
 def _generation(name: Mapping[str, Any]) -> str:
-    return generation([*name.get("suffix", []), name.get("family", ""), *name.get("given", [])[1:]])
+    _, *others = " ".join(name.get("given", [])).split() or [""]
+    return generation([*name.get("suffix", []), name.get("family", ""), *others])
 
 
 def _contacts(

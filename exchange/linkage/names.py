@@ -17,7 +17,8 @@ _PARTICLES = frozenset(
     {"al", "bin", "bint", "da", "das", "de", "del", "den", "der", "di", "do", "dos", "du", "e", "el"}
     | {"ibn", "la", "las", "le", "los", "san", "van", "von", "y", "zu"}
 )
-_SUFFIXES = {"jr": "jr", "junior": "jr", "sr": "sr", "senior": "sr", "ii": "ii", "iii": "iii", "iv": "iv"}
+_SUFFIXES = {"jr": "jr", "jnr": "jr", "junior": "jr", "sr": "sr", "snr": "sr", "senior": "sr"}
+_SUFFIXES |= {"ii": "ii", "nd": "ii", "iii": "iii", "rd": "iii", "iv": "iv", "th": "iv"}
 _TITLES = frozenset(["dr", "mr", "mrs", "ms", "miss", "prof", "sra", "srta"])
 
 _SOUNDS = tuple(

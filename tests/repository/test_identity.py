@@ -269,7 +269,9 @@ def test_a_thousand_patients_meet_twenty_thousand_in_three_seconds(connection, i
 
 
 def test_a_record_that_fits_a_father_and_a_son_is_asked_about_and_joins_neither(connection, incoming, model):
-    home = {"gender": "male", **HOME}
+    reached = [("phone", HOME["phone"]), ("email", "the.hardings@mail.example")]
+    telecom = [{"system": system, "value": value} for system, value in reached]
+    home = {"gender": "male", "line": HOME["line"], "telecom": telecom}
     father = incoming("a", "Walter", "Harding", "1961-05-30", **home)
     son = incoming("b", "Walter", "Harding", "1990-02-11", **home)
     unclear = incoming("c", "Walter", "Harding", **home)
