@@ -39,6 +39,10 @@ WHOLES = ("Encounter", "EpisodeOfCare", "CarePlan")
 PRIVACY = ("http://terminology.hl7.org/CodeSystem/consentscope", "patient-privacy")
 
 
+GRANTS, MAY_DENY, DENIES = 1, 0, -1
+"""How an element is held against a record: what is not known counts for MAY_DENY alone."""
+
+
 class NotComputable(Exception):
     """To quarantine."""
 
@@ -54,7 +58,9 @@ def says(consent, request, resource, atom):
         raise NotComputable
     if not match(root, base, request, resource, atom):
         return "UNCOVERED" if base == "permit" else "NA"
-    return descend(root, base, request, resource, atom)
+    answer = descend(root, base, request, resource, atom)
+    sure = base == "permit" or surely(root, request, resource, atom)
+    return answer if sure or answer == "DENY" else "NA"
 
 
 def base_of(rule):
@@ -66,24 +72,37 @@ def base_of(rule):
 
 def descend(node, decision, request, resource, atom):
     hits = [c for c in node.get("provision", []) if match(c, c["type"], request, resource, atom)]
-    if not hits:
+    results = [(descend(c, c["type"], request, resource, atom), c) for c in hits]
+    sure = [
+        answer
+        for answer, c in results
+        if answer == "DENY" or c["type"] == "permit" or surely(c, request, resource, atom)
+    ]
+    if not sure:
         return "PERMIT" if decision == "permit" else "DENY"
-    results = [descend(c, c["type"], request, resource, atom) for c in hits]
-    return "DENY" if "DENY" in results else "PERMIT"
+    return "DENY" if "DENY" in sure else "PERMIT"
 
 
 def match(node, kind, request, resource, atom):
-    permit = kind == "permit"
+    return holds(node, request, resource, atom, GRANTS if kind == "permit" else MAY_DENY)
+
+
+def surely(node, request, resource, atom):
+    """Whether a denial matches by what is known: only then its exceptions open anything."""
+    return holds(node, request, resource, atom, DENIES)
+
+
+def holds(node, request, resource, atom, how):
     tests = [
         ("period", lambda v: inside(v, request["at"])),
-        ("actor", lambda v: any(actor_is(a["reference"]["reference"], request, permit) for a in v)),
+        ("actor", lambda v: any(actor_is(a["reference"]["reference"], request, how) for a in v)),
         ("action", lambda v: any(c["coding"][0]["code"] == request["action"] for c in v)),
-        ("purpose", lambda v: any(purpose_within(c["code"], request["purpose"], permit) for c in v)),
-        ("class", lambda v: any(has_class(c["code"], resource, permit) for c in v)),
-        ("code", lambda v: any(has_code(c["coding"][0], resource, permit) for c in v)),
-        ("securityLabel", lambda v: labelled(v, resource, atom, permit)),
-        ("dataPeriod", lambda v: dated(v, resource, permit)),
-        ("data", lambda v: any(meant(d, resource, request["store"], permit) for d in v)),
+        ("purpose", lambda v: any(purpose_within(c["code"], request["purpose"], how) for c in v)),
+        ("class", lambda v: any(has_class(c["code"], resource, how) for c in v)),
+        ("code", lambda v: any(has_code(c["coding"][0], resource, how) for c in v)),
+        ("securityLabel", lambda v: labelled(v, resource, atom, how)),
+        ("dataPeriod", lambda v: dated(v, resource, how)),
+        ("data", lambda v: any(meant(d, resource, request["store"], how) for d in v)),
     ]
     return all(test(node[name]) for name, test in tests if name in node)
 
@@ -115,11 +134,11 @@ def inside(period, at):
     return start <= at.timestamp() < end
 
 
-def actor_is(reference, request, permit):
+def actor_is(reference, request, how):
     world = request["world"]
     name = reference.partition("/")[2]
     me = {request["who"]}
-    if not permit:
+    if how != GRANTS:
         above = world["part_of"].get(request["who"])
         while above:
             me.add(above)
@@ -128,11 +147,11 @@ def actor_is(reference, request, permit):
         return any(name in world["groups"] and one in world["groups"][name] for one in me)
     if name in world["organizations"]:
         return name in me
-    return not permit
+    return how == MAY_DENY
 
 
-def purpose_within(listed, asked, permit):
-    if permit and asked in NEVER_INHERITED.get(listed, ()):
+def purpose_within(listed, asked, how):
+    if how == GRANTS and asked in NEVER_INHERITED.get(listed, ()):
         return False
     while asked is not None:
         if asked == listed:
@@ -161,11 +180,11 @@ def label_denies(listed, atom):
     return atom in reached or any(label_within(m, atom) for family in families for m in family)
 
 
-def labelled(codings, resource, atom, permit):
+def labelled(codings, resource, atom, how):
     levels = [c["code"] for c in codings if c["code"] in RANK]
     labels = [c["code"] for c in codings if c["code"] not in RANK]
     own = RANK.index(resource["confidentiality"])
-    if permit:
+    if how == GRANTS:
         level = any(own <= RANK.index(listed) for listed in levels)
         label = any(label_permits(listed, atom) for listed in labels)
     else:
@@ -174,10 +193,10 @@ def labelled(codings, resource, atom, permit):
     return (not levels or level) and (not labels or label)
 
 
-def has_class(code, resource, permit):
+def has_class(code, resource, how):
     body = resource["body"]
     mine = [body["resourceType"], *body.get("meta", {}).get("profile", [])]
-    if not permit:
+    if how != GRANTS:
         mine += [inner["resourceType"] for inner in body.get("contained", [])]
     return code in mine
 
@@ -194,8 +213,8 @@ def codings(node, hanging):
                 yield from codings(value, hanging)
 
 
-def has_code(coding, resource, permit):
-    return (coding["system"], coding["code"]) in set(codings(resource["body"], not permit))
+def has_code(coding, resource, how):
+    return (coding["system"], coding["code"]) in set(codings(resource["body"], how != GRANTS))
 
 
 def when(body):
@@ -218,12 +237,12 @@ def when(body):
     return first.timestamp(), after.timestamp()
 
 
-def dated(period, resource, permit):
+def dated(period, resource, how):
     own = when(resource["body"])
     if own is None:
-        return not permit
+        return how == MAY_DENY
     start, end = bounds(period)
-    return (start <= own[0] and own[1] <= end) if permit else (own[0] < end and own[1] > start)
+    return (start <= own[0] and own[1] <= end) if how == GRANTS else (own[0] < end and own[1] > start)
 
 
 def refers(body):
@@ -235,7 +254,7 @@ def refers(body):
     return set()
 
 
-def meant(data, resource, store, permit):
+def meant(data, resource, store, how):
     target, body = data["reference"]["reference"], resource["body"]
     own = f"{body['resourceType']}/{body['id']}"
     meaning = data["meaning"]
@@ -244,8 +263,8 @@ def meant(data, resource, store, permit):
         for other in store.values():
             if other["resourceType"] == "Provenance" and own in refers(other["target"]):
                 named |= refers(other["agent"])
-        return target in named if named else not permit
-    related = own in refers(store[target]) if target in store else not permit
+        return target in named if named else how == MAY_DENY
+    related = own in refers(store[target]) if target in store else how == MAY_DENY
     depends = target in refers(body)
     if own == target or meaning == "instance":
         return own == target

@@ -2,7 +2,7 @@
 collecting, and what the law asks of a consent. Written from docs/consent.md alone."""
 
 from tests.consent import plain
-from tests.consent.plain import bounds, day_span, inside
+from tests.consent.plain import DENIES, GRANTS, MAY_DENY, bounds, day_span, inside
 
 KNOWN_TYPES = {"Observation", "Condition", "Encounter", "MedicationRequest", "DocumentReference"}
 KNOWN_LABELS = {
@@ -43,16 +43,23 @@ def answer(consent, asked, record, atom):
     base = root.get("type") or plain.base_of(consent.get("policyRule"))
     if not match(root, base, asked, record, atom):
         return ("UNCOVERED" if base == "permit" else "NA", 0, False)
-    return below(root, base, asked, record, atom, 0, False)
+    found = below(root, base, asked, record, atom, 0, False)
+    return found if counts(found, root, base, asked, record, atom) else ("NA", 0, False)
+
+
+def counts(found, node, kind, asked, record, atom):
+    """What opens inside a denial counts only where that surely matches."""
+    return found[0] == "DENY" or kind == "permit" or holds(node, asked, record, atom, DENIES)
 
 
 def below(node, kind, asked, record, atom, naming, ends):
     naming = max(naming, named(node, asked))
     ends = ends or "end" in node.get("period", {})
     hits = [c for c in node.get("provision", []) if match(c, c["type"], asked, record, atom)]
-    if not hits:
+    found = [(below(c, c["type"], asked, record, atom, naming, ends), c) for c in hits]
+    found = [one for one, c in found if counts(one, c, c["type"], asked, record, atom)]
+    if not found:
         return ("PERMIT" if kind == "permit" else "DENY", naming, ends)
-    found = [below(c, c["type"], asked, record, atom, naming, ends) for c in hits]
     denied = [one for one in found if one[0] == "DENY"]
     return denied[0] if denied else max(found, key=lambda one: one[1:])
 
@@ -83,66 +90,69 @@ def team(name, asked):
     return now, all(who for who, _ in members)
 
 
-def reaches(actor, asked, permit):
+def reaches(actor, asked, how):
     if not recipient(actor):
-        return not permit
+        return how == MAY_DENY
     kind, _, name = actor["reference"]["reference"].partition("/")
     if kind != "CareTeam":
-        return plain.actor_is(f"{kind}/{name}", asked, permit)
+        return plain.actor_is(f"{kind}/{name}", asked, how)
     now, whole = team(name, asked)
     me = {asked["who"]}
     above = asked["world"]["part_of"].get(asked["who"])
-    while above and not permit:
+    while above and how != GRANTS:
         me.add(above)
         above = asked["world"]["part_of"].get(above)
-    return bool(me & set(now)) or (not permit and not whole)
+    return bool(me & set(now)) or (how == MAY_DENY and not whole)
 
 
 def match(node, kind, asked, record, atom):
-    permit = kind == "permit"
+    return holds(node, asked, record, atom, GRANTS if kind == "permit" else MAY_DENY)
+
+
+def holds(node, asked, record, atom, how):
     collecting = asked["who"] == "exchange"
     tests = [
         ("period", lambda v: inside(v, asked["at"])),
-        ("class", lambda v: any(is_class(c["code"], record, permit) for c in v)),
-        ("code", lambda v: any(plain.has_code(c["coding"][0], record, permit) for c in v)),
-        ("securityLabel", lambda v: labelled(v, record, atom, permit)),
-        ("dataPeriod", lambda v: dated(v, record, permit, asked["reading"])),
-        ("data", lambda v: any(plain.meant(d, record, asked["store"], permit) for d in v)),
+        ("class", lambda v: any(is_class(c["code"], record, how) for c in v)),
+        ("code", lambda v: any(plain.has_code(c["coding"][0], record, how) for c in v)),
+        ("securityLabel", lambda v: labelled(v, record, atom, how)),
+        ("dataPeriod", lambda v: dated(v, record, how, asked["reading"])),
+        ("data", lambda v: any(plain.meant(d, record, asked["store"], how) for d in v)),
     ]
-    if not (collecting and permit):
+    if not (collecting and how == GRANTS):
         action = "collect" if collecting else asked["action"]
-        tests.append(("actor", lambda v: any(reaches(a, asked, permit) for a in v)))
-        tests.append(("action", lambda v: any(acts(c["coding"][0], action, permit) for c in v)))
+        tests.append(("actor", lambda v: any(reaches(a, asked, how) for a in v)))
+        tests.append(("action", lambda v: any(acts(c["coding"][0], action, how) for c in v)))
         purposes = KEPT_FOR if collecting else (asked["purpose"],)
-        tests.append(("purpose", lambda v: all(any(aims(c, p, permit) for c in v) for p in purposes)))
+        tests.append(("purpose", lambda v: all(any(aims(c, p, how) for c in v) for p in purposes)))
     return all(test(node[name]) for name, test in tests if node.get(name))
 
 
-def acts(coding, action, permit):
+def acts(coding, action, how):
     known = coding["code"] in ("collect", "access", "use", "disclose", "correct")
-    return coding["code"] == action or (not permit and not known)
+    return coding["code"] == action or (how == MAY_DENY and not known)
 
 
-def aims(coding, purpose, permit):
+def aims(coding, purpose, how):
     """A word of another system, or one of ours that does not exist, closes and never opens."""
     if not coding["system"].startswith(OURS) or coding["code"] not in KNOWN_PURPOSES:
-        return not permit
-    return plain.purpose_within(coding["code"], purpose, permit)
+        return how == MAY_DENY
+    return plain.purpose_within(coding["code"], purpose, how)
 
 
-def is_class(code, record, permit):
+def is_class(code, record, how):
     body = record["body"]
     base = "http://hl7.org/fhir/StructureDefinition/"
     if code.startswith(base):
         return body["resourceType"] == code[len(base) :] or code in body.get("meta", {}).get("profile", [])
     if "/" not in code and code not in KNOWN_TYPES:
-        return not permit
+        return how == MAY_DENY
     if "/" in code and not code.startswith("http"):
         return any(a.get("contentType") == code for a in body.get("attachments", []))
-    return plain.has_class(code, record, permit)
+    return plain.has_class(code, record, how)
 
 
-def labelled(codings, record, atom, permit):
+def labelled(codings, record, atom, how):
     levels = [c["code"] for c in codings if c["code"] in plain.RANK]
     words = [c for c in codings if c["code"] not in plain.RANK]
     marks = [c["code"] for c in words if c["code"] in MARKS and c["system"].startswith(OURS)]
@@ -151,26 +161,30 @@ def labelled(codings, record, atom, permit):
     strange = any(not c["system"].startswith(OURS) or c["code"] not in KNOWN_LABELS for c in labels)
     known = [c["code"] for c in labels if c["system"].startswith(OURS) and c["code"] in KNOWN_LABELS]
     marked = bool(set(marks) & set(record["marks"]))
-    if permit:
+    if how == GRANTS:
         level = any(own <= plain.RANK.index(listed) for listed in levels)
         word = (not marks or marked) and (not labels or any(plain.label_permits(k, atom) for k in known))
     else:
         level = any(own >= plain.RANK.index(listed) for listed in levels)
-        word = marked or strange or (atom is not None and any(plain.label_denies(k, atom) for k in known))
+        word = (
+            marked
+            or (strange and how == MAY_DENY)
+            or (atom is not None and any(plain.label_denies(k, atom) for k in known))
+        )
     return (not levels or level) and (not words or word)
 
 
-def dated(period, record, permit, reading):
+def dated(period, record, how, reading):
     if reading == "clinical":
-        return plain.dated(period, record, permit)
+        return plain.dated(period, record, how)
     body = record["body"]
     text = next((body[n] for n in ("recordedDate", "issued", "authoredOn") if n in body), None)
     text = text or body.get("meta", {}).get("lastUpdated")
     if text is None:
-        return not permit
+        return how == MAY_DENY
     start, end = bounds(period)
     first, after = (day.timestamp() for day in day_span(text))
-    return (start <= first and after <= end) if permit else (first < end and after > start)
+    return (start <= first and after <= end) if how == GRANTS else (first < end and after > start)
 
 
 def kinds(consent):

@@ -32,6 +32,9 @@ _BASE_OF_RULE: dict[str, Verdict] = {
     "OPTOUTE": "deny",
 }
 
+_NEITHER = frozenset(("EMRGONLY", "NOCONSENT"))
+"""Beside a code that permits or refuses they say something else than it."""
+
 _ALSO_CALLED = {
     "urn:oid:2.16.840.1.113883.6.1": "http://loinc.org",
     "urn:oid:2.16.840.1.113883.6.12": "http://www.ama-assn.org/go/cpt",
@@ -45,12 +48,11 @@ _ALSO_CALLED = {
 
 
 def base_of(codings: Iterable[dict[str, Any]]) -> Verdict | None:
-    """What the codings of a policyRule say by default; None if nothing, or both."""
-    bases = {
-        _BASE_OF_RULE[coding["code"]]
-        for coding in codings
-        if coding.get("system") in ACT_CODES and coding.get("code") in _BASE_OF_RULE
-    }
+    """What the codings of a policyRule say by default; None if nothing, or more than one thing."""
+    codes = {coding.get("code", "") for coding in codings if coding.get("system") in ACT_CODES}
+    bases = {_BASE_OF_RULE[code] for code in codes & _BASE_OF_RULE.keys()}
+    if codes & _NEITHER:
+        return None
     return bases.pop() if len(bases) == 1 else None
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from exchange.consent.clinical_dates import Reading, record_span
 from exchange.consent.dates import Span
+from exchange.consent.directives.certainty import Match, all_of, any_of, reaches, uncertain
 from exchange.consent.directives.codings import unspelt
 from exchange.consent.directives.normal_form import UNRESOLVED, Data, Provision
 from exchange.consent.directives.profiles import Profile
@@ -49,13 +50,19 @@ ALONE = Surroundings(_unknown, _unknown)
 def matched(profile: Profile, resource: Resource, around: Surroundings = ALONE) -> tuple[int, ...]:
     """Numbers of the content-dependent provisions that match; the rest of each provision is decided later.
 
-    What is not known matches denials and no permit.
+    What is not known matches denials and no permit; beside the number of such a denial stands `uncertain()`
+    of it, if it has exceptions.
     """
-    return tuple(
-        node.number
-        for statement, node in content_nodes(profile)
-        if node.number is not None and _matches(node.provision, resource, ZoneInfo(statement.zone), around)
-    )
+    return tuple(sorted(_matched(profile, resource, around)))
+
+
+def _matched(profile: Profile, resource: Resource, around: Surroundings) -> Iterator[int]:
+    for statement, node in content_nodes(profile):
+        matches = _matches(node.provision, resource, ZoneInfo(statement.zone), around)
+        if node.number is not None and reaches(matches, node.provision.type == "deny"):
+            yield node.number
+            if matches is None and node.children:
+                yield uncertain(node.number)
 
 
 def by_content(profile: Profile) -> bool:
@@ -80,24 +87,30 @@ def by_author(profile: Profile) -> bool:
     )
 
 
-def _matches(provision: Provision, resource: Resource, zone: ZoneInfo, around: Surroundings) -> bool:
+def _matches(provision: Provision, resource: Resource, zone: ZoneInfo, around: Surroundings) -> Match:
+    return all_of(_answers(provision, resource, zone, around))
+
+
+def _answers(
+    provision: Provision, resource: Resource, zone: ZoneInfo, around: Surroundings
+) -> Iterator[Match]:
+    """One for each element that looks at the record."""
     denies = provision.type == "deny"
-    period = provision.data_period
-    return (
-        (not provision.classes or _has_class(provision.classes, resource, denies))
-        and (not provision.codes or _has_code(provision.codes, resource, denies))
-        and (period is None or _in_period(period, record_span(resource, zone, around.reading), denies))
-        and (not provision.data or any(_is_meant(data, resource, around, denies) for data in provision.data))
-    )
+    if provision.classes:
+        yield _has_class(provision.classes, resource, denies)
+    if provision.codes:
+        yield _has_code(provision.codes, resource, denies)
+    if provision.data_period is not None:
+        yield _in_period(provision.data_period, record_span(resource, zone, around.reading), denies)
+    if provision.data:
+        yield any_of(_is_meant(data, resource, around) for data in provision.data)
 
 
-def _has_class(classes: tuple[str, ...], resource: Resource, denies: bool) -> bool:
-    if any(_is_class(name, resource) for name in classes):
+def _has_class(classes: tuple[str, ...], resource: Resource, denies: bool) -> Match:
+    inside = resource.get("contained", ()) if denies else ()
+    if any(_is_class(name, one) for one in (resource, *inside) for name in classes):
         return True
-    return denies and (
-        any(not _readable_class(name) for name in classes)
-        or any(_is_class(name, inner) for inner in resource.get("contained", ()) for name in classes)
-    )
+    return False if all(map(_readable_class, classes)) else None
 
 
 def _is_class(name: str, resource: Resource) -> bool:
@@ -138,7 +151,7 @@ def _readable_class(name: str) -> bool:
     return name != UNRESOLVED and "/" in code
 
 
-def _has_code(codes: tuple[str, ...], resource: Resource, denies: bool) -> bool:
+def _has_code(codes: tuple[str, ...], resource: Resource, denies: bool) -> Match:
     """A permit looks at the record's own codes, a denial also at contained ones and those in extensions.
 
     A code without its system, here or there, may be that of any: only a denial matches it, and only a denial
@@ -148,12 +161,17 @@ def _has_code(codes: tuple[str, ...], resource: Resource, denies: bool) -> bool:
         wanted = set(codes)
         return any(code in wanted for code in _codes_in(_own(resource)) if not code.startswith("|"))
     wanted = {unspelt(code) for code in codes}
-    nameless = {code.partition("|")[2] for code in wanted if code.startswith("|")}
+    found = set(map(unspelt, _codes_in(resource)))
+    if any(code in wanted for code in found if not code.startswith("|")):
+        return True
+    return None if UNRESOLVED in codes or _may_be_one(found, wanted) else False
+
+
+def _may_be_one(found: Collection[str], wanted: Collection[str]) -> bool:
+    """Whether a code of no system, on either side, would be one of the other."""
     bare = {code.partition("|")[2] for code in wanted}
-    return UNRESOLVED in codes or any(
-        code in wanted or code.partition("|")[2] in (bare if code.startswith("|") else nameless)
-        for code in map(unspelt, _codes_in(resource))
-    )
+    nameless = {code.partition("|")[2] for code in wanted if code.startswith("|")}
+    return any(code.partition("|")[2] in (bare if code.startswith("|") else nameless) for code in found)
 
 
 def _codes_in(node: Any) -> Iterator[str]:
@@ -181,18 +199,18 @@ def _nodes(node: Any) -> Iterator[dict[str, Any]]:
             stack.extend(item)
 
 
-def _in_period(period: Span, when: Span | None, denies: bool) -> bool:
+def _in_period(period: Span, when: Span | None, denies: bool) -> Match:
     if when is None:
-        return denies
+        return None
     return when.overlaps(period) if denies else when.within(period)
 
 
-def _is_meant(data: Data, resource: Resource, around: Surroundings, denies: bool) -> bool:
+def _is_meant(data: Data, resource: Resource, around: Surroundings) -> Match:
     if data.reference == UNRESOLVED:
-        return denies
+        return None
     own = f"{resource.get('resourceType')}/{resource.get('id')}"
     if data.meaning == "authoredby":
-        return _authored_by(data.reference, resource, around.agents(own) or (), denies)
+        return _authored_by(data.reference, resource, around.agents(own) or ())
     if own == data.reference:
         return True
     whole = data.reference.partition("/")[0] in _WHOLES
@@ -202,7 +220,9 @@ def _is_meant(data: Data, resource: Resource, around: Surroundings, denies: bool
     if data.meaning != "related":
         return False
     reached = around.referred(data.reference)
-    return denies and not whole if reached is None else own in reached
+    if reached is None:
+        return False if whole else None
+    return own in reached
 
 
 def references_in(node: Any) -> set[str]:
@@ -210,8 +230,8 @@ def references_in(node: Any) -> set[str]:
     return {bare_reference(item) for item in _nodes(node) if isinstance(item.get("reference"), str)}
 
 
-def _authored_by(author: str, resource: Resource, agents: Collection[str], denies: bool) -> bool:
+def _authored_by(author: str, resource: Resource, agents: Collection[str]) -> Match:
     named = set(agents)
     for name in _AUTHORS:
         named |= references_in(resource.get(name))
-    return author in named if named else denies
+    return author in named if named else None

@@ -17,15 +17,19 @@ _CHANGES_MEANING = ("modifierExtension", "implicitRules")
 
 
 def check_shape(consent: Resource) -> None:
-    """Raises RecordRejected for what is no Consent, or may mean something else than it seems to."""
+    """Raises RecordRejected for what is no Consent, or may mean something else than it seems to.
+
+    Of one that is not active nothing is followed, so what changes the meaning of a part changes nothing.
+    """
     if consent.get("resourceType") != "Consent":
         raise RecordRejected("not a Consent", expression="resourceType")
     if consent.get("status") not in STATUSES:
         raise RecordRejected("not a Consent status", expression="Consent.status")
     if not isinstance(consent.get("patient"), dict):
         raise RecordRejected("a Consent needs its patient", code="required", expression="Consent.patient")
+    binds = consent["status"] == "active"
     for name in _CHANGES_MEANING:
-        if _has(consent, name):
+        if name in consent or (binds and _has(consent, name)):
             raise RecordRejected(
                 "it may change the meaning of anything here",
                 code="not-supported",

@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Literal
 
+from exchange.consent.directives.certainty import Match, all_of, any_of, reaches, uncertain
 from exchange.consent.directives.normal_form import Provision
 from exchange.consent.directives.profiles import Profile, Statement
 from exchange.consent.rules.vocabulary import Cover, Vocabulary
@@ -46,7 +47,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is asked for: one atom of a record, its confidentiality and the provisions its content matched."""
+    """What is asked for: one atom of a record, its confidentiality and the provisions its content matched.
+
+    `matched` as `matched()` of matching.py gives it.
+    """
 
     atom: str | None
     confidentiality: str
@@ -117,10 +121,11 @@ def _walk(node: Node) -> Iterator[Node]:
 
 def evaluate(root: Node, request: Request, subject: Subject, vocabulary: Vocabulary) -> Answer:
     """What this consent says about the atom."""
-    permits = root.provision.type == "permit"
-    if not _matches(root, request, subject, vocabulary):
-        return Answer("uncovered" if permits else "silent", root.path)
-    return _descend(root, request, subject, vocabulary, Answer(root.provision.type, root.path))
+    matches = _matches(root, request, subject, vocabulary)
+    if not reaches(matches, root.provision.type == "deny"):
+        return Answer("uncovered" if root.provision.type == "permit" else "silent", root.path)
+    answer = _descend(root, request, subject, vocabulary, Answer(root.provision.type, root.path))
+    return Answer("silent", root.path) if matches is None and answer.verdict == "permit" else answer
 
 
 def _descend(
@@ -132,15 +137,23 @@ def _descend(
         max(parent.naming, _naming(node.provision, request)),
         parent.ends or (node.provision.period is not None and node.provision.period.end is not None),
     )
-    answers = [
-        _descend(child, request, subject, vocabulary, here)
-        for child in node.children
-        if _matches(child, request, subject, vocabulary)
-    ]
+    answers = list(_exceptions(node, request, subject, vocabulary, here))
     if not answers:
         return here
     denied = [answer for answer in answers if answer.verdict == "deny"]
     return denied[0] if denied else max(answers, key=lambda answer: (answer.naming, answer.ends))
+
+
+def _exceptions(
+    node: Node, request: Request, subject: Subject, vocabulary: Vocabulary, here: Answer
+) -> Iterator[Answer]:
+    """What the children say that are about this; a permit inside a denial that only may be is not heard."""
+    for child in node.children:
+        matches = _matches(child, request, subject, vocabulary)
+        if reaches(matches, child.provision.type == "deny"):
+            answer = _descend(child, request, subject, vocabulary, here)
+            if matches or answer.verdict == "deny":
+                yield answer
 
 
 def _naming(provision: Provision, request: Request) -> int:
@@ -152,30 +165,41 @@ def _naming(provision: Provision, request: Request) -> int:
     return BY_CLASS if named else ANYONE
 
 
-def _matches(node: Node, request: Request, subject: Subject, vocabulary: Vocabulary) -> bool:
+def _matches(node: Node, request: Request, subject: Subject, vocabulary: Vocabulary) -> Match:
     provision = node.provision
-    if node.number is not None and node.number not in subject.matched:
+    content = _content(node, subject)
+    if content is False or (provision.period is not None and not provision.period.contains(request.at)):
         return False
-    if provision.period is not None and not provision.period.contains(request.at):
-        return False
-    who = _collecting if request.collecting else _asking
-    return who(provision, request, vocabulary) and _labelled(provision, subject, vocabulary)
+    who = (_collecting if request.collecting else _asking)(provision, request, vocabulary)
+    return False if who is False else all_of((content, who, _labelled(provision, subject, vocabulary)))
 
 
-def _asking(provision: Provision, request: Request, vocabulary: Vocabulary) -> bool:
-    permit = provision.type == "permit"
-    purposes = vocabulary.granted if permit else vocabulary.refused
-    return (
-        _reaches(provision, request)
-        and (not provision.actions or _names(provision.actions, request.action, _ACTIONS, permit))
-        and (not provision.purposes or _covers(provision.purposes, request.purpose, purposes, permit))
+def _content(node: Node, subject: Subject) -> Match:
+    if node.number is None:
+        return True
+    if node.number not in subject.matched:
+        return False
+    return None if uncertain(node.number) in subject.matched else True
+
+
+def _asking(provision: Provision, request: Request, vocabulary: Vocabulary) -> Match:
+    purposes = vocabulary.granted if provision.type == "permit" else vocabulary.refused
+    who = _reaches(provision, request)
+    if who is False:
+        return False
+    return all_of(
+        (
+            who,
+            not provision.actions or _covers(provision.actions, request.action, _ACTIONS),
+            not provision.purposes or _covers(provision.purposes, request.purpose, purposes),
+        )
     )
 
 
 _ACTIONS: Cover = {code: frozenset([code]) for code in ("collect", "access", "use", "disclose", "correct")}
 
 
-def _collecting(provision: Provision, request: Request, vocabulary: Vocabulary) -> bool:
+def _collecting(provision: Provision, request: Request, vocabulary: Vocabulary) -> Match:
     """Whether it speaks about entering the shared repository, which by itself discloses nothing.
 
     A permit for anybody is a reason to hold the record; only a denial that leaves no recipient and no purpose
@@ -183,28 +207,25 @@ def _collecting(provision: Provision, request: Request, vocabulary: Vocabulary) 
     """
     if provision.type == "permit":
         return True
-    purposes = vocabulary.file.collects_for
-    return (
-        _reaches(provision, request)
-        and (not provision.actions or _names(provision.actions, "collect", _ACTIONS, False))
-        and all(
-            not provision.purposes or _covers(provision.purposes, purpose, vocabulary.refused, False)
-            for purpose in purposes
+    purposes = vocabulary.file.collects_for if provision.purposes else ()
+    return all_of(
+        (
+            _reaches(provision, request),
+            not provision.actions or _covers(provision.actions, "collect", _ACTIONS),
+            *(_covers(provision.purposes, purpose, vocabulary.refused) for purpose in purposes),
         )
     )
 
 
-def _reaches(provision: Provision, request: Request) -> bool:
+def _reaches(provision: Provision, request: Request) -> Match:
     """A permit reaches whom it names; a denial also those below him, and everybody if it is unreadable."""
     if not provision.actors and not provision.members:
         return True
     if provision.type == "permit":
         return not request.names.isdisjoint(provision.actors) or _is_member(provision, request, request.names)
-    return (
-        not request.wider.isdisjoint(provision.actors)
-        or not request.known.issuperset(provision.actors)
-        or _is_member(provision, request, request.wider)
-    )
+    if not request.wider.isdisjoint(provision.actors) or _is_member(provision, request, request.wider):
+        return True
+    return False if request.known.issuperset(provision.actors) else None
 
 
 def _is_member(provision: Provision, request: Request, names: frozenset[str]) -> bool:
@@ -212,41 +233,34 @@ def _is_member(provision: Provision, request: Request, names: frozenset[str]) ->
     return any(member.code in names and member.counts_at(request.at) for member in provision.members)
 
 
-def _names(listed: tuple[str, ...], wanted: str, valid: Cover, permit: bool) -> bool:
-    return wanted in listed or (not permit and any(code not in valid for code in listed))
+def _covers(listed: Sequence[str], wanted: str | None, cover: Cover) -> Match:
+    """A code that is misspelt, of no system or of another system is not understood."""
+    return any_of(wanted in cover[code] if code in cover else None for code in listed)
 
 
-def _covers(listed: tuple[str, ...], wanted: str, cover: Cover, permit: bool) -> bool:
-    """One misspelt, of no system or of another system is not understood, so it makes a denial match."""
-    return any(wanted in cover.get(code, ()) or (not permit and code not in cover) for code in listed)
-
-
-def _labelled(provision: Provision, subject: Subject, vocabulary: Vocabulary) -> bool:
+def _labelled(provision: Provision, subject: Subject, vocabulary: Vocabulary) -> Match:
     """OR inside confidentiality and inside sensitivity, AND between them.
 
     A mark (a law, a program) beside sensitivity codes narrows a permit and widens a denial.
     """
-    if provision.confidentiality and not _level_matches(provision, subject, vocabulary):
-        return False
-    if not provision.labels:
-        return True
+    level = not provision.confidentiality or _level_matches(provision, subject, vocabulary)
+    if level is False or not provision.labels:
+        return level
     marks = [label for label in provision.labels if label in vocabulary.marks]
     others = [label for label in provision.labels if label not in vocabulary.marks]
     marked = not subject.marks.isdisjoint(marks)
     if provision.type == "permit":
-        return (not marks or marked) and (not others or _atom_in(others, subject, vocabulary.permits))
-    unreadable = any(label not in vocabulary.denies for label in others)
-    return marked or unreadable or _atom_in(others, subject, vocabulary.denies)
+        return all_of(
+            (level, not marks or marked, not others or _covers(others, subject.atom, vocabulary.permits))
+        )
+    return all_of((level, any_of((marked, _covers(others, subject.atom, vocabulary.denies)))))
 
 
-def _atom_in(labels: Sequence[str], subject: Subject, cover: Cover) -> bool:
-    return subject.atom is not None and any(subject.atom in cover.get(label, ()) for label in labels)
-
-
-def _level_matches(provision: Provision, subject: Subject, vocabulary: Vocabulary) -> bool:
+def _level_matches(provision: Provision, subject: Subject, vocabulary: Vocabulary) -> Match:
     levels = vocabulary.levels
     listed = [levels[level] for level in provision.confidentiality if level in levels]
     record = levels[subject.confidentiality]
+    unread = None if len(listed) < len(provision.confidentiality) else False
     if provision.type == "permit":
-        return any(record <= level for level in listed)
-    return any(record >= level for level in listed) or len(listed) < len(provision.confidentiality)
+        return any(record <= level for level in listed) or unread
+    return any(record >= level for level in listed) or unread
