@@ -87,14 +87,16 @@ def found_persons(judged: Sequence[Judged], population: Sequence[Features], mode
 def quality_of(
     judged: Sequence[Judged], population: Sequence[Features], persons: Sequence[Hashable], model: Model
 ) -> Quality:
-    """Of the persons found, and of the doubts that wait between two persons."""
+    """Of the persons found, and of the doubts that wait: of any two persons the likeliest pair of records."""
     found = found_persons(judged, population, model)
     truth = {_name(position): person for position, person in enumerate(persons)}
     waiting = [pair for pair in judged if pair.match.grade not in ("certain", "certainly-not")]
-    review = [
-        (_name(pair.a), _name(pair.b)) for pair in waiting if found[_name(pair.a)] != found[_name(pair.b)]
-    ]
-    return evaluate(found, truth, review)
+    review: dict[frozenset[str], tuple[str, str]] = {}
+    for pair in sorted(waiting, key=lambda pair: -pair.match.probability):
+        persons_of = frozenset((found[_name(pair.a)], found[_name(pair.b)]))
+        if len(persons_of) == 2:
+            review.setdefault(persons_of, (_name(pair.a), _name(pair.b)))
+    return evaluate(found, truth, review.values())
 
 
 def _name(position: int) -> str:

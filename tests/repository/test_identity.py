@@ -293,6 +293,28 @@ def test_a_doubt_between_two_who_are_one_person_by_other_links_asks_nothing(conn
     told = [incoming(key, "Ruth", "Harding", "1984-02-09", gender="female", **HOME) for key in "ab"]
     vague = incoming("c", "R", "Harding", "1984-02-09", phone=HOME["phone"])
     link_patients(connection, [*told, vague], [], model, AT)
-    assert len(doubts(connection)) == 2
+    assert len(doubts(connection)) == 1
     decide_review(connection, numbers(connection, "a", "c"), LINK, model, AT)
     assert doubts(connection) == []
+
+
+def test_two_persons_are_one_question_whatever_number_of_records_they_have(connection, incoming, model):
+    told = [incoming(key, "Ruth", "Harding", "1984-02-09", gender="female", **HOME) for key in "ab"]
+    vague = [incoming(key, "R", "Harding", "1984-02-09", phone=HOME["phone"]) for key in "cd"]
+    link_patients(connection, [*told, *vague], [], model, AT)
+    waiting = connection.execute("SELECT a, b FROM match_review").fetchall()
+    assert len(waiting) > 2
+
+    persons_asked = {frozenset(map(_person_of(connection), (d.a, d.b))) for d in doubts(connection)}
+    assert len(persons_asked) == len(doubts(connection)) < len(waiting)
+    assert all(doubts(connection, pair) for pair in waiting), "each can be looked at"
+
+    for doubt in doubts(connection):
+        decide_review(connection, (doubt.a, doubt.b), APART, model, AT)
+    assert doubts(connection) == [], (
+        "a steward who said of one pair that they are two people answered for all"
+    )
+
+
+def _person_of(connection):
+    return dict(connection.execute("SELECT patient, person FROM patient").fetchall()).__getitem__

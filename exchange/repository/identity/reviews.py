@@ -74,9 +74,14 @@ class Change:
 # The wrong link of an overlay shows one person's chart as another's; a protected record would cross a wrong
 # link; a missed one hides allergies and medications of either side. A doubt between two who are one person by
 # other links asks nothing; a link that was passed over, since it would join people who are kept apart, does.
+# Two persons are one question however many records they have: the answer about one pair is that about all.
 _DOUBTS = """
 WITH apart AS MATERIALIZED (
     SELECT DISTINCT p.person FROM patient_apart x JOIN patient p ON p.patient IN (x.a, x.b)
+), answered AS MATERIALIZED (
+    SELECT DISTINCT least(p.person, q.person) AS one, greatest(p.person, q.person) AS other
+    FROM match_review m JOIN patient p ON p.patient = m.a JOIN patient q ON q.patient = m.b
+    WHERE m.decision = 'keep-apart'
 ), open AS (
     SELECT m.a, m.b, m.probability, m.evidence, coalesce(m.evidence ->> 'rule', '') AS rule,
         m.opened, m.asked, m.decision, m.steward, m.reason
@@ -100,14 +105,24 @@ WITH apart AS MATERIALIZED (
         EXISTS (SELECT FROM resource r WHERE r.patient = m.a AND r.type = ANY(%(care)s))
         AND EXISTS (SELECT FROM resource r WHERE r.patient = m.b AND r.type = ANY(%(care)s)) AS care
     FROM open m
+), graded AS (
+    SELECT w.*, ARRAY[p.partner, q.partner] AS partners,
+        CASE WHEN w.rule = 'overlay' THEN 3 WHEN w.protected THEN 2 WHEN w.care THEN 1 ELSE 0 END AS harm,
+        least(p.person, q.person) AS one, greatest(p.person, q.person) AS other,
+        CASE WHEN w.rule = 'overlay' OR w.decision IS NOT NULL THEN ARRAY[w.a, w.b] END AS alone
+    FROM waiting w JOIN patient p ON p.patient = w.a JOIN patient q ON q.patient = w.b
+), question AS (
+    SELECT DISTINCT ON (one, other, alone) * FROM graded g
+    WHERE {every} OR alone IS NOT NULL
+        OR NOT EXISTS (SELECT FROM answered n WHERE (n.one, n.other) = (g.one, g.other))
+    ORDER BY one, other, alone, harm DESC, asked, probability DESC, a, b
 )
-SELECT w.a, w.b, ARRAY[p.partner, q.partner] AS partners, w.probability, w.rule, w.evidence,
-    CASE WHEN w.rule = 'overlay' THEN 3 WHEN w.protected THEN 2 WHEN w.care THEN 1 ELSE 0 END AS harm,
+SELECT w.a, w.b, w.partners, w.probability, w.rule, w.evidence, w.harm,
     coalesce(w.opened, (
         SELECT max(v.at) FROM link_event v WHERE v.kind = 'linked' AND (v.a, v.b) = (w.a, w.b)
     )) AS opened,
     w.asked, w.decision, w.steward, w.reason
-FROM waiting w JOIN patient p ON p.patient = w.a JOIN patient q ON q.patient = w.b
+FROM question w
 ORDER BY harm DESC, w.probability DESC, w.a, w.b LIMIT %(limit)s
 """
 _WAITS = "m.decision IS NULL AND (p.person <> q.person OR m.evidence ->> 'rule' = 'overlay')"
@@ -117,13 +132,15 @@ _CARE = ["AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStat
 def doubts(
     conn: psycopg.Connection, pair: tuple[int, int] | None = None, limit: int | None = None
 ) -> list[Doubt]:
-    """Those that wait, worst harm first; with `pair` that one alone, also when it is decided."""
+    """Those that wait, worst harm first, the worst pair of any two persons; with `pair` that one alone, also
+    when it is decided."""
     reviewed = _WAITS if pair is None else "(m.a, m.b) = (%(a)s, %(b)s)"
     passed_over = "true" if pair is None else "(n.a, n.b) = (%(a)s, %(b)s)"
+    every = "false" if pair is None else "true"
     a, b = pair_of(*pair) if pair else (None, None)
     with conn.cursor(row_factory=class_row(Doubt)) as cursor:
         return cursor.execute(
-            _DOUBTS.format(reviewed=reviewed, passed_over=passed_over),
+            _DOUBTS.format(reviewed=reviewed, passed_over=passed_over, every=every),
             {"care": _CARE, "a": a, "b": b, "limit": limit},
         ).fetchall()
 
