@@ -7,12 +7,15 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import category
 from urllib.parse import urlencode
 
 from exchange.console.messages import Download, Fields
 
 Row = Mapping[str, Any]
-_PAGE = 50
+PAGE = 50
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # full-width ones too
+_LONGEST = 15  # digits of a number in an address
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,12 @@ def table(
     found = [row for row in rows if _holds(row, columns, wanted)]
     if chosen in names:
         found.sort(key=lambda row: _order(row[chosen]), reverse=backwards)
-    pages = max(1, -(-len(found) // _PAGE))
+    pages = max(1, -(-len(found) // PAGE))
     page = min(max(_whole(fields.get(f"{name}.page", "1")), 1), pages)
     return Table(
         id=name,
         columns=columns,
-        rows=found[(page - 1) * _PAGE : page * _PAGE],
+        rows=found[(page - 1) * PAGE : page * PAGE],
         total=len(found),
         page=page,
         pages=pages,
@@ -78,11 +81,51 @@ def table(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A page of a list too long to be read whole; `further`: the key of its last row, if more follow."""
+
+    id: str
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    further: int | None
+    begins: bool
+    fields: Fields
+
+    def address(self, after: int | None) -> str:
+        """The query of the page that begins after a key; None: the first page."""
+        given = {**self.fields, f"{self.id}.after": str(after or "")}
+        return "?" + urlencode({key: value for key, value in given.items() if value})
+
+
+LONG = PAGE + 1
+"""Rows to ask the database for: one more than a page tells whether there are more."""
+
+
+def after(name: str, fields: Fields) -> int | None:
+    """The key after which the stretch that the address asks for begins."""
+    given = fields.get(f"{name}.after", "")
+    return int(given) if given.isdecimal() and len(given) <= _LONGEST else None
+
+
+def stretch(name: str, columns: Sequence[Column], rows: Sequence[Row], fields: Fields, key: str) -> Stretch:
+    """Up to `LONG` rows in the order the database gave them, told apart by the whole number `key`."""
+    shown = rows[:PAGE]
+    return Stretch(
+        id=name,
+        columns=columns,
+        rows=shown,
+        further=shown[-1][key] if len(rows) > PAGE else None,
+        begins=after(name, fields) is None,
+        fields=fields,
+    )
+
+
 def export(name: str, columns: Sequence[Column], rows: Sequence[Row]) -> Download:
     """All rows as CSV; a cell that a spreadsheet would take for a formula begins with an apostrophe."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow([column.title for column in columns])
+    writer.writerow([_cell(column.title) for column in columns])
     for row in rows:
         writer.writerow([_cell(row[column.name]) for column in columns])
     return Download(f"{name}.csv", "text/csv; charset=utf-8", text.getvalue().encode("utf-8-sig"))
@@ -102,9 +145,12 @@ def _whole(text: str) -> int:
 
 
 def _cell(value: Any) -> str:
+    """A formula stays text behind what spreadsheets skip: spaces, tabs, line ends, marks without width.
+
+    >>> _cell(" =1"), _cell("\\ufeff\\t@x"), _cell(-5), _cell("a-b")
+    ("' =1", "'\\ufeff\\t@x", '-5', 'a-b')
+    """
     text = "" if value is None else str(value)
-    return (
-        "'" + text
-        if text[:1] in ("=", "+", "-", "@", "\t", "\r") and not isinstance(value, int | float)
-        else text
-    )
+    begins = next((c for c in text if not (c.isspace() or category(c) in ("Cc", "Cf"))), "")
+    starts = begins in _FORMULA or text[:1] in ("\t", "\r")
+    return "'" + text if text and starts and not isinstance(value, int | float) else text

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from psycopg.types.json import Jsonb
+
 from exchange.model.errors import ExchangeError
-from exchange.pipeline.ledger import Connection
+from exchange.pipeline.ledger import Connection, Run
+from exchange.pipeline.quarantine import count_waiting
 
 OUTCOMES = ("published", "unchanged", "duplicate", "withheld", "quarantined", "deleted")
 
@@ -58,6 +62,20 @@ def balance_of(connection: Connection, run: int) -> Balance:
     )
 
 
+def outcomes_of(connection: Connection, runs: Sequence[Run]) -> dict[int, dict[str, int]]:
+    """Records by outcome of each run: as they were counted when it was closed, or as they are now."""
+    counted = dict(
+        connection.execute(
+            "SELECT run, coalesce(records, (SELECT jsonb_object_agg(outcome, n) FROM ("
+            "  SELECT outcome, count(*) AS n FROM source_record s"
+            "  WHERE s.run = r.run AND outcome IS NOT NULL GROUP BY 1) AS now), '{}')"
+            " FROM run r WHERE run = ANY(%s)",
+            [[run.run for run in runs]],
+        ).fetchall()
+    )
+    return {run: {outcome: found.get(outcome, 0) for outcome in OUTCOMES} for run, found in counted.items()}
+
+
 def close_run(connection: Connection, run: int, at: datetime) -> Balance:
     """Writes the run's end; raises RunOutOfBalance (after recording it) when a record is missing."""
     waiting = connection.execute(
@@ -66,9 +84,10 @@ def close_run(connection: Connection, run: int, at: datetime) -> Balance:
     balance = balance_of(connection, run)
     good = balance.balanced and waiting == (0,) and _chunks_hold_all(connection, run)
     connection.execute(
-        "UPDATE run SET status = %s, ended = %s WHERE run = %s AND status = 'open'",
-        ["balanced" if good else "unbalanced", at, run],
+        "UPDATE run SET status = %s, ended = %s, records = %s WHERE run = %s AND status = 'open'",
+        ["balanced" if good else "unbalanced", at, Jsonb(balance.records), run],
     )
+    count_waiting(connection, balance.partner)
     if not good:
         connection.commit()
         raise RunOutOfBalance(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from psycopg.rows import class_row
@@ -10,6 +11,7 @@ from exchange.model.errors import Conflict
 from exchange.pipeline.ledger import Connection
 from exchange.pipeline.replay import WAITING
 
+_LAST = "9223372036854775807"
 _OPEN = (
     "SELECT q.record, s.partner, s.feed, s.run, q.severity, q.code, q.expression, q.detail"
     f" FROM quarantine q JOIN source_record s USING (record) WHERE {WAITING}"
@@ -28,6 +30,64 @@ class Finding:
     code: str
     expression: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why records of a partner wait, with the newest of them as an example."""
+
+    partner: str
+    code: str
+    expression: str
+    detail: str
+    records: int
+    example: int
+
+
+# As many reasons as a person would ever read: a map that is wholly wrong finds a few dozen.
+_MOST_REASONS = 500
+_COUNT = f"""
+WITH found AS MATERIALIZED (
+    SELECT q.record, q.code, q.expression, q.detail FROM quarantine q JOIN source_record s USING (record)
+    WHERE s.partner = %(p)s AND {WAITING}
+), reason AS (
+    SELECT code, expression, detail, count(DISTINCT record)::int AS records, max(record) AS example
+    FROM found GROUP BY 1, 2, 3 ORDER BY records DESC, example DESC LIMIT %(n)s
+)
+INSERT INTO quarantine_waiting (partner, records, reasons)
+SELECT %(p)s, (SELECT count(DISTINCT record) FROM found),
+    coalesce((SELECT jsonb_agg(to_jsonb(reason)) FROM reason), '[]')
+ON CONFLICT (partner) DO UPDATE SET records = excluded.records, reasons = excluded.reasons
+"""
+
+
+def count_waiting(connection: Connection, partner: str) -> None:
+    """Counts what of the partner's waits for a fix; the end of each run does."""
+    connection.execute(_COUNT, {"p": partner, "n": _MOST_REASONS})
+
+
+def waiting_records(connection: Connection) -> dict[str, int]:
+    """How many records of each partner waited when its last run ended."""
+    return dict(connection.execute("SELECT partner, records FROM quarantine_waiting").fetchall())
+
+
+def waiting_reasons(connection: Connection, partners: Iterable[str]) -> list[Reason]:
+    """Why records waited when the last run of each of these partners ended; of a partner the most first."""
+    rows = connection.execute(
+        "SELECT partner, reasons FROM quarantine_waiting WHERE partner = ANY(%s) ORDER BY partner",
+        [list(partners)],
+    )
+    return [Reason(partner, **reason) for partner, reasons in rows for reason in reasons]
+
+
+def consents_waiting(connection: Connection, after: int | None, limit: int) -> list[Finding]:
+    """Consents that cannot be computed, the newest first, or those before the record `after`."""
+    with connection.cursor(row_factory=class_row(Finding)) as cursor:
+        return cursor.execute(
+            f"{_OPEN} AND q.expression LIKE 'Consent%%' AND q.record < coalesce(%(a)s, {_LAST})"
+            " ORDER BY q.record DESC, q.ordinal LIMIT %(n)s",
+            {"a": after, "n": limit},
+        ).fetchall()
 
 
 def open_findings(connection: Connection, partner: str | None, limit: int) -> list[Finding]:

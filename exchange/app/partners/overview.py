@@ -11,7 +11,7 @@ from croniter import croniter
 
 from exchange.app.opening import Exchange
 from exchange.model.partner import Partner
-from exchange.pipeline.replay import WAITING
+from exchange.pipeline.quarantine import waiting_records
 
 _TREND = 12
 _PRESETS = {"@once": None, "@continuous": None}
@@ -40,18 +40,13 @@ def glances(exchange: Exchange) -> list[Glance]:
     with exchange.work.connect() as connection:
         runs: dict[str, list[tuple[Any, ...]]] = {}
         for partner, *run in connection.execute(
-            "SELECT partner, run, status, started, pulled FROM ("
-            " SELECT *, row_number() OVER (PARTITION BY partner ORDER BY run DESC) AS place FROM run"
-            " WHERE kind = 'pull') AS r WHERE place <= %s ORDER BY partner, run DESC",
-            [_TREND],
+            "SELECT p.code, r.run, r.status, r.started, r.pulled FROM unnest(%s::text[]) AS p (code)"
+            " CROSS JOIN LATERAL (SELECT * FROM run WHERE run.partner = p.code AND kind = 'pull'"
+            "  ORDER BY run DESC LIMIT %s) AS r ORDER BY p.code, r.run DESC",
+            [[code for code, partner in exchange.partners.items() if partner.feeds], _TREND],
         ):
             runs.setdefault(partner, []).append(tuple(run))
-        waiting = dict(
-            connection.execute(
-                "SELECT s.partner, count(DISTINCT q.record) FROM quarantine q JOIN source_record s"
-                f" USING (record) WHERE {WAITING} GROUP BY 1"
-            ).fetchall()
-        )
+        waiting = waiting_records(connection)
     return [
         _glance(partner, runs.get(partner.code, []), waiting.get(partner.code, 0), at)
         for partner in exchange.partners.values()

@@ -92,13 +92,15 @@ def _leaving(outcome: str, early: bool) -> Leaving:
     return "map" if outcome == "quarantined" else "publish"
 
 
-def records_of(connection: Connection, run: int, outcome: str | None, limit: int) -> list[Listed]:
-    """Records of a run, all or those of one outcome."""
+def records_of(
+    connection: Connection, run: int, outcome: str | None, after: int | None, limit: int
+) -> list[Listed]:
+    """Records of a run in their order, all or those of one outcome, from the one after a number on."""
     with connection.cursor(row_factory=class_row(Listed)) as cursor:
         return cursor.execute(
             "SELECT record, feed, outcome, deleted, chunk FROM source_record WHERE run = %(r)s"
-            " AND (%(o)s::text IS NULL OR outcome = %(o)s) ORDER BY record LIMIT %(n)s",
-            {"r": run, "o": outcome, "n": limit},
+            " AND (%(o)s::text IS NULL OR outcome = %(o)s) AND record > %(a)s ORDER BY record LIMIT %(n)s",
+            {"r": run, "o": outcome, "a": after or 0, "n": limit},
         ).fetchall()
 
 

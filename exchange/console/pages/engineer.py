@@ -14,13 +14,12 @@ from exchange.console.flow import flow_chart
 from exchange.console.language import catalogue
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Visit
 from exchange.console.places import Place
-from exchange.console.tables import Column, Row, export, table
+from exchange.console.tables import LONG, Column, Row, after, export, stretch, table
 from exchange.model.errors import ContentError
 from exchange.pipeline import ledger, quarantine
-from exchange.pipeline.balance import OUTCOMES, balance_of
+from exchange.pipeline.balance import OUTCOMES, outcomes_of
 
 _ROLES: tuple[Role, ...] = ("data-engineer",)
-_MOST = 20_000
 
 
 def _(text: str) -> str:
@@ -81,13 +80,14 @@ def partner(desk: Desk, visit: Visit) -> Answer:
     if code not in desk.exchange.partners:
         raise NotFound
     with desk.exchange.work.connect() as connection:
+        found = ledger.recent_runs(connection, code, 500)
+        outcomes = outcomes_of(connection, found)
         rows = [
             {
                 "run": run.run, "started": run.started, "kind": run.kind, "status": run.status,
-                "seconds": round(sum(run.seconds.values()), 1), "pulled": run.pulled,
-                **balance_of(connection, run.run).records,
+                "seconds": round(sum(run.seconds.values()), 1), "pulled": run.pulled, **outcomes[run.run],
             }
-            for run in ledger.recent_runs(connection, code, 500)
+            for run in found
         ]  # fmt: skip
     if visit.query.get("format") == "csv":
         return export(f"runs-{code}", _RUNS, rows)
@@ -128,9 +128,9 @@ def records(desk: Desk, visit: Visit) -> Answer:
     if outcome is not None and outcome not in OUTCOMES:
         raise NotFound
     with desk.exchange.work.connect() as connection:
-        found = records_of(connection, number, outcome, _MOST)
+        found = records_of(connection, number, outcome, after("records", visit.query), LONG)
     rows: list[Row] = [asdict(one) | {"deleted": _("yes") if one.deleted else _("no")} for one in found]
-    shown = table("records", _RECORDS, rows, visit.query)
+    shown = stretch("records", _RECORDS, rows, visit.query, "record")
     return Page("engineer/records.html", {"run": number, "outcome": outcome, "records": shown})
 
 
@@ -171,17 +171,7 @@ def record(desk: Desk, visit: Visit) -> Answer:
 
 def waiting(desk: Desk, visit: Visit) -> Answer:
     with desk.exchange.work.connect() as connection:
-        found = quarantine.open_findings(connection, None, _MOST)
-    grouped: dict[tuple[str, str, str, str], list[int]] = {}
-    for one in found:
-        grouped.setdefault((one.partner, one.code, one.expression, one.detail), []).append(one.record)
-    rows = [
-        {
-            "partner": key[0], "code": key[1], "expression": key[2], "detail": key[3],
-            "records": len(set(numbers)), "example": numbers[0],
-        }
-        for key, numbers in grouped.items()
-    ]  # fmt: skip
+        rows = [asdict(one) for one in quarantine.waiting_reasons(connection, desk.exchange.partners)]
     if visit.query.get("format") == "csv":
         return export("quarantine", _WAITING, rows)
     shown = table("waiting", _WAITING, rows, visit.query, "records", descending=True)

@@ -21,7 +21,7 @@ from exchange.model.audit import ASKED, REFUSED
 from exchange.model.partner import Partner
 from exchange.model.records import Viewer
 from exchange.pipeline import ledger
-from exchange.pipeline.balance import OUTCOMES, balance_of
+from exchange.pipeline.balance import OUTCOMES, outcomes_of
 
 _ROLES: tuple[Role, ...] = ("partner",)
 
@@ -75,14 +75,16 @@ _ASKING = (
 def start(desk: Desk, visit: Visit) -> Answer:
     own = _own(desk, visit)
     with desk.exchange.work.connect() as connection:
+        found = ledger.recent_runs(connection, own.code, 50)
+        outcomes = outcomes_of(connection, found)
         runs: list[Row] = [
             {
                 "started": run.started,
                 "status": run.status,
                 "pulled": run.pulled,
-                **balance_of(connection, run.run).records,
+                **outcomes[run.run],
             }
-            for run in ledger.recent_runs(connection, own.code, 50)
+            for run in found
         ]
         delivered: list[Row] = [
             {

@@ -11,9 +11,9 @@ from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
-from exchange.console.tables import Column, Row, table
+from exchange.console.tables import LONG, Column, Row, after, stretch, table
 from exchange.delivery.recall import Cause, Kind, Outcome, close_task, items, tasks
-from exchange.pipeline.quarantine import open_findings
+from exchange.pipeline.quarantine import consents_waiting
 from exchange.repository import (
     Closing,
     close_late_disclosure,
@@ -191,12 +191,12 @@ def close_recall(desk: Desk, visit: Visit) -> Answer:
 def uncomputable(desk: Desk, visit: Visit) -> Answer:
     """Consents that wait in quarantine: nothing is guessed of them, so nothing is released by them."""
     with desk.exchange.work.connect() as connection:
-        found = [f for f in open_findings(connection, None, 20_000) if f.expression.startswith("Consent")]
+        found = consents_waiting(connection, after("uncomputable", visit.query), LONG)
     rows: list[Row] = [
         {"record": f.record, "partner": f.partner, "expression": f.expression, "detail": f.detail}
         for f in found
     ]
-    shown = table("uncomputable", _UNCOMPUTABLE, rows, visit.query)
+    shown = stretch("uncomputable", _UNCOMPUTABLE, rows, visit.query, "record")
     return Page("officer/uncomputable.html", {"uncomputable": shown})
 
 

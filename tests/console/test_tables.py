@@ -1,0 +1,58 @@
+"""Tables and long lists: every row is reached once, and nothing a spreadsheet would run is taken along."""
+
+from __future__ import annotations
+
+import csv
+import io
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exchange.console.tables import LONG, PAGE, Column, after, export, stretch
+
+COLUMNS = (Column("n", "Number", "number"), Column("text", "Text"))
+
+
+def found(begin, count):
+    """What a database answers to the next page of the rows 1 to `count`."""
+    return [{"n": n, "text": ""} for n in range((begin or 0) + 1, count + 1)][:LONG]
+
+
+@pytest.mark.parametrize("count", [0, 1, PAGE, PAGE + 1, 3 * PAGE, 3 * PAGE + 7])
+def test_following_the_links_reaches_every_row_once(count):
+    fields, seen, pages = {"other.filter": "kept"}, [], 0
+    while True:
+        shown = stretch("list", COLUMNS, found(after("list", fields), count), fields, "n")
+        seen += [row["n"] for row in shown.rows]
+        pages += 1
+        assert len(shown.rows) <= PAGE
+        assert shown.begins == (pages == 1)
+        if shown.further is None:
+            break
+        fields = dict(parse_qsl(shown.address(shown.further).removeprefix("?")))
+        assert fields["other.filter"] == "kept"
+    assert seen == list(range(1, count + 1))
+    assert "after" not in shown.address(None)
+
+
+@pytest.mark.parametrize("given_", ["", "-1", "1; DROP TABLE run", "٣x", "9" * 16])
+def test_what_is_no_number_begins_at_the_beginning(given_):
+    assert after("list", {"list.after": given_}) is None
+
+
+@given(st.text(alphabet=" \t\r\n\x00\u00a0\u200b\ufeff", max_size=4), st.sampled_from("=+-@＝＋－＠"))
+def test_no_cell_is_a_formula_whatever_stands_before_it(hidden, sign):
+    text = f"{hidden}{sign}HYPERLINK(1)"
+    rows = [{"n": 1, "text": text}]
+    columns = (Column("n", "Number"), Column("text", text))
+    content = export("x", columns, rows).content.decode("utf-8-sig")
+    read = list(csv.reader(io.StringIO(content, newline="")))
+    assert [row[1][0] for row in read] == ["'", "'"]
+
+
+def test_numbers_and_names_stay_as_they_are():
+    rows = [{"n": -5, "text": "Smith-Jones @ home"}, {"n": 1.5, "text": None}]
+    content = export("x", COLUMNS, rows).content.decode("utf-8-sig")
+    assert list(csv.reader(io.StringIO(content)))[1:] == [["-5", "Smith-Jones @ home"], ["1.5", ""]]
