@@ -29,7 +29,8 @@ from exchange.consent.rules.ruleset import Rules, without
 from exchange.content import load_partners, read_tree
 from exchange.repository.database import embedded
 from exchange.repository.database.migrate import migrate
-from exchange.repository.disclosure.ruling import redecide_all, register_participants
+from exchange.repository.disclosure.registering import register_participants
+from exchange.repository.disclosure.ruling import redecide_all
 from exchange.repository.disclosure.viewers import NO_DIRECTIVES, intern_classes, permitted_to_hold, viewers
 
 HOME = Path(__file__).parents[1]

@@ -27,7 +27,7 @@ from exchange.model.ids import golden_id
 from exchange.repository import Page, Reader, search
 from exchange.repository.database import embedded
 from exchange.repository.database.migrate import migrate
-from exchange.repository.disclosure.ruling import register_participants
+from exchange.repository.disclosure.registering import register_participants
 from exchange.repository.storage.store import move
 
 RECORDS = 500

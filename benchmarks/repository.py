@@ -27,7 +27,8 @@ from exchange.model.records import Labels
 from exchange.repository import everything, search
 from exchange.repository.database import embedded
 from exchange.repository.database.migrate import migrate
-from exchange.repository.disclosure.ruling import redecide_all, register_participants
+from exchange.repository.disclosure.registering import register_participants
+from exchange.repository.disclosure.ruling import redecide_all
 from exchange.repository.storage.items import PublishItem
 from exchange.repository.write import publish
 

@@ -25,9 +25,10 @@ from exchange.repository.disclosure.late import (
 )
 from exchange.repository.disclosure.overlay import settle as settle_overlay
 from exchange.repository.disclosure.own_care import mark_own_care
+from exchange.repository.disclosure.registering import register_participants
 from exchange.repository.disclosure.relabel import Kept, Key, Relabelled, add_labels, kept_of
 from exchange.repository.disclosure.reprofile import Reprofiled, consents_of, reprofile
-from exchange.repository.disclosure.ruling import hold_ruling, redecide_all, register_participants
+from exchange.repository.disclosure.ruling import hold_ruling, redecide_all
 from exchange.repository.disclosure.viewers import load_classes, viewers
 from exchange.repository.disclosure.withdraw import readmissible_records, reasons_withheld
 from exchange.repository.identity.edges import evidence_now

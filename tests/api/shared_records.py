@@ -13,7 +13,7 @@ from exchange.consent.participants import participant
 from exchange.model.ids import golden_id, resource_id
 from exchange.model.partner import Partner
 from exchange.model.records import Labels, Resource
-from exchange.repository.disclosure.ruling import register_participants
+from exchange.repository.disclosure.registering import register_participants
 from exchange.repository.storage.items import PublishItem
 from exchange.repository.write import publish
 

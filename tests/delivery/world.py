@@ -25,7 +25,7 @@ from exchange.model.ids import golden_id, resource_id
 from exchange.model.partner import Agreement, Organization, Partner, Requests
 from exchange.model.records import Labels, Resource, Viewer
 from exchange.repository import read
-from exchange.repository.disclosure.ruling import register_participants
+from exchange.repository.disclosure.registering import register_participants
 from tests.repository.repository_world import AT, World
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ import pytest
 from repository_world import AT, World, coalition
 
 from exchange.consent import Context
-from exchange.repository.disclosure.ruling import register_participants
+from exchange.repository.disclosure.registering import register_participants
 
 
 @pytest.fixture(scope="session")

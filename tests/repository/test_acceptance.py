@@ -21,7 +21,7 @@ from exchange.consent.proof.cases import read_cases
 from exchange.content import read_tree
 from exchange.model.records import Labels, Viewer
 from exchange.repository import everything, search
-from exchange.repository.disclosure.ruling import register_participants
+from exchange.repository.disclosure.registering import register_participants
 from exchange.repository.reading.read import read
 from tests.consent.builders import provision
 

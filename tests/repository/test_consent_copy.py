@@ -17,7 +17,7 @@ from exchange.content import read_tree
 from exchange.model.ids import resource_id
 from exchange.model.records import Labels, Viewer
 from exchange.repository import search
-from exchange.repository.disclosure.ruling import register_participants
+from exchange.repository.disclosure.registering import register_participants
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 6, 1, 12, tzinfo=EXCHANGE_ZONE)

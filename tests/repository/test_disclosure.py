@@ -11,7 +11,7 @@ from repository_world import AT, CLINIC, HOSPITAL, SHELTER, observation
 from exchange.model.errors import Conflict
 from exchange.model.records import Labels, Viewer
 from exchange.repository import redecide_all, url_with
-from exchange.repository.disclosure.ruling import register_participants
+from exchange.repository.disclosure.registering import register_participants
 from exchange.repository.disclosure.viewers import NO_DIRECTIVES
 from exchange.repository.reading.read import read
 

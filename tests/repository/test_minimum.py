@@ -17,7 +17,7 @@ from exchange.content import read_tree
 from exchange.model.ids import resource_id
 from exchange.model.records import Viewer
 from exchange.repository import everything, search
-from exchange.repository.disclosure.ruling import register_participants
+from exchange.repository.disclosure.registering import register_participants
 from exchange.repository.reading.chosen import Wanted, chosen
 from exchange.repository.reading.read import read
 

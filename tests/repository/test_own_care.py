@@ -16,8 +16,8 @@ from exchange.content import read_tree
 from exchange.model.ids import resource_id
 from exchange.model.records import Labels, Viewer
 from exchange.repository import mark_own_care
+from exchange.repository.disclosure.registering import register_participants
 from exchange.repository.disclosure.reprofile import reprofile
-from exchange.repository.disclosure.ruling import register_participants
 from exchange.repository.reading.read import read
 
 ROOT = Path(__file__).parents[2]

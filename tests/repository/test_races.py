@@ -17,8 +17,9 @@ from exchange.model.errors import Conflict
 from exchange.model.ids import resource_id
 from exchange.model.records import Labels
 from exchange.repository import known_labels, publish
+from exchange.repository.disclosure.registering import register_participants
 from exchange.repository.disclosure.reprofile import reprofile
-from exchange.repository.disclosure.ruling import redecide_all, register_participants
+from exchange.repository.disclosure.ruling import redecide_all
 
 
 @pytest.fixture

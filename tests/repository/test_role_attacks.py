@@ -10,7 +10,7 @@ from repository_world import HOSPITAL, SHELTER, World, observation
 
 from exchange.model.records import Labels
 from exchange.repository import url_with
-from exchange.repository.disclosure.ruling import register_participants
+from exchange.repository.disclosure.registering import register_participants
 
 READABLE = {
     "export_job",

@@ -16,7 +16,7 @@ from exchange.model.audit import Giving
 from exchange.model.records import Labels
 from exchange.repository import Lent, load_classes, reader, viewers
 from exchange.repository.disclosure.affected import affected
-from exchange.repository.disclosure.ruling import register_participants
+from exchange.repository.disclosure.registering import register_participants
 
 HERE = Path(__file__).parent
 VOCABULARY = (HERE.parents[1] / "consent" / "vocabulary.yaml").read_text("utf-8")

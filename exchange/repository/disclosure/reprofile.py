@@ -99,6 +99,16 @@ def rematch(conn: psycopg.Connection, patients: Set[int], context: Context, at: 
     return moved
 
 
+def with_content(conn: psycopg.Connection, patients: Set[int]) -> set[int]:
+    """Those of them whose consents look at what a record says."""
+    rows = conn.execute(
+        "SELECT patient, profile FROM patient WHERE patient = ANY(%s) AND profile IS NOT NULL",
+        (list(patients),),
+    ).fetchall()
+    known = load_profiles(conn, {profile for _, profile in rows})
+    return {patient for patient, profile in rows if by_content(known[profile])}
+
+
 _MEMBERS = "FROM patient WHERE person IN (SELECT person FROM patient WHERE patient = ANY(%s))"
 
 
