@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from datetime import UTC, datetime
 
 import psycopg
 
 from exchange.audit import Disclosure, accounting
 from exchange.consent import Context, DisclosureClass, decide
+from exchange.delivery.receipt_items import items_sent
 from exchange.model.audit import Giving
 from exchange.model.records import Viewer
 from exchange.repository import Lent, load_classes, read, reader
@@ -110,21 +110,17 @@ def _composed_of_denied(
     found = []
     for one in people:
         denied = {key for key, number in rows if _by_word(known[number], one, context, at)}
-        held = [d for d in one.disclosures if denied and _held(conn, d, denied)]
+        held = [d for d in one.disclosures if denied and _held(conn, one.record, d, denied)]
         if held:
             found.append(replace(one, disclosures=tuple(held)))
     return found
 
 
-def _held(conn: psycopg.Connection, disclosure: Disclosure, contributions: set[str]) -> bool:
+def _held(conn: psycopg.Connection, record: str, disclosure: Disclosure, contributions: set[str]) -> bool:
     if disclosure.delivery is None:
         return any(reason.startswith("consent:") for reason in disclosure.because)
-    row = conn.execute(
-        "SELECT EXISTS (SELECT FROM receipt_item i JOIN receipt r USING (receipt)"
-        " WHERE r.delivery = %s::uuid AND i.type = 'Patient' AND i.sources && %s::uuid[])",
-        (disclosure.delivery, sorted(contributions)),
-    ).fetchone()
-    return bool(row and row[0])
+    items = items_sent(conn, record, disclosure.delivery, disclosure.at)
+    return any(not contributions.isdisjoint(item.sources) for item in items)
 
 
 def wrongly_linked(conn: psycopg.Connection, patients: Sequence[str], at: datetime) -> list[Sent]:
@@ -169,7 +165,7 @@ def _of_both(
         d
         for d in one.disclosures
         if (
-            all(_held(conn, d, set(members)) for members in apart)
+            all(_held(conn, one.record, d, set(members)) for members in apart)
             if d.delivery
             else len(golden.get((one.viewer, one.given_as), ())) > 1 and since <= d.at <= until
         )
@@ -205,34 +201,6 @@ def _golden_today(
                 key for answer in answers if answer for key in answer.patients
             )
     return found
-
-
-def corrected(conn: psycopg.Connection, record: str) -> list[Sent]:
-    """Everybody who got a record as it was before it was corrected or deleted at its source, or may have.
-
-    Until a correction is committed the record is read as it was, so who got it while it was being written
-    is asked too.
-    """
-    kind, _, fhir_id = record.partition("/")
-    row = conn.execute(
-        "SELECT p.fhir_id::text, max(changed) FROM ("
-        " SELECT patient, updated AS changed FROM resource WHERE (type, fhir_id) = (%(k)s, %(i)s)"
-        " UNION ALL SELECT patient, updated FROM resource_history"
-        " WHERE (type, fhir_id) = (%(k)s, %(i)s) AND deleted) AS states JOIN patient p USING (patient)"
-        " GROUP BY 1",
-        {"k": kind, "i": UUID(fhir_id)},
-    ).fetchone()
-    if row is None:
-        return []
-    before = [d for d in sent_about(conn, [row[0]]) if d.record == record]
-    return [
-        replace(one, disclosures=early)
-        for one in before
-        if (early := tuple(d for d in one.disclosures if d.at < row[1] + _BEING_WRITTEN))
-    ]
-
-
-_BEING_WRITTEN = timedelta(seconds=30)
 
 
 def _denied_by_word(

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from exchange.delivery.affected import corrected, revoked
+from exchange.delivery.affected import revoked
+from exchange.delivery.corrections import corrected
 from exchange.delivery.light import harmless
 from exchange.model.records import Viewer
 from tests.delivery.test_recall import CLINIC, _affected, _result, person  # noqa: F401

@@ -6,7 +6,8 @@ from base64 import b64decode
 
 import pytest
 
-from exchange.delivery.affected import corrected, revoked, wrongly_linked
+from exchange.delivery.affected import revoked, wrongly_linked
+from exchange.delivery.corrections import corrected
 from exchange.delivery.recall import Cause, close_task, items, open_recall, tasks
 from exchange.model.errors import Conflict
 from exchange.model.records import Viewer

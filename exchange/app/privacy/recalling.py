@@ -7,7 +7,8 @@ from uuid import UUID
 
 from exchange.app.opening import Exchange
 from exchange.app.privacy.revoking import patient_of_consent
-from exchange.delivery.affected import Sent, corrected, revoked, sent_about, wrongly_linked
+from exchange.delivery.affected import Sent, revoked, sent_about, wrongly_linked
+from exchange.delivery.corrections import corrected
 from exchange.delivery.recall import Cause, open_recall
 from exchange.model.errors import ContentError
 from exchange.pipeline.ledger import Connection
