@@ -28,6 +28,7 @@ VARIABLES: Mapping[str, str] = {
     " `demo`: those of consent/ as they lie there (default: demo)",
     "EXCHANGE_AUDIT_YEARS": "years after which records of the audit log go that nobody holds, 6 at least"
     " (default: none ever goes)",
+    "EXCHANGE_PROCESSES": "processes that map and label a large run (default: one per core, four at most)",
     "EXCHANGE_OPENID_ISSUER": "issuer of OpenID Connect whose people may sign in to the console"
     " (default: local accounts only); EXCHANGE_OPENID_CLIENT and EXCHANGE_OPENID_SECRET are our client there",
     "EXCHANGE_AIRFLOW_URL": "where Airflow's pages are, for links from the console (default: no links)",
@@ -54,6 +55,7 @@ class Settings:
     exports: str = ""
     origins: tuple[str, ...] = ()
     audit_years: int | None = None
+    processes: int = 1
 
 
 def content_home(start: Path) -> Path:
@@ -90,6 +92,7 @@ def load_settings(environment: Mapping[str, str] = os.environ, start: Path | Non
         environment_file=path("EXCHANGE_ENVIRONMENT", "environment.json"),
         activation=_activation(environment.get("EXCHANGE_ACTIVATION") or "demo"),
         audit_years=_audit_years(environment.get("EXCHANGE_AUDIT_YEARS", "")),
+        processes=_processes(environment.get("EXCHANGE_PROCESSES", "")),
     )
 
 
@@ -109,6 +112,14 @@ def _audit_years(text: str) -> int | None:
         return None
     if not text.isdecimal() or not 6 <= int(text) <= 100:
         raise ContentError("must be a whole number of years from 6 on", field="EXCHANGE_AUDIT_YEARS")
+    return int(text)
+
+
+def _processes(text: str) -> int:
+    if not text:
+        return min(os.cpu_count() or 1, 4)
+    if not text.isdecimal() or int(text) < 1:
+        raise ContentError("must be a whole number from 1 on", field="EXCHANGE_PROCESSES")
     return int(text)
 
 

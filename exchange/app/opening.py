@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import orjson
 import psycopg
@@ -25,6 +26,7 @@ from exchange.mapping import Maps, load_maps
 from exchange.model.errors import ContentError
 from exchange.model.partner import Partner
 from exchange.model.records import Files, Resource
+from exchange.pipeline.ahead import take_ahead
 from exchange.pipeline.batches import Batches
 from exchange.pipeline.ledger import Connection
 from exchange.pipeline.pushed import connect_push
@@ -115,8 +117,13 @@ def open_exchange(settings: Settings, now: Callable[[], datetime] | None = None)
         duplicates=parse_duplicates(mappings),
         features=_features(mappings, keyring),
         now=clock,
+        ahead=partial(take_ahead, partial(_reopened, settings), settings.processes),
     )
     return Exchange(settings, partners, mappings, context, url, signing_key, work)
+
+
+def _reopened(settings: Settings) -> Work:
+    return open_exchange(settings).work
 
 
 def find_partner(partners: Mapping[str, Partner], code: str) -> Partner:

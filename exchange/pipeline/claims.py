@@ -87,13 +87,19 @@ def write_claims(connection: Connection, partner: str, rows: Sequence[Row], clai
         " WHERE s.partner = %s AND s.feed = k.feed AND s.key = k.key",
         [[key[0] for key in gone], [key[1] for key in gone], partner],
     )
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO record_state VALUES (%s, %s, %s, %s, %s, %s)"
-            " ON CONFLICT (partner, feed, key) DO UPDATE SET digest = excluded.digest,"
-            " record = excluded.record, resources = excluded.resources",
-            [
-                (partner, *key, bytes.fromhex(row["digest"]), row["record"], list(claims.held[key]))
-                for key, row in kept
-            ],
-        )
+    connection.execute(
+        "INSERT INTO record_state"
+        " SELECT %s, k.feed, k.key, k.digest, k.record, string_to_array(k.resources, ' ')"
+        " FROM unnest(%s::text[], %s::text[], %s::bytea[], %s::bigint[], %s::text[])"
+        " AS k(feed, key, digest, record, resources)"
+        " ON CONFLICT (partner, feed, key) DO UPDATE SET digest = excluded.digest,"
+        " record = excluded.record, resources = excluded.resources",
+        [
+            partner,
+            [feed for (feed, _), _ in kept],
+            [key for (_, key), _ in kept],
+            [bytes.fromhex(row["digest"]) for _, row in kept],
+            [row["record"] for _, row in kept],
+            [" ".join(claims.held[key]) for key, _ in kept],  # `Type/id`: no space in any
+        ],
+    )

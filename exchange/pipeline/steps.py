@@ -47,6 +47,9 @@ def finish_run(work: Work, partner: Partner, run: int, progress: Progress = no_p
 
 
 def _take_steps(work: Work, partner: Partner, run: int, progress: Progress) -> None:
+    waiting = waiting_chunks(work, run, "mapped")
+    for done in work.ahead(work, partner, run, waiting):
+        progress("mapped", done, len(waiting))
     steps: tuple[tuple[Step, Callable[[Work, Partner, int, int], None]], ...] = (
         ("mapped", map_step),
         ("safeguarded", safeguard_step),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ from exchange.pipeline.ledger import Connection
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The outside world of a run: database, stores, content, clock."""
+    """The outside world of a run: database, stores, content, clock; `ahead` takes chunks on other cores."""
 
     connect: Callable[[], AbstractContextManager[Connection]]
     landing: Landing
@@ -33,3 +33,4 @@ class Work:
     duplicates: DuplicateRules
     features: Callable[[Resource], Features]
     now: Callable[[], datetime]
+    ahead: Callable[[Work, Partner, int, Sequence[int]], Iterator[int]]

@@ -69,10 +69,10 @@ def _apply(
     rids = [*replaced, *store.new_rids(conn, len(by_kind["new"]))]
     store.insert(
         conn,
-        [
+        (
             (row_of(c, rid, at), index_rows(c.rendition.resource))
             for c, rid in zip(written, rids, strict=True)
-        ],
+        ),
     )
     outbox.note_stored(conn, stored, before, at)
     history.insert_past(conn, [row_of(c, 0, at) for c in by_kind["older"]])

@@ -117,14 +117,9 @@ def _subjects(conn: psycopg.Connection, numbers: Mapping[str, int]) -> dict[str 
 
 def _affected(items: Iterable[PublishItem], subjects: Mapping[str | None, Subject]) -> set[int]:
     """Patients whose consents ask about one of these very resources."""
-    return {
-        subject.patient
-        for item in items
-        for subject in subjects.values()
-        if subject.patient is not None
-        and subject.directives is not None
-        and asked_about(subject.directives, item.resource)
-    }
+    known = subjects.values()
+    profiles = {s.patient: s.directives for s in known if s.patient is not None and s.directives is not None}
+    return asked_about(profiles, (item.resource for item in items))
 
 
 def _classified(

@@ -11,6 +11,7 @@ from repository_world import BASE, HOSPITAL, KEY, observation
 
 from exchange.model.ids import golden_id
 from exchange.repository import search
+from exchange.repository.disclosure.births import BIRTHS
 from exchange.repository.reading.matchers import Arguments
 from exchange.repository.reading.query import parse_query
 from exchange.repository.reading.reader import select
@@ -110,6 +111,13 @@ def test_a_stretch_is_walked_in_order_of_id_and_nothing_is_sorted(stocked, asked
     assert "Bitmap" not in plan, plan
     assert re.search(r"resource_type_fhir_id_rendition_key on resource r .*\n.*fhir_id > .*fhir_id <= ", plan)
     assert re.search(r"index_token_rid_key on index_token x.*\n.*rid = r.rid\) AND \(key = ", plan), plan
+
+
+def test_births_are_looked_up_by_key_and_not_among_everybody(stocked):
+    stocked.conn.execute("RESET ROLE")
+    rows = stocked.conn.execute(f"EXPLAIN {BIRTHS}", [[1, 2, 3]]).fetchall()
+    plan = "\n".join(row[0] for row in rows)
+    assert "SubPlan" not in plan, plan  # asked of every Patient there is, for each one asked about
 
 
 def test_a_history_reaches_its_indexes(stocked):

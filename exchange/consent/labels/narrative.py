@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Literal
 
 from exchange.consent.labels.findings import findings
@@ -29,13 +30,19 @@ def without_free_text(resource: Resource, narrative: Narrative, rules: Rules) ->
     kind = resource["resourceType"]
     if narrative == "released" or kind in words.directory_types or kind in words.free_text_kept:
         return resource
-    names = frozenset((*words.free_text.get("*", ()), *words.free_text.get(kind, ())))
+    names = _free_text_names((*words.free_text.get("*", ()), *words.free_text.get(kind, ())))
     kept: Resource = _element(resource, names, narrative, rules)
     if "contained" in resource:
         kept["contained"] = [without_free_text(inner, narrative, rules) for inner in resource["contained"]]
     if _is_narrative(resource.get("text")) and kept.get("text") == _EMPTY:
         del kept["text"]
     return kept
+
+
+@lru_cache(maxsize=1024)
+def _free_text_names(names: tuple[str, ...]) -> frozenset[str]:
+    """With the names of what extends a primitive value."""
+    return frozenset((*names, *(f"_{name}" for name in names)))
 
 
 def _element(
@@ -47,10 +54,14 @@ def _element(
     for name, value in node.items():
         if name == "contained":
             kept[name] = value
-        elif _is_narrative(value):
+        elif type(value) is dict and "div" in value:
             kept[name] = _EMPTY if _leaves(name, value, narrative, rules) else value
-        elif not (name.removeprefix("_") in names and _leaves(name, value, narrative, rules)):
-            kept[name] = _value(value, names, narrative, rules)
+        elif name not in names or not _leaves(name, value, narrative, rules):
+            kept[name] = (
+                _value(value, names, narrative, rules)
+                if type(value) is dict or type(value) is list
+                else value
+            )
     return kept
 
 

@@ -29,13 +29,15 @@ def surroundings(
     return Surroundings(referred.get, agents.get, "recorded" if reading == "recorded" else "clinical")
 
 
-def asked_about(profile: Profile, resource: Resource) -> bool:
-    """Whether what this resource says decides how provisions of the profile match other records."""
-    if not profile.groups:
-        return False
-    if resource["resourceType"] == "Provenance":
-        return by_author(profile)
-    return f"{resource['resourceType']}/{resource['id']}" in meant(profile)
+def asked_about(profiles: Mapping[int, Profile], resources: Iterable[Resource]) -> set[int]:
+    """Patients, by number, whose profile matches other records by what one of these says."""
+    names = {f"{resource['resourceType']}/{resource['id']}" for resource in resources}
+    has_author = any(name.startswith("Provenance/") for name in names)
+    return {
+        patient
+        for patient, profile in profiles.items()
+        if profile.groups and ((has_author and by_author(profile)) or not names.isdisjoint(meant(profile)))
+    }
 
 
 def _stored(conn: psycopg.Connection, names: Iterable[str]) -> dict[str, Resource]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -48,8 +49,10 @@ class IndexRows:
 def index_rows(resource: Resource) -> IndexRows:
     """Every row of one rendition; values that cannot be read make none."""
     rows = IndexRows(set(), set(), set(), set(), set())
-    for extract in _extractors(resource["resourceType"]):
-        extract(resource, rows)
+    by_element = _extractors(resource["resourceType"])
+    for element in resource:
+        for extract in by_element.get(element, ()):
+            extract(resource, rows)
     return rows
 
 
@@ -57,13 +60,18 @@ Extract = Callable[[Resource, IndexRows], None]
 
 
 @cache
-def _extractors(resource_type: str) -> tuple[Extract, ...]:
-    """What finds the values of each parameter; those that others find, or a column names, need nothing."""
-    of_type = parameters().get(resource_type, {})
-    plain = [
-        _extractor(p, place) for p in of_type.values() if not (p.subject or p.unites) for place in p.places
-    ]
-    return (*plain, *(_pairing(resource_type, p) for p in of_type.values() if p.base))
+def _extractors(resource_type: str) -> Mapping[str, Sequence[Extract]]:
+    """What finds the values of each parameter, by the element that they begin with.
+
+    Parameters whose values others find, or a column names, need nothing.
+    """
+    found = defaultdict[str, list[Extract]](list)
+    for p in parameters().get(resource_type, {}).values():
+        for place in () if p.subject or p.unites else p.places:
+            found[place.path[0]].append(_extractor(p, place))
+        if p.base:
+            found[p.base.partition(".")[0]].append(_pairing(resource_type, p))
+    return dict(found)
 
 
 def _extractor(parameter: Parameter, place: Place) -> Extract:
@@ -73,20 +81,21 @@ def _extractor(parameter: Parameter, place: Place) -> Extract:
     holds = condition_of(place)
 
     def extract(resource: Resource, rows: IndexRows) -> None:
-        within = resource.get(first)
-        if within is None:
-            return
-        for outer in values_at(within, ()):
-            if first != "extension" or holds(outer):
-                for value in values_at(outer, rest):
-                    if first == "extension" or holds(value):
-                        add(rows, key, datatype, value)
+        for value in values_at(resource[first], rest):
+            if holds(value):
+                add(rows, key, datatype, value)
+
+    def extract_extension(resource: Resource, rows: IndexRows) -> None:
+        for extension in values_at(resource[first], ()):
+            for value in values_at(extension, rest) if holds(extension) else ():
+                add(rows, key, datatype, value)
 
     def extract_existence(resource: Resource, rows: IndexRows) -> None:
-        if first in resource:
-            _add_token(rows, key, "boolean", True)
+        _add_token(rows, key, "boolean", True)
 
-    return extract_existence if place.where == "exists" else extract
+    if place.where == "exists":
+        return extract_existence
+    return extract_extension if first == "extension" else extract
 
 
 def condition_of(place: Place) -> Callable[[Any], bool]:
@@ -108,7 +117,7 @@ def _pairing(resource_type: str, composite: Parameter) -> Extract:
     add = _ADDERS[value.kind]
 
     def extract(resource: Resource, rows: IndexRows) -> None:
-        for element in values_at(resource, base) if base[0] in resource else ():
+        for element in values_at(resource, base):
             codings = [c for path in code_paths for c in values_at(element, (*path, "coding"))]
             written = {_written(c) for c in codings if "code" in c}
             for token in {token for pair in written for token in pair}:

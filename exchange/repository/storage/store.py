@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
 
@@ -106,12 +107,20 @@ def new_rids(conn: psycopg.Connection, number: int) -> list[int]:
     return [row[0] for row in rows]
 
 
-def insert(conn: psycopg.Connection, rows: Sequence[tuple[Row, IndexRows]]) -> None:
-    """Writes rows that are not there, with what search finds in them."""
-    if not rows:
-        return
-    _copy(conn, "resource", _RESOURCE_COLUMNS, _RESOURCE_TYPES, (_values(row) for row, _ in rows))
-    _insert_index(conn, [(Owner(row.rid, row.patient, row.class_), found) for row, found in rows])
+def insert(conn: psycopg.Connection, rows: Iterable[tuple[Row, IndexRows]]) -> None:
+    """Writes rows that are not there, with what search finds in them.
+
+    Each is taken when the one before is on its way: what a generator works out, the server need not wait for.
+    """
+    index: list[tuple[Owner, IndexRows]] = []
+
+    def values() -> Iterator[tuple[object, ...]]:
+        for row, found in rows:
+            index.append((Owner(row.rid, row.patient, row.class_), found))
+            yield _values(row)
+
+    _copy(conn, "resource", _RESOURCE_COLUMNS, _RESOURCE_TYPES, values())
+    _insert_index(conn, index)
 
 
 class Owner(NamedTuple):
@@ -156,8 +165,7 @@ def _of_table(found: IndexRows, table: str) -> Iterable[tuple[object, ...]]:
     return found.strings if table == "index_string" else found.quantities
 
 
-def _values(row: Row) -> tuple[object, ...]:
-    return tuple(getattr(row, field.name) for field in fields(row))
+_values: Callable[[Row], tuple[object, ...]] = attrgetter(*(field.name for field in fields(Row)))
 
 
 def _copy(

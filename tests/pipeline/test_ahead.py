@@ -1,0 +1,130 @@
+"""Large runs are mapped and labelled by several processes: the same result, and no process is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from exchange.app import Exchange, balance, find_partner, open_exchange
+from exchange.app.opening import _reopened
+from exchange.model.errors import Conflict
+from exchange.pipeline import ahead
+from exchange.pipeline.steps import finish_run, pull_step, waiting_chunks
+from exchange.settings import load_settings
+from tests.pipeline.coalition import make_home, observation, patient, write_ndjson
+
+PEOPLE, RESULTS = 60, 180
+
+
+@pytest.fixture
+def exchange(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Exchange:
+    monkeypatch.setattr(ahead, "WORTH_IT", 0)
+    home = make_home(tmp_path, tmp_path / "records")
+    people = [patient(n) for n in range(PEOPLE)]
+    write_ndjson(
+        tmp_path / "records" / "1.ndjson", [*people, *(observation(n, of=n % PEOPLE) for n in range(RESULTS))]
+    )
+    environment = {
+        "EXCHANGE_HOME": str(home),
+        "EXCHANGE_DATA": str(tmp_path / "data"),
+        "EXCHANGE_DATABASE_URL": database,
+        "EXCHANGE_PROCESSES": "2",
+    }
+    return open_exchange(load_settings(environment))
+
+
+def test_every_chunk_is_taken_once_by_one_process_or_the_other(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partner = find_partner(exchange.partners, "elm_clinic")
+    run = pull_step(exchange.work, partner)
+    chunks = waiting_chunks(exchange.work, run, "mapped")
+    here: list[int] = []
+    take = ahead._take_with
+
+    def noted(work: object, partner: object, run: int, chunk: int) -> None:
+        here.append(chunk)
+        take(work, partner, run, chunk)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ahead, "_take_with", noted)
+    done = list(exchange.work.ahead(exchange.work, partner, run, chunks))
+    assert done[-1] == len(chunks)
+    assert set(here) < set(chunks)  # and the others took the rest
+    assert waiting_chunks(exchange.work, run, "safeguarded") == []
+    finish_run(exchange.work, partner, run)
+    assert balance(exchange, run).records["published"] == PEOPLE + RESULTS + 1
+
+
+def test_a_process_that_dies_loses_nothing(exchange: Exchange) -> None:
+    partner = find_partner(exchange.partners, "elm_clinic")
+    run = pull_step(exchange.work, partner)
+    chunks = waiting_chunks(exchange.work, run, "mapped")
+    with pytest.raises(BrokenProcessPool):
+        list(ahead.take_ahead(partial(os._exit, 1), 2, exchange.work, partner, run, chunks))
+    finish_run(exchange.work, partner, run)
+    assert balance(exchange, run).records["published"] == PEOPLE + RESULTS + 1
+
+
+def test_what_a_chunk_raises_in_another_process_is_raised_here(exchange: Exchange) -> None:
+    partner = find_partner(exchange.partners, "elm_clinic")
+    run = pull_step(exchange.work, partner)
+    with pytest.raises(Conflict, match="no chunk 7"):
+        list(
+            ahead.take_ahead(
+                partial(_reopened, exchange.settings), 2, exchange.work, partner, run, chunks=[7]
+            )
+        )
+
+
+def test_small_runs_start_no_process(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "WORTH_IT", PEOPLE + RESULTS + 100)
+    partner = find_partner(exchange.partners, "elm_clinic")
+    run = pull_step(exchange.work, partner)
+    chunks = waiting_chunks(exchange.work, run, "mapped")
+    assert list(exchange.work.ahead(exchange.work, partner, run, chunks)) == []
+    assert waiting_chunks(exchange.work, run, "mapped") == chunks
+
+
+_PARENT = """
+import multiprocessing, time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from exchange.pipeline.ahead import _begin
+
+if __name__ == "__main__":
+    pool = ProcessPoolExecutor(
+        1, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(partial(time.sleep, 600),)
+    )
+    pool.submit(abs, 1)
+    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+    time.sleep(600)
+"""
+
+
+def test_the_others_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(_PARENT)
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        (child,) = map(int, parent.stdout.readline().split())
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+        ends = time.monotonic() + 60
+        while _is_there(child) and time.monotonic() < ends:
+            time.sleep(0.05)
+        assert not _is_there(child)
+
+
+def _is_there(process: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except FileNotFoundError:
+        return False
