@@ -29,7 +29,7 @@ _OPERATIONS = {
 }
 _VALIDATE = {"validate": f"{_DEFINITIONS}/Resource-validate"}
 _INTERACTIONS = ("read", "vread", "history-instance", "history-type", "search-type")
-_STATUS = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-status"
+_BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition"
 _BULK = "http://hl7.org/fhir/uv/bulkdata"
 _REFERENCE_POLICY = ["literal", "local"]
 
@@ -103,7 +103,10 @@ def _subscription() -> Mapping[str, Any]:
         "readHistory": False,
         "updateCreate": False,
         "searchParam": [{"name": "status", "type": "token"}],
-        "operation": [{"name": "status", "definition": _STATUS}],
+        "operation": [
+            {"name": name, "definition": f"{_BACKPORT}/backport-subscription-{name}"}
+            for name in ("status", "events")
+        ],
     }
 
 

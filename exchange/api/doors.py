@@ -13,6 +13,7 @@ from exchange.api.export import kickoff
 from exchange.api.export.deliver import deliver
 from exchange.api.messages import Answer, Refusal
 from exchange.api.subscribing import served as subscribing
+from exchange.api.subscribing.events import events
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -59,6 +60,8 @@ def _works(path: list[str]) -> Mapping[str, _Work] | None:
             }
         case ["Subscription", one, "$status"] if _ID.fullmatch(one):
             return _both(partial(subscribing.status, subscription=one))
+        case ["Subscription", one, "$events"] if _ID.fullmatch(one):
+            return _both(partial(events, subscription=one))
         case ["Patient", patient, "$break-glass"] if _ID.fullmatch(patient):
             return {"POST": partial(care.break_glass, patient=patient)}
         case ["Patient", patient, "$attest-relationship"] if _ID.fullmatch(patient):

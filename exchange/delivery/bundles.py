@@ -77,26 +77,34 @@ def notification(
 
 
 def status(
-    head: Head, subscription: str, first_number: int, events: Sequence[Event], foci: Mapping[int, str | None]
+    head: Head,
+    subscription: str,
+    numbers: Mapping[int, int],
+    events: Sequence[Event],
+    foci: Mapping[int, str | None],
 ) -> Resource:
     """Parameters of the SubscriptionStatus: each event with its number, its time, its topic and its focus.
 
-    Numbers count what this recipient was told, so that none tells of anything else.
+    Numbers count what this recipient was told, so that none tells of anything else. `foci` is empty where no
+    content goes along: then the topic stays untold as well.
     """
-    told = [_event(first_number + place, event, foci[event.event]) for place, event in enumerate(events)]
-    since_start = first_number + len(told) - 1
-    said = standing(subscription, events[0].topic, "active", "event-notification", since_start)
+    if not foci:
+        bare = [happened(numbers[event.event], event.at, None, None) for event in events]
+        said = standing(subscription, None, "active", "event-notification", max(numbers.values()))
+        return {**said, "id": head.delivery, "parameter": [*said["parameter"], *bare]}
+    told = [happened(numbers[event.event], event.at, event.topic, foci[event.event]) for event in events]
+    said = standing(subscription, events[0].topic, "active", "event-notification", max(numbers.values()))
     return {**said, "id": head.delivery, "parameter": [*said["parameter"], *told]}
 
 
-def standing(subscription: str, topic: str, status: str, kind: str, since_start: int) -> Resource:
+def standing(subscription: str, topic: str | None, status: str, kind: str, since_start: int) -> Resource:
     """A SubscriptionStatus without events; `kind` is a code of subscription-notification-type."""
     return {
         "resourceType": "Parameters",
         "meta": {"profile": [f"{PROFILES}/backport-subscription-status-r4"]},
         "parameter": [
             {"name": "subscription", "valueReference": {"reference": subscription}},
-            {"name": "topic", "valueCanonical": topic_url(topic)},
+            *([{"name": "topic", "valueCanonical": topic_url(topic)}] if topic else []),
             {"name": "status", "valueCode": status},
             {"name": "type", "valueCode": kind},
             {"name": "events-since-subscription-start", "valueString": str(since_start)},
@@ -113,12 +121,14 @@ def topic_url(topic: str) -> str:
     return f"urn:mosaic:topic:{topic}"
 
 
-def _event(number: int, event: Event, focus: str | None) -> dict[str, Any]:
+def happened(number: int, at: datetime, topic: str | None, focus: str | None) -> dict[str, Any]:
+    """One event of a SubscriptionStatus; without a focus where the recipient is told of none."""
     parts: list[dict[str, Any]] = [
         {"name": "event-number", "valueString": str(number)},
-        {"name": "timestamp", "valueInstant": instant(event.at)},
-        {"name": "topic", "valueCanonical": topic_url(event.topic)},
+        {"name": "timestamp", "valueInstant": instant(at)},
     ]
+    if topic is not None:
+        parts.append({"name": "topic", "valueCanonical": topic_url(topic)})
     if focus is not None:
         parts.append({"name": "focus", "valueReference": {"reference": focus}})
     return {"name": "notification-event", "part": parts}

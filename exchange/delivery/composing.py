@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 
@@ -11,10 +11,10 @@ import psycopg
 
 from exchange.audit import Circumstances, Disclosed, Requester, Sending, append, disclosure_entries
 from exchange.delivery import adt, bundles, light
-from exchange.delivery.events import Due, Event
+from exchange.delivery.events import Due, Event, number_events
 from exchange.delivery.notices import notice
 from exchange.delivery.parcel import Office, Parcel
-from exchange.delivery.receipts import write_receipt
+from exchange.delivery.receipts import first_sent, write_receipt
 from exchange.delivery.told import Told, read_as, viewer_of
 from exchange.delivery.withholding import write_withheld
 from exchange.model.records import Resource, Viewer
@@ -104,33 +104,35 @@ def _parcel(conn: psycopg.Connection, due: Due, told: Told, office: Office, at: 
     deleted = [event for event in told.events if told.focus[event.event] is None]
     served = [*told.goes_out, *told.chosen.provenance]
     found = bundles.entries(served, extra, deleted)
-    head = bundles.Head(str(due.delivery), at, told.confidentiality, office.base_url)
     content = _content(due, told, found)
-    number = len(told.events)
+    at = first_sent(conn, due.delivery, content) or at  # the same content is the same to the byte
+    numbers = number_events(conn, due, told.events)
+    head = bundles.Head(str(due.delivery), at, told.confidentiality, office.base_url)
     if delivery.channel.type == "mllp":
         messages = tuple(adt.messages(told, due, at))
         body = b"".join(message for _, message in messages)
-        return Parcel(head.delivery, body, "x-application/hl7-v2+er7", "hl7", content, number, (), messages)
+        return Parcel(head.delivery, body, "x-application/hl7-v2+er7", "hl7", content, (), messages)
     if delivery.form == "pdf":
         body = light.page(told, extra, office.organization(due.subscription.participant), at)
-        return Parcel(head.delivery, body, "application/pdf", "pdf", content, number)
+        return Parcel(head.delivery, body, "application/pdf", "pdf", content)
     if delivery.form == "csv":
         body = light.table(told, extra)
-        return Parcel(head.delivery, body, "text/csv; charset=utf-8", "csv", content, number)
+        return Parcel(head.delivery, body, "text/csv; charset=utf-8", "csv", content)
     if delivery.channel.type == "rest_hook":
-        body = _notification(due, told, head, found)
-        return Parcel(head.delivery, body, "application/fhir+json", "json", content, number)
+        body = _notification(due, told, head, found, numbers)
+        return Parcel(head.delivery, body, "application/fhir+json", "json", content)
     sent = tuple(("DELETE" if e.body is None else "PUT", f"{e.type}/{e.id}") for e in found)
     body = bundles.transaction(head, found)
-    return Parcel(head.delivery, body, "application/fhir+json", "json", content, number, sent)
+    return Parcel(head.delivery, body, "application/fhir+json", "json", content, sent)
 
 
-def _notification(due: Due, told: Told, head: bundles.Head, found: Sequence[bundles.Entry]) -> bytes:
+def _notification(
+    due: Due, told: Told, head: bundles.Head, found: Sequence[bundles.Entry], numbers: Mapping[int, int]
+) -> bytes:
     subscription = f"{head.base_url}/Subscription/{due.subscription.fhir_id}"
     content = due.subscription.delivery.content
-    foci = {event.event: None if content == "empty" else _focus(told, event) for event in told.events}
-    number = due.subscription.notifications + 1
-    status = bundles.status(head, subscription, number, told.events, foci)
+    foci = {} if content == "empty" else {event.event: _focus(told, event) for event in told.events}
+    status = bundles.status(head, subscription, numbers, told.events, foci)
     return bundles.notification(head, status, found, subscription, content == "full-resource")
 
 

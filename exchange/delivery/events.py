@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -57,3 +58,29 @@ def events_of(conn: psycopg.Connection, delivery: UUID) -> tuple[Event, ...]:
             (delivery,),
         )
         return tuple(found.fetchall())
+
+
+def number_events(conn: psycopg.Connection, due: Due, events: Sequence[Event]) -> dict[int, int]:
+    """The number each event is told under; those that have none yet get the subscription's next."""
+    asked = {"subscription": due.subscription.number, "events": [event.event for event in events]}
+    conn.execute(_NUMBER, asked)
+    rows = conn.execute(
+        "SELECT event, number FROM delivery_event"
+        " WHERE subscription = %(subscription)s AND event = ANY(%(events)s)",
+        asked,
+    ).fetchall()
+    return dict(rows)
+
+
+_NUMBER = """
+WITH fresh AS (
+    SELECT event, row_number() OVER (ORDER BY event) AS place FROM delivery_event
+    WHERE subscription = %(subscription)s AND event = ANY(%(events)s) AND number IS NULL
+), counted AS (
+    UPDATE subscription SET notifications = notifications + (SELECT count(*) FROM fresh)
+    WHERE subscription = %(subscription)s AND EXISTS (SELECT FROM fresh)
+    RETURNING notifications - (SELECT count(*) FROM fresh) AS before
+)
+UPDATE delivery_event e SET number = c.before + f.place FROM fresh f, counted c
+WHERE e.subscription = %(subscription)s AND e.event = f.event
+"""

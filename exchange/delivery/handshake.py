@@ -25,7 +25,7 @@ def shake_hands(conn: psycopg.Connection, subscription: Subscription, send: Send
     said = standing(address, subscription.delivery.topics[0], "requested", "handshake", 0)
     head = Head(key, office.now(), "U", office.base_url)
     body = notification(head, {**said, "id": key}, (), address, full=False)
-    verdict = send(Parcel(key, body, "application/fhir+json", "json", b"", 0))
+    verdict = send(Parcel(key, body, "application/fhir+json", "json", b""))
     taken = verdict.kind == "acknowledged"
     conn.execute(
         "UPDATE subscription SET status = %s, problem = %s"

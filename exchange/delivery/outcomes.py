@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -29,17 +29,17 @@ _RECEIPTS: Mapping[str, Outcome] = {
 def next_due(conn: psycopg.Connection, subscription: Subscription, at: datetime) -> Due | None:
     """The oldest delivery of a subscription whose time has come; who asks holds the destination's lock."""
     row = conn.execute(
-        "SELECT delivery, attempts + 1, s.notifications FROM delivery"
+        "SELECT delivery, attempts + 1 FROM delivery"
         " JOIN subscription s USING (subscription)"
         " WHERE subscription = %s AND state = 'open' AND next_attempt <= %s AND s.paused IS NULL"
         " AND s.ended IS NULL AND coalesce(s.not_before <= %s, true)"
+        " AND coalesce((s.resource ->> 'end')::timestamptz > %s, true)"
         " ORDER BY next_attempt, created LIMIT 1",
-        (subscription.number, at, at),
+        (subscription.number, at, at, at),
     ).fetchone()
     if row is None:
         return None
-    fresh = replace(subscription, notifications=row[2])
-    return Due(row[0], fresh, row[1], events_of(conn, row[0]))
+    return Due(row[0], subscription, row[1], events_of(conn, row[0]))
 
 
 def close_untold(conn: psycopg.Connection, due: Due, at: datetime) -> None:
@@ -58,9 +58,7 @@ def close(conn: psycopg.Connection, due: Due, parcel: Parcel, verdict: Verdict, 
     if verdict.kind == "acknowledged":
         _end(conn, due.delivery, "acknowledged", None, at)
         conn.execute(
-            "UPDATE subscription SET notifications = notifications + %s, not_before = NULL"
-            " WHERE subscription = %s",
-            (parcel.told, due.subscription.number),
+            "UPDATE subscription SET not_before = NULL WHERE subscription = %s", (due.subscription.number,)
         )
     elif verdict.kind == "refused":
         _end(conn, due.delivery, "parked", verdict.detail, at)

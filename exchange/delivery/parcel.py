@@ -32,6 +32,5 @@ class Parcel:
     media: str
     suffix: str
     content: bytes
-    told: int
     sent: tuple[tuple[str, str], ...] = ()
     messages: tuple[tuple[str, bytes], ...] = ()

@@ -83,6 +83,14 @@ def write_receipt(
     return True
 
 
+def first_sent(conn: psycopg.Connection, delivery: UUID, content: bytes) -> datetime | None:
+    """When this delivery was first put together with this content."""
+    row = conn.execute(
+        "SELECT at FROM receipt WHERE (delivery, content) = (%s, %s)", (delivery, content)
+    ).fetchone()
+    return row[0] if row else None
+
+
 def _item(served: Served) -> tuple[Any, ...]:
     golden = served.type == "Patient" and served.person is not None
     sources = [UUID(key) for key in source_ids(served)] if golden else []

@@ -28,7 +28,7 @@ from exchange.delivery.handshake import shake_hands
 from exchange.delivery.outcomes import close, close_untold, next_due, put_off
 from exchange.delivery.parcel import Office
 from exchange.delivery.spreading import open_deliveries, spread
-from exchange.delivery.subscriptions import Subscription, subscriptions
+from exchange.delivery.subscriptions import Subscription, end_over, subscriptions
 from exchange.model.errors import Conflict, ContentError
 
 log = logging.getLogger(__name__)
@@ -82,6 +82,7 @@ def _due(post: Post, every: Sequence[str]) -> list[Subscription]:
     with post.connect() as conn:
         while spread(conn):
             conn.commit()
+        end_over(conn, post.office.now())
         conn.commit()
         return _waiting(conn, every, post.office.now())
 

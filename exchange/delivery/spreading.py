@@ -20,6 +20,7 @@ WITH taken AS (
 INSERT INTO delivery_event (subscription, event, topic, at, type, fhir_id, rendition, patient, other, person)
 SELECT s.subscription, t.event, t.topic, t.at, t.type, t.fhir_id, t.rendition, t.patient, t.other, t.person
 FROM known t JOIN subscription s ON t.topic = ANY (s.topics) AND s.ended IS NULL AND s.started <= t.at
+  AND coalesce((s.resource ->> 'end')::timestamptz > t.at, true)
 WHERE (t.partner <> s.participant OR (s.facts ->> 'own_records')::bool)
   AND (t.happened IS NULL OR t.happened > t.at - make_interval(days => (s.facts ->> 'news_days')::int))
   AND (t.topic NOT LIKE 'resource-%%' OR jsonb_array_length(s.facts -> 'types') = 0

@@ -111,3 +111,12 @@ def pause(conn: psycopg.Connection, code: str, at: datetime | None) -> None:
     conn.execute(
         "UPDATE subscription SET paused = %s, not_before = NULL WHERE subscription = %s", (at, found.number)
     )
+
+
+def end_over(conn: psycopg.Connection, at: datetime) -> None:
+    """Lets rest what its client wanted until now (`Subscription.end`)."""
+    conn.execute(
+        "UPDATE subscription SET status = 'off'"
+        " WHERE ended IS NULL AND status <> 'off' AND (resource ->> 'end')::timestamptz <= %s",
+        (at,),
+    )

@@ -217,7 +217,9 @@ def test_a_token_without_the_scope_makes_none(send, inbox):
         ({"criteria": "urn:mosaic:topic:everything"}, "criteria"),
         ({"status": "active"}, "status"),
         ({"reason": ""}, "reason"),
-        ({"end": "2030-01-01T00:00:00Z"}, "end"),
+        ({"end": "2020-01-01T00:00:00Z"}, "end"),
+        ({"end": "2090-01-01"}, "end"),
+        ({"end": "2090-02-31T00:00:00"}, "end"),
         ({"_criteria": _one("backport-filter-criteria", "valueString", "Observation?code=1")}, "_criteria"),
         ({"_criteria": _one("backport-filter-criteria", "valueString", "Cat")}, "_criteria"),
         ({"_criteria": _one("another", "valueString", "Observation")}, "_criteria"),
@@ -256,4 +258,4 @@ def test_the_capability_statement_names_topics_and_what_may_be_done(api):
     (found,) = (r for r in rest["resource"] if r["type"] == "Subscription")
     assert {"read", "create", "update", "delete", "search-type"} == {i["code"] for i in found["interaction"]}
     assert "urn:mosaic:topic:admission" in {e["valueCanonical"] for e in found["extension"]}
-    assert [o["name"] for o in found["operation"]] == ["status"]
+    assert [o["name"] for o in found["operation"]] == ["status", "events"]

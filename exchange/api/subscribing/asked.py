@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, get_args
 from urllib.parse import parse_qsl
 
@@ -23,8 +24,12 @@ BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition"
 TOPICS = {topic_url(topic): topic for topic in get_args(Topic)}
 _FILTER = re.compile(r"([A-Z][A-Za-z]{1,63})(?:\?(.{0,2000}))?")
 _PATIENT = re.compile(r"(?:Patient/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
-_ELEMENTS = {"resourceType", "id", "meta", "status", "reason", "criteria", "_criteria", "channel"}
+_ELEMENTS = {"resourceType", "id", "meta", "status", "reason", "criteria", "_criteria", "channel", "end"}
 _CHANNEL = {"type", "endpoint", "payload", "_payload"}
+_INSTANT = re.compile(  # http://hl7.org/fhir/R4/datatypes.html#instant
+    r"[1-9]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?"
+    r"(Z|[+-](0\d|1[0-4]):[0-5]\d)"
+)
 _MOST_PATIENTS = 1_000
 
 
@@ -37,7 +42,7 @@ class Wanted:
     state: str
 
 
-def parse_subscription(body: Resource, viewer: Viewer, on_this_machine: bool) -> Wanted:
+def parse_subscription(body: Resource, viewer: Viewer, on_this_machine: bool, at: datetime) -> Wanted:
     """Raises Refusal (422) for what is not served: nothing of a Subscription is passed over."""
     _only(body, _ELEMENTS, "Subscription")
     state, reason = body.get("status"), body.get("reason")
@@ -45,6 +50,8 @@ def parse_subscription(body: Resource, viewer: Viewer, on_this_machine: bool) ->
         raise _refused("value", "status", "`requested`, or `off` to rest")
     if not isinstance(reason, str) or not reason.isprintable() or not 0 < len(reason) <= 500:
         raise _refused("required", "reason", "a line of text")
+    if "end" in body and not _is_later(body["end"], at):
+        raise _refused("value", "end", "an instant to come, with its time zone")
     topic = TOPICS.get(str(body.get("criteria")))
     if topic is None:
         raise _refused("value", "criteria", f"a topic: {', '.join(TOPICS)}")
@@ -75,6 +82,7 @@ def _kept(body: Resource, reason: str, channel: Mapping[str, Any], content: str,
         "reason": reason,
         "criteria": body["criteria"],
         **({"_criteria": criteria} if written else {}),
+        **({"end": body["end"]} if "end" in body else {}),
         "channel": {
             "type": "rest-hook",
             "endpoint": channel["endpoint"],
@@ -101,6 +109,11 @@ def _channel(channel: Mapping[str, Any], on_this_machine: bool) -> Any:
     except ContentError as problem:
         raise Refusal(422, "value", f"Subscription.{problem}") from None
     return content or "empty"
+
+
+def _is_later(given: object, at: datetime) -> bool:
+    """Whether it is a FHIR instant after `at`."""
+    return isinstance(given, str) and bool(_INSTANT.fullmatch(given)) and datetime.fromisoformat(given) > at
 
 
 def _filter(written: str, topic: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

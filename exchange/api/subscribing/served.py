@@ -27,7 +27,7 @@ from exchange.model.records import Resource
 from exchange.repository import Reader
 
 
-class _Own(NamedTuple):
+class Own(NamedTuple):
     """One as the database keeps it."""
 
     id: str
@@ -52,8 +52,8 @@ def update(asked: Asked, subscription: str) -> Answer:
     """PUT Subscription/[id]: changes one's own, lets it rest (`off`) or asks for it again (`requested`)."""
     access.require(asked.held, "Subscription", "u")
     with view_of(asked.service, asked.held, asked.call.at, "") as view:
-        if _find(asked, view, subscription) is None:
-            return _not_found(asked, view)
+        if find(asked, view, subscription) is None:
+            return not_found(asked, view)
     return _keep(asked, subscription, 200)
 
 
@@ -61,9 +61,9 @@ def read(asked: Asked, subscription: str) -> Answer:
     """GET Subscription/[id]."""
     access.require(asked.held, "Subscription", "r")
     with view_of(asked.service, asked.held, asked.call.at, "") as view:
-        found = _find(asked, view, subscription)
+        found = find(asked, view, subscription)
         if found is None:
-            return _not_found(asked, view)
+            return not_found(asked, view)
         _record(asked, view)
     return json_answer(_resource(found), media=FHIR_JSON)
 
@@ -87,9 +87,9 @@ def status(asked: Asked, subscription: str) -> Answer:
     """Subscription/[id]/$status: a Bundle with the SubscriptionStatus."""
     access.require(asked.held, "Subscription", "r")
     with view_of(asked.service, asked.held, asked.call.at, "") as view:
-        found = _find(asked, view, subscription)
+        found = find(asked, view, subscription)
         if found is None:
-            return _not_found(asked, view)
+            return not_found(asked, view)
         _record(asked, view)
     return _bundle(asked, [(f"urn:uuid:{uuid4()}", _status(asked, found))])
 
@@ -109,7 +109,7 @@ def _keep(asked: Asked, subscription: str, answered: int) -> Answer:
     body = resource_of(asked.call, "Subscription")
     if answered == 200 and body.get("id") != subscription:
         raise Refusal(422, "value", "Subscription.id: that of the address")
-    wanted = parse_subscription(body, asked.held.viewer, is_loopback(service.base_url))
+    wanted = parse_subscription(body, asked.held.viewer, is_loopback(service.base_url), asked.call.at)
     with view_of(service, asked.held, asked.call.at, "") as view:
         refuse_emergency(view.conn)
         row = view.conn.execute(
@@ -123,7 +123,7 @@ def _keep(asked: Asked, subscription: str, answered: int) -> Answer:
         if not row or not row[0]:
             raise Refusal(429, "throttled", "too many subscriptions; end one", {"Retry-After": "60"})
         _record(asked, view)
-        found = _find(asked, view, subscription)
+        found = find(asked, view, subscription)
     if found is None:
         raise Refusal(409, "conflict", "the subscription was ended meanwhile")
     answer = json_answer(_resource(found), answered, media=FHIR_JSON)
@@ -131,21 +131,22 @@ def _keep(asked: Asked, subscription: str, answered: int) -> Answer:
     return Answer(answer.status, answer.body, answer.media, place)
 
 
-def _own(asked: Asked, view: Reader) -> list[_Own]:
+def _own(asked: Asked, view: Reader) -> list[Own]:
     rows = view.conn.execute("SELECT * FROM own_subscriptions(%s)", (asked.held.client_id,)).fetchall()
-    return [_Own(*row) for row in rows]
+    return [Own(*row) for row in rows]
 
 
-def _find(asked: Asked, view: Reader, subscription: str) -> _Own | None:
+def find(asked: Asked, view: Reader, subscription: str) -> Own | None:
+    """One's own of this id."""
     return next((one for one in _own(asked, view) if one.id == subscription), None)
 
 
-def _resource(found: _Own) -> Resource:
+def _resource(found: Own) -> Resource:
     error = {"error": found.problem} if found.problem else {}
     return {**found.resource, "id": found.id, "status": found.status, **error}
 
 
-def _status(asked: Asked, found: _Own) -> Mapping[str, Any]:
+def _status(asked: Asked, found: Own) -> Mapping[str, Any]:
     reference = f"{asked.service.fhir_url}/Subscription/{found.id}"
     topic = TOPICS[found.resource["criteria"]]
     return standing(reference, topic, found.status, "query-status", found.notifications)
@@ -175,6 +176,7 @@ def _record(asked: Asked, view: Reader) -> None:
     append(view.conn, query_entries(asked.who, asked.how, asked.call.text, [], operation=True))
 
 
-def _not_found(asked: Asked, view: Reader) -> Answer:
+def not_found(asked: Asked, view: Reader) -> Answer:
+    """404 alike for another's and for none; recorded."""
     append(view.conn, [denied_entry(asked.who, asked.how, asked.call.text, "404 not-found", serious=False)])
     return refused(Refusal(404, "not-found", "there is no such resource"))

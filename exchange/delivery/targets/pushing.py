@@ -280,7 +280,7 @@ def _parcel(push: _Push, entries: Sequence[bundles.Entry], confidentiality: str)
     head = bundles.Head(key, push.office.now(), confidentiality, push.office.base_url)
     sent = tuple(("DELETE" if e.body is None else "PUT", f"{e.type}/{e.id}") for e in entries)
     body = bundles.transaction(head, entries)
-    return Parcel(key, body, "application/fhir+json", "json", _digest(entries), 0, sent)
+    return Parcel(key, body, "application/fhir+json", "json", _digest(entries), sent)
 
 
 def _key(push: _Push, entries: Iterable[bundles.Entry]) -> str:
