@@ -36,6 +36,28 @@ def test_the_rules_as_they_are_have_no_flaw(files):
     assert check(files, TODAY) == []
 
 
+LISTS = ["labels/substance-use.csv", "labels/hiv-sti.csv", "labels/vital-records.csv", "minors.csv"]
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("which", [0, -1])
+def test_a_list_that_lost_a_row_is_noticed(files, name, which):
+    lines = files[name].splitlines(keepends=True)
+    rows = [number for number, line in enumerate(lines) if not line.startswith("#")][1:]
+    lost = "".join(line for number, line in enumerate(lines) if number != rows[which])
+    (flaw,) = check({**files, name: lost}, TODAY)
+    assert (flaw.kind, flaw.rule) == ("miscounted", name)
+    assert flaw.problem == f"its head says {len(rows)} rows, and there are {len(rows) - 1}"
+    assert flaw.remedy == f"write `# rows: {len(rows) - 1}` into its head, if no row was lost"
+
+
+def test_every_list_says_how_many_rows_it_has(files):
+    for name in (one for one in files if one == "minors.csv" or one.startswith("labels/")):
+        text = "".join(line for line in files[name].splitlines(True) if not line.startswith("# rows:"))
+        (flaw,) = check({**files, name: text}, TODAY)
+        assert (flaw.kind, flaw.place) == ("miscounted", f"consent/{name}:1")
+
+
 def test_a_rule_that_another_one_makes_needless_is_shadowed(files):
     found = flaws_of(
         files,

@@ -11,7 +11,7 @@ from exchange.consent.content import line_of, load
 from exchange.consent.dates import EXCHANGE_ZONE
 from exchange.consent.proof.invariants import read_invariants
 from exchange.consent.proof.space import Search, points
-from exchange.consent.rules.codelists import STEWARD
+from exchange.consent.rules.codelists import COUNTED, STEWARD, rows_of
 from exchange.consent.rules.elements import ELEMENTS
 from exchange.consent.rules.minors import MINORS
 from exchange.consent.rules.policies import Policy, PolicyFile
@@ -28,6 +28,7 @@ Kind = Literal[
     "uncited",
     "unreviewed",
     "switched-off",
+    "miscounted",
 ]
 
 
@@ -62,7 +63,7 @@ def check(files: Files, today: date) -> list[Flaw]:
         for one in rules.elements.file.profiles
         if one.review_by < today
     ]
-    found += _overdue_lists(files, today)
+    found += [*_overdue_lists(files, today), *_miscounted(files)]
     used = {rule.policy.id for rule in rules.rules} | _left_off(files, rules)
     found += [
         Flaw("switched-off", name, place, "its pack is not switched on", _SWITCH)
@@ -74,13 +75,31 @@ def check(files: Files, today: date) -> list[Flaw]:
 
 def _overdue_lists(files: Files, today: date) -> Iterator[Flaw]:
     """Code lists and the table of minors' care, by the day their head names."""
-    for name in sorted(files):
-        head = STEWARD.search(files[name]) if name == MINORS or name.startswith("labels/") else None
+    for name in _lists(files):
+        head = STEWARD.search(files[name])
         if head and date.fromisoformat(head[1]) < today:
             line = files[name][: head.start()].count("\n") + 1
             yield Flaw(
                 "unreviewed", name, f"consent/{name}:{line}", _overdue(date.fromisoformat(head[1])), _LOOK
             )
+
+
+def _miscounted(files: Files) -> Iterator[Flaw]:
+    """A list that lost rows on its way through another program looks like any other."""
+    for name in _lists(files):
+        head = COUNTED.search(files[name])
+        there = rows_of(files[name])
+        if head is None or int(head[1]) != there:
+            line = files[name][: head.start()].count("\n") + 1 if head else 1
+            says = f"its head says {head[1]} rows" if head else "its head does not say how many rows it has"
+            yield Flaw(
+                "miscounted", name, f"consent/{name}:{line}", f"{says}, and there are {there}",
+                f"write `# rows: {there}` into its head, if no row was lost",
+            )  # fmt: skip
+
+
+def _lists(files: Files) -> list[str]:
+    return sorted(name for name in files if name == MINORS or name.startswith("labels/"))
 
 
 _LOOK = "read its source again, correct what has changed, and set a new `review_by`"

@@ -25,6 +25,7 @@ _STRENGTHS = ("strong", "weak", "context", "relative", "never", "unless-patch")
 _MATCHES = ("exact", "prefix", "display", "words")
 _MARKS = ("V", "V2", "R", "ours")
 STEWARD = re.compile(r"^# steward: \S[^;\n]*; review by (\d{4}-\d{2}-\d{2})$", re.MULTILINE)
+COUNTED = re.compile(r"^# rows: (\d+)$", re.MULTILINE)
 # A negation reaches a few words on, within its sentence, up to a word that turns it; a list goes on after
 # `denies`, while after `no` a comma begins something else. What is in doubt is not negated.
 _TURNS = (
@@ -141,6 +142,11 @@ def _kept(name: str, text: str) -> None:
     """A list nobody looks after rots: its head names a steward and the day it must be looked at again."""
     if not STEWARD.search(text):
         raise ContentError("write `# steward: <who>; review by <date>` above the columns", file=name, line=1)
+
+
+def rows_of(text: str) -> int:
+    """How many rows a list has below its columns."""
+    return len([line for line in text.splitlines() if line.strip() and not line.startswith("#")]) - 1
 
 
 def _rows(name: str, text: str) -> Iterator[tuple[int, dict[str, str]]]:
