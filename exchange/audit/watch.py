@@ -1,4 +1,4 @@
-"""Unusual access, told from the log alone: each participant and role against its own past.
+"""Unusual access, told from the log alone: each participant, role and account against its own past.
 
 A finding is a question to the privacy officer, not a verdict: every one is decided, and the decision stands.
 """
@@ -15,22 +15,31 @@ from psycopg.rows import class_row
 
 from exchange.audit.chain import append
 from exchange.audit.officers import decide_once, officer_entries
-from exchange.model.audit import ASKED
+from exchange.model.audit import ASKED, LOOKED
 
 Decision = Literal["explained", "investigate", "sanction"]
 
 _BASELINE = timedelta(days=30)
 _LEAST_DAYS = 5
+_MANY_REFUSALS = 20
 
-_ACCESS = """
-access AS (
-    SELECT e.sequence, e.participant, e.patient, (e.body ->> 'recorded')::timestamptz AS at,
-        coalesce((SELECT a.value #>> '{role,0,text}' FROM json_array_elements(e.body -> 'agent') AS a (value)
-                  WHERE a.value ->> 'requestor' = 'true' LIMIT 1), '') AS role
-    FROM audit_event e
-    WHERE e.kind = ANY (%(kinds)s) AND e.participant IS NOT NULL AND e.patient IS NOT NULL
+# `participant` is who asked, or `account <login>` of who looked at the console.
+_LOG = """
+log AS (
+    SELECT e.sequence, e.kind, e.patient, (e.body ->> 'recorded')::timestamptz AS at,
+        coalesce(e.participant, 'account ' || (a.value #>> '{who,display}')) AS participant,
+        e.participant IS NULL AS at_console, coalesce(a.value #>> '{role,0,text}', '') AS role
+    FROM audit_event e CROSS JOIN LATERAL (
+        SELECT value FROM json_array_elements(e.body -> 'agent') WHERE value ->> 'requestor' = 'true' LIMIT 1
+    ) AS a
+    WHERE (e.kind = ANY (%(asked)s) AND e.participant IS NOT NULL OR e.kind = ANY (%(looked)s))
       AND (e.body ->> 'recorded')::timestamptz >= %(from)s
       AND (e.body ->> 'recorded')::timestamptz < %(until)s
+)
+"""
+_ACCESS = f"""
+{_LOG}, access AS (
+    SELECT * FROM log WHERE kind <> 'denied' AND patient IS NOT NULL
 ), today AS (SELECT * FROM access WHERE at >= %(day)s), past AS (SELECT * FROM access WHERE at < %(day)s)
 """
 _INTO = (
@@ -42,7 +51,8 @@ _TAIL = " ON CONFLICT DO NOTHING"
 # People seen in a day: more than twice the mean and more than three deviations above it.
 _VOLUME = f"""
 WITH {_ACCESS}, days AS (
-    SELECT participant, role, at::date AS day, count(DISTINCT patient) AS people FROM past GROUP BY 1, 2, 3
+    SELECT participant, role, (at AT TIME ZONE 'UTC')::date AS day, count(DISTINCT patient) AS people
+    FROM past GROUP BY 1, 2, 3
 ), usual AS (
     SELECT participant, role, avg(people) AS mean, coalesce(stddev_samp(people), 0) AS deviation
     FROM days GROUP BY 1, 2 HAVING count(*) >= {_LEAST_DAYS}
@@ -61,7 +71,8 @@ WITH {_ACCESS}, hours AS (
         count(*)::float / sum(count(*)) OVER (PARTITION BY participant, role) AS share
     FROM past GROUP BY 1, 2, 3
 ), usual AS (
-    SELECT participant, role FROM past GROUP BY 1, 2 HAVING count(DISTINCT at::date) >= {_LEAST_DAYS}
+    SELECT participant, role FROM past GROUP BY 1, 2
+    HAVING count(DISTINCT (at AT TIME ZONE 'UTC')::date) >= {_LEAST_DAYS}
 )
 {_INTO}
 SELECT 'hours', t.participant, t.role, %(on)s, NULL, count(*), max(coalesce(h.share, 0)),
@@ -79,7 +90,7 @@ WITH {_ACCESS}
 SELECT 'no-relationship', t.participant, t.role, %(on)s, t.patient, count(*), 0,
     min(t.sequence), max(t.sequence), %(at)s
 FROM today t
-WHERE NOT EXISTS (
+WHERE NOT t.at_console AND NOT EXISTS (
     SELECT FROM patient g JOIN patient p USING (person)
     LEFT JOIN relationship r ON r.patient = p.patient AND r.participant = t.participant
         AND r.until > %(day)s AND r.basis <> 'break-glass'
@@ -102,10 +113,49 @@ WHERE EXISTS (
 GROUP BY t.participant, t.role, t.patient{_TAIL}
 """
 
+_FOLDED = (
+    "regexp_split_to_array(regexp_replace(normalize(lower({}), NFKD), '[\u0300-\u036f]', '', 'g'), '[ -]+')"
+)
+# Somebody at the console looked at a person of the same surname: perhaps at the own family.
+_NAMESAKES = f"""
+WITH {_ACCESS}, named AS (
+    SELECT 'account ' || login AS participant, (x.words)[cardinality(x.words)] AS surname
+    FROM console_account CROSS JOIN LATERAL (SELECT {_FOLDED.format("trim(name)")} AS words) AS x
+)
+{_INTO}
+SELECT 'same-name', t.participant, t.role, %(on)s, t.patient, count(*), 0,
+    min(t.sequence), max(t.sequence), %(at)s
+FROM today t JOIN named n USING (participant)
+WHERE t.at_console AND EXISTS (
+    SELECT FROM patient g JOIN patient p USING (person)
+    JOIN resource r ON (r.type, r.fhir_id) = ('Patient', p.fhir_id)
+    CROSS JOIN LATERAL jsonb_path_query(convert_from(r.body, 'UTF8')::jsonb, '$.name[*].family') AS f (family)
+    WHERE t.patient IN (g.golden_id, g.fhir_id) AND n.surname = ANY ({_FOLDED.format("f.family #>> '{{}}'")}))
+GROUP BY t.participant, t.role, t.patient{_TAIL}
+"""
+
+# Requests that were refused or found nothing that is there: who tries ids and names meets many, from day one.
+_REFUSALS = f"""
+WITH {_LOG}, days AS (
+    SELECT participant, role, (at AT TIME ZONE 'UTC')::date AS day, count(*) AS times,
+        min(sequence) AS first, max(sequence) AS last
+    FROM log WHERE kind = 'denied' GROUP BY 1, 2, 3
+), usual AS (
+    SELECT participant, role, avg(times) AS mean, coalesce(stddev_samp(times), 0) AS deviation
+    FROM days WHERE day < %(on)s GROUP BY 1, 2
+)
+{_INTO}
+SELECT 'refusals', t.participant, t.role, %(on)s, NULL, t.times, coalesce(u.mean, 0), t.first, t.last, %(at)s
+FROM days t LEFT JOIN usual u USING (participant, role)
+WHERE t.day = %(on)s
+  AND t.times > greatest({_MANY_REFUSALS}, 2 * coalesce(u.mean, 0), u.mean + 3 * u.deviation){_TAIL}
+"""
+_LOOKS = (_VOLUME, _HOURS, _STRANGERS, _PROTECTED, _NAMESAKES, _REFUSALS)
+
 
 @dataclass(frozen=True, slots=True)
 class Unusual:
-    """What one participant did on one day that it does not usually do."""
+    """What one participant or account did on one day that it does not usually do."""
 
     entry: int
     kind: str
@@ -130,9 +180,10 @@ def look(conn: psycopg.Connection, day: datetime, at: datetime) -> int:
         "day": day,
         "on": day.date(),
         "at": at,
-        "kinds": list(ASKED),
+        "asked": [*ASKED, "denied"],
+        "looked": list(LOOKED),
     }
-    return sum(conn.execute(each, asked).rowcount for each in (_VOLUME, _HOURS, _STRANGERS, _PROTECTED))
+    return sum(conn.execute(each, asked).rowcount for each in _LOOKS)
 
 
 def unusual(conn: psycopg.Connection, decided: bool = False) -> list[Unusual]:
@@ -148,13 +199,16 @@ def unusual(conn: psycopg.Connection, decided: bool = False) -> list[Unusual]:
 def decide_unusual(
     conn: psycopg.Connection, entry: int, decision: Decision, officer: str, reason: str, at: datetime
 ) -> None:
-    """What the officer found, once; raises Conflict when there is nothing to decide. The caller commits."""
+    """What the officer found, once; the caller commits.
+
+    Raises Conflict when there is nothing to decide, or when it is the officer's own access.
+    """
     (patient,) = decide_once(
         conn,
         "UPDATE access_watch SET decision = %s, reason = %s, decided_by = %s, decided = %s"
-        " WHERE entry = %s AND decision IS NULL RETURNING patient::text",
-        (decision, reason, officer, at, entry),
-        f"entry {entry} does not wait for a decision; list: exchange audit unusual",
+        " WHERE entry = %s AND decision IS NULL AND participant <> 'account ' || %s RETURNING patient::text",
+        (decision, reason, officer, at, entry, officer),
+        f"entry {entry} does not wait for a decision of yours; list: exchange audit unusual",
     )
     patients = [patient] if patient else []
     append(conn, officer_entries("watch.decided", officer, f"{decision}: {reason}", patients, at))

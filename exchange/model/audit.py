@@ -56,4 +56,7 @@ DISCLOSURES = tuple(GIVEN_AS)
 ASKED = ("read", "query", "everything", "export")
 """A participant asked and was answered; `disclosure` is what it was sent by itself."""
 
+LOOKED = ("console.viewed", "match.viewed")
+"""Somebody at the console saw a person's data."""
+
 REFUSED = ("denied", "token.refused")

@@ -7,10 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import orjson
 import psycopg
 import pytest
 
-from exchange.audit import Disclosed, append, denied_entry, query_entries, siem
+from exchange.audit import Disclosed, append, denied_entry, query_entries, siem, view_entries
 from exchange.audit.watch import decide_unusual, look, unusual
 from exchange.model.errors import Conflict
 from exchange.model.ids import golden_id
@@ -174,3 +175,90 @@ def test_somebody_who_needs_watching_over_is_a_question_but_to_his_own_source(
     saw(DAY, 9, [person], participant=asker)
     look(connection, DAY, AT)
     assert sorted(u.kind for u in unusual(connection)) == questions
+
+
+@pytest.fixture
+def looked(connection):
+    """Writes that an account of the console saw people at an hour of a day."""
+    connection.execute(
+        "INSERT INTO console_account (login, name, roles, created) VALUES"
+        " ('rosa', 'Rosa de la Peña', '{privacy-officer}', now()),"
+        " ('kim', 'Kim Moss', '{privacy-officer}', now())"
+    )
+
+    def write(login, day, people, hour=9):
+        at = day + timedelta(hours=hour)
+        append(connection, view_entries(login, ["privacy-officer"], "HOPERAT", "/privacy/people", people, at))
+
+    return write
+
+
+def test_an_officer_who_looks_at_many_people_or_by_night_is_a_question(connection, looked):
+    people = _people(connection, 30)
+    for n in range(1, 11):
+        looked("kim", DAY - timedelta(days=n), people[:3])
+    looked("kim", DAY, people[:4])
+    assert look(connection, DAY, AT) == 0, "an officer needs no relationship"
+    looked("kim", DAY, people, hour=3)
+    look(connection, DAY, AT)
+    assert _kinds(connection) == [("hours", "account kim"), ("volume", "account kim")]
+
+
+@pytest.mark.parametrize(
+    ("login", "family", "asked"),
+    [
+        ("rosa", "PENA", True),
+        ("rosa", "García Peña", True),
+        ("rosa", "Moss-Peña", True),
+        ("rosa", "Penaranda", False),
+        ("rosa", "de", False),
+        ("kim", "Moss", True),
+        ("kim", "Peña", False),
+    ],
+)
+def test_who_looks_at_somebody_of_the_same_name_is_a_question(connection, looked, login, family, asked):
+    (person,) = _people(connection, 1)
+    connection.execute(
+        "WITH made AS (INSERT INTO disclosure_class (digest, source, type, confidentiality, labels, matched)"
+        "  VALUES ('d', 'lakeside_hospital', 'Patient', 'N', '{}', '{}') RETURNING class)"
+        " INSERT INTO resource (type, fhir_id, partner, patient, class, rank, version, updated, record,"
+        "  content_hash, mapping_digest, rules_digest, body) SELECT 'Patient', p.fhir_id,"
+        "  'lakeside_hospital', p.patient, class, 1, 1, %s, 1, '', 'm', 'r', %s FROM made, patient p",
+        (DAY, orjson.dumps({"name": [{"text": "x"}, {"family": family}]})),
+    )
+    looked(login, DAY, [person])
+    look(connection, DAY, AT)
+    assert _kinds(connection) == ([("same-name", f"account {login}")] if asked else [])
+
+
+@pytest.mark.parametrize(("times", "before", "asked"), [(20, 0, 0), (21, 0, 1), (60, 30, 0), (61, 30, 1)])
+def test_who_tries_names_and_ids_is_a_question_from_the_first_day(
+    connection, requester, circumstances, times, before, asked
+):
+    def tries(day, number):
+        how = replace(circumstances, at=day + timedelta(hours=9))
+        append(
+            connection, [denied_entry(requester, how, "Patient/7", "404 not-found", serious=False)] * number
+        )
+
+    for n in range(1, 4):
+        tries(DAY - timedelta(days=n), before)
+    tries(DAY, times)
+    assert look(connection, DAY, AT) == asked
+    assert [(u.kind, u.measured, u.usual) for u in unusual(connection)] == [
+        ("refusals", times, before)
+    ] * asked
+
+
+def test_nobody_decides_on_his_own_access(connection, looked):
+    (person,) = _people(connection, 1)
+    connection.execute(
+        "INSERT INTO access_watch (kind, participant, role, day, patient, measured, usual, first_event,"
+        " last_event, found) VALUES ('same-name', 'account kim', '', %s, %s, 1, 0, 1, 1, %s)",
+        (DAY.date(), person, AT),
+    )
+    (found,) = unusual(connection)
+    with pytest.raises(Conflict):
+        decide_unusual(connection, found.entry, "explained", "kim", "it was me", AT)
+    decide_unusual(connection, found.entry, "explained", "rosa", "no relative", AT)
+    assert unusual(connection) == []
