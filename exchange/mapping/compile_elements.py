@@ -156,7 +156,9 @@ def _by_content(inner: Compiled, language: Language, spot: Spot) -> Compiled:
     """The reader run once for places of equal content, where it reads nothing else."""
     if language.observed or not _reads_only_its_place(spot.node, language, spot):
         return inner
-    return Compiled(remembered_by(language.grammar.content, inner.read), inner.constant, inner.many)
+    content = language.grammar.content
+    read = remembered_by(lambda node, _run: content(node), inner.read)
+    return Compiled(read, inner.constant, inner.many)
 
 
 def _reads_only_its_place(node: Node, language: Language, spot: Spot) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from exchange.mapping.compile_elements import (
@@ -14,11 +15,12 @@ from exchange.mapping.compile_elements import (
 )
 from exchange.mapping.compile_expression import compile_expression, parse_expression
 from exchange.mapping.content import Node, merge
-from exchange.mapping.entries import ANY, Entry, holds
+from exchange.mapping.entries import ANY, Entry, holds, made_at
 from exchange.mapping.language import Language, Spot
 from exchange.mapping.paths.grammar import Reader
 from exchange.mapping.paths.names import SEGMENT_PATH
 from exchange.mapping.paths.places import SEGMENTS
+from exchange.mapping.reads import remembered_element, remembered_entry
 from exchange.mapping.run import Run
 from exchange.mapping.shapes import Fields
 from exchange.model.fhir_types import type_names
@@ -76,8 +78,8 @@ def compile_entries(nodes: Mapping[str, Node], language: Language) -> dict[str, 
 
 def _compile_entry(name: str, nodes: Mapping[str, Node], language: Language, below: tuple[str, ...]) -> Entry:
     if name in language.targets:
-        done: Entry = language.targets[name]
-        return done
+        known: Entry = language.targets[name]
+        return known
     if name in below:
         raise nodes[name].fail("`within` goes in a circle", f"entries.{name}.within")
     table = nodes[name].table(f"entries.{name}", ENTRY_FIELDS)
@@ -115,8 +117,9 @@ def _compile_entry(name: str, nodes: Mapping[str, Node], language: Language, bel
         segment=_segment(table) if language.format == "hl7v2" else "",
         snapshot=_snapshot(table, language, outer),
     )
-    language.targets[name] = entry
-    return entry
+    build = remembered_entry(partial(made_at, entry), table, language, spot)
+    done = language.targets[name] = replace(entry, build=build)
+    return done
 
 
 def _segment(table: dict[str, Node]) -> str:
@@ -167,7 +170,10 @@ def _fields(table: dict[str, Node], resource: str, language: Language, spot: Spo
         raise rows["id"].fail("an id is made from the `id` of the entry", f"entries.{spot.entry}.set.id")
     if "copy" not in table:
         check_complete(rows, kind, spot)
-    return compile_fields(rows, kind, language, spot)
+    return [
+        (name, read if constant else remembered_element(read, rows[name], language, spot), constant)
+        for name, read, constant in compile_fields(rows, kind, language, spot)
+    ]
 
 
 def _is_on(name: str, table: dict[str, Node], language: Language, only: Format) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from exchange.mapping.paths.grammar import Reader
@@ -23,7 +24,8 @@ class Entry:
     Without its HL7 v2 `segment` (`` where there is none to look for) a message gives it nothing.
     Places of HL7 v2 are looked for `everywhere` outward; those of C-CDA are `elements`. A record that makes
     none is rejected as `required` says, if `needed` holds for it. What it makes under the key that `snapshot`
-    gives around its places replaces what records sent before made under that key.
+    gives around its places replaces what records sent before made under that key. `build` gives what
+    `made_at` does, without reading all of it again where that is known.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Entry:
     elements: bool = False
     segment: str = ""
     snapshot: Reader | None = None
+    build: Reader | None = None
 
     def places(self, node: Any, run: Run) -> list[Any]:
         """Where this entry makes a resource, seen from `node`."""
@@ -149,29 +152,38 @@ def make(entry: Entry, run: Run) -> list[Made]:
         _note_snapshots(entry, entry.snapshot, run)
     made: list[Made] = []
     seen: dict[str, Resource] = run.memo.setdefault("apart", {})
+    build = entry.build or partial(made_at, entry)
     for place in entry.places(run.root, run):
         run.context = place
-        resource = _begin(entry, place, run)
-        if resource is None:
+        found: Made | None = build(place, run)
+        if found is None:
             _no_key(entry, run)
             continue
-        for path, read in entry.fields:
-            value = read(place, run)
-            if value is not None:
-                if len(path) == 1:
-                    resource[path[0]] = value
-                else:
-                    _put(resource, path, value)
-        if entry.profile is not None:
-            _claim(resource, entry.profile(place, run))
         if entry.tell is not None:
             entry.tell(place, run)
         if entry.apart is not None:
-            resource = _apart(resource, seen, entry.apart(place, run), run)
-        made.append(Made(resource, holds(entry.deleted, place, run), holds(entry.conditional, place, run)))
+            found = replace(found, resource=_apart(found.resource, seen, entry.apart(place, run), run))
+        made.append(found)
     if not made and entry.required and (entry.needed is None or holds(entry.needed, run.root, run)):
         raise RecordRejected(entry.required, code="required", expression=entry.resource)
     return made
+
+
+def made_at(entry: Entry, place: Any, run: Run) -> Made | None:
+    """What an entry makes at a place; None when a needed part of its key is missing."""
+    resource = _begin(entry, place, run)
+    if resource is None:
+        return None
+    for path, read in entry.fields:
+        value = read(place, run)
+        if value is not None:
+            if len(path) == 1:
+                resource[path[0]] = value
+            else:
+                _put(resource, path, value)
+    if entry.profile is not None:
+        _claim(resource, entry.profile(place, run))
+    return Made(resource, holds(entry.deleted, place, run), holds(entry.conditional, place, run))
 
 
 def _note_snapshots(entry: Entry, key: Reader, run: Run) -> None:

@@ -35,7 +35,10 @@ def map_record(record: SourceRecord, maps: Maps, known: Sequence[Statement] = ()
     run = Run(record, None, maps.namespace)
     if record.deleted and record.format == "fhir_json":
         return Mapped(deleted=(deleted_reference(record.key, run),))
-    mapped = _map_open(feed_map, run, known)
+    try:
+        mapped = _map_open(feed_map, run, known)
+    finally:
+        _let_go(run)
     if record.deleted:
         gone = (f"{made['resourceType']}/{made['id']}" for made in mapped.resources)
         return Mapped(deleted=(*gone, *mapped.deleted), issues=mapped.issues)
@@ -52,9 +55,16 @@ def stated(record: SourceRecord, maps: Maps) -> list[Statement]:
         run.root = run.context = root = feed_map.language.grammar.open(record.payload)
         check_refusals(feed_map.refusals, root, run)
         _message_entries(feed_map, root)
+        return statements(feed_map.carried, root, run)
     except RecordRejected:
         return []
-    return statements(feed_map.carried, root, run)
+    finally:
+        _let_go(run)
+
+
+def _let_go(run: Run) -> None:
+    if isinstance(run.root, Place):
+        run.root.forget()
 
 
 def trace_record(record: SourceRecord, maps: Maps) -> list[tuple[str, str, str, str]]:

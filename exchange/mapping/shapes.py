@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from exchange.mapping.language import Compiled
@@ -10,6 +10,9 @@ from exchange.mapping.paths.grammar import Reader
 
 REMEMBERED = 2000
 """Results kept at each place in a map for values met before: nothing mutates what a map gives."""
+_UNKNOWN = object()
+Content = Callable[[Any, Any], Hashable | None]
+"""(place, the Run) to all that a reader can read there; None when that is not known."""
 Fields = list[tuple[str, Reader, bool]]
 """Element name, its reader, whether the value is the same for every record."""
 
@@ -24,21 +27,32 @@ def guarded(condition: Reader, build: Reader) -> Reader:
     return when
 
 
-def remembered_by(content: Callable[[Any], str | None], build: Reader) -> Reader:
-    """The reader, run once for each content of a place; what left a note is not remembered."""
-    known: dict[str, Any] = {}
+def remembered_by(content: Content, build: Reader) -> Reader:
+    """The reader, run once for each content of a place; what left a note is not remembered.
+
+    Where little comes again, it stops to remember: to look costs more than it spares.
+    """
+    known: dict[Hashable, Any] = {}
+    asked = spared = 0
+    worth = True
 
     def remembered(node: Any, run: Any) -> Any:
-        text = content(node)
+        nonlocal asked, spared, worth
+        text = content(node, run) if worth else None
         if text is None:
             return build(node, run)
-        if text in known:
-            return known[text]
+        asked += 1
+        value = known.get(text, _UNKNOWN)
+        if value is not _UNKNOWN:
+            spared += 1
+            return value
+        if asked >= REMEMBERED:
+            worth = spared * 4 > asked
+            asked = spared = 0
+            known.clear()
         notes = run.notes
         value = build(node, run)
-        if run.notes == notes:
-            if len(known) >= REMEMBERED:
-                known.clear()
+        if run.notes == notes and worth:
             known[text] = value
         return value
 

@@ -19,9 +19,10 @@ from exchange.model.records import Issue, Mapped, Resource, SourceRecord
 from exchange.pipeline import wire
 from exchange.pipeline.ledger import LedgerRecord
 from exchange.pipeline.pull import CAPTURED, SELF
-from exchange.validation import validate
+from exchange.validation import validate, validates_once
 
 Row = dict[str, Any]
+Check = Callable[[Resource], tuple[Issue, ...]]
 KnownBefore = Callable[[Sequence[SourceRecord]], Sequence[Sequence[Statement]]]
 """For each record, in order: what messages sent before it state of the same person or visit."""
 
@@ -34,8 +35,9 @@ def map_chunk(
     reasons = {record.record: _unusable(record, partner, payloads) for record in records}
     usable = [record for record in records if reasons[record.record] is None]
     sources = [source_record(record, partner, payloads) for record in usable]
+    check = validates_once()
     found = {
-        record.record: map_source(source, maps, before)
+        record.record: map_source(source, maps, before, check)
         for record, source, before in zip(usable, sources, known(sources), strict=True)
     }
     for number, reason in reasons.items():
@@ -84,14 +86,16 @@ def source_record(record: LedgerRecord, partner: Partner, payloads: dict[str, by
     )
 
 
-def map_source(record: SourceRecord, maps: Maps, known: Sequence[Statement] = ()) -> tuple[Mapped, list[str]]:
+def map_source(
+    record: SourceRecord, maps: Maps, known: Sequence[Statement] = (), check: Check = validate
+) -> tuple[Mapped, list[str]]:
     """What the record became, and the types of resources that were left out as not valid.
 
     What earlier messages state (`known`) counts only where it makes nothing wrong.
     """
-    found = _map_source(record, maps, known)
+    found = _map_source(record, maps, known, check)
     if any(statement.fields for statement in known) and _errors(found[0]):
-        alone = _map_source(record, maps, ())
+        alone = _map_source(record, maps, (), check)
         return alone if _errors(alone[0]) < _errors(found[0]) else found
     return found
 
@@ -100,7 +104,9 @@ def _errors(mapped: Mapped) -> int:
     return sum(map(wire.is_error, mapped.issues))
 
 
-def _map_source(record: SourceRecord, maps: Maps, known: Sequence[Statement]) -> tuple[Mapped, list[str]]:
+def _map_source(
+    record: SourceRecord, maps: Maps, known: Sequence[Statement], check: Check
+) -> tuple[Mapped, list[str]]:
     if record.deleted:
         return Mapped(), []
     try:
@@ -116,9 +122,8 @@ def _map_source(record: SourceRecord, maps: Maps, known: Sequence[Statement]) ->
         # A record that no map foresaw must not keep its partner's other records waiting for ever.
         detail = f"unexpected while mapping ({type(error).__name__}); please report it"
         return Mapped(issues=(Issue("fatal", "exception", detail, "", record.position),)), []
-    checked = _checked(
-        mapped, record.position, frozenset() if record.feed in (SELF, CAPTURED) else maps.partner.quarantine
-    )
+    held: frozenset[str] = frozenset() if record.feed in (SELF, CAPTURED) else maps.partner.quarantine
+    checked = _checked(mapped, record.position, held, check)
     invalid = Counter(r["resourceType"] for r in mapped.resources)
     invalid.subtract(r["resourceType"] for r in checked.resources)
     return checked, sorted(invalid.elements())
@@ -130,13 +135,13 @@ def _ours(record: SourceRecord) -> tuple[Resource, ...]:
     return tuple(entry["resource"] for entry in found["entry"]) if record.feed == CAPTURED else (found,)
 
 
-def _checked(mapped: Mapped, position: str, held: frozenset[str]) -> Mapped:
+def _checked(mapped: Mapped, position: str, held: frozenset[str], check: Check) -> Mapped:
     """What may go on: nothing invalid, and nothing with a finding whose code the partner holds back."""
     issues = [_weighed(issue, held) for issue in mapped.issues]
     spoilt = {issue.expression.partition(".")[0] for issue in issues if _is_held(issue, held)}
     good: list[Resource] = []
     for resource in mapped.resources:
-        found = [_weighed(issue, held) for issue in validate(resource)]
+        found = [_weighed(issue, held) for issue in check(resource)]
         issues += [replace(issue, position=issue.position or position) for issue in found]
         if resource["resourceType"] not in spoilt and not any(wire.is_error(issue) for issue in found):
             good.append(resource)

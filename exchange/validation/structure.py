@@ -16,6 +16,7 @@ from exchange.validation.second_reading import second_reading, spoken
 
 _ISSUE_CODES = {"enum": "code-invalid", "pattern": "value", "type": "value", "minLength": "value"}
 _STRUCTURE = frozenset({"additionalProperties", "minItems", "minProperties"})
+_HOLDERS = frozenset({"Bundle", "Parameters"})
 _INVARIANT = re.compile(r"[a-z]+-[0-9]+: ")
 
 
@@ -42,6 +43,8 @@ def structural_issues(resource: Resource, at: str = "") -> list[Issue]:
         return [Issue("error", "structure", "resourceType must name a resource type of FHIR R4", at)]
     where = at or type_
     own = [] if compiled(type_).is_valid(resource) else _explained(resource, type_, where)
+    if type_ not in _HOLDERS and "contained" not in resource:
+        return own
     for path, inner in inner_resources(resource):
         own += structural_issues(inner, f"{where}.{path}")
     return own

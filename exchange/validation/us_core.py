@@ -9,9 +9,9 @@ https://hl7.org/fhir/us/core/STU6.1/profiles-and-extensions.html
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -77,27 +77,38 @@ def _forms(type_name: str, name: str) -> Iterator[str]:
 def us_core_issues(resource: Resource) -> Iterator[Issue]:
     """Warnings for the profiles in meta.profile; with none there, for the only profile of the type."""
     type_ = resource["resourceType"]
-    known = demands().get(type_)
-    if known is None:
-        return
-    profiles = _profiles(resource, known)
-    for profile in profiles:
-        for demand in known[profile]:
-            if not demand.concerns(resource) or (not demand.within and _met(resource, demand)):
-                continue
+    profiles, wanted = _wanted(type_, tuple(resource.get("meta", {}).get("profile", ())))
+    for demand in wanted:
+        if demand.concerns(resource) and not _is_met(resource, demand):
             for place, node in _nodes(resource, demand.within, type_):
                 if not _met(node, demand):
-                    yield Issue("warning", "required", f"{demand.words} ({profile})", place)
+                    yield Issue("warning", "required", f"{demand.words} ({demand.profile})", place)
     if not _DATED.isdisjoint(profiles) and len(resource.get("effectiveDateTime", _DAY)) < len(_DAY):
         yield Issue("warning", "value", "us-core-1: a time is known to the day", f"{type_}.effectiveDateTime")
     if type_ in ("Practitioner", "Organization"):
         yield from _npi_issues(resource, type_)
 
 
-def _profiles(resource: Resource, known: Mapping[str, Any]) -> Sequence[str]:
-    declared = resource.get("meta", {}).get("profile", ())
+@lru_cache(maxsize=512)
+def _wanted(type_: str, declared: tuple[str | None, ...]) -> tuple[tuple[str, ...], tuple[Demand, ...]]:
+    """The profiles that count for a type and what `meta.profile` declares, and what they demand."""
+    known = demands().get(type_, {})
     ids = [p.partition("|")[0].removeprefix(US_CORE_PROFILE) for p in declared if p]
-    return [i for i in ids if i in known] or (list(known) if len(known) == 1 else [])
+    profiles = tuple(i for i in ids if i in known) or (tuple(known) if len(known) == 1 else ())
+    return profiles, tuple(demand for profile in profiles for demand in known[profile])
+
+
+def _is_met(resource: Resource, demand: Demand) -> bool:
+    """Whether all objects at the demand's place meet it: places are named only where one does not."""
+    nodes: list[Any] = [resource]
+    for step in demand.within:
+        values = [node[step] for node in nodes if step in node]
+        lists = [value if type(value) is list else (value,) for value in values]
+        nodes = [item for items in lists for item in items if isinstance(item, dict)]
+    if not demand.codes:
+        free = [node for node in nodes if demand.any_of.isdisjoint(node)]
+        return not free or all(_met(node, demand) for node in free)
+    return all(_met(node, demand) for node in nodes)
 
 
 def _nodes(node: Any, path: tuple[str, ...], where: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -113,10 +124,9 @@ def _nodes(node: Any, path: tuple[str, ...], where: str) -> Iterator[tuple[str, 
 
 
 def _met(node: dict[str, Any], demand: Demand) -> bool:
-    present = demand.any_of & node.keys()
-    if not present:
+    if demand.any_of.isdisjoint(node):
         return any(f"_{name}" in node for name in demand.any_of) or _is_absent(node)
-    return not demand.codes or any(_coded(node[name], demand.codes) for name in present)
+    return not demand.codes or any(_coded(node[name], demand.codes) for name in demand.any_of & node.keys())
 
 
 def _is_absent(node: dict[str, Any]) -> bool:

@@ -39,7 +39,8 @@ class Place:
     """
 
     __slots__ = (
-        "delimiters", "index", "members", "memo", "name", "occurrence", "outer", "present", "segments",
+        "delimiters", "index", "members", "memo", "memos", "name", "occurrence", "outer", "present",
+        "segments",
     )  # fmt: skip
 
     def __init__(
@@ -49,11 +50,18 @@ class Place:
         self.occurrence = 0
         self.members: frozenset[str] = frozenset()
         self.memo: dict[str, Any] = {}
+        self.memos: list[dict[str, Any]] = [] if outer is None else outer.memos
+        self.memos.append(self.memo)
         index: dict[str, list[hl7v2.Segment]] = {}
         for segment in segments:
             index.setdefault(segment[0], []).append(segment)
         self.index = index
         self.present: Collection[str] = index.keys() if outer is None else outer.present
+
+    def forget(self) -> None:
+        """Lets go of the message's places, which hold each other: else only a slow search would free them."""
+        for memo in self.memos:
+            memo.clear()
 
     def find(self, name: str) -> list[hl7v2.Segment]:
         """Segments of the nearest place that has any."""

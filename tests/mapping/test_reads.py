@@ -1,0 +1,149 @@
+"""What is read again is made again: by maps that remember as by maps that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exchange.content import load_partners, read_tree
+from exchange.formats.hl7v2_batch import messages
+from exchange.mapping import Maps, load_maps, map_record
+from exchange.mapping.load import observed_maps
+from exchange.mapping.shapes import REMEMBERED, remembered_by
+from exchange.model.errors import RecordRejected
+from exchange.model.records import SourceRecord
+from tests.mapping.support import maps_of, record_of
+
+MAPPINGS = Path(__file__).parents[2] / "mappings"
+SAMPLES = sorted((MAPPINGS / "lakeside_hospital/samples/messages").glob("*.hl7")) + sorted(
+    (MAPPINGS / "_shared/samples/hl7v2").rglob("*.hl7")
+)
+OTHER = ("", '""', "Z9^Another^Y", "20260203040506")
+
+
+def _variants(message: bytes) -> Iterator[bytes]:
+    """The message, and with each of its fields and each of its segments in turn another or gone."""
+    yield message
+    lines = message.replace(b"\n", b"\r").split(b"\r")
+    for at, line in enumerate(lines):
+        fields = line.split(b"|")
+        yield b"\r".join(lines[:at] + lines[at + 1 :])
+        yield b"\r".join([*lines[: at + 1], line, *lines[at + 1 :]])
+        for number in range(2 if fields[0] == b"MSH" else 1, len(fields)):
+            text = OTHER[(at + number) % len(OTHER)].encode()
+            other = b"|".join([*fields[:number], text, *fields[number + 1 :]])
+            yield b"\r".join([*lines[:at], other, *lines[at + 1 :]])
+
+
+def _made(message: bytes, maps: Maps, feed: str) -> object:
+    record = SourceRecord(maps.partner.code, feed, "key", "hl7v2", message, "sample", False)
+    try:
+        return map_record(record, maps)
+    except RecordRejected as refused:
+        return str(refused)
+
+
+@pytest.fixture(scope="module")
+def hospital() -> tuple[Maps, Maps]:
+    files = read_tree(MAPPINGS)
+    remembering = load_maps(files, load_partners(files)["lakeside_hospital"])
+    return remembering, observed_maps(remembering)
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_maps_that_remember_make_what_maps_that_do_not_remember_make(
+    path: Path, hospital: tuple[Maps, Maps]
+) -> None:
+    remembering, plain = hospital
+    for _, message in messages(path.read_bytes()):
+        for variant in _variants(message):
+            assert _made(variant, remembering, "messages") == _made(variant, plain, "messages")
+
+
+def _hospital_map(rows: str) -> Maps:
+    return maps_of(
+        "hl7v2",
+        "format: hl7v2\ngroups: {visit: {starts: [PV1]}}\nmessages: {ADT^A01: [patient, encounter]}\n"
+        "entries:\n  patient:\n    resource: Patient\n    id: PID-3\n    set: {birthDate: PID-7 | date}\n"
+        "  encounter:\n    resource: Encounter\n    each: PV1\n    id: PV1-19\n"
+        f"    set:\n      status: =finished\n      class: {{code: =IMP}}\n{rows}",
+    )
+
+
+def _message(patient: str = "1", ward: str = "W1", born: str = "19710412", marks: str = "^~\\&") -> bytes:
+    return (
+        f"MSH|{marks}|||||||ADT^A01|9\rPID|||{patient}||||{born}\rPV1|||{ward}||||||||||||||||V1\r".replace(
+            "^", marks[0]
+        ).encode()
+    )
+
+
+def test_a_place_that_reads_the_same_is_the_same_object() -> None:
+    maps = _hospital_map("      reasonCode: {text: PV1-3}\n")
+    one, other = (map_record(record_of("hl7v2", _message(patient)), maps) for patient in ("1", "2"))
+    assert one.resources[1] is other.resources[1]
+    assert one.resources[0] != other.resources[0]
+
+
+def test_what_a_resource_refers_to_counts_as_read() -> None:
+    maps = _hospital_map("      subject: -> patient\n")
+    one, other = (map_record(record_of("hl7v2", _message(patient)), maps) for patient in ("1", "2"))
+    references = [found.resources[1]["subject"]["reference"] for found in (one, other)]
+    assert references == [f"Patient/{found.resources[0]['id']}" for found in (one, other)]
+    assert references[0] != references[1]
+
+
+def test_facts_of_the_record_are_never_remembered() -> None:
+    maps = _hospital_map("      reasonCode: {text: $key}\n")
+    texts = [
+        map_record(record_of("hl7v2", _message(), key), maps).resources[1]["reasonCode"][0]["text"]
+        for key in ("first", "second")
+    ]
+    assert texts == ["first", "second"]
+
+
+def test_a_segment_further_out_does_not_see_what_the_place_sees() -> None:
+    maps = maps_of(
+        "hl7v2",
+        "format: hl7v2\ngroups: {order: {starts: [OBR]}}\nmessages: {ORU^R01: [request]}\n"
+        "entries:\n  request:\n    resource: ServiceRequest\n    each: order\n    id: OBR-3\n    set:\n"
+        "      status: =active\n      intent: =order\n      subject: {display: =x}\n"
+        "      note: {$each: PV1, text: OBR-3}\n",
+    )
+    texts = [
+        map_record(
+            record_of("hl7v2", f"MSH|^~\\&|||||||ORU^R01|9\rPV1||I\rOBR|||{first}\rOBR|||B\r"), maps
+        ).resources[1]["note"][0]["text"]
+        for first in ("A", "C")
+    ]
+    assert texts == ["A", "C"]
+
+
+def test_an_issue_is_told_each_time() -> None:
+    maps = _hospital_map("      period: {start: PV1-3 | datetime}\n")
+    told = [len(map_record(record_of("hl7v2", _message()), maps).issues) for _ in range(2)]
+    assert told == [1, 1]
+
+
+def test_other_delimiters_are_read_anew() -> None:
+    maps = _hospital_map("      reasonCode: {text: PV1-3.1}\n")
+    usual, others = (
+        map_record(record_of("hl7v2", _message(ward="A^B", marks=marks).replace(b"A#B", b"A^B")), maps)
+        for marks in ("^~\\&", "#~\\&")
+    )
+    assert [found.resources[1]["reasonCode"][0]["text"] for found in (usual, others)] == ["A", "A^B"]
+
+
+def test_where_little_comes_again_nothing_is_remembered() -> None:
+    class Notes:
+        notes = 0
+
+    read: list[int] = []
+    remembered = remembered_by(lambda node, _run: node, lambda node, _run: read.append(node))
+    for number in range(REMEMBERED):
+        remembered(number, Notes())
+    remembered(REMEMBERED - 2, Notes())
+    assert read[-1] == REMEMBERED - 2
+    assert len(read) == REMEMBERED + 1
