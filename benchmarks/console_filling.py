@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "repository"))
 from repository_world import World, observation
 
 from exchange.app import Exchange
+from exchange.app.figures import count_figures
 from exchange.model.ids import golden_id, resource_id
 from exchange.model.records import Labels
 from exchange.pipeline.quarantine import count_waiting
@@ -59,6 +60,7 @@ def fill(connection: psycopg.Connection, exchange: Exchange, resources: int) -> 
     for sender in SENDERS:
         count_waiting(connection, sender)
     connection.commit()
+    count_figures(exchange)
     connection.autocommit = True
     connection.execute("VACUUM ANALYZE")
 

@@ -6,12 +6,12 @@ https://profiles.ihe.net/ITI/BALP/StructureDefinition-IHE.BasicAudit.PatientUpda
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from exchange.audit import parts
 from exchange.audit.events import Entry
-from exchange.audit.parts import DCM, SUCCESS
+from exchange.audit.parts import DCM, SUCCESS, recorded
 
 _REST = {"system": "http://terminology.hl7.org/CodeSystem/audit-event-type", "code": "rest"}
 _UPDATE = {"system": "http://hl7.org/fhir/restful-interaction", "code": "update"}
@@ -29,7 +29,7 @@ def _entry(partner: str, consent: str, patient: str | None, at: datetime) -> Ent
         "type": _REST,
         "subtype": [_UPDATE],
         "action": "U",
-        "recorded": at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "recorded": recorded(at),
         "outcome": SUCCESS,
         "agent": [
             {**_by(partner, "110153"), "requestor": True},

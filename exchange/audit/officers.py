@@ -6,12 +6,13 @@ Types are those of DICOM PS3.16 (audit log used) and ISO 21089.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import psycopg
 
 from exchange.audit.events import Entry
+from exchange.audit.parts import recorded
 from exchange.model.errors import Conflict
 
 Act = Literal[
@@ -62,7 +63,7 @@ def officer_entries(
         "resourceType": "AuditEvent",
         "type": _TYPES[act],
         "action": _ACTIONS.get(act, "U"),
-        "recorded": at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "recorded": recorded(at),
         "outcome": "0",
         **({"outcomeDesc": reason} if reason else {}),
         "agent": [{"who": {"display": officer}, "role": [{"text": "privacy officer"}], "requestor": True}],

@@ -42,12 +42,21 @@ class Circumstances:
     request_id: str
 
 
+def recorded(at: datetime) -> str:
+    """A time as every record says it, so that texts are in the order of time.
+
+    >>> recorded(datetime(2026, 11, 26, 9, 30, tzinfo=UTC))
+    '2026-11-26T09:30:00.000Z'
+    """
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def frame(action: str, how: Circumstances, outcome: str) -> Resource:
     """When, by which server, with which outcome."""
     return {
         "resourceType": "AuditEvent",
         "action": action,
-        "recorded": how.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "recorded": recorded(how.at),
         "outcome": outcome,
         "source": {
             "site": urlsplit(how.base_url).netloc,

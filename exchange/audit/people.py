@@ -7,10 +7,11 @@ audit-event-sub-type name them: https://hl7.org/fhir/R4/valueset-audit-event-typ
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from exchange.audit.events import Entry
+from exchange.audit.parts import recorded
 
 SignIn = Literal["signed-in", "sign-in-refused", "signed-out"]
 
@@ -61,7 +62,7 @@ def _event(
         "resourceType": "AuditEvent",
         "type": kind,
         "action": action,
-        "recorded": at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "recorded": recorded(at),
         "outcome": "0",
         "agent": [
             {"who": {"display": login}, "role": [{"text": role} for role in roles], "requestor": True}

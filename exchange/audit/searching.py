@@ -9,6 +9,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row
 
+from exchange.audit.parts import recorded
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -35,22 +37,40 @@ class Logged:
     outcome: str
 
 
-def find_events(conn: psycopg.Connection[Any], wanted: Wanted, limit: int) -> list[Logged]:
-    """The latest records first."""
+_AT = "(body ->> 'recorded') COLLATE \"C\""
+
+
+def find_events(
+    conn: psycopg.Connection[Any], wanted: Wanted, limit: int, after: int | None = None
+) -> list[Logged]:
+    """The latest records first, or those that come after the one with the number `after`."""
+    conditions = [
+        condition
+        for condition, asked in (
+            ("kind = %(kind)s", wanted.kind),
+            ("participant = %(participant)s", wanted.participant),
+            ("patient = %(patient)s::uuid", wanted.patient),
+            (f"{_AT} >= %(since)s", wanted.since),
+            (f"{_AT} < %(until)s", wanted.until),
+            (
+                f"({_AT}, sequence) <"
+                f" ((SELECT {_AT} FROM audit_event WHERE sequence = %(after)s), %(after)s::bigint)",
+                after,
+            ),
+        )
+        if asked
+    ]
     with conn.cursor(row_factory=class_row(Logged)) as cursor:
         return cursor.execute(
             "SELECT sequence, kind, participant, patient::text, (body->>'recorded')::timestamptz AS at,"
             " coalesce(body#>>'{agent,0,who,display}', body#>>'{agent,0,who,identifier,value}', '') AS who,"
             " body#>>'{purposeOfEvent,0,coding,0,code}' AS purpose, body->>'outcome' AS outcome"
-            " FROM audit_event WHERE (%(kind)s = '' OR kind = %(kind)s)"
-            " AND (%(participant)s = '' OR participant = %(participant)s)"
-            " AND (%(patient)s = '' OR patient::text = %(patient)s)"
-            " AND (%(since)s::timestamptz IS NULL OR (body->>'recorded')::timestamptz >= %(since)s)"
-            " AND (%(until)s::timestamptz IS NULL OR (body->>'recorded')::timestamptz < %(until)s)"
-            " ORDER BY sequence DESC LIMIT %(limit)s",
+            f" FROM audit_event WHERE {' AND '.join(conditions) or 'true'}"
+            f" ORDER BY {_AT} DESC, sequence DESC LIMIT %(limit)s",
             {
                 "kind": wanted.kind, "participant": wanted.participant, "patient": wanted.patient,
-                "since": wanted.since, "until": wanted.until, "limit": limit,
+                "since": wanted.since and recorded(wanted.since),
+                "until": wanted.until and recorded(wanted.until), "after": after, "limit": limit,
             },
         ).fetchall()  # fmt: skip
 

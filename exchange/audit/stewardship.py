@@ -6,10 +6,11 @@ Types are those of ISO 21089: http://terminology.hl7.org/CodeSystem/iso-21089-li
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 from exchange.audit.events import Entry
+from exchange.audit.parts import recorded
 
 Act = Literal["access", "link", "unlink", "hold", "unhold"]
 
@@ -27,7 +28,7 @@ def steward_entries(
         "resourceType": "AuditEvent",
         "type": {"system": _LIFECYCLE, "code": act},
         "action": "R" if act == "access" else "U",
-        "recorded": at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "recorded": recorded(at),
         "outcome": "0",
         **({"outcomeDesc": reason} if reason else {}),
         "purposeOfEvent": [

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from exchange.app import Exchange, balance, begin_run, find_partner, withheld_of
+from exchange.app.figures import count_figures
 from exchange.app.privacy.auditing import look_at_new_answers, prune_audit_log
 from exchange.cli.common import JsonOption, console, exchange, print_json, step_progress, table
 from exchange.pipeline import ledger, upkeep
@@ -101,7 +102,7 @@ def runs(
 
 @app.command(name="upkeep")
 def upkeep_command() -> None:
-    """Do what is due: consents that begin or end, late labels, re-admission, retention."""
+    """Do what is due: consents that begin or end, late labels, re-admission, retention, figures."""
     opened = exchange()
     classes = upkeep.redecide(opened.work)
     swept = sweep(opened.work)
@@ -114,3 +115,6 @@ def upkeep_command() -> None:
     console.print(f"removed {sum(expired.values()):,} landing files past their retention")
     console.print(f"looked at {looked:,} answers for what they left out")
     console.print(f"removed {gone:,} records of the audit log past their retention")
+    console.print(
+        f"counted {count_figures(opened):,} records of the audit log and everybody's records for the console"
+    )

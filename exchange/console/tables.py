@@ -15,6 +15,7 @@ from exchange.console.messages import Download, Fields
 Row = Mapping[str, Any]
 PAGE = 50
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # full-width ones too
+MANY = 1_000  # what waits is counted so far and then said to be more
 _LONGEST = 15  # digits of a number in an address
 
 

@@ -12,6 +12,8 @@ from exchange.repository.database.migrate import migrate, unapplied
 from exchange.repository.disclosure.care import (
     EmergencyAccess,
     Finding,
+    emergencies_by,
+    emergency_access,
     emergency_accesses,
     review_emergency,
 )
@@ -21,7 +23,9 @@ from exchange.repository.disclosure.late import (
     Closing,
     LateDisclosure,
     close_late_disclosure,
+    late_disclosure,
     late_disclosures,
+    late_disclosures_by,
 )
 from exchange.repository.disclosure.overlay import settle as settle_overlay
 from exchange.repository.disclosure.own_care import mark_own_care
@@ -30,7 +34,11 @@ from exchange.repository.disclosure.relabel import Kept, Key, Relabelled, add_la
 from exchange.repository.disclosure.reprofile import Reprofiled, consents_of, reprofile
 from exchange.repository.disclosure.ruling import hold_ruling, redecide_all
 from exchange.repository.disclosure.viewers import load_classes, viewers
-from exchange.repository.disclosure.withdraw import readmissible_records, reasons_withheld
+from exchange.repository.disclosure.withdraw import (
+    readmissible_records,
+    reasons_withheld,
+    reasons_withheld_by_run,
+)
 from exchange.repository.identity.edges import evidence_now
 from exchange.repository.identity.links import IncomingPatient, LinkResult, Word, decide_review, link_patients
 from exchange.repository.identity.relinking import Difference, activate, difference
@@ -40,6 +48,7 @@ from exchange.repository.identity.reviews import (
     Event,
     Overlay,
     ask_partners,
+    changes_back,
     changes_of_persons,
     contributions_of,
     doubts,
@@ -127,6 +136,7 @@ __all__ = [
     "alone_if_needed",
     "ask_partners",
     "bulk_slice",
+    "changes_back",
     "changes_of_persons",
     "chosen",
     "close_late_disclosure",
@@ -138,6 +148,8 @@ __all__ = [
     "difference",
     "doubts",
     "dumped",
+    "emergencies_by",
+    "emergency_access",
     "emergency_accesses",
     "ensure_database",
     "ensure_running",
@@ -153,7 +165,9 @@ __all__ = [
     "kept_of",
     "known_labels",
     "lastn",
+    "late_disclosure",
     "late_disclosures",
+    "late_disclosures_by",
     "latest_instant",
     "link_patients",
     "load_classes",
@@ -170,6 +184,7 @@ __all__ = [
     "reader",
     "readmissible_records",
     "reasons_withheld",
+    "reasons_withheld_by_run",
     "redecide_all",
     "refresh_statistics",
     "register_participants",

@@ -70,7 +70,7 @@ def _time(description: str) -> Param:
 
 
 def upkeep_dag() -> DAG:
-    """Every hour: consents that begin or end, late labels, re-admission, retention, answers, seal."""
+    """Every hour: consents that begin or end, late labels, re-admission, retention, seal, figures."""
     with DAG(
         dag_id="upkeep",
         description="Consents that begin or end, late labels, withheld records, retention, the audit seal",
@@ -94,6 +94,7 @@ def upkeep_dag() -> DAG:
             >> tasks.look_at_answers()
             >> tasks.prune_audit()
             >> tasks.seal_audit()
+            >> tasks.count_figures()
         )
     return dag
 

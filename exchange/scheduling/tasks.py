@@ -200,6 +200,16 @@ def seal_audit() -> int:
 
 @task
 @discreetly
+def count_figures() -> int:
+    """Counts what the console shows of everything; returns the records of the audit log."""
+    from exchange.app import figures, open_exchange
+    from exchange.settings import load_settings
+
+    return figures.count_figures(open_exchange(load_settings()))
+
+
+@task
+@discreetly
 def deliver(every: str) -> dict[str, int]:
     """Sends the bundles of this rhythm, and what is to be tried again; deliveries by outcome."""
     from exchange.app import open_exchange

@@ -61,6 +61,7 @@ def test_a_broken_glass_is_reviewed_once(browse):
     page.get_by_label("Why").fill("brought in unconscious")
     page.get_by_role("button", name="Decide").click()
     assert "stands" in page.locator(".told").inner_text()
+    page.get_by_role("link", name="Those decided").click()
     page.locator("#emergencies tbody a").first.click()
     assert page.get_by_role("button", name="Decide").count() == 0
 

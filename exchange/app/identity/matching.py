@@ -22,6 +22,7 @@ from exchange.repository import (
     Overlay,
     Word,
     ask_partners,
+    changes_back,
     changes_of_persons,
     decide_review,
     doubts,
@@ -163,6 +164,12 @@ def history_of(exchange: Exchange, patient: int) -> list[Event]:
     with exchange.work.connect() as connection:
         _ids(connection, (patient,))
         return events_of(connection, patient)
+
+
+def latest_changes(exchange: Exchange, before: int | None, limit: int) -> list[Change]:
+    """Merged and split persons, the latest first, or those before an event."""
+    with exchange.work.connect() as connection:
+        return changes_back(connection, before, limit)
 
 
 def person_changes(exchange: Exchange, after: int, limit: int) -> list[Change]:

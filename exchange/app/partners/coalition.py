@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from exchange.app.opening import Exchange
 from exchange.app.partners.overview import glances
 from exchange.app.partners.suppressing import rounded, suppressed
+from exchange.audit.days import asked_by_day
 from exchange.model.audit import ASKED
 from exchange.pipeline.ledger import Connection
 
@@ -51,15 +53,7 @@ def figures(exchange: Exchange) -> Figures:
     """The figures of today, counted by whoever looks first."""
     day = exchange.work.now().date()
     with exchange.work.connect() as connection:
-        row = connection.execute("SELECT figures FROM coalition_figures WHERE day = %s", [day]).fetchone()
-        if row is None:
-            connection.execute(
-                "INSERT INTO coalition_figures VALUES (%s, %s) ON CONFLICT DO NOTHING",
-                [day, Jsonb(_counted(connection))],
-            )
-            connection.commit()
-            row = connection.execute("SELECT figures FROM coalition_figures WHERE day = %s", [day]).fetchone()
-    counted = row[0] if row else {}
+        counted = counted_once(connection, day)
     late = {glance.partner: glance.fresh != "good" for glance in glances(exchange)}
     partners = sorted(exchange.partners)
     cells = {(p, kind): counted["people"].get(p, {}).get(kind, 0) for p in partners for kind in KINDS}
@@ -83,6 +77,20 @@ def figures(exchange: Exchange) -> Figures:
     )
 
 
+def counted_once(connection: Connection, day: date) -> dict[str, Any]:
+    """What was counted on a day, by upkeep or by whoever looked before it; counted now when nobody did."""
+    wanted = "SELECT figures FROM coalition_figures WHERE day = %s"
+    row = connection.execute(wanted, [day]).fetchone()
+    if row is None:
+        connection.execute(
+            "INSERT INTO coalition_figures VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            [day, Jsonb(_counted(connection))],
+        )
+        connection.commit()
+        row = connection.execute(wanted, [day]).fetchone()
+    return row[0] if row else {}
+
+
 def _counted(connection: Connection) -> dict[str, object]:
     people: dict[str, dict[str, int]] = {}
     for partner, kind, count in connection.execute(
@@ -95,13 +103,9 @@ def _counted(connection: Connection) -> dict[str, object]:
         "SELECT partner, count(*) FROM resource WHERE rendition = 0 GROUP BY 1"
     ).fetchall()
     answers: dict[str, dict[str, int]] = {}
-    for participant, purpose, count in connection.execute(
-        "SELECT participant, coalesce(body#>>'{purposeOfEvent,0,coding,0,code}', ''), count(*)"
-        " FROM audit_event WHERE kind = ANY(%s) AND participant IS NOT NULL"
-        " GROUP BY 1, 2",
-        [list(ASKED)],
-    ):
-        answers.setdefault(participant, {})[purpose] = count
+    for asked in asked_by_day(connection, ASKED, date.min):
+        by_purpose = answers.setdefault(asked.participant, {})
+        by_purpose[asked.purpose] = by_purpose.get(asked.purpose, 0) + asked.answers
     (persons, shared) = connection.execute(
         "SELECT count(*), count(*) FILTER (WHERE partners > 1) FROM ("
         " SELECT person, count(DISTINCT partner) AS partners FROM patient WHERE active GROUP BY 1) AS p"

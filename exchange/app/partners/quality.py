@@ -28,8 +28,9 @@ def quality_of(exchange: Exchange, partner: str) -> list[Measure]:
     since = exchange.work.now() - _PERIOD
     with exchange.work.connect() as connection:
         usable = connection.execute(
-            "SELECT s.partner, avg((s.outcome <> 'quarantined')::int)::float8 FROM source_record s"
-            " JOIN run r USING (run) WHERE r.started >= %s AND s.outcome IS NOT NULL GROUP BY 1",
+            "SELECT partner, sum(number) FILTER (WHERE outcome <> 'quarantined')::float8 / sum(number)"
+            " FROM run, LATERAL (SELECT key AS outcome, value::int AS number FROM jsonb_each_text(records))"
+            " WHERE started >= %s GROUP BY 1 HAVING sum(number) > 0",
             [since],
         ).fetchall()
         mapped = connection.execute(

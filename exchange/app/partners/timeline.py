@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from exchange.app.opening import Exchange
+from exchange.audit.days import asked_by_day
 from exchange.model.audit import ASKED, REFUSED
-from exchange.pipeline.ledger import Connection
-from exchange.repository import reasons_withheld
+from exchange.pipeline.balance import outcomes_of
+from exchange.pipeline.ledger import Connection, recent_runs
+from exchange.repository import reasons_withheld_by_run
+
+_MOST = 500  # of the latest runs and deliveries each
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +45,16 @@ def timeline(exchange: Exchange, code: str, days: int) -> list[Moment]:
 
 
 def _runs(connection: Connection, code: str, since: datetime) -> Iterator[Moment]:
-    rows = connection.execute(
-        "SELECT r.run, r.started, s.outcome, count(*) FROM run r JOIN source_record s USING (run)"
-        " WHERE r.partner = %s AND r.started >= %s AND s.outcome IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 1, 3",
-        (code, since),
-    ).fetchall()
-    for run, started, outcome, number in rows:
-        because = reasons_withheld(connection, run) if outcome == "withheld" else {}
-        yield Moment(started, f"sent in run {run}", number, outcome, ", ".join(map(_rule, because)))
+    runs = [run for run in recent_runs(connection, code, _MOST) if run.started >= since]
+    outcomes = outcomes_of(connection, runs)
+    kept_out = [run.run for run in runs if outcomes[run.run]["withheld"]]
+    because = reasons_withheld_by_run(connection, kept_out)
+    for run in runs:
+        for outcome, number in outcomes[run.run].items():
+            why = because.get(run.run, {}) if outcome == "withheld" else {}
+            if number:
+                words = ", ".join(map(_rule, why))
+                yield Moment(run.started, f"sent in run {run.run}", number, outcome, words)
 
 
 def _rule(because: str) -> str:
@@ -57,17 +63,10 @@ def _rule(because: str) -> str:
 
 
 def _asked(connection: Connection, code: str, since: datetime) -> Iterator[Moment]:
-    rows = connection.execute(
-        "SELECT max((body ->> 'recorded')::timestamptz), kind, count(*),"
-        " coalesce(body #>> '{purposeOfEvent,0,coding,0,code}', ''), coalesce(body ->> 'outcomeDesc', '')"
-        " FROM audit_event WHERE participant = %s AND (body ->> 'recorded')::timestamptz >= %s"
-        " AND kind = ANY(%s)"
-        " GROUP BY (body ->> 'recorded')::date, 2, 4, 5",
-        (code, since, [*ASKED, *REFUSED]),
-    ).fetchall()
-    for at, kind, number, purpose, reason in rows:
-        outcome = "refused" if kind in REFUSED else "answered"
-        yield Moment(at, f"asked: {kind} {purpose}".strip(), number, outcome, reason)
+    for asked in asked_by_day(connection, [*ASKED, *REFUSED], since.date(), code):
+        outcome = "refused" if asked.kind in REFUSED else "answered"
+        words = f"asked: {asked.kind} {asked.purpose}".strip()
+        yield Moment(asked.latest, words, asked.answers, outcome, asked.reason)
 
 
 def _sent(connection: Connection, code: str, since: datetime) -> Iterator[Moment]:
@@ -75,8 +74,8 @@ def _sent(connection: Connection, code: str, since: datetime) -> Iterator[Moment
         "SELECT r.at, s.name, (SELECT count(*) FROM receipt_item i WHERE i.receipt = r.receipt),"
         " coalesce(r.outcome, 'on its way'), coalesce(r.detail, '')"
         " FROM receipt r JOIN delivery d USING (delivery) JOIN subscription s USING (subscription)"
-        " WHERE r.participant = %s AND r.at >= %s",
-        (code, since),
+        " WHERE r.participant = %s AND r.at >= %s ORDER BY r.receipt DESC LIMIT %s",
+        (code, since, _MOST),
     ).fetchall()
     for at, name, number, outcome, detail in rows:
         yield Moment(at, f"was sent: {name}", number, outcome, detail)

@@ -149,9 +149,8 @@ def _said(
 _SHARES = """
 WITH counted AS (
     SELECT r.class, r.patient, count(*)::int AS records
-    FROM resource r LEFT JOIN patient p USING (patient)
-    WHERE r.rendition = 0 AND r.type <> 'Consent' AND (%(person)s::uuid IS NULL OR p.person = %(person)s)
-      AND r.patient IS NOT NULL
+    FROM resource r JOIN patient p USING (patient)
+    WHERE r.rendition = 0 AND r.type <> 'Consent' AND p.person = %(person)s
     GROUP BY 1, 2
 ), kinds AS (
     SELECT k.class, k.patient, k.records, coalesce(label, '') AS kind
@@ -173,9 +172,9 @@ GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
 """
 
 
-def shares_of(connection: Connection, person: str | None, at: datetime) -> list[Share]:
-    """Who may see how much of what kind, of a person or of everybody; by label, `` for what has none."""
-    rows = connection.execute(_SHARES, {"person": UUID(person) if person else None, "at": at})
+def shares_of(connection: Connection, person: str, at: datetime) -> list[Share]:
+    """Who may see how much of what kind of a person; by label, `` for what has none."""
+    rows = connection.execute(_SHARES, {"person": UUID(person), "at": at})
     return [Share(*row) for row in rows]
 
 

@@ -12,7 +12,7 @@ from exchange.delivery.corrections import corrected
 from exchange.delivery.recall import Cause, open_recall
 from exchange.model.errors import ContentError
 from exchange.pipeline.ledger import Connection
-from exchange.repository import late_disclosures
+from exchange.repository import late_disclosure
 
 
 def recall(exchange: Exchange, cause: Cause) -> int | None:
@@ -58,10 +58,9 @@ def _source_error(exchange: Exchange, connection: Connection, what: str, at: dat
 
 def _late_label(exchange: Exchange, connection: Connection, what: str, at: datetime) -> list[Sent]:
     """The entry of the officer's list, by its number (exchange consent late)."""
-    found = [entry for entry in late_disclosures(connection, closed=True) if str(entry.entry) == what]
-    if not found:
+    late = late_disclosure(connection, int(what)) if what.isdecimal() and len(what) < 16 else None
+    if late is None:
         raise ContentError("no such entry; list them: exchange consent late --all", field=what)
-    late = found[0]
     row = connection.execute(
         "SELECT DISTINCT p.fhir_id::text FROM patient p JOIN ("
         " SELECT patient FROM resource WHERE (type, fhir_id) = (%(t)s, %(i)s)"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from exchange.app.opening import Exchange, find_partner
-from exchange.mapping.codes import COLUMNS, load_code_maps
+from exchange.mapping.codes import COLUMNS, CodeMap, load_code_maps
 from exchange.mapping.suggestions import Suggestion, read_synonyms, suggest
 from exchange.model.errors import ContentError
 from exchange.model.records import Files
@@ -30,15 +31,44 @@ def worklist(exchange: Exchange, partner: str | None) -> list[Task]:
         find_partner(exchange.partners, partner)
     with exchange.work.connect() as connection:
         waiting = waiting_codes(connection, partner)
-    synonyms = read_synonyms(exchange.mappings)
-    maps = {code: load_code_maps(exchange.mappings, code) for code in {each.partner for each in waiting}}
+    content = _Content(exchange.mappings)
     tasks = []
     for each in waiting:
-        code_map = maps[each.partner].get(each.code_map)
+        code_map = _code_maps(content, each.partner).get(each.code_map)
         if code_map is None or (each.code and code_map.find(each.code, each.system or None, "")):
             continue
-        tasks.append(Task(each, suggest(each.code, code_map, synonyms) if each.code else ()))
+        tasks.append(Task(each, _suggested(content, each.partner, each.code_map, each.code)))
     return tasks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Content:
+    """Files that were read once: the same as themselves, so that what was made of them is kept."""
+
+    files: Files
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Content) and self.files is other.files
+
+    def __hash__(self) -> int:
+        return id(self.files)
+
+
+@lru_cache(maxsize=64)
+def _code_maps(content: _Content, partner: str) -> dict[str, CodeMap]:
+    return load_code_maps(content.files, partner)
+
+
+@lru_cache(maxsize=4)
+def _synonyms(content: _Content) -> Mapping[str, frozenset[str]]:
+    return read_synonyms(content.files)
+
+
+@lru_cache(maxsize=10_000)
+def _suggested(content: _Content, partner: str, code_map: str, code: str) -> Sequence[Suggestion]:
+    """Every code is compared with every target of its map, a millisecond each."""
+    found = _code_maps(content, partner)[code_map]
+    return suggest(code, found, _synonyms(content)) if code else ()
 
 
 def add_row(mappings: Path, files: Files, owner: str, code_map: str, row: dict[str, str]) -> str:

@@ -9,12 +9,13 @@ from urllib.parse import urlencode
 from psycopg.types.json import Jsonb
 
 from exchange.app.privacy.auditing import verify_audit_log
+from exchange.audit.days import kinds_written
 from exchange.audit.searching import Wanted, find_events, get_event
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
-from exchange.console.tables import Column, Row, export, table
+from exchange.console.tables import LONG, Column, Row, after, export, stretch
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
 
@@ -42,13 +43,15 @@ def audit(desk: Desk, visit: Visit) -> Answer:
         since=_day(visit.query.get("since", "")),
         until=_day(visit.query.get("until", "")),
     )
+    taken_along = visit.query.get("format") == "csv"
     with desk.exchange.work.connect() as connection:
-        found = find_events(connection, wanted, _MOST)
-        kinds = [row[0] for row in connection.execute("SELECT DISTINCT kind FROM audit_event ORDER BY 1")]
+        begins = None if taken_along else after("events", visit.query)
+        found = find_events(connection, wanted, _MOST if taken_along else LONG, begins)
+        kinds = kinds_written(connection)
     outcomes = {"0": "good", "4": "warn", "8": "bad", "12": "bad"}
     rows: list[Row] = [asdict(e) | {"outcome": outcomes.get(e.outcome, e.outcome)} for e in found]
     views = _views(desk, visit)
-    if visit.query.get("format") == "csv":
+    if taken_along:
         return export("audit", _EVENTS, rows)
     values = {
         "kinds": kinds,
@@ -56,7 +59,9 @@ def audit(desk: Desk, visit: Visit) -> Answer:
         "views": views,
         "participants": sorted(desk.exchange.partners),
     }
-    return Page("officer/audit.html", {**values, "events": table("events", _EVENTS, rows, visit.query)})
+    return Page(
+        "officer/audit.html", {**values, "events": stretch("events", _EVENTS, rows, visit.query, "sequence")}
+    )
 
 
 def _views(desk: Desk, visit: Visit) -> list[tuple[str, str]]:

@@ -21,7 +21,7 @@ from exchange.model.errors import ContentError
 from exchange.model.partner import DEFAULT_TIMEZONE
 
 _ROLES: tuple[Role, ...] = ("data-engineer",)
-_LATEST = 1_000
+_LATEST, _MORE = 50, 1_000
 _EQUIVALENCES = ("equivalent", "equal", "wider", "narrower", "inexact", "unmatched")
 
 
@@ -54,7 +54,8 @@ _CHANGES = (
 
 def loss(desk: Desk, visit: Visit) -> Answer:
     code = _partner(desk, visit)
-    found = report(desk.exchange, code, _LATEST)
+    latest = _MORE if visit.query.get("latest") == str(_MORE) else _LATEST
+    found = report(desk.exchange, code, latest)
     unread: list[Row] = [
         {"position": name, "records": count, "lost": _("lost") if name in found.lost else "–"}
         for name, count in found.unread.items()
@@ -65,6 +66,7 @@ def loss(desk: Desk, visit: Visit) -> Answer:
         "engineer/loss.html",
         {
             "report": found,
+            "more": _MORE if found.records == latest < _MORE else None,
             "unread": table("unread", _UNREAD, unread, visit.query, "records", descending=True),
             "empty": table("empty", _EMPTY, empty, visit.query),
             "issues": table("issues", _ISSUES, issues, visit.query),

@@ -11,17 +11,18 @@ from exchange.app.privacy.accountings import Asked, account, as_pdf
 from exchange.app.privacy.capturing import taken_here
 from exchange.app.privacy.explaining import Explained, explain_person, rule_titles
 from exchange.app.privacy.persons import Share, find_persons, kinds_of, person_of, said_by, shares_of
+from exchange.app.privacy.shares import count_shares, counted_shares, purposes_of, shares_of_all
 from exchange.app.privacy.subjects import subject_of
 from exchange.audit import accounting
+from exchange.audit.days import records_kept
 from exchange.consent.proof.words import answer_words
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
-from exchange.console.messages import Answer, Download, NotFound, Page, Visit
+from exchange.console.messages import Answer, Download, NotFound, Page, Redirect, Visit
 from exchange.console.places import Place
-from exchange.console.tables import Column, Row, export, table
-from exchange.delivery.recall import tasks
+from exchange.console.tables import MANY, Column, Row, export, table
 from exchange.model.records import Viewer
-from exchange.repository import emergency_accesses, late_disclosures
+from exchange.pipeline.ledger import Connection
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
 _MOST = 5_000
@@ -55,34 +56,46 @@ _DISCLOSURES = (
 
 def start(desk: Desk, visit: Visit) -> Answer:
     with desk.exchange.work.connect() as connection:
-        late, waiting_reviews = len(late_disclosures(connection, False)), len(emergency_accesses(connection))
-        recalls = len(tasks(connection))
-        (events,) = connection.execute("SELECT count(*) FROM audit_event").fetchone() or (0,)
+        counts = {name: _up_to(connection, what) for name, what in _WAITING.items()}
         (sealed,) = connection.execute("SELECT max(sequence) FROM audit_seal").fetchone() or (None,)
-        (waiting,) = connection.execute("SELECT count(*) FROM waiting_directive").fetchone() or (0,)
-    values = {
-        "late": late,
-        "emergencies": waiting_reviews,
-        "recalls": recalls,
-        "events": events,
-        "sealed": sealed,
-        "waiting": waiting,
-    }
-    return Page("officer/start.html", values)
+        events = records_kept(connection)
+    return Page("officer/start.html", {**counts, "events": events, "sealed": sealed})
+
+
+_WAITING = {
+    "late": "late_disclosure WHERE decision IS NULL",
+    "emergencies": "emergency_access WHERE decision IS NULL",
+    "recalls": "recall_task WHERE outcome IS NULL",
+    "waiting": "waiting_directive",
+}
+
+
+def _up_to(connection: Connection, what: str) -> int:
+    """How many wait; what is more than `MANY` is not counted on."""
+    row = connection.execute(f"SELECT count(*) FROM (SELECT FROM {what} LIMIT {MANY + 1}) AS w").fetchone()
+    return int(row[0]) if row else 0
 
 
 def overall(desk: Desk, visit: Visit) -> Answer:
     with desk.exchange.work.connect() as connection:
-        shares = shares_of(connection, None, visit.at)
-    return Page("officer/overall.html", _chosen(shares, visit))
+        counted = counted_shares(connection, visit.at)
+        purposes = purposes_of(connection)
+        chosen = _chosen(purposes, visit)
+        shares = shares_of_all(connection, chosen, visit.at)
+    values = {"purposes": purposes, "chosen": chosen, "counted": counted, **_matrix(shares)}
+    return Page("officer/overall.html", values)
 
 
-def _chosen(shares: Sequence[Share], visit: Visit) -> dict[str, object]:
-    """The matrix of the purpose that the address names, or of treatment."""
-    purposes = sorted({share.purpose for share in shares})
-    chosen = visit.query.get("purpose", "TREAT" if "TREAT" in purposes else next(iter(purposes), ""))
-    matrix = _matrix([share for share in shares if share.purpose == chosen])
-    return {"purposes": purposes, "chosen": chosen, **matrix}
+def count_again(desk: Desk, visit: Visit) -> Answer:
+    with desk.exchange.work.connect() as connection:
+        count_shares(connection, visit.at)
+        connection.commit()
+    return Redirect("/privacy/matrix")
+
+
+def _chosen(purposes: Sequence[str], visit: Visit) -> str:
+    """The purpose that the address names, or treatment."""
+    return visit.query.get("purpose", "TREAT" if "TREAT" in purposes else next(iter(purposes), ""))
 
 
 def _matrix(shares: Sequence[Share]) -> dict[str, object]:
@@ -119,6 +132,8 @@ def person(desk: Desk, visit: Visit) -> Answer:
             for one in said_by(connection, key)
         ]
         disclosures = accounting(connection, known.ids[0])
+    purposes = sorted({share.purpose for share in shares})
+    chosen = _chosen(purposes, visit)
     rows: list[Row] = [
         {
             "at": d.at, "recipient": d.recipient, "role": d.role, "purpose": d.purpose,
@@ -137,7 +152,9 @@ def person(desk: Desk, visit: Visit) -> Answer:
             "person": known,
             "said": table("said", _SAID, said, visit.query),
             "disclosures": table("disclosures", _DISCLOSURES, rows, visit.query),
-            **_chosen(shares, visit),
+            "purposes": purposes,
+            "chosen": chosen,
+            **_matrix([share for share in shares if share.purpose == chosen]),
         },
         patients=known.ids,
     )  # fmt: skip
@@ -209,6 +226,7 @@ def _uuid(text: str) -> str:
 PLACES = (
     Place("/privacy", start, _ROLES),
     Place("/privacy/matrix", overall, _ROLES),
+    Place("/privacy/matrix", count_again, _ROLES, "POST"),
     Place("/privacy/people", search, _ROLES, "POST", purpose="HCOMPL"),
     Place("/privacy/people/{person}", person, _ROLES, purpose="HCOMPL"),
     Place("/privacy/people/{person}/why", why, _ROLES, purpose="HCOMPL"),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from exchange.app.partners.delivering import post_of
 from exchange.app.partners.quality import quality_of
 from exchange.app.partners.timeline import timeline
+from exchange.audit.days import asked_by_day
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.messages import Answer, Download, NotFound, Page, Redirect, Unusable, Visit
@@ -22,6 +25,7 @@ from exchange.model.partner import Partner
 from exchange.model.records import Viewer
 from exchange.pipeline import ledger
 from exchange.pipeline.balance import OUTCOMES, outcomes_of
+from exchange.pipeline.ledger import Connection
 
 _ROLES: tuple[Role, ...] = ("partner",)
 
@@ -96,7 +100,7 @@ def start(desk: Desk, visit: Visit) -> Answer:
         ]  # fmt: skip
         asked: list[Row] = [
             {"day": day, "kind": kind, "purpose": purpose, "answers": count}
-            for day, kind, purpose, count in connection.execute(_ASKED, [own.code, [*ASKED, *REFUSED]])
+            for (day, kind, purpose), count in _asked(connection, own.code, visit.at).items()
         ]
     moments: list[Row] = [asdict(moment) for moment in timeline(desk.exchange, own.code, 30)]
     return Page(
@@ -112,12 +116,13 @@ def start(desk: Desk, visit: Visit) -> Answer:
     )
 
 
-# What the partner itself asked: of others' questions it learns nothing here.
-_ASKED = """
-SELECT (body->>'recorded')::timestamptz::date, kind, body#>>'{purposeOfEvent,0,coding,0,code}', count(*)
-FROM audit_event WHERE participant = %s AND kind = ANY (%s)
-GROUP BY 1, 2, 3 ORDER BY 1 DESC LIMIT 2000
-"""
+def _asked(connection: Connection, code: str, at: datetime) -> Counter[tuple[date, str, str]]:
+    """What the partner itself asked in a year: of others' questions it learns nothing here."""
+    since = (at - timedelta(days=366)).date()
+    found: Counter[tuple[date, str, str]] = Counter()
+    for one in asked_by_day(connection, [*ASKED, *REFUSED], since, code):
+        found[one.day, one.kind, one.purpose] += one.answers
+    return found
 
 
 def clients(desk: Desk, visit: Visit) -> Answer:

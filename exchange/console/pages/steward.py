@@ -11,7 +11,7 @@ from exchange.app.identity.matching import (
     decide_pair,
     decided_pairs,
     history_of,
-    person_changes,
+    latest_changes,
     settle,
     side_by_side,
     waiting_for_steward,
@@ -22,12 +22,11 @@ from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
-from exchange.console.tables import Column, Row, table
+from exchange.console.tables import LONG, MANY, Column, Row, after, stretch, table
 from exchange.linkage import survivorship
 from exchange.model.errors import ContentError
 from exchange.repository import Word
 
-_MOST = 10_000
 _ROLES: tuple[Role, ...] = ("match-steward",)
 
 
@@ -93,7 +92,7 @@ _CHANGES = (
 
 
 def queue(desk: Desk, visit: Visit) -> Answer:
-    overlays, doubts = waiting_for_steward(desk.exchange, _MOST)
+    overlays, doubts = waiting_for_steward(desk.exchange, MANY + 1)
     held = [
         {"patient": o.patient, "partner": o.partner, "since": o.since, "rule": o.rule, "outcome": o.outcome}
         for o in overlays
@@ -199,10 +198,10 @@ def settle_held(desk: Desk, visit: Visit) -> Answer:
 
 def changes(desk: Desk, visit: Visit) -> Answer:
     rows = [
-        {"at": c.at, "kind": c.kind, "before": c.before, "after": c.after}
-        for c in person_changes(desk.exchange, 0, _MOST)
+        {"event": c.event, "at": c.at, "kind": c.kind, "before": c.before, "after": c.after}
+        for c in latest_changes(desk.exchange, after("changes", visit.query), LONG)
     ]
-    shown = table("changes", _CHANGES, rows, visit.query, "at", descending=True)
+    shown = stretch("changes", _CHANGES, rows, visit.query, "event")
     return Page("steward/changes.html", {"changes": shown})
 
 

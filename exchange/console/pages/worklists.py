@@ -17,8 +17,10 @@ from exchange.pipeline.quarantine import consents_waiting
 from exchange.repository import (
     Closing,
     close_late_disclosure,
-    emergency_accesses,
-    late_disclosures,
+    emergencies_by,
+    emergency_access,
+    late_disclosure,
+    late_disclosures_by,
     review_emergency,
 )
 from exchange.repository.disclosure.care import Finding
@@ -67,8 +69,9 @@ _LATE = (
 
 
 def late(desk: Desk, visit: Visit) -> Answer:
+    decided = _decided(visit)
     with desk.exchange.work.connect() as connection:
-        found = late_disclosures(connection, True)
+        found = late_disclosures_by(connection, decided, after("late", visit.query), LONG)
     rows: list[Row] = [
         {
             "entry": d.entry, "resource": d.type, "labels": ", ".join(d.labels), "participant": d.participant,
@@ -76,13 +79,14 @@ def late(desk: Desk, visit: Visit) -> Answer:
         }
         for d in found
     ]  # fmt: skip
-    return Page("officer/late.html", {"late": table("late", _LATE, rows, visit.query, "decision")})
+    shown = stretch("late", _LATE, rows, visit.query, "entry")
+    return Page("officer/late.html", {"late": shown, "decided": decided})
 
 
 def late_entry(desk: Desk, visit: Visit) -> Answer:
     number = _whole(visit.path["entry"])
     with desk.exchange.work.connect() as connection:
-        found = next((d for d in late_disclosures(connection, True) if d.entry == number), None)
+        found = late_disclosure(connection, number)
     if found is None:
         raise NotFound
     titles = rule_titles(desk.exchange.context)
@@ -102,8 +106,9 @@ def decide_late(desk: Desk, visit: Visit) -> Answer:
 
 
 def emergencies(desk: Desk, visit: Visit) -> Answer:
+    decided = _decided(visit)
     with desk.exchange.work.connect() as connection:
-        found = emergency_accesses(connection, reviewed=True)
+        found = emergencies_by(connection, decided, after("emergencies", visit.query), LONG)
     rows: list[Row] = [
         {
             "entry": e.entry, "at": e.at, "until": e.until, "participant": e.participant,
@@ -111,14 +116,14 @@ def emergencies(desk: Desk, visit: Visit) -> Answer:
         }
         for e in found
     ]  # fmt: skip
-    shown = table("emergencies", _EMERGENCIES, rows, visit.query, "entry", descending=True)
-    return Page("officer/emergencies.html", {"emergencies": shown})
+    shown = stretch("emergencies", _EMERGENCIES, rows, visit.query, "entry")
+    return Page("officer/emergencies.html", {"emergencies": shown, "decided": decided})
 
 
 def emergency(desk: Desk, visit: Visit) -> Answer:
     number = _whole(visit.path["entry"])
     with desk.exchange.work.connect() as connection:
-        found = next((e for e in emergency_accesses(connection, True) if e.entry == number), None)
+        found = emergency_access(connection, number)
     if found is None:
         raise NotFound
     values = {"found": found, "findings": get_args(Finding)}
@@ -198,6 +203,11 @@ def uncomputable(desk: Desk, visit: Visit) -> Answer:
     ]
     shown = stretch("uncomputable", _UNCOMPUTABLE, rows, visit.query, "record")
     return Page("officer/uncomputable.html", {"uncomputable": shown})
+
+
+def _decided(visit: Visit) -> bool:
+    """Are those asked for that are decided, and not those that wait?"""
+    return visit.query.get("show") == "decided"
 
 
 def _reason(visit: Visit) -> str:

@@ -18,6 +18,7 @@ from exchange.consent import Context
 from exchange.model.errors import Conflict
 from exchange.model.records import Resource
 from exchange.model.terms import SYSTEMS
+from exchange.repository.disclosure.worklist import stretch_of
 from exchange.repository.storage.parameters import hash32, parameters, token_key
 
 REFERRED = timedelta(days=180)
@@ -153,12 +154,34 @@ class EmergencyAccess:
     decided: datetime | None
 
 
+_EMERGENCY = (
+    "SELECT entry, at, until, participant, client, patient::text, statement, decision, reason,"
+    " decided_by, decided FROM emergency_access"
+)
+
+
+def emergency_access(conn: psycopg.Connection, entry: int) -> EmergencyAccess | None:
+    """One broken glass by number."""
+    with conn.cursor(row_factory=class_row(EmergencyAccess)) as cursor:
+        return cursor.execute(f"{_EMERGENCY} WHERE entry = %s", [entry]).fetchone()
+
+
+def emergencies_by(
+    conn: psycopg.Connection, reviewed: bool, after: int | None, limit: int
+) -> list[EmergencyAccess]:
+    """Those that wait, the oldest first, or those reviewed, the newest first; from the entry `after` on."""
+    with conn.cursor(row_factory=class_row(EmergencyAccess)) as cursor:
+        return cursor.execute(
+            f"{_EMERGENCY} WHERE {stretch_of('entry', reviewed)} LIMIT %(limit)s",
+            {"after": after, "limit": limit},
+        ).fetchall()
+
+
 def emergency_accesses(conn: psycopg.Connection, reviewed: bool = False) -> list[EmergencyAccess]:
     """Those that wait for review, or all of them, oldest first."""
     with conn.cursor(row_factory=class_row(EmergencyAccess)) as cursor:
         return cursor.execute(
-            "SELECT entry, at, until, participant, client, patient::text, statement, decision, reason,"
-            " decided_by, decided FROM emergency_access WHERE %s OR decision IS NULL ORDER BY entry",
+            f"{_EMERGENCY} WHERE %s OR decision IS NULL ORDER BY entry",
             [reviewed],
         ).fetchall()
 

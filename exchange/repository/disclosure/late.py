@@ -16,6 +16,7 @@ from exchange.model.audit import DISCLOSURES, GIVEN_AS
 from exchange.model.errors import Conflict
 from exchange.model.records import Viewer
 from exchange.repository.disclosure.viewers import load_classes
+from exchange.repository.disclosure.worklist import stretch_of
 
 Closing = Literal["recall", "breach", "no-action"]
 """The recipient is asked to give it back or destroy it; it goes to breach assessment; neither is needed."""
@@ -148,6 +149,23 @@ def late_disclosures(conn: psycopg.Connection, closed: bool = False) -> list[Lat
     with conn.cursor(row_factory=class_row(LateDisclosure)) as cursor:
         return cursor.execute(
             "SELECT * FROM late_disclosure WHERE %s OR decision IS NULL ORDER BY entry", [closed]
+        ).fetchall()
+
+
+def late_disclosure(conn: psycopg.Connection, entry: int) -> LateDisclosure | None:
+    """One entry by number."""
+    with conn.cursor(row_factory=class_row(LateDisclosure)) as cursor:
+        return cursor.execute("SELECT * FROM late_disclosure WHERE entry = %s", [entry]).fetchone()
+
+
+def late_disclosures_by(
+    conn: psycopg.Connection, decided: bool, after: int | None, limit: int
+) -> list[LateDisclosure]:
+    """Those that wait, the oldest first, or those decided, the newest first; from the entry `after` on."""
+    with conn.cursor(row_factory=class_row(LateDisclosure)) as cursor:
+        return cursor.execute(
+            f"SELECT * FROM late_disclosure WHERE {stretch_of('entry', decided)} LIMIT %(limit)s",
+            {"after": after, "limit": limit},
         ).fetchall()
 
 

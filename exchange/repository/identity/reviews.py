@@ -213,6 +213,17 @@ def changes_of_persons(conn: psycopg.Connection, after: int, limit: int) -> list
         ).fetchall()
 
 
+def changes_back(conn: psycopg.Connection, before: int | None, limit: int) -> list[Change]:
+    """Merged and split persons from the latest back, or from before the event with that number."""
+    with conn.cursor(row_factory=class_row(Change)) as cursor:
+        return cursor.execute(
+            "SELECT event, at, kind, evidence ->> 'from' AS before, evidence ->> 'to' AS after"
+            " FROM link_event WHERE kind IN ('person.merged', 'person.split')"
+            " AND event < coalesce(%s, 9223372036854775807) ORDER BY event DESC LIMIT %s",
+            (before, limit),
+        ).fetchall()
+
+
 def joined_since(conn: psycopg.Connection, pair: tuple[int, int]) -> datetime | None:
     """From when on the two may have been shown as one person; None when they are not one now.
 
