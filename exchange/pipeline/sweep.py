@@ -28,6 +28,7 @@ from exchange.repository import (
     Key,
     Relabelled,
     add_labels,
+    after_publishers,
     alone_if_needed,
     kept_of,
     known_labels,
@@ -101,8 +102,13 @@ def _begin(work: Work, partner: Partner) -> None:
 
 
 def _again(work: Work, partner: Partner) -> bool:
-    """Ends a pass: begins the next one when labels changed that others may follow, else closes the sweep."""
+    """Ends a pass: begins the next one when labels changed that others may follow, else closes the sweep.
+
+    Whoever is publishing may have looked at labels before this pass changed them: the next pass, if there is
+    one, begins when what he publishes is there to be seen.
+    """
     with work.connect() as connection:
+        after_publishers(connection)
         row = connection.execute(
             "UPDATE labelling SET pass = pass + 1, cursor = 0, changed = 0,"
             " finished = CASE WHEN changed = 0 THEN %s::timestamptz END"

@@ -18,7 +18,7 @@ from exchange.repository.disclosure.care import (
     review_emergency,
 )
 from exchange.repository.disclosure.clock import ClockRunsBackwards, accept_clock, latest_instant
-from exchange.repository.disclosure.directory import alone_if_needed
+from exchange.repository.disclosure.directory import after_publishers, alone_if_needed
 from exchange.repository.disclosure.late import (
     Closing,
     LateDisclosure,
@@ -133,6 +133,7 @@ __all__ = [
     "accept_clock",
     "activate",
     "add_labels",
+    "after_publishers",
     "alone_if_needed",
     "ask_partners",
     "bulk_slice",

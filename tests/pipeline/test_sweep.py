@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic, sleep
 
 import orjson
 import pytest
@@ -22,7 +24,7 @@ from exchange.pipeline.steps import (
     waiting_chunks,
 )
 from exchange.pipeline.sweep import stale_partners, sweep
-from exchange.repository import close_late_disclosure, late_disclosures
+from exchange.repository import close_late_disclosure, late_disclosures, publish
 from tests.pipeline.coalition import CLINIC, observation, patient, write_ndjson
 from tests.pipeline.pantry import make_pantry, open_pantry
 
@@ -112,6 +114,25 @@ def test_a_corrected_list_relabels_what_is_stored_and_its_history(folder: Path, 
     assert (resource["meta"]["versionId"], resource["valueQuantity"]["value"]) == ("2", 7.5)
     assert found > 0
     assert sweep(after.work) == []
+
+
+def test_a_pass_ends_when_whoever_is_publishing_has_ended(folder: Path, database: str) -> None:
+    """What he publishes may refer to what was labelled meanwhile, in the records of somebody else."""
+    before = open_pantry(folder, database)
+    send(folder, before, "1.ndjson", patient(1), observation(1, of=1))
+    correct_list(folder)
+    after = open_pantry(folder, database)
+    with after.work.connect() as publishing, ThreadPoolExecutor(1) as threads:
+        publish(publishing, [], (), after.context, datetime.now(UTC))
+        sweeping = threads.submit(sweep, after.work)
+        deadline = monotonic() + 20
+        while labels(after, "resource") != [["HIV"]] and monotonic() < deadline:
+            sleep(0.02)
+        assert labels(after, "resource") == [["HIV"]]
+        sleep(0.3)
+        assert not sweeping.done()
+        publishing.commit()
+        assert sweeping.result(timeout=30)[0].relabelled == 1
 
 
 def test_what_was_labelled_again_is_unchanged_when_it_is_sent_again(folder: Path, database: str) -> None:

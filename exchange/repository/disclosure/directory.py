@@ -42,6 +42,11 @@ def label_directory(conn: psycopg.Connection) -> None:
         raise DirectoryInUse("others are publishing; begin again")
 
 
+def after_publishers(conn: psycopg.Connection) -> None:
+    """Returns when everybody who is publishing has ended; nobody begins until this transaction ends."""
+    _wait_alone(conn)
+
+
 def alone_if_needed(conn: psycopg.Connection, act: Callable[[], T]) -> T:
     """What `act` does; where the directory is in use it is undone, its locks too, and done again alone."""
     try:
