@@ -106,7 +106,8 @@ def note_late_disclosures(
         viewer = Viewer(participant, role, purpose)
         action = GIVEN_AS[event]
         now = decide(classes[new], viewer, context, at, action)
-        went_out = named or decide(classes[old], viewer, context, at, action).effect == "permit"
+        told = named and kind != "Patient"
+        went_out = told or decide(classes[old], viewer, context, at, action).effect == "permit"
         if now.effect == "permit" or not went_out:
             continue
         late = tuple(sorted(set(classes[new].labels) - set(classes[old].labels)))
