@@ -8,7 +8,7 @@ from exchange.mapping.language import Spot
 from exchange.mapping.paths.names import GROUP_NAME, check_field, check_segment
 from exchange.mapping.paths.places import GroupRule
 
-_GROUP_FIELDS = ("starts", "members", "same", "same_when", "distinct", "own")
+_GROUP_FIELDS = ("starts", "members", "same", "same_when", "distinct", "own", "before")
 
 
 def group_rule(name: str, node: Node) -> GroupRule:
@@ -31,6 +31,7 @@ def group_rule(name: str, node: Node) -> GroupRule:
         same_when=texts.get("same_when", ()),
         distinct=texts.get("distinct", ()),
         own=frozenset(texts.get("own", ())),
+        before=frozenset(texts.get("before", ())),
     )
 
 
@@ -38,7 +39,7 @@ def _group_text(node: Node, field: str, key: str) -> str:
     """A segment name, or a path of `same` and `distinct`, checked."""
     text = node.text(field)
     try:
-        if key in ("starts", "members", "own"):
+        if key in ("starts", "members", "own", "before"):
             check_segment(text)
         elif key != "same_when":
             check_field(text)

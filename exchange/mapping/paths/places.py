@@ -20,7 +20,8 @@ class GroupRule:
     A segment of `starts` opens a new instance once the current one holds it or a later one of `starts`;
     a segment outside `members` (when given) closes it; one equal to the last opener in all of `same`
     continues the instance; `distinct` numbers instances that agree in these fields; what is in `own` is
-    not looked for further out, so that an order without a specimen does not take that of its neighbour.
+    not looked for further out, so that an order without a specimen does not take that of its neighbour; from
+    the first segment of `before` on there is no instance.
     """
 
     starts: tuple[str, ...]
@@ -29,6 +30,7 @@ class GroupRule:
     same_when: tuple[str, ...] = ()
     distinct: tuple[str, ...] = ()
     own: frozenset[str] = frozenset()
+    before: frozenset[str] = frozenset()
 
 
 class Place:
@@ -139,6 +141,8 @@ def _cut(group: Group, place: Place) -> list[list[hl7v2.Segment]]:
     cut: list[list[hl7v2.Segment]] = []
     rule, is_open = group.rule, False
     for segment in place.segments:
+        if segment[0] in rule.before:
+            break
         if segment[0] in rule.starts:
             if not is_open or not _continues(cut[-1], segment, group, place):
                 cut.append([])
