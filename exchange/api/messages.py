@@ -43,8 +43,13 @@ class Call:
 
     @property
     def text(self) -> str:
-        """The request in the form the audit log keeps it in: no header, no credential."""
+        """The request in the form the audit log keeps it in: no header, no credential.
+
+        A Subscription may hold those of its receiver (`channel.header`).
+        """
         target = f"{self.path}?{self.query}" if self.query else self.path
+        if self.path.startswith("/fhir/Subscription"):
+            return f"{self.method} {target}"
         return f"{self.method} {target}\n\n{self.body.decode(errors='replace')}".strip()
 
 

@@ -7,7 +7,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -29,7 +29,10 @@ class PushOptions(HttpOptions):
     """Where bundles are posted to; a destination is asked once, the delivery itself is tried again.
 
     `timeout_seconds`: of silence; `longest_seconds`: of one answer from its first byte to its last.
+    `sealed_headers`: what a client wants with each request; nobody writes it by hand.
     """
+
+    sealed_headers: str | None = None
 
     attempts: int = Field(default=1, ge=1, le=2)
     timeout_seconds: float = Field(default=30, gt=0)
@@ -119,17 +122,18 @@ def unset_in_channels(partner: Partner, environment: Mapping[str, str]) -> list[
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """An open way to one HTTP endpoint."""
+    """An open way to one HTTP endpoint; `extra` headers give way to those of a request."""
 
     service: Service[PushOptions]
     guard: Guard
+    extra: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         """The whole answer, whatever its status; raises PartnerUnavailable or PartnerRefused (401)."""
         request = Request(
             "the endpoint for deliveries",
             self.service.options.url,
-            {"Accept": _FHIR, **headers},
+            {"Accept": _FHIR, **self.extra, **headers},
             accepts=_ANY_STATUS,
             method="POST",
             body=body,

@@ -16,9 +16,10 @@ from exchange.connectors.channels import (
     open_push,
 )
 from exchange.connectors.endpoints import refuse_inside
-from exchange.crypto import sign_detached
+from exchange.crypto import Keyring, sign_detached
 from exchange.delivery.acknowledgement import Verdict, of_message, of_notification, of_transaction
 from exchange.delivery.parcel import Parcel
+from exchange.delivery.sealed_headers import open_headers
 from exchange.delivery.subscriptions import Subscription
 from exchange.model.errors import PartnerRefused, PartnerUnavailable
 
@@ -30,7 +31,10 @@ _AS_SENT = {"X-Meta-Snapshot-Mode": "TAG, PROFILE, SECURITY_LABEL"}
 
 @contextmanager
 def open_channel(
-    subscription: Subscription, environment: Mapping[str, str], signing_key: str
+    subscription: Subscription,
+    environment: Mapping[str, str],
+    signing_key: str,
+    keyring: Keyring | None = None,
 ) -> Iterator[Send]:
     """A way to the destination that stays open for many parcels; raises ContentError for a wrong option."""
     channel = subscription.delivery.channel
@@ -40,8 +44,10 @@ def open_channel(
             by_client = subscription.client is not None
             with open_push(subscription.participant, options, by_client) as push:
                 whole = channel.type == "fhir"
+                headers = open_headers(options.sealed_headers, keyring, subscription.fhir_id)
                 named = options.url if subscription.client else ""
-                yield lambda parcel: _judged(lambda: _posted(push, parcel, signing_key, whole, named))
+                way = Push(push.service, push.guard, headers)
+                yield lambda parcel: _judged(lambda: _posted(way, parcel, signing_key, whole, named))
         case DropOptions():
             yield lambda parcel: _judged(
                 lambda: _dropped(subscription.participant, options, parcel, signing_key)

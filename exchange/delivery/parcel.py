@@ -7,17 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from exchange.consent import Context
+from exchange.crypto import Keyring
 
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """Who sends: the rules in force, the exchange's address and key, names of the participants, a clock."""
+    """Who sends: the rules in force, the exchange's address and key, names of the participants, a clock.
+
+    `keyring` opens the headers that clients want with their notifications.
+    """
 
     context: Context
     base_url: str
     signing_key: str
     organization: Callable[[str], str]
     now: Callable[[], datetime]
+    keyring: Keyring | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ def _destination(
             try:
                 if subscription.delivery.channel.type == "download":
                     return _offered(conn, post, subscription, every)
-                with open_channel(subscription, post.environment, post.office.signing_key) as send:
+                with _opened(post, subscription) as send:
                     if subscription.status == "requested":
                         counts[shake_hands(conn, subscription, send, post.office)] += 1
                         return counts
@@ -135,6 +135,10 @@ def _destination(
                 counts["misconfigured"] += 1
                 _note_problem(conn, subscription, problem)
                 return counts
+
+
+def _opened(post: Post, subscription: Subscription) -> AbstractContextManager[Send]:
+    return open_channel(subscription, post.environment, post.office.signing_key, post.office.keyring)
 
 
 def _offered(

@@ -230,7 +230,6 @@ def test_a_token_without_the_scope_makes_none(send, inbox):
         ({"channel": {"type": "rest-hook", "endpoint": "https://[::ffff:10.0.0.1]/"}}, "channel.endpoint"),
         ({"channel": {"type": "rest-hook", "endpoint": "https://u:p@clinic.example/"}}, "channel.endpoint"),
         ({"channel": {"type": "rest-hook", "endpoint": "https://c.example/${SECRET}"}}, "channel.endpoint"),
-        ({"channel": {"type": "rest-hook", "endpoint": "https://c.example/", "header": ["A: b"]}}, "header"),
         ({"channel": {"type": "rest-hook", "endpoint": "https://c.example/", "payload": "text/plain"}},
          "channel.payload"),
     ],

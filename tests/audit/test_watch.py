@@ -69,6 +69,32 @@ def test_many_people_in_a_day_are_a_question_with_its_measure(connection, saw, u
     assert look(connection, DAY, AT) == 0, "the same question is asked once"
 
 
+def test_the_same_few_people_many_times_are_not_many_people(connection, saw, usual):
+    for _ in range(9):
+        saw(DAY, 9, usual[:5])
+        saw(DAY - timedelta(days=2), 9, usual[:5])
+    assert look(connection, DAY, AT) == 0
+
+
+def test_five_days_are_a_past_and_four_are_none(connection, saw):
+    people = _people(connection, 20)
+    for n in range(1, 5):
+        saw(DAY - timedelta(days=n), 9, people[:2])
+    saw(DAY, 9, people)
+    assert look(connection, DAY, AT) == 0
+    saw(DAY - timedelta(days=5), 9, people[:2])
+    assert look(connection, DAY, AT) == 1
+
+
+def test_a_question_names_the_first_and_the_last_entry_of_the_log_it_rests_on(connection, saw, usual):
+    (before,) = connection.execute("SELECT max(sequence) FROM audit_event").fetchone()
+    saw(DAY, 9, usual[:12])
+    saw(DAY, 3, usual[:2])
+    look(connection, DAY, AT)
+    found = {u.kind: (u.first_event - before, u.last_event - before) for u in unusual(connection)}
+    assert found == {"volume": (1, 14), "hours": (13, 14)}
+
+
 def test_an_hour_at_which_nobody_works_is_a_question(connection, saw, usual):
     saw(DAY, 3, usual[:1])
     look(connection, DAY, AT)
@@ -227,8 +253,10 @@ def test_who_looks_at_somebody_of_the_same_name_is_a_question(connection, looked
         (DAY, orjson.dumps({"name": [{"text": "x"}, {"family": family}]})),
     )
     looked(login, DAY, [person])
+    looked(login, DAY, [person])
     look(connection, DAY, AT)
     assert _kinds(connection) == ([("same-name", f"account {login}")] if asked else [])
+    assert [(u.measured, u.last_event - u.first_event) for u in unusual(connection)] == [(2, 1)] * asked
 
 
 @pytest.mark.parametrize(("times", "before", "asked"), [(20, 0, 0), (21, 0, 1), (60, 30, 0), (61, 30, 1)])

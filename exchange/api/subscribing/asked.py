@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, get_args
 from urllib.parse import parse_qsl
@@ -25,7 +25,11 @@ TOPICS = {topic_url(topic): topic for topic in get_args(Topic)}
 _FILTER = re.compile(r"([A-Z][A-Za-z]{1,63})(?:\?(.{0,2000}))?")
 _PATIENT = re.compile(r"(?:Patient/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 _ELEMENTS = {"resourceType", "id", "meta", "status", "reason", "criteria", "_criteria", "channel", "end"}
-_CHANNEL = {"type", "endpoint", "payload", "_payload"}
+_CHANNEL = {"type", "endpoint", "payload", "_payload", "header"}
+# Not those that say what the message is or how it travels, and none of our own.
+_HEADER = re.compile(r"(Authorization|X-[A-Za-z0-9-]{1,60}): ?([!-~](?:[ -~]{0,3998}[!-~])?)", re.IGNORECASE)
+_OWN_HEADERS = {"x-jws-signature", "x-request-id", "x-meta-snapshot-mode"}
+_MOST_HEADERS = 5
 _INSTANT = re.compile(  # http://hl7.org/fhir/R4/datatypes.html#instant
     r"[1-9]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?"
     r"(Z|[+-](0\d|1[0-4]):[0-5]\d)"
@@ -35,11 +39,16 @@ _MOST_PATIENTS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is kept: the delivery, and of the Subscription what is followed."""
+    """What is kept: the delivery, and of the Subscription what is followed.
+
+    `headers` (name, value) go along with each notification; they are told to nobody again, not even to who
+    gave them.
+    """
 
     delivery: Delivery
     resource: Resource
     state: str
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 def parse_subscription(body: Resource, viewer: Viewer, on_this_machine: bool, at: datetime) -> Wanted:
@@ -70,7 +79,8 @@ def parse_subscription(body: Resource, viewer: Viewer, on_this_machine: bool, at
         patients=patients,
         content=content,
     )
-    return Wanted(delivery, _kept(body, reason, channel, content, written), state)
+    kept = _kept(body, reason, channel, content, written)
+    return Wanted(delivery, kept, state, _headers(channel.get("header", [])))
 
 
 def _kept(body: Resource, reason: str, channel: Mapping[str, Any], content: str, written: str) -> Resource:
@@ -94,8 +104,6 @@ def _kept(body: Resource, reason: str, channel: Mapping[str, Any], content: str,
 
 def _channel(channel: Mapping[str, Any], on_this_machine: bool) -> Any:
     """The content of a notification, once the channel is one that is served."""
-    if "header" in channel:
-        raise _refused("not-supported", "channel.header", "nothing: each request is signed (X-JWS-Signature)")
     _only(channel, _CHANNEL, "channel")
     if channel.get("type") != "rest-hook":
         raise _refused("not-supported", "channel.type", "rest-hook; other ways are set up in partner.yaml")
@@ -109,6 +117,23 @@ def _channel(channel: Mapping[str, Any], on_this_machine: bool) -> Any:
     except ContentError as problem:
         raise Refusal(422, "value", f"Subscription.{problem}") from None
     return content or "empty"
+
+
+def _headers(given: object) -> tuple[tuple[str, str], ...]:
+    """Name and value of each; what is wrong with one is said without quoting it."""
+    lines = given if isinstance(given, list) else [given]
+    found = [_HEADER.fullmatch(line) if isinstance(line, str) else None for line in lines]
+    pairs = tuple((one[1], one[2]) for one in found if one)
+    names = {name.lower() for name, _ in pairs}
+    if (
+        len(pairs) < len(lines)
+        or len(names) < len(pairs)
+        or len(pairs) > _MOST_HEADERS
+        or names & _OWN_HEADERS
+    ):
+        valid = f"`Authorization: …` or `X-…: …`, {_MOST_HEADERS} at most and none of the exchange's own"
+        raise _refused("value", "channel.header", valid)
+    return pairs
 
 
 def _is_later(given: object, at: datetime) -> bool:

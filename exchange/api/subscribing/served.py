@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
+import orjson
 from psycopg.types.json import Jsonb
 
 from exchange.api import access
@@ -17,12 +18,15 @@ from exchange.api.care import refuse_emergency
 from exchange.api.messages import Answer, Refusal, json_answer, refused
 from exchange.api.negotiation import FHIR_JSON
 from exchange.api.scopes import reach
-from exchange.api.subscribing.asked import TOPICS, parse_subscription
+from exchange.api.service import Service
+from exchange.api.subscribing.asked import TOPICS, Wanted, parse_subscription
 from exchange.api.uploads import resource_of
 from exchange.api.viewing import view_of
 from exchange.audit import append, denied_entry, query_entries
 from exchange.connectors.endpoints import is_loopback
 from exchange.delivery.bundles import standing
+from exchange.delivery.sealed_headers import seal_headers
+from exchange.model.delivery import Delivery
 from exchange.model.records import Resource
 from exchange.repository import Reader
 
@@ -112,23 +116,36 @@ def _keep(asked: Asked, subscription: str, answered: int) -> Answer:
     wanted = parse_subscription(body, asked.held.viewer, is_loopback(service.base_url), asked.call.at)
     with view_of(service, asked.held, asked.call.at, "") as view:
         refuse_emergency(view.conn)
+        delivery = _with_headers(service, subscription, wanted)
         row = view.conn.execute(
             "SELECT keep_subscription(%s, %s, %s, %s, %s, %s, %s, %s)",
             (
-                UUID(subscription), asked.held.client_id, Jsonb(wanted.delivery.model_dump(mode="json")),
+                UUID(subscription), asked.held.client_id, Jsonb(delivery.model_dump(mode="json")),
                 list(wanted.delivery.topics), reach(asked.held.scopes), Jsonb(wanted.resource), wanted.state,
                 service.limits.subscriptions,
             ),
         ).fetchone()  # fmt: skip
         if not row or not row[0]:
             raise Refusal(429, "throttled", "too many subscriptions; end one", {"Retry-After": "60"})
-        _record(asked, view)
+        _record(asked, view, wanted.resource)
         found = find(asked, view, subscription)
     if found is None:
         raise Refusal(409, "conflict", "the subscription was ended meanwhile")
     answer = json_answer(_resource(found), answered, media=FHIR_JSON)
     place = {"Location": f"{service.fhir_url}/Subscription/{subscription}"} if answered == 201 else {}
     return Answer(answer.status, answer.body, answer.media, place)
+
+
+def _with_headers(service: Service, subscription: str, wanted: Wanted) -> Delivery:
+    """The headers lie sealed in the channel's options, for the worker alone."""
+    if not wanted.headers:
+        return wanted.delivery
+    if service.exports is None:
+        raise Refusal(422, "not-supported", "Subscription.channel.header: not served here")
+    sealed = seal_headers(wanted.headers, service.exports.keyring, subscription)
+    channel = wanted.delivery.channel
+    options = {**channel.options, "sealed_headers": sealed}
+    return wanted.delivery.model_copy(update={"channel": channel.model_copy(update={"options": options})})
 
 
 def _own(asked: Asked, view: Reader) -> list[Own]:
@@ -172,8 +189,10 @@ def _bundle(asked: Asked, found: Sequence[tuple[str, Mapping[str, Any]]]) -> Ans
     return json_answer(body, media=FHIR_JSON)
 
 
-def _record(asked: Asked, view: Reader) -> None:
-    append(view.conn, query_entries(asked.who, asked.how, asked.call.text, [], operation=True))
+def _record(asked: Asked, view: Reader, kept: Resource | None = None) -> None:
+    """What was asked, and of what is kept all but its secrets."""
+    text = f"{asked.call.text}\n\n{orjson.dumps(kept).decode()}" if kept else asked.call.text
+    append(view.conn, query_entries(asked.who, asked.how, text, [], operation=True))
 
 
 def not_found(asked: Asked, view: Reader) -> Answer:

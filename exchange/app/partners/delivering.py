@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from exchange.app.opening import Exchange, partner_environment
+from exchange.app.secrets import load_keyring
 from exchange.delivery.parcel import Office
 from exchange.delivery.sending import Post, deliver
 
@@ -18,6 +19,7 @@ def post_of(exchange: Exchange) -> Post:
         signing_key=exchange.signing_key,
         organization=lambda code: _name_and_address(exchange, code),
         now=exchange.work.now,
+        keyring=load_keyring(exchange.settings.keyring),
     )
     return Post(exchange.work.connect, office, partner_environment(exchange.settings))
 
