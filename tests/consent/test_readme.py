@@ -35,6 +35,18 @@ def test_the_story_holds_after_it_and_its_opposite_fails(with_story, blocks):
     assert {failure.case for failure in report.failures} == {"a plan coordinates care"}
 
 
+def test_an_age_that_is_changed_fails_its_two_stories_and_a_line_that_is_lost_one(files):
+    older = {**files, "minors.csv": files["minors.csv"].replace("IL,SUD,12,", "IL,SUD,13,")}
+    failed = [failure.case for failure in prove(older, parse_rules(older)).failures]
+    assert failed == ["care about substance use in Illinois is the minor's own on the 12th birthday"]
+    day = "id: e2, effectiveDateTime: "
+    stories = files["cases/75-minors.yaml"].replace(f"{day}2022-03-02", f"{day}2023-03-02")
+    moved = {**older, "cases/75-minors.yaml": stories}
+    report = prove(moved, parse_rules(moved))
+    assert not report.failures
+    assert [idle.partition(": ")[2] for idle in report.idle] == ["with age_from 12 nothing fails"]
+
+
 def test_every_line_a_rule_may_have_is_in_the_table(files):
     from exchange.consent.rules.policies import Policy
 

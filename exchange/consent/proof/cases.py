@@ -21,6 +21,7 @@ from exchange.consent.labels.labelling import Source, label
 from exchange.consent.labels.own_care import with_own_care
 from exchange.consent.participants import Participant
 from exchange.consent.proof.case_consents import ConsentForm, consent_of, resolve_case
+from exchange.consent.proof.row_cases import idle_rows
 from exchange.consent.rules.ruleset import Rules, without
 from exchange.model.partner import OrganizationType
 from exchange.model.records import Decision, Files, Resource, Viewer
@@ -123,7 +124,9 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`failures`: cases that do not hold; `blind`: that hold either way; `idle`: rules no case needs."""
+    """`failures`: cases that do not hold; `blind`: that hold either way; `idle`: rules (and lines of
+    `minors.csv`) that no case needs as they are.
+    """
 
     cases: int
     failures: tuple[Failure, ...]
@@ -162,13 +165,15 @@ def _moment(day: date, hour: time) -> datetime:
 
 
 def prove(files: Files, rules: Rules) -> Report:
-    """Runs every case, every case flipped, and the cases again without each rule in turn."""
+    """Runs every case, every case flipped, and the cases again without each rule, or line of `minors.csv`."""
     people, cases, label_cases = read_cases(files)
     context = Context(rules, people)
     failures = [*run(cases, context), *run_labels(label_cases, rules)]
+    of_patients = [case for case in label_cases if case.patient]
     failed = {failure.case for failure in failures}
     blind = [case.case for case in cases if case.case not in failed and holds(flipped(case), context)]
     idle = [rule.policy.id for rule in rules.rules if not _missed(rule.policy.id, cases, context)]
+    idle += idle_rows(rules, lambda other: any(run_labels(of_patients, other)))
     return Report(len(cases) + len(label_cases), tuple(failures), tuple(blind), tuple(idle))
 
 
