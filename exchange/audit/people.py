@@ -37,9 +37,12 @@ def sign_in_entry(what: SignIn, login: str, address: str, at: datetime) -> Entry
 
 
 def view_entries(
-    login: str, roles: Sequence[str], purpose: str, page: str, patients: Sequence[str], at: datetime
+    login: str, roles: Sequence[str], purpose: str, page: str, patients: Sequence[str | None], at: datetime
 ) -> list[Entry]:
-    """One record per Patient whose data a page of the console showed; `page` is its address."""
+    """One record per Patient whose data a page of the console showed; `page` is its address.
+
+    None is somebody of whom nothing is known yet, as in a record that could not be read.
+    """
     event = {
         **_event(_PATIENT_RECORD, "R", login, roles, at),
         "purposeOfEvent": [{"coding": [{"system": _REASON, "code": purpose}]}],
@@ -50,7 +53,12 @@ def view_entries(
         "name": page,
     }
     return [
-        Entry("console.viewed", None, patient, {**event, "entity": [_patient(patient), shown]})
+        Entry(
+            "console.viewed",
+            None,
+            patient,
+            {**event, "entity": [_patient(patient), shown] if patient else [shown]},
+        )
         for patient in patients
     ]
 

@@ -51,12 +51,15 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A template and its values; `patients`: FHIR ids of those whose data it shows, for the audit log."""
+    """A template and its values; `patients`: FHIR ids of those whose data it shows, for the audit log.
+
+    None among them is somebody of whom nothing is known yet: a record that could not be read.
+    """
 
     template: str
     values: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
-    patients: Sequence[str] = ()
+    patients: Sequence[str | None] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class Download:
     name: str
     media: str
     content: bytes
-    patients: Sequence[str] = ()
+    patients: Sequence[str | None] = ()
 
 
 Answer = Page | Redirect | Download

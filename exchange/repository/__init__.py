@@ -26,6 +26,7 @@ from exchange.repository.disclosure.late import (
     late_disclosure,
     late_disclosures,
     late_disclosures_by,
+    patient_of_late,
 )
 from exchange.repository.disclosure.overlay import settle as settle_overlay
 from exchange.repository.disclosure.own_care import mark_own_care
@@ -177,6 +178,7 @@ __all__ = [
     "migrate",
     "overlays",
     "parameters",
+    "patient_of_late",
     "patients_after",
     "patients_of",
     "publish",

@@ -166,6 +166,12 @@ def history_of(exchange: Exchange, patient: int) -> list[Event]:
         return events_of(connection, patient)
 
 
+def fhir_ids_of(exchange: Exchange, numbers: tuple[int, ...]) -> tuple[str, ...]:
+    """FHIR ids of patients of the queue; raises ContentError for a number nobody has."""
+    with exchange.work.connect() as connection:
+        return _ids(connection, numbers)
+
+
 def latest_changes(exchange: Exchange, before: int | None, limit: int) -> list[Change]:
     """Merged and split persons, the latest first, or those before an event."""
     with exchange.work.connect() as connection:

@@ -12,7 +12,7 @@ from exchange.delivery.corrections import corrected
 from exchange.delivery.recall import Cause, open_recall
 from exchange.model.errors import ContentError
 from exchange.pipeline.ledger import Connection
-from exchange.repository import late_disclosure
+from exchange.repository import late_disclosure, patient_of_late
 
 
 def recall(exchange: Exchange, cause: Cause) -> int | None:
@@ -61,14 +61,9 @@ def _late_label(exchange: Exchange, connection: Connection, what: str, at: datet
     late = late_disclosure(connection, int(what)) if what.isdecimal() and len(what) < 16 else None
     if late is None:
         raise ContentError("no such entry; list them: exchange consent late --all", field=what)
-    row = connection.execute(
-        "SELECT DISTINCT p.fhir_id::text FROM patient p JOIN ("
-        " SELECT patient FROM resource WHERE (type, fhir_id) = (%(t)s, %(i)s)"
-        " UNION SELECT patient FROM withheld WHERE (type, fhir_id) = (%(t)s, %(i)s)) AS x USING (patient)",
-        {"t": late.type, "i": late.fhir_id},
-    ).fetchone()
+    patient = patient_of_late(connection, late)
     name = f"{late.type}/{late.fhir_id}"
-    sent = sent_about(connection, [row[0]]) if row else []
+    sent = sent_about(connection, [patient]) if patient else []
     return [
         one
         for one in sent

@@ -10,9 +10,14 @@ from exchange.audit.people import SignIn
 
 
 def record_view(
-    exchange: Exchange, login: str, roles: Sequence[str], purpose: str, page: str, patients: Sequence[str]
+    exchange: Exchange,
+    login: str,
+    roles: Sequence[str],
+    purpose: str,
+    page: str,
+    patients: Sequence[str | None],
 ) -> None:
-    """That a page showed data of these Patients (FHIR ids)."""
+    """That a page showed data of these Patients (FHIR ids; None: of somebody not known yet)."""
     with exchange.work.connect() as connection:
         append(connection, view_entries(login, roles, purpose, page, patients, exchange.work.now()))
         connection.commit()

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+from uuid import UUID
 
 import orjson
 from psycopg.rows import class_row, dict_row
 
 from exchange.app.opening import Exchange, find_partner
 from exchange.model.errors import ContentError, ExchangeError, RecordRejected
-from exchange.model.fhir import reference_to
+from exchange.model.fhir import patient_of, reference_to
 from exchange.model.records import Resource
 from exchange.pipeline.ledger import Connection, ledger_record
 from exchange.pipeline.map import map_source, source_record
@@ -56,7 +57,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """A record at every step; `labels` stand beside `resources`; `unreadable` says why there is no more."""
+    """A record at every step; `labels` stand beside `resources`; `unreadable` says why there is no more.
+
+    `patients`: FHIR ids of those whose data this is; None alone: there is content, and nobody knows whose.
+    """
 
     record: int
     run: int
@@ -70,7 +74,7 @@ class Journey:
     labels: tuple[dict[str, Any], ...]
     issues: tuple[tuple[str, str, str, str], ...]
     stored: tuple[Stored, ...]
-    patients: tuple[str, ...]
+    patients: tuple[str | None, ...]
 
 
 def flow_of(connection: Connection, run: int) -> Flow:
@@ -137,8 +141,23 @@ def journey_of(exchange: Exchange, number: int) -> Journey:
         unreadable = str(error)
     return Journey(
         number, run, code, record.feed, record.position, outcome, raw, unreadable,
-        tuple(resources), labels, tuple(issues), stored, patients,
+        tuple(resources), labels, tuple(issues), stored, _whose(patients, raw, resources),
     )  # fmt: skip
+
+
+def _whose(stored: tuple[str, ...], raw: str, resources: Sequence[Resource]) -> tuple[str | None, ...]:
+    """Those the repository knows it of, and those it names itself, though it never came in."""
+    named = {about for resource in resources if (about := patient_of(resource)) and _is_id(about)}
+    known = sorted({*stored, *named})
+    return (*known,) if known or not raw else (None,)
+
+
+def _is_id(text: str) -> bool:
+    """Is it an id of ours, not one of the partner's that led nowhere?"""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
 
 
 def _labels(

@@ -10,6 +10,7 @@ from exchange.app.identity.matching import (
     ask_about,
     decide_pair,
     decided_pairs,
+    fhir_ids_of,
     history_of,
     latest_changes,
     settle,
@@ -176,10 +177,10 @@ def person(desk: Desk, visit: Visit) -> Answer:
 def held(desk: Desk, visit: Visit) -> Answer:
     patient = _number(visit.path["patient"])
     try:
-        events = history_of(desk.exchange, patient)
+        events, ids = history_of(desk.exchange, patient), fhir_ids_of(desk.exchange, (patient,))
     except ContentError as error:
         raise NotFound from error
-    return Page("steward/overlay.html", {"patient": patient, "events": events})
+    return Page("steward/overlay.html", {"patient": patient, "events": events}, patients=ids)
 
 
 def settle_held(desk: Desk, visit: Visit) -> Answer:
@@ -226,8 +227,9 @@ def _number(text: str) -> int:
 PLACES = (
     Place("/matching", queue, _ROLES),
     Place("/matching/changes", changes, _ROLES),
-    Place("/matching/held/{patient}", held, _ROLES),
+    Place("/matching/held/{patient}", held, _ROLES, purpose="PATADMIN"),
     Place("/matching/held/{patient}", settle_held, _ROLES, "POST"),
+    # Recorded in the transaction that reads, as at the command line, hence without Page.patients.
     Place("/matching/person/{patient}", person, _ROLES),
     Place("/matching/{pair}", pair, _ROLES),
     Place("/matching/{pair}", decide, _ROLES, "POST"),

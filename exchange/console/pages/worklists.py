@@ -11,7 +11,7 @@ from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
-from exchange.console.tables import LONG, Column, Row, after, stretch, table
+from exchange.console.tables import LONG, PAGE, Column, Row, after, stretch, table
 from exchange.delivery.recall import Cause, Kind, Outcome, close_task, items, tasks
 from exchange.pipeline.quarantine import consents_waiting
 from exchange.repository import (
@@ -21,6 +21,7 @@ from exchange.repository import (
     emergency_access,
     late_disclosure,
     late_disclosures_by,
+    patient_of_late,
     review_emergency,
 )
 from exchange.repository.disclosure.care import Finding
@@ -87,11 +88,13 @@ def late_entry(desk: Desk, visit: Visit) -> Answer:
     number = _whole(visit.path["entry"])
     with desk.exchange.work.connect() as connection:
         found = late_disclosure(connection, number)
+        patient = patient_of_late(connection, found) if found else None
     if found is None:
         raise NotFound
     titles = rule_titles(desk.exchange.context)
     rules = [(name, *titles.get(name, ("", ""))) for name in found.because]
-    return Page("officer/late_entry.html", {"late": found, "rules": rules, "closings": get_args(Closing)})
+    values = {"late": found, "rules": rules, "closings": get_args(Closing)}
+    return Page("officer/late_entry.html", values, patients=(patient,) if patient else ())
 
 
 def decide_late(desk: Desk, visit: Visit) -> Answer:
@@ -117,7 +120,10 @@ def emergencies(desk: Desk, visit: Visit) -> Answer:
         for e in found
     ]  # fmt: skip
     shown = stretch("emergencies", _EMERGENCIES, rows, visit.query, "entry")
-    return Page("officer/emergencies.html", {"emergencies": shown, "decided": decided})
+    # What is written about an emergency is in words: it may say who it was.
+    about = tuple(sorted({e.patient for e in found[:PAGE]}))
+    values = {"emergencies": shown, "decided": decided}
+    return Page("officer/emergencies.html", values, patients=about)
 
 
 def emergency(desk: Desk, visit: Visit) -> Answer:
@@ -225,9 +231,9 @@ def _whole(text: str) -> int:
 
 PLACES = (
     Place("/privacy/late", late, _ROLES),
-    Place("/privacy/late/{entry}", late_entry, _ROLES),
+    Place("/privacy/late/{entry}", late_entry, _ROLES, purpose="HCOMPL"),
     Place("/privacy/late/{entry}", decide_late, _ROLES, "POST"),
-    Place("/privacy/emergencies", emergencies, _ROLES),
+    Place("/privacy/emergencies", emergencies, _ROLES, purpose="HCOMPL"),
     Place("/privacy/emergencies/{entry}", emergency, _ROLES, purpose="HCOMPL"),
     Place("/privacy/emergencies/{entry}", review, _ROLES, "POST"),
     Place("/privacy/recalls", recalls, _ROLES),

@@ -159,6 +159,17 @@ def late_disclosure(conn: psycopg.Connection, entry: int) -> LateDisclosure | No
         return cursor.execute("SELECT * FROM late_disclosure WHERE entry = %s", [entry]).fetchone()
 
 
+def patient_of_late(conn: psycopg.Connection, late: LateDisclosure) -> str | None:
+    """FHIR id of the Patient whose record it is, held or withheld; None: of nobody, or it is gone."""
+    row = conn.execute(
+        "SELECT DISTINCT p.fhir_id::text FROM patient p JOIN ("
+        " SELECT patient FROM resource WHERE (type, fhir_id) = (%(t)s, %(i)s)"
+        " UNION SELECT patient FROM withheld WHERE (type, fhir_id) = (%(t)s, %(i)s)) AS x USING (patient)",
+        {"t": late.type, "i": late.fhir_id},
+    ).fetchone()
+    return str(row[0]) if row else None
+
+
 def late_disclosures_by(
     conn: psycopg.Connection, decided: bool, after: int | None, limit: int
 ) -> list[LateDisclosure]:
