@@ -170,6 +170,7 @@ class Unusual:
     decision: Decision | None
     reason: str | None
     decided_by: str | None
+    decided: datetime | None
 
 
 def look(conn: psycopg.Connection, day: datetime, at: datetime) -> int:
@@ -186,14 +187,35 @@ def look(conn: psycopg.Connection, day: datetime, at: datetime) -> int:
     return sum(conn.execute(each, asked).rowcount for each in _LOOKS)
 
 
+_COLUMNS = (
+    "entry, kind, participant, role, day, patient, measured, usual, first_event, last_event,"
+    " decision, reason, decided_by, decided"
+)
+
+
 def unusual(conn: psycopg.Connection, decided: bool = False) -> list[Unusual]:
     """The questions that wait, or all of them, oldest first."""
     with conn.cursor(row_factory=class_row(Unusual)) as cursor:
         return cursor.execute(
-            "SELECT entry, kind, participant, role, day, patient, measured, usual, first_event, last_event,"
-            " decision, reason, decided_by FROM access_watch WHERE %s OR decision IS NULL ORDER BY entry",
-            (decided,),
+            f"SELECT {_COLUMNS} FROM access_watch WHERE %s OR decision IS NULL ORDER BY entry", (decided,)
         ).fetchall()
+
+
+def unusual_by(conn: psycopg.Connection, decided: bool, after: int | None, most: int) -> list[Unusual]:
+    """Those that wait or those that are decided, oldest first: at most so many after an entry."""
+    which = "IS NOT NULL" if decided else "IS NULL"
+    with conn.cursor(row_factory=class_row(Unusual)) as cursor:
+        return cursor.execute(
+            f"SELECT {_COLUMNS} FROM access_watch WHERE decision {which} AND entry > %s"
+            " ORDER BY entry LIMIT %s",
+            (after or 0, most),
+        ).fetchall()
+
+
+def unusual_entry(conn: psycopg.Connection, entry: int) -> Unusual | None:
+    """One question by its number."""
+    with conn.cursor(row_factory=class_row(Unusual)) as cursor:
+        return cursor.execute(f"SELECT {_COLUMNS} FROM access_watch WHERE entry = %s", (entry,)).fetchone()
 
 
 def decide_unusual(

@@ -33,6 +33,7 @@ _EXAMPLES = {
     " USING (run) CROSS JOIN patient p WHERE run.kind = 'capture' ORDER BY p.patient",
     "/privacy/recalls/{recall}": "SELECT recall FROM recall ORDER BY 1",
     "/privacy/rules/{rule}": "SELECT 'own-records'",
+    "/privacy/unusual/{entry}": "SELECT entry FROM access_watch ORDER BY 1",
     "/records/{record}": "SELECT record FROM source_record WHERE address IS NOT NULL ORDER BY record",
     "/runs/{run}": "SELECT run FROM run ORDER BY 1",
     "/runs/{run}/records": "SELECT run FROM run ORDER BY 1",

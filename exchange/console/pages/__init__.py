@@ -11,6 +11,7 @@ from exchange.console.pages import (
     rules,
     signing_in,
     steward,
+    unusual,
     worklists,
 )
 from exchange.console.places import Place
@@ -23,6 +24,7 @@ PLACES: tuple[Place, ...] = (
     *officer.PLACES,
     *capturing.PLACES,
     *worklists.PLACES,
+    *unusual.PLACES,
     *log.PLACES,
     *rules.PLACES,
     *own.PLACES,

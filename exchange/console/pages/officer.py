@@ -65,6 +65,7 @@ def start(desk: Desk, visit: Visit) -> Answer:
 _WAITING = {
     "late": "late_disclosure WHERE decision IS NULL",
     "emergencies": "emergency_access WHERE decision IS NULL",
+    "unusual": "access_watch WHERE decision IS NULL",
     "recalls": "recall_task WHERE outcome IS NULL",
     "waiting": "waiting_directive",
 }

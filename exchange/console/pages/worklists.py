@@ -70,7 +70,7 @@ _LATE = (
 
 
 def late(desk: Desk, visit: Visit) -> Answer:
-    decided = _decided(visit)
+    decided = decided_ones(visit)
     with desk.exchange.work.connect() as connection:
         found = late_disclosures_by(connection, decided, after("late", visit.query), LONG)
     rows: list[Row] = [
@@ -103,13 +103,13 @@ def decide_late(desk: Desk, visit: Visit) -> Answer:
         raise Unusable(_("Choose one of the decisions."))
     with desk.exchange.work.connect() as connection:
         number = _whole(visit.path["entry"])
-        close_late_disclosure(connection, number, decision, _reason(visit), visit.person.login, visit.at)  # type: ignore[arg-type]
+        close_late_disclosure(connection, number, decision, reason(visit), visit.person.login, visit.at)  # type: ignore[arg-type]
         connection.commit()
     return Redirect("/privacy/late", told=_("It is decided, and stands."))
 
 
 def emergencies(desk: Desk, visit: Visit) -> Answer:
-    decided = _decided(visit)
+    decided = decided_ones(visit)
     with desk.exchange.work.connect() as connection:
         found = emergencies_by(connection, decided, after("emergencies", visit.query), LONG)
     rows: list[Row] = [
@@ -142,7 +142,7 @@ def review(desk: Desk, visit: Visit) -> Answer:
         raise Unusable(_("Choose one of the decisions."))
     with desk.exchange.work.connect() as connection:
         number = _whole(visit.path["entry"])
-        review_emergency(connection, number, finding, _reason(visit), visit.person.login, visit.at)  # type: ignore[arg-type]
+        review_emergency(connection, number, finding, reason(visit), visit.person.login, visit.at)  # type: ignore[arg-type]
         connection.commit()
     return Redirect("/privacy/emergencies", told=_("It is decided, and stands."))
 
@@ -166,7 +166,7 @@ def open_recall(desk: Desk, visit: Visit) -> Answer:
     kind, what = visit.form.get("kind", ""), visit.form.get("what", "").strip()
     if kind not in get_args(Kind):
         raise Unusable(_("Choose why something is asked back."))
-    cause = Cause(kind, what, visit.person.login, _reason(visit))  # type: ignore[arg-type]
+    cause = Cause(kind, what, visit.person.login, reason(visit))  # type: ignore[arg-type]
     number = recall(desk.exchange, cause)
     if number is None:
         return Redirect("/privacy/recalls", told=_("Nobody got any of it: there is nothing to ask back."))
@@ -194,7 +194,7 @@ def close_recall(desk: Desk, visit: Visit) -> Answer:
     except ValueError:
         raise NotFound from None
     with desk.exchange.work.connect() as connection:
-        close_task(connection, task, outcome, visit.person.login, _reason(visit), visit.at)  # type: ignore[arg-type]
+        close_task(connection, task, outcome, visit.person.login, reason(visit), visit.at)  # type: ignore[arg-type]
         connection.commit()
     return Redirect(f"/privacy/recalls/{_whole(visit.path['recall'])}", told=_("It is decided, and stands."))
 
@@ -211,16 +211,17 @@ def uncomputable(desk: Desk, visit: Visit) -> Answer:
     return Page("officer/uncomputable.html", {"uncomputable": shown})
 
 
-def _decided(visit: Visit) -> bool:
-    """Are those asked for that are decided, and not those that wait?"""
+def decided_ones(visit: Visit) -> bool:
+    """Whether those asked for that are decided, and not those that wait."""
     return visit.query.get("show") == "decided"
 
 
-def _reason(visit: Visit) -> str:
-    reason = visit.form.get("reason", "").strip()
-    if not reason:
+def reason(visit: Visit) -> str:
+    """Why something was decided, as the form has it; raises Unusable without."""
+    given = visit.form.get("reason", "").strip()
+    if not given:
         raise Unusable(_("A decision needs its reason."))
-    return reason[:500]
+    return given[:500]
 
 
 def _whole(text: str) -> int:
