@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from exchange.audit import Circumstances, Disclosed, Requester, append, denied_entry, query_entries
 from exchange.delivery.answers import left_out, look_at_answers
-from tests.delivery.world import HIDDEN
+from exchange.delivery.withholding import denied
+from tests.delivery.world import HIDDEN, context
 from tests.repository.repository_world import observation
 
 WHO = Requester("ehr", "clinic", "Clinic", "organization", "TREAT", "t")
@@ -75,6 +77,28 @@ def test_what_the_person_denied_is_his_request(asked, person, world):
     world.refuse(person["id"], ("access",))
     found = asked(f"GET /fhir/Observation?patient={person['id']}", about=person["id"])
     assert found == [("consent", "171.202(e)", 2)]
+
+
+def test_a_request_that_was_refused_for_another_reason_left_nothing_out(person, world):
+    """Who may not ask at all was told so: nothing was kept from an answer."""
+    how = Circumstances(world.now, "https://exchange.example", "192.0.2.1", "r")
+    for reason in ("403 forbidden", "410 deleted", "scope"):
+        append(world.conn, [denied_entry(WHO, how, f"GET /fhir/Observation/{person['hidden']}", reason)])
+    assert look_at_answers(world.conn, lambda _: world.context, world.now) == 0
+    assert left_out(world.conn) == []
+
+
+def test_whatever_denies_has_an_exception_that_the_regulation_knows():
+    """45 CFR 171.201 to 171.208, 171.301 to 171.303 and 171.403."""
+    found = context()
+    named = [rule.policy.id for rule in found.rules.rules]
+    for because in (*((name,) for name in named), ("consent:0:root",), ("nobody-permits",), ()):
+        told = denied(1, because, found)
+        assert told.category in ("law", "consent")
+        assert re.fullmatch(r"171\.(20[1-8]|30[1-3]|403)(\([a-z0-9]\))*", told.exception or ""), because
+    own = [rule.policy for rule in found.rules.rules if rule.policy.exception]
+    assert {denied(1, (policy.id,), found).exception == policy.exception for policy in own} == {True}
+    assert denied(1, ("consent:0:root", own[0].id), found).category == "consent", "the person's word first"
 
 
 def test_each_answer_is_looked_at_once(asked, person, world):

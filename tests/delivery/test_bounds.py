@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from exchange.delivery.affected import revoked
+from exchange.delivery.affected import revoked, wrongly_linked
 from exchange.delivery.corrections import corrected
 from exchange.delivery.light import harmless
 from exchange.model.records import Viewer
 from tests.delivery.test_recall import CLINIC, _affected, _result, person  # noqa: F401
+from tests.delivery.test_recall_truth import _say
 from tests.delivery.world import PART2, delivery
 
 HOSPITAL = Viewer("hospital", "organization", "TREAT")
@@ -77,6 +78,29 @@ def test_what_a_late_label_denies_is_another_list_than_a_revocation_s(world, per
     world.later(minutes=5)
     world.consent(person[2], "2", "inactive")
     assert _affected(revoked(world.conn, person[2], world.context, world.now)) == {("clinic", told)}
+
+
+def test_a_person_s_answers_count_from_the_first_link_to_the_last_split(world):
+    """They were joined twice; before, and after the last word that they are two, nobody was told of one."""
+    ana, eva = world.patient("hospital", "ana"), world.patient("hospital", "eva")
+    people = {"ana": (ana, ana), "eva": (eva, eva)}
+
+    def asks():
+        world.later(minutes=5)
+        assert world.ask_api(HOSPITAL, "Patient", ana)
+        world.later(minutes=5)
+
+    asks()
+    for _ in range(2):
+        _say(world, people, "linked")
+        world.link(ana, eva)
+        asks()
+        _say(world, people, "unlinked")
+        world.unlink(ana, eva)
+    asks()
+    (found,) = wrongly_linked(world.conn, [ana, eva], world.now)
+    times = world.ask("SELECT (body ->> 'recorded') FROM audit_event WHERE kind = 'read' ORDER BY sequence")
+    assert [d.at for d in found.disclosures] == [datetime.fromisoformat(at) for at in times[1:3]]
 
 
 @pytest.mark.parametrize("start", list("=+-@\t\r\n"))
