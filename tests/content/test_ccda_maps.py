@@ -252,6 +252,17 @@ def test_two_pressures_of_one_round_are_one_blood_pressure():
     assert errors(found) == []
 
 
+def test_a_value_set_taken_for_a_code_system_still_says_the_class_of_an_encounter():
+    """HL7's own example of several CPT codes names the value set ActEncounterCode."""
+    kind = code("AMB", "2.16.840.1.113883.1.11.13955")
+    encounter = the(document(section("2.22.1", statement("encounter", "4.49", "e1", kind))), "Encounter")
+    assert (encounter["class"]["system"].rpartition("/")[2], encounter["class"]["code"]) == (
+        "v3-ActCode",
+        "AMB",
+    )
+    assert codes(encounter["type"][0]) == ["AMB"]
+
+
 def test_an_encounter_has_its_diagnosis():
     observation = related(statement("observation", "4.4", "d1", value("44054006")))
     diagnosis = related(f'<act moodCode="EVN">{template("4.80")}{observation}</act>')
