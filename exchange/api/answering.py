@@ -18,6 +18,7 @@ from exchange.api.viewing import view_of
 from exchange.audit import Circumstances, Disclosed, Requester, append, denied_entry, read_entry
 from exchange.model.records import Issue
 from exchange.repository import Found, Page, Reader
+from exchange.repository.reading.query import SHAPING
 
 Joined = Callable[[Page, str, Sequence[Issue]], bytes]
 """From a page, its own URL and issues to a Bundle."""
@@ -94,6 +95,23 @@ def refuse_unknown(asked: Asked, unknown: Iterable[str]) -> None:
         raise Refusal(
             400, "not-supported", f"not served here: {', '.join(names)}; or send Prefer: handling=lenient"
         )
+
+
+def refuse_empty(asked: Asked, parameters: Parameters) -> Parameters:
+    """The parameters without criteria that name no value; raises Refusal (400) unless the asker is lenient.
+
+    FHIR lets a server ignore them; then a client whose variable is empty gets everybody.
+    """
+    empty = list(
+        dict.fromkeys(n for n, value in parameters if not value and n.partition(":")[0] not in SHAPING)
+    )
+    if empty and handling(asked.call.headers.get("prefer", "")) == "strict":
+        raise Refusal(
+            400,
+            "invalid",
+            f"without a value: {', '.join(empty)}; leave it out, or send Prefer: handling=lenient",
+        )
+    return tuple(pair for pair in parameters if pair[0] not in empty or pair[1])
 
 
 def disclosed(page: Page) -> list[Disclosed]:

@@ -27,6 +27,13 @@ _OPERATIONS = {
     "Observation": {"lastn": f"{_DEFINITIONS}/Observation-lastn"},
     "DocumentReference": {"docref": f"{_US_CORE}/docref"},
 }
+_OWN = "urn:mosaic:OperationDefinition"
+_STATED = {
+    "Patient": {
+        "break-glass": f"{_OWN}:break-glass",
+        "attest-relationship": f"{_OWN}:attest-relationship",
+    },
+}
 _VALIDATE = {"validate": f"{_DEFINITIONS}/Resource-validate"}
 _INTERACTIONS = ("read", "vread", "history-instance", "history-type", "search-type")
 _BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition"
@@ -53,6 +60,7 @@ def capability_statement(service: Service, at: datetime) -> Mapping[str, Any]:
             {
                 "mode": "server",
                 "security": _security(service),
+                "compartment": ["http://hl7.org/fhir/CompartmentDefinition/patient"],
                 "resource": [*_with_export(service, _resources()), _group(service), _subscription()],
                 **({"operation": [_export("export")]} if service.exports else {}),
             }
@@ -80,7 +88,8 @@ def _group(service: Service) -> Mapping[str, Any]:
     """Panels: whom a participant says to be in its care."""
     return {
         "type": "Group",
-        "interaction": [{"code": code} for code in ("read", "create", "update", "delete")],
+        "interaction": [{"code": code} for code in ("read", "vread", "create", "update", "delete")],
+        "documentation": "Panels of the participant's own; the version that stands is the one there is.",
         "versioning": "versioned-update",
         "readHistory": False,
         "updateCreate": True,
@@ -168,7 +177,11 @@ def _resource(name: str) -> Mapping[str, Any]:
         "searchParam": [*_GENERAL, *({"name": p.name, "type": p.kind} for p in own)],
         "operation": [
             {"name": operation, "definition": definition}
-            for operation, definition in {**_OPERATIONS.get(name, {}), **_VALIDATE}.items()
+            for operation, definition in {
+                **_OPERATIONS.get(name, {}),
+                **_STATED.get(name, {}),
+                **_VALIDATE,
+            }.items()
         ],
     }
 

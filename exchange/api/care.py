@@ -18,7 +18,7 @@ from exchange.api.answering import Asked
 from exchange.api.messages import Answer, Refusal, json_answer
 from exchange.api.negotiation import FHIR_JSON
 from exchange.api.uploads import resource_of, strings_of
-from exchange.api.viewing import view_of
+from exchange.api.viewing import writing_view_of
 from exchange.audit import append
 from exchange.audit.care import care_entries
 
@@ -39,7 +39,7 @@ def break_glass(asked: Asked, patient: str) -> Answer:
             422, "required", f"42 CFR 2.51(c): exactly {', '.join(_TOLD)} are needed, each as a text"
         )
     at = asked.call.at
-    with view_of(asked.service, asked.held, at, "") as view:
+    with writing_view_of(asked.service, asked.held, at) as view:
         if not _is_emergency(view.conn):
             raise Refusal(
                 403, "forbidden", "the glass is broken with a token for the purpose of an emergency (BTG)"
@@ -66,7 +66,7 @@ def attest(asked: Asked, patient: str) -> Answer:
     told = strings_of(resource_of(asked.call, "Parameters"))
     if told.keys() != {"reason"} or not told["reason"].strip():
         raise Refusal(422, "required", "one text `reason` says what the relationship is")
-    with view_of(asked.service, asked.held, asked.call.at, "") as view:
+    with writing_view_of(asked.service, asked.held, asked.call.at) as view:
         until = view.at + ATTESTED
         state(view.conn, "attestation", f"attestation/{patient}", [patient], until)
         append(view.conn, care_entries("care.stated", asked.who, asked.how, asked.call.text, [patient]))
@@ -76,7 +76,7 @@ def attest(asked: Asked, patient: str) -> Answer:
 def end_attestation(asked: Asked, patient: str) -> Answer:
     """DELETE Patient/[id]/$attest-relationship: what was attested holds no longer."""
     access.require(asked.held, "Group", "d")
-    with view_of(asked.service, asked.held, asked.call.at, "") as view:
+    with writing_view_of(asked.service, asked.held, asked.call.at) as view:
         state(view.conn, "attestation", f"attestation/{patient}", [], view.at)
         append(view.conn, care_entries("care.ended", asked.who, asked.how, asked.call.text, [patient]))
     return Answer(204, b"")

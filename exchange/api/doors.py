@@ -19,6 +19,8 @@ _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 _FILE = re.compile(r"(0|[1-9][0-9]{0,8})\.ndjson")
 
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
+
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 _Work = Callable[[Asked], Answer]
@@ -50,6 +52,8 @@ def _works(path: list[str]) -> Mapping[str, _Work] | None:
                 "PUT": partial(panels.update, panel=panel),
                 "DELETE": partial(panels.delete, panel=panel),
             }
+        case ["Group", panel, "_history", version] if _ID.fullmatch(panel) and _VERSION.fullmatch(version):
+            return {"GET": partial(panels.vread, panel=panel, version=int(version))}
         case ["Subscription"]:
             return {"POST": subscribing.create, "GET": subscribing.search}
         case ["Subscription", one] if _ID.fullmatch(one):

@@ -73,7 +73,7 @@ def _served(service: Service, held: Access, call: Call, parameters: Parameters) 
     if taken is not None:
         return taken
     wanted = interaction(call.method, call.path.removeprefix(PREFIX), served_types())
-    if call.method == "POST" and wanted.name == "search-type":
+    if call.method == "POST" and wanted.name in _SEARCHES:
         parameters += form_of(call, service.limits.parameters)
     _check_format(call, parameters)
     asked = Asked(service, call, held, tuple(p for p in parameters if p[0] not in _GENERAL))
@@ -81,12 +81,14 @@ def _served(service: Service, held: Access, call: Call, parameters: Parameters) 
 
 
 _GENERAL = {"_format", "_pretty"}
+_SEARCHES = {"search-type", "compartment"}
 _WORK = {
     "read": interactions.read,
     "vread": histories.vread,
     "history": histories.history,
     "search-type": interactions.search,
     "everything": interactions.everything,
+    "compartment": interactions.compartment,
     "match": interactions.match,
     **operations.WORK,
 }

@@ -17,6 +17,7 @@ from exchange.api.answering import (
     not_found,
     obligation_header,
     opened,
+    refuse_empty,
     refuse_unknown,
     resource,
 )
@@ -25,10 +26,11 @@ from exchange.api.invoking import parameters_of
 from exchange.api.matching import described, matchset
 from exchange.api.messages import Answer, Parameters, parse_parameters
 from exchange.api.routing import Interaction
-from exchange.api.scopes import ANY_TYPE, allows, reach
+from exchange.api.scopes import ANY_TYPE, allows, reach, reach_of_search
 from exchange.audit import append, query_entries
 from exchange.crypto import SealBroken, hide, reveal
 from exchange.repository import CursorRefused, Page, is_gone
+from exchange.repository import compartment as find_compartment
 from exchange.repository import everything as find_everything
 from exchange.repository import match as find_matches
 from exchange.repository import read as find
@@ -54,6 +56,7 @@ def search(asked: Asked, wanted: Interaction) -> Answer:
     """One page of what matches; the same parameters give the same bytes whatever is hidden."""
     access.require(asked.held, wanted.type, "s")
     asked = _revealed(asked)
+    asked = replace(asked, parameters=refuse_empty(asked, asked.parameters))
     query = check_search(asked, wanted.type, asked.parameters, wanted.id)
     service = asked.service
     with opened(asked, reach(asked.held.scopes, wanted.type, "s")) as view:
@@ -101,7 +104,7 @@ def everything(asked: Asked, wanted: Interaction) -> Answer:
     access.require(asked.held, "Patient", "r")
     asked = replace(asked, parameters=parameters_of(asked))
     service = asked.service
-    parameters = _within_scopes(asked.held, asked.parameters)
+    parameters = _within_scopes(asked.held, asked.parameters, "r")
     with opened(asked, reach(asked.held.scopes)) as view:
         page = find_everything(view, wanted.id, parameters, service.fhir_url, service.cursor_key)
         if page is None:
@@ -111,6 +114,17 @@ def everything(asked: Asked, wanted: Interaction) -> Answer:
         shown = disclosed(page)
         append(view.conn, query_entries(asked.who, asked.how, asked.call.text, shown, operation=True))
     return bundle(asked, Shown(page, f"Patient/{wanted.id}/$everything", applied(asked.parameters, page)))
+
+
+def compartment(asked: Asked, wanted: Interaction) -> Answer:
+    """Records of every type about one person that the token may search for, page by page."""
+    access.require(asked.held, "Patient", "s")
+    service, parameters = asked.service, _within_scopes(asked.held, asked.parameters, "s")
+    with opened(asked, reach_of_search(asked.held.scopes)) as view:
+        page = find_compartment(view, wanted.id, parameters, service.fhir_url, service.cursor_key)
+        refuse_unknown(asked, page.unknown)
+        append(view.conn, query_entries(asked.who, asked.how, asked.call.text, disclosed(page)))
+    return bundle(asked, Shown(page, f"Patient/{wanted.id}/*", applied(asked.parameters, page)))
 
 
 def match(asked: Asked, wanted: Interaction) -> Answer:
@@ -138,11 +152,11 @@ def _require_included(held: Access, include: Include) -> None:
         access.require(held, include.target or ANY_TYPE, "r")
 
 
-def _within_scopes(held: Access, parameters: Parameters) -> Parameters:
-    """The parameters with `_type` narrowed to the types the token may read."""
-    if allows(held.scopes, ANY_TYPE, "r"):
+def _within_scopes(held: Access, parameters: Parameters, action: str) -> Parameters:
+    """The parameters with `_type` narrowed to the types of which the token allows the action."""
+    if allows(held.scopes, ANY_TYPE, action):
         return parameters
-    readable = sorted(scope.type for scope in held.scopes if "r" in scope.actions)
+    readable = sorted(scope.type for scope in held.scopes if action in scope.actions)
     named = [value.split(",") for name, value in parameters if name == "_type"]
     types = [kind for kind in readable if not named or kind in named[-1]]
     return (*(pair for pair in parameters if pair[0] != "_type"), ("_type", ",".join(types)))

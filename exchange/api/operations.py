@@ -14,6 +14,7 @@ from exchange.api.answering import (
     not_found,
     obligation_header,
     opened,
+    refuse_empty,
     refuse_unknown,
 )
 from exchange.api.bundles import document
@@ -33,7 +34,7 @@ _CCD = "http://loinc.org|34133-9"
 def lastn(asked: Asked, wanted: Interaction) -> Answer:
     """The latest Observations of each code."""
     access.require(asked.held, wanted.type, "s")
-    asked = replace(asked, parameters=parameters_of(asked))
+    asked = replace(asked, parameters=refuse_empty(asked, parameters_of(asked)))
     interactions.check_search(asked, "Observation", [p for p in asked.parameters if p[0] != "max"])
     with opened(asked, reach(asked.held.scopes, wanted.type, "s")) as view:
         page = find_latest(view, asked.parameters, asked.service.fhir_url)

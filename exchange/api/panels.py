@@ -20,7 +20,7 @@ from exchange.api.care import refuse_emergency
 from exchange.api.messages import Answer, Refusal, json_answer, refused
 from exchange.api.negotiation import FHIR_JSON, http_date
 from exchange.api.uploads import resource_of
-from exchange.api.viewing import view_of
+from exchange.api.viewing import view_of, writing_view_of
 from exchange.audit import Disclosed, append, denied_entry, read_entry
 from exchange.audit.care import care_entries
 from exchange.model.records import Resource
@@ -57,14 +57,25 @@ def update(asked: Asked, panel: str) -> Answer:
 
 def read(asked: Asked, panel: str) -> Answer:
     """GET Group/[id]: one's own."""
+    return _read(asked, panel, None)
+
+
+def vread(asked: Asked, panel: str, version: int) -> Answer:
+    """GET Group/[id]/_history/[version]: the one that stands; those before it are not kept."""
+    return _read(asked, panel, version)
+
+
+def _read(asked: Asked, panel: str, version: int | None) -> Answer:
     access.require(asked.held, "Group", "r")
     with view_of(asked.service, asked.held, asked.call.at, "") as view:
         row = view.conn.execute(
-            "SELECT body, version, updated FROM panel WHERE panel = %s", (UUID(panel),)
+            "SELECT body, version, updated FROM panel WHERE panel = %s AND version = coalesce(%s, version)",
+            (UUID(panel), version),
         ).fetchone()
         if row is None:
             return not_found(asked, view.conn)
-        append(view.conn, [read_entry(asked.who, asked.how, f"Group/{panel}", Disclosed(None))])
+        kind = "read" if version is None else "vread"
+        append(view.conn, [read_entry(asked.who, asked.how, f"Group/{panel}", Disclosed(None), kind)])
     return _answer(panel, *row)
 
 
@@ -86,7 +97,7 @@ def not_found(asked: Asked, conn: Any) -> Answer:
 
 def _keep(asked: Asked, panel: str, expected: int | None) -> Answer:
     given = _panel(resource_of(asked.call, "Group"), panel)
-    with view_of(asked.service, asked.held, asked.call.at, "") as view:
+    with writing_view_of(asked.service, asked.held, asked.call.at) as view:
         refuse_emergency(view.conn)
         kept = view.conn.execute(
             "SELECT keep_panel(%s, %s, %s::uuid[], %s, %s, %s)",

@@ -19,7 +19,7 @@ from exchange.api.care import refuse_emergency
 from exchange.api.messages import Answer, Refusal, json_answer, outcome, refused
 from exchange.api.negotiation import FHIR_JSON
 from exchange.api.uploads import resource_of
-from exchange.api.viewing import view_of
+from exchange.api.viewing import view_of, writing_view_of
 from exchange.audit import append, denied_entry, query_entries
 from exchange.model.records import Issue, Resource
 from exchange.pipeline.pushed import seal_push
@@ -57,7 +57,7 @@ def push(asked: Asked) -> Answer:
     if not _KEY.fullmatch(key):
         raise Refusal(400, "value", "Idempotency-Key has 1 to 200 visible ASCII characters")
     sealed = seal_push(payload, exports.keyring, partner.code)
-    with view_of(asked.service, asked.held, asked.call.at, "") as view:
+    with writing_view_of(asked.service, asked.held, asked.call.at) as view:
         refuse_emergency(view.conn)
         row = view.conn.execute(
             "SELECT keep_push(%s, %s, %s, %s, %s, %s, %s)",

@@ -21,6 +21,7 @@ Name = Literal[
     "history",
     "search-type",
     "everything",
+    "compartment",
     "match",
     "lastn",
     "docref",
@@ -92,6 +93,14 @@ def _of_type(method: str, name: str, rest: list[str]) -> Interaction:
             return _only(method, "GET", Interaction("read", name, key))
         case [key, inner] if name == "Patient" and _ID.fullmatch(key) and inner in compartment_types():
             return _only(method, "GET", Interaction("search-type", inner, key))
+        case [key, inner, "_search"] if (
+            name == "Patient" and _ID.fullmatch(key) and inner in compartment_types()
+        ):
+            return _only(method, "POST", Interaction("search-type", inner, key))
+        case [key, "*"] if name == "Patient" and _ID.fullmatch(key):
+            return _only(method, "GET", Interaction("compartment", name, key))
+        case [key, "_search"] if name == "Patient" and _ID.fullmatch(key):
+            return _only(method, "POST", Interaction("compartment", name, key))
         case [key, "$everything"] if name == "Patient" and _ID.fullmatch(key):
             return _either(method, Interaction("everything", name, key))
         case [_, operation] if operation.startswith("$"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlencode
 
 from exchange.repository import Criteria, parameters, scope_criteria, scope_setting
@@ -110,6 +110,15 @@ def reach(scopes: Iterable[Scope], searched: str = "", action: str = "r") -> str
     if rest is None and all(found is None for found in by_type.values()):
         return ""
     return scope_setting({**by_type, **({ANY_TYPE: None} if rest is None else {})})
+
+
+def reach_of_search(scopes: Iterable[Scope]) -> str:
+    """What a search of every type at once reaches, for `reader()`: of each type what `s` alone allows.
+
+    >>> reach_of_search(parse_scopes("system/Patient.rs system/Task.r"))
+    '{"Patient":true}'
+    """
+    return reach(replace(scope, actions=frozenset("r")) for scope in scopes if "s" in scope.actions)
 
 
 def _criteria(scopes: Iterable[Scope], resource_type: str, action: str) -> tuple[Criteria, ...] | None:

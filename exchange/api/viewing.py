@@ -10,6 +10,7 @@ import psycopg
 
 from exchange.api import access
 from exchange.api.access import Access
+from exchange.api.messages import Refusal
 from exchange.api.service import Service
 from exchange.model.audit import Giving
 from exchange.repository import Reader, reader
@@ -23,6 +24,23 @@ def view_of(
     with reader(service.pool, held.viewer, at, scope, action) as view:
         if not _begun(view.conn, held, service.limits.seconds):
             raise access.unauthorized("the access token is not valid, or not any more")
+        yield view
+
+
+@contextmanager
+def writing_view_of(service: Service, held: Access, at: datetime) -> Iterator[Reader]:
+    """The view of who begins or states something; raises Refusal (403) for one whom no run has taken up yet.
+
+    Such a viewer sees nothing, and what it wrote would be nobody's.
+    """
+    with view_of(service, held, at, "") as view:
+        known = view.conn.execute("SELECT current_participant() IS NOT NULL").fetchone()
+        if not known or not known[0]:
+            raise Refusal(
+                403,
+                "forbidden",
+                "this participant, role and purpose are not taken up yet; the next run does so",
+            )
         yield view
 
 

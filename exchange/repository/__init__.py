@@ -68,7 +68,7 @@ from exchange.repository.reading.bulk import (
 )
 from exchange.repository.reading.chosen import Chosen, Wanted, chosen, seen_pairs
 from exchange.repository.reading.cursor import CursorRefused
-from exchange.repository.reading.everything import everything
+from exchange.repository.reading.everything import compartment, everything
 from exchange.repository.reading.history import history, is_gone, read_version
 from exchange.repository.reading.lastn import lastn
 from exchange.repository.reading.match import Described, Identity, Matches, match
@@ -142,6 +142,7 @@ __all__ = [
     "changes_of_persons",
     "chosen",
     "close_late_disclosure",
+    "compartment",
     "consents_of",
     "contributions_of",
     "create_reader_role",

@@ -37,6 +37,15 @@ def test_a_type_it_does_not_name_is_not_served(statement, ask, software):
     assert ask(software, "AuditEvent").status_code == 404
 
 
+def test_what_a_participant_may_state_of_a_patient_is_named(statement):
+    named = {
+        resource["type"]: {operation["name"] for operation in resource.get("operation", ())}
+        for resource in statement["rest"][0]["resource"]
+    }
+    assert [kind for kind, operations in named.items() if operations & _STATED] == ["Patient"]
+    assert named["Patient"] >= _STATED
+
+
 def _asked(resource, key):
     """A request for every interaction, operation and inclusion that the statement names of a type."""
     kind = resource["type"]
@@ -59,12 +68,20 @@ def _asked(resource, key):
 
 
 _BODY = {"resourceType": "Patient", "name": [{"family": "Ames", "given": ["Ana"]}], "birthDate": "1980-01-01"}
+_STATED = {"break-glass", "attest-relationship"}
+_NOTHING_TOLD = {"resourceType": "Parameters"}
 _OPERATIONS = {
     "everything": lambda kind, key: ("GET", f"{kind}/{key}/$everything", {}),
     "summary": lambda kind, key: ("GET", f"{kind}/{key}/$summary", {}),
     "match": lambda kind, key: ("POST", f"{kind}/$match", {"json": _BODY}),
     "lastn": lambda kind, key: ("GET", f"{kind}/$lastn?patient={key}", {}),
     "docref": lambda kind, key: ("GET", f"{kind}/$docref?patient={key}", {}),
+    "break-glass": lambda kind, key: ("POST", f"{kind}/{key}/$break-glass", {"json": _NOTHING_TOLD}),
+    "attest-relationship": lambda kind, key: (
+        "POST",
+        f"{kind}/{key}/$attest-relationship",
+        {"json": _NOTHING_TOLD},
+    ),
     "validate": lambda kind, key: ("POST", f"{kind}/$validate", {"json": {"resourceType": kind}}),
 }
 
@@ -76,7 +93,8 @@ def test_every_interaction_inclusion_and_operation_it_names_is_served(statement,
             continue
         for method, path, options in _asked(resource, key):
             answer = ask(software, path, method=method, token=token, **options)
-            assert answer.status_code in (200, 404), path
+            stated = path.rpartition("$")[2] in _STATED  # without the scope, or what the law asks to be said
+            assert answer.status_code in ((403, 422) if stated else (200, 404)), path
             codes = [issue["code"] for issue in answer.json().get("issue", ())]
             assert "not-supported" not in codes, path
 

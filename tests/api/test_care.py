@@ -220,6 +220,20 @@ def test_a_panel_has_versions(act, hospital, stranger):
     assert act(hospital, "GET", path).json()["meta"]["versionId"] == "2"
 
 
+def test_the_address_of_a_panel_s_version_leads_to_it_while_it_stands(act, hospital, register, stranger):
+    created = act(hospital, "POST", "Group", panel(stranger[0]))
+    first = created.headers["location"].partition("/fhir/")[2]
+    assert act(hospital, "GET", first).json() == created.json()
+    clinic = register("prairie_clinic", scopes=["system/*.rs", "system/Group.cud"])
+    assert act(clinic, "GET", first).status_code == 404
+    updated = act(hospital, "PUT", first.partition("/_history")[0], panel())
+    second = updated.headers["location"].partition("/fhir/")[2]
+    answer = act(hospital, "GET", second)
+    assert (answer.json(), answer.headers["etag"]) == (updated.json(), 'W/"2"')
+    assert act(hospital, "GET", first).status_code == 404
+    assert act(hospital, "PUT", second, panel()).status_code == 405
+
+
 def test_a_panel_that_is_not_kept_is_recorded_as_refused(act, hospital, stranger, audit_rows):
     given = panel(stranger[0])
     assert act(hospital, "PUT", f"Group/{NOBODY}", given, **{"If-Match": 'W/"7"'}).status_code == 412

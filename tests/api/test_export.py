@@ -257,6 +257,33 @@ def test_what_is_not_served_is_refused_and_nothing_begins(get, people, database)
         assert conn.execute("SELECT count(*) FROM export_job").fetchone()[0] == 0
 
 
+def test_whom_no_run_has_taken_up_yet_begins_and_states_nothing(ask, register, token_of, database):
+    """Reading shows such a participant nothing; what it wrote would be nobody's."""
+    hospital = register("lakeside_hospital", scopes=["system/*.cruds"])
+    token = token_of(hospital, scope="system/*.cruds")
+    patient = "00000000-0000-4000-8000-000000000000"
+    reason = {"resourceType": "Parameters", "parameter": [{"name": "reason", "valueString": "ours"}]}
+    panel = {"resourceType": "Group", "type": "person", "actual": True, "member": []}
+    asked = [
+        ("GET", "$export", {}),
+        ("GET", "Patient/$export", {}),
+        ("POST", "Group", {"json": panel}),
+        ("PUT", f"Group/{patient}", {"json": panel}),
+        ("POST", f"Patient/{patient}/$attest-relationship", {"json": reason}),
+        ("DELETE", f"Patient/{patient}/$attest-relationship", {}),
+    ]
+    headers = {**ASYNC, "Content-Type": "application/fhir+json"}
+    for method, path, options in asked:
+        answer = ask(hospital, path, method=method, token=token, headers=headers, **options)
+        issue = answer.json()["issue"][0]
+        assert (answer.status_code, issue["code"]) == (403, "forbidden"), path
+        assert "not taken up yet" in issue["diagnostics"]
+    assert ask(hospital, f"Group/{patient}/$export", token=token, headers=ASYNC).status_code == 403
+    assert ask(hospital, "Patient", token=token).json()["total"] == 0
+    with psycopg.connect(database) as conn:
+        assert conn.execute("SELECT count(*) FROM export_job").fetchone()[0] == 0
+
+
 def test_an_export_is_asked_for_asynchronously(get, people):
     assert get("$export").status_code == 400
 

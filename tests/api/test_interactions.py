@@ -46,6 +46,12 @@ def disclosures(rows):
     return [(kind, patient) for kind, _, patient, _ in rows if not kind.startswith("token")]
 
 
+def matches(bundle):
+    return [
+        e["fullUrl"].split("/fhir/")[1] for e in bundle.get("entry", ()) if e["search"]["mode"] == "match"
+    ]
+
+
 def codes(bundle):
     resources = [entry["resource"] for entry in bundle.get("entry", ())]
     return sorted(r["code"]["coding"][0]["code"] for r in resources if r["resourceType"] == "Observation")
@@ -126,6 +132,78 @@ def test_everything_gives_the_person_and_his_records(ask, hospital, person):
     types = [entry["resource"]["resourceType"] for entry in bundle["entry"]]
     assert types.count("Patient") == 1
     assert types.count("Observation") == 2
+
+
+def test_a_compartment_is_searched_by_post_too(ask, api, hospital, records, person, token_of):
+    """Also page by page, with what was asked in the body in no address."""
+    other = records.patient("lakeside_hospital", "a2")
+    records.observation("lakeside_hospital", other, "o9")
+    token = token_of(hospital)
+    path = f"Patient/{golden_id(person)}/Observation"
+    by_get = ask(hospital, f"{path}?code=2345-7", token=token).json()
+    by_post = ask(
+        hospital, f"{path}/_search?_count=1", method="POST", data={"code": "2345-7"}, token=token
+    ).json()
+    url = next(link["url"] for link in by_post["link"] if link["relation"] == "next")
+    assert "2345-7" not in url
+    second = api.get(url, headers={"Authorization": f"Bearer {token}"}).json()
+    assert [*matches(by_post), *matches(second)] == matches(by_get)
+    assert len(matches(by_get)) == 2
+
+
+def _pages(ask, api, software, path, token, **options):
+    page = ask(software, path, token=token, **options).json()
+    while True:
+        yield page
+        url = next((link["url"] for link in page["link"] if link["relation"] == "next"), None)
+        if url is None:
+            return
+        page = api.get(url, headers={"Authorization": f"Bearer {token}"}).json()
+
+
+def test_a_whole_compartment_is_the_person_and_his_records_and_nobody_else_s(
+    ask, api, hospital, records, person, token_of, audit_rows
+):
+    other = records.patient("lakeside_hospital", "a2")
+    records.observation("lakeside_hospital", other, "o9")
+    records.organization("prairie_clinic", "Prairie")
+    token, path = token_of(hospital), f"Patient/{golden_id(person)}/*"
+    pages = list(_pages(ask, api, hospital, f"{path}?_count=1", token))
+    found = [reference for page in pages for reference in matches(page)]
+    assert len(pages) == 2
+    assert sorted(reference.split("/")[0] for reference in found) == ["Observation", "Observation", "Patient"]
+    assert f"Patient/{golden_id(person)}" in found
+    by_post = ask(
+        hospital, f"Patient/{golden_id(person)}/_search", method="POST", token=token, data={"_count": "9"}
+    )
+    assert sorted(matches(by_post.json())) == sorted(found)
+    assert ("query", golden_id(person)) in disclosures(audit_rows())
+    only = ask(hospital, f"{path}?_type=Patient", token=token).json()
+    assert matches(only) == [f"Patient/{golden_id(person)}"]
+
+
+def test_a_whole_compartment_of_somebody_hidden_is_that_of_nobody(ask, shelter, records, token_of):
+    hidden = records.patient("prairie_clinic", "secret")
+    records.publish_patient("prairie_clinic", hidden, "HIV")
+    token = token_of(shelter)
+    answers = [
+        ask(shelter, f"Patient/{key}/*", token=token).json()
+        for key in (golden_id(hidden), "00000000-0000-5000-8000-000000000000")
+    ]
+    assert [("entry" in answer, answer["type"]) for answer in answers] == [(False, "searchset")] * 2
+
+
+@pytest.mark.parametrize(
+    ("scope", "types"),
+    [
+        ("system/Patient.rs system/Observation.r", {"Patient"}),
+        ("system/Patient.s system/Observation.s?code=718-7", {"Patient"}),
+        ("system/Patient.s system/Observation.s?code=2345-7", {"Patient", "Observation"}),
+    ],
+)
+def test_a_whole_compartment_holds_what_the_token_may_search(ask, hospital, person, token_of, scope, types):
+    found = ask(hospital, f"Patient/{golden_id(person)}/*", token=token_of(hospital, scope=scope)).json()
+    assert {reference.split("/")[0] for reference in matches(found)} == types
 
 
 def test_a_search_for_no_entry_tells_the_total(ask, hospital, person, token_of):
@@ -212,6 +290,19 @@ def test_unknown_parameters_are_refused_by_name(ask, hospital, person):
     assert (answer.status_code, answer.json()["issue"][0]["code"]) == (400, "not-supported")
     assert "colour" in answer.text
     assert "red" not in answer.json()["issue"][0]["diagnostics"].replace("here: ", "")
+
+
+@pytest.mark.parametrize("name", ["code", "_id", "_lastUpdated", "patient", "code:not", "patient.name"])
+def test_a_criterion_without_a_value_is_refused_as_that_or_ignored(ask, hospital, person, token_of, name):
+    token = token_of(hospital)
+    for prefer in ({}, {"Prefer": "handling=strict"}):
+        answer = ask(hospital, f"Observation?{name}=&status=final", token=token, headers=prefer)
+        assert (answer.status_code, answer.json()["issue"][0]["code"]) == (400, "invalid")
+        assert answer.json()["issue"][0]["diagnostics"].startswith(f"without a value: {name}; ")
+    lenient = {"Prefer": "handling=lenient"}
+    answer = ask(hospital, f"Observation?{name}=&status=final", token=token, headers=lenient)
+    assert answer.json()["entry"] == ask(hospital, "Observation?status=final", token=token).json()["entry"]
+    assert answer.json()["link"][0]["url"].endswith("/Observation?status=final")
 
 
 def test_a_lenient_requester_is_told_what_was_left_out(ask, hospital, person):

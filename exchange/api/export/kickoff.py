@@ -21,7 +21,7 @@ from exchange.api.export.jobs import Job
 from exchange.api.messages import Answer, Refusal, json_answer, outcome, refused
 from exchange.api.scopes import allows
 from exchange.api.uploads import resource_of
-from exchange.api.viewing import view_of
+from exchange.api.viewing import view_of, writing_view_of
 from exchange.audit import Entry, append, denied_entry, query_entries
 from exchange.model.records import Issue
 from exchange.repository import Reader, search
@@ -49,7 +49,7 @@ def begin(asked: Asked, level: Level, group: str = "") -> Answer:
     service = asked.service
     query = f"?{asked.call.query}" if asked.call.query else ""
     url = f"{service.base_url}{asked.call.path}{query}"
-    with view_of(service, asked.held, asked.call.at, "") as view:
+    with writing_view_of(service, asked.held, asked.call.at) as view:
         members = _members(view.conn, group) if level == "group" else None
         if level == "group" and members is None:
             append(view.conn, [_denied(asked)])

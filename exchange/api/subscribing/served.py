@@ -21,7 +21,7 @@ from exchange.api.scopes import reach
 from exchange.api.service import Service
 from exchange.api.subscribing.asked import TOPICS, Wanted, parse_subscription
 from exchange.api.uploads import resource_of
-from exchange.api.viewing import view_of
+from exchange.api.viewing import view_of, writing_view_of
 from exchange.audit import append, denied_entry, query_entries
 from exchange.connectors.endpoints import is_loopback
 from exchange.delivery.bundles import standing
@@ -114,7 +114,7 @@ def _keep(asked: Asked, subscription: str, answered: int) -> Answer:
     if answered == 200 and body.get("id") != subscription:
         raise Refusal(422, "value", "Subscription.id: that of the address")
     wanted = parse_subscription(body, asked.held.viewer, is_loopback(service.base_url), asked.call.at)
-    with view_of(service, asked.held, asked.call.at, "") as view:
+    with writing_view_of(service, asked.held, asked.call.at) as view:
         refuse_emergency(view.conn)
         delivery = _with_headers(service, subscription, wanted)
         row = view.conn.execute(

@@ -1,7 +1,12 @@
-"""Patient/$everything as one viewer. https://hl7.org/fhir/R4/patient-operation-everything.html"""
+"""All of a person's records as one viewer: Patient/$everything, and the search of the whole compartment.
+
+https://hl7.org/fhir/R4/patient-operation-everything.html, https://hl7.org/fhir/R4/http.html#search
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -14,11 +19,27 @@ from exchange.repository.reading.persons import Person, find_person
 from exchange.repository.reading.query import LARGEST_COUNT, Parameters
 from exchange.repository.reading.reader import BEST_OF_CLUSTER, BEST_RENDITION, SHOWN, Reader, select, shown
 from exchange.repository.reading.syntax import BadSearch, whole_number
-from exchange.repository.reading.view import golden_patients, serve
+from exchange.repository.reading.view import Served, golden_patients, serve
 from exchange.repository.storage.dates import EARLIEST, LATEST, span
 
 _DEFAULT_COUNT = 200
-_SERVED = frozenset({"_since", "_type", "_count", "_cursor", "start", "end"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How it is asked: the end of the address, the parameters served, what goes along with records."""
+
+    name: str
+    served: frozenset[str]
+    along: Callable[[Reader, Sequence[Served]], Sequence[Served]]
+
+
+_EVERYTHING = _Way(
+    "$everything",
+    frozenset({"_since", "_type", "_count", "_cursor", "start", "end"}),
+    lambda reader, own: referred(reader, None, own, about_nobody=True),
+)
+_COMPARTMENT = _Way("*", frozenset({"_type", "_count", "_cursor"}), lambda _, __: ())
 
 
 def everything(reader: Reader, patient_id: str, asked: Parameters, base_url: str, key: bytes) -> Page | None:
@@ -27,13 +48,23 @@ def everything(reader: Reader, patient_id: str, asked: Parameters, base_url: str
     None when the viewer sees no such Patient. `start` and `end` bound the dates of care.
     """
     person = _person(reader, patient_id)
+    return None if person is None else _page(reader, person, _EVERYTHING, asked, base_url, key)
+
+
+def compartment(reader: Reader, patient_id: str, asked: Parameters, base_url: str, key: bytes) -> Page:
+    """One page of the golden Patient and all visible records about the person; of nobody visible, none."""
+    person = _person(reader, patient_id)
     if person is None:
-        return None
-    given = dict(asked)
+        return make_page(reader, base_url, [], Around(unknown=_unknown(_COMPARTMENT, asked)))
+    return _page(reader, person, _COMPARTMENT, asked, base_url, key)
+
+
+def _page(reader: Reader, person: Person, way: _Way, asked: Parameters, base_url: str, key: bytes) -> Page:
+    given = {name: value for name, value in asked if name in way.served}
     count = _count(given)
     arguments = Arguments()
     where = _where(reader, person, given, arguments)
-    bound = ["$everything", str(person.golden_id), *(pair for pair in asked if pair[0] != "_cursor")]
+    bound = [way.name, str(person.golden_id), *(pair for pair in asked if pair[0] != "_cursor")]
     last = read_cursor(given["_cursor"], reader.viewer, bound, key) if given.get("_cursor") else None
     if last:
         kind, fhir_id = arguments.add(last[0]), arguments.add(UUID(last[1]))
@@ -49,16 +80,20 @@ def everything(reader: Reader, patient_id: str, asked: Parameters, base_url: str
     if len(found) > count:
         token = write_cursor([rows[-1].type, str(rows[-1].fhir_id)], reader.viewer, bound, key)
         kept = [pair for pair in asked if pair[0] != "_cursor"]
-        next_url = next_page(base_url, f"Patient/{person.golden_id}/$everything", kept, token)
+        next_url = next_page(base_url, f"Patient/{person.golden_id}/{way.name}", kept, token)
     first = [] if last or not _wanted("Patient", given) else golden_patients(reader, [person])
     own = serve(reader, rows)
-    served = [*first, *own, *referred(reader, None, own, about_nobody=True)]
+    served = [*first, *own, *way.along(reader, own)]
     return make_page(
         reader,
         base_url,
         [("match", resource) for resource in served],
-        Around(next=next_url, unknown=tuple(name for name in given if name not in _SERVED)),
+        Around(next=next_url, unknown=_unknown(way, asked)),
     )
+
+
+def _unknown(way: _Way, asked: Parameters) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for name, _ in asked if name not in way.served))
 
 
 def _person(reader: Reader, patient_id: str) -> Person | None:

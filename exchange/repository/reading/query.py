@@ -116,6 +116,9 @@ _SPECIAL = {
     "_revinclude": _ITERABLE,
     "_cursor": ("",),
 }
+SHAPING = frozenset(_SPECIAL)
+"""Parameters about the form of the answer, not about what must hold of what is found."""
+
 _IGNORED = frozenset({"_format", "_pretty"})  # how to answer, not what
 
 
