@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from exchange.console.accounts import Account, Role
+from exchange.console.marking import _
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +16,6 @@ class Area:
     path: str
     title: str
     about: str
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalogues."""
-    return text
 
 
 AREAS: tuple[Area, ...] = (

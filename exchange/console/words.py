@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-
-def _(text: str) -> str:
-    """Marks a text for the catalogues."""
-    return text
-
+from exchange.console.marking import _
 
 WORDS = (
     # outcomes of records and runs

@@ -146,12 +146,25 @@ def test_a_sample_that_cannot_be_used_is_told(served, code, content, words):
     assert words in answer.text
 
 
-def test_a_table_is_taken_along_without_formulas(served):
-    engineer = served.visitor("data-engineer")
-    answer = engineer.get("/quarantine?format=csv")
-    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+def test_a_table_is_taken_along_without_formulas(served, opened):
+    """A code of a partner's is whatever the partner wrote."""
+    hostile = ("=HYPERLINK(1)", "  +1", "\t@x", "\n=1", "-1", "zzz")
+    with psycopg.connect(opened.database_url) as connection:
+        for code in hostile:
+            connection.execute(
+                "INSERT INTO unmapped_code"
+                " SELECT run, 'records', 'gender', 'urn:x', %s, 'Patient.gender', 'sex', 1"
+                " FROM run WHERE partner = 'elm_clinic' ORDER BY run LIMIT 1",
+                [code],
+            )
+        connection.commit()
+    answer = served.visitor("data-engineer").get("/codes?format=csv")
     assert "attachment" in answer.headers["content-disposition"]
-    assert all(not value.startswith(("=", "+", "@")) for row in rows for value in row.values())
+    with psycopg.connect(opened.database_url) as connection:
+        connection.execute("DELETE FROM unmapped_code WHERE system = 'urn:x'")
+    rows = csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))
+    codes = {row["Code"] for row in rows}
+    assert codes == {"'=HYPERLINK(1)", "'  +1", "'\t@x", "'\n=1", "'-1", "zzz"}
 
 
 def test_what_is_not_there_is_told_so(served):

@@ -97,8 +97,14 @@ def test_cookies_are_out_of_reach_of_scripts(served):
 
 
 @pytest.mark.parametrize(
-    "back", ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)"]
-)
+    "back",
+    [
+        "//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)",
+        "/\t/evil.example", "/\n/evil.example", "\t//evil.example",
+        "/\r\nLocation: //evil.example", "/\x00/evil.example",
+        "/\u2028/evil.example", "/ /evil.example", "",
+    ],
+)  # fmt: skip
 def test_choosing_a_language_leads_to_no_other_site(served, back):
     visitor = served.visitor("match-steward")
     proof = re.search(r'name="csrf" value="(\w+)"', visitor.get("/account").text)[1]
@@ -109,6 +115,13 @@ def test_choosing_a_language_leads_to_no_other_site(served, back):
         timeout=30,
     )
     assert answer.headers["location"] == "/"
+
+
+def test_choosing_a_language_leads_back_to_the_page(served):
+    visitor = served.visitor("match-steward")
+    answer = visitor.post("/language", page="/matching", language="es", back="/matching?pairs.page=2")
+    assert answer.url == served.url + "/matching?pairs.page=2"
+    assert '<html lang="es">' in answer.text
 
 
 @pytest.fixture

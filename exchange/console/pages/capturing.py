@@ -6,7 +6,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from exchange.app.privacy.capturing import capture, captured_consent, preview, revoked
 from exchange.app.privacy.persons import Person, person_of
@@ -26,18 +26,15 @@ from exchange.consent.dates import EXCHANGE_ZONE
 from exchange.consent.proof.forms import Form, Language, read_forms
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
+from exchange.console.given import uuid_of
 from exchange.console.language import catalogue
+from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Visit
 from exchange.console.places import Place
 from exchange.model.errors import ContentError
 from exchange.model.partner import Partner
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalogues."""
-    return text
 
 
 # What exchange.app.privacy.signed_forms says of a field.
@@ -160,7 +157,7 @@ def show(desk: Desk, visit: Visit) -> Answer:
 def revoke(desk: Desk, visit: Visit) -> Answer:
     known = _person(desk, visit)
     partner, _consent = _captured(desk, visit, known)
-    found = captured_consent(desk.exchange, known.person, _uuid(visit.path["consent"]))
+    found = captured_consent(desk.exchange, known.person, uuid_of(visit.path["consent"]))
     page = f"/privacy/people/{known.person}/consents/{visit.path['consent']}"
     if found:
         capture(
@@ -175,7 +172,7 @@ def revoke(desk: Desk, visit: Visit) -> Answer:
 
 
 def _captured(desk: Desk, visit: Visit, known: Person) -> tuple[str, Mapping[str, Any]]:
-    found = captured_consent(desk.exchange, known.person, _uuid(visit.path["consent"]))
+    found = captured_consent(desk.exchange, known.person, uuid_of(visit.path["consent"]))
     if found is None:
         raise NotFound
     return found[0], found[1]["entry"][-1]["resource"]
@@ -246,17 +243,10 @@ def _form(desk: Desk, visit: Visit) -> Form:
 
 def _person(desk: Desk, visit: Visit) -> Person:
     with desk.exchange.work.connect() as connection:
-        found = person_of(connection, _uuid(visit.path["person"]))
+        found = person_of(connection, uuid_of(visit.path["person"]))
     if not found.patients:
         raise NotFound
     return found
-
-
-def _uuid(text: str) -> str:
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise NotFound from None
 
 
 def _today(at: datetime) -> date:

@@ -11,7 +11,9 @@ from exchange.app.records.lineage import trace
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.flow import flow_chart
+from exchange.console.given import whole
 from exchange.console.language import catalogue
+from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Visit
 from exchange.console.places import Place
 from exchange.console.tables import LONG, Column, Row, after, export, stretch, table
@@ -20,11 +22,6 @@ from exchange.pipeline import ledger, quarantine
 from exchange.pipeline.balance import OUTCOMES, outcomes_of
 
 _ROLES: tuple[Role, ...] = ("data-engineer",)
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalogues."""
-    return text
 
 
 _PARTNERS = (
@@ -186,13 +183,6 @@ def replay(desk: Desk, visit: Visit) -> Answer:
         raise NotFound
     runs = replay_quarantine(desk.exchange, desk.exchange.partners[code])
     return Redirect(f"/runs/{runs[-1]}", told=_("The quarantined records went through the steps again."))
-
-
-def whole(text: str) -> int:
-    """A number of the ledger in an address."""
-    if not text.isdecimal() or len(text) > 15:
-        raise NotFound
-    return int(text)
 
 
 PLACES = (

@@ -13,16 +13,13 @@ from exchange.audit.days import kinds_written
 from exchange.audit.searching import Wanted, find_events, get_event
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
+from exchange.console.given import whole
+from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
 from exchange.console.tables import LONG, Column, Row, after, export, stretch
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalogues."""
-    return text
 
 
 _MOST = 5_000
@@ -103,12 +100,12 @@ _SEARCHED = ("kind", "participant", "since", "until")
 
 def audit_event(desk: Desk, visit: Visit) -> Answer:
     with desk.exchange.work.connect() as connection:
-        found = get_event(connection, _whole(visit.path["sequence"]))
+        found = get_event(connection, whole(visit.path["sequence"]))
         if found is None:
             raise NotFound
         about = connection.execute(
             "SELECT patient::text FROM audit_event WHERE sequence = %s AND patient IS NOT NULL",
-            [_whole(visit.path["sequence"])],
+            [whole(visit.path["sequence"])],
         ).fetchall()
     event, previous, own = found
     values = {
@@ -132,12 +129,6 @@ def _day(text: str) -> datetime | None:
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
     except ValueError:
         raise Unusable(_("A day is written like 2026-11-26.")) from None
-
-
-def _whole(text: str) -> int:
-    if not text.isdecimal() or len(text) > 15:
-        raise NotFound
-    return int(text)
 
 
 PLACES = (

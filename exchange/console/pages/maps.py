@@ -13,6 +13,8 @@ from exchange.app.records.differing import difference
 from exchange.app.records.reporting import report
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
+from exchange.console.given import whole
+from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
 from exchange.console.tables import Column, Row, export, table
@@ -23,11 +25,6 @@ from exchange.model.partner import DEFAULT_TIMEZONE
 _ROLES: tuple[Role, ...] = ("data-engineer",)
 _LATEST, _MORE = 50, 1_000
 _EQUIVALENCES = ("equivalent", "equal", "wider", "narrower", "inexact", "unmatched")
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalogues."""
-    return text
 
 
 _CODES = (
@@ -118,12 +115,10 @@ def codes(desk: Desk, visit: Visit) -> Answer:
 
 def code(desk: Desk, visit: Visit) -> Answer:
     tasks = worklist(desk.exchange, None)
-    number = visit.path["number"]
-    if not number.isdecimal() or int(number) >= len(tasks):
+    number = whole(visit.path["number"])
+    if number >= len(tasks) or tasks[number].code.partner != visit.path["partner"]:
         raise NotFound
-    task = tasks[int(number)]
-    if task.code.partner != visit.path["partner"]:
-        raise NotFound
+    task = tasks[number]
     return Page("engineer/code.html", {"task": task, "equivalences": _EQUIVALENCES, "number": number})
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
-from uuid import UUID
 
 from exchange.app.privacy.accountings import Asked, account, as_pdf
 from exchange.app.privacy.capturing import taken_here
@@ -18,6 +17,8 @@ from exchange.audit.days import records_kept
 from exchange.consent.proof.words import answer_words
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
+from exchange.console.given import uuid_of
+from exchange.console.marking import _
 from exchange.console.messages import Answer, Download, NotFound, Page, Redirect, Visit
 from exchange.console.places import Place
 from exchange.console.tables import MANY, Column, Row, export, table
@@ -26,11 +27,6 @@ from exchange.pipeline.ledger import Connection
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
 _MOST = 5_000
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalogues."""
-    return text
 
 
 _SAID = (
@@ -118,7 +114,7 @@ def search(desk: Desk, visit: Visit) -> Answer:
 
 
 def person(desk: Desk, visit: Visit) -> Answer:
-    key = _uuid(visit.path["person"])
+    key = uuid_of(visit.path["person"])
     with desk.exchange.work.connect() as connection:
         known = person_of(connection, key)
         if not known.patients:
@@ -173,7 +169,7 @@ def _paper(desk: Desk, visit: Visit, ids: Sequence[str]) -> Download:
 
 def why(desk: Desk, visit: Visit) -> Answer:
     """Every reason for one cell of a person's matrix, with the rules' titles and citations."""
-    key = _uuid(visit.path["person"])
+    key = uuid_of(visit.path["person"])
     viewer = Viewer(
         visit.query.get("participant", ""),
         visit.query.get("role", "organization"),
@@ -215,13 +211,6 @@ def why(desk: Desk, visit: Visit) -> Answer:
         },
         patients=known.ids,
     )
-
-
-def _uuid(text: str) -> str:
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise NotFound from None
 
 
 PLACES = (

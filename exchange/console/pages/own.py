@@ -15,6 +15,7 @@ from exchange.app.partners.timeline import timeline
 from exchange.audit.days import asked_by_day
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
+from exchange.console.marking import _
 from exchange.console.messages import Answer, Download, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
 from exchange.console.tables import Column, Row, table
@@ -28,11 +29,6 @@ from exchange.pipeline.balance import OUTCOMES, outcomes_of
 from exchange.pipeline.ledger import Connection
 
 _ROLES: tuple[Role, ...] = ("partner",)
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalogues."""
-    return text
 
 
 _RUNS = (

@@ -14,16 +14,12 @@ from exchange.consent.proof.prover import prove
 from exchange.consent.proof.words import sentences
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
+from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Unusable, Visit
 from exchange.console.places import Place
 from exchange.console.tables import Column, Row, table
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalogues."""
-    return text
 
 
 _RULES = (

@@ -13,6 +13,7 @@ from exchange.console.accounts import (
     use_link,
 )
 from exchange.console.desk import Desk
+from exchange.console.given import local
 from exchange.console.language import LANGUAGES
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Visit
 from exchange.console.openid import NotSignedIn, subject_of
@@ -118,9 +119,8 @@ def change_password(desk: Desk, visit: Visit) -> Answer:
 
 def choose_language(desk: Desk, visit: Visit) -> Answer:
     chosen = visit.form.get("language", "")
-    back = visit.form.get("back", "/")
-    local = back.startswith("/") and not back.startswith(("//", "/\\"))
-    return Redirect(back if local else "/", language=chosen if chosen in LANGUAGES else "en")
+    back = local(visit.form.get("back", "/"))
+    return Redirect(back, language=chosen if chosen in LANGUAGES else "en")
 
 
 PLACES = (

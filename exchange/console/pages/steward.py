@@ -21,6 +21,8 @@ from exchange.app.identity.matching import (
 from exchange.app.identity.side_by_side import lines_of
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
+from exchange.console.given import reason_of, whole
+from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
 from exchange.console.tables import LONG, MANY, Column, Row, after, stretch, table
@@ -29,11 +31,6 @@ from exchange.model.errors import ContentError
 from exchange.repository import Word
 
 _ROLES: tuple[Role, ...] = ("match-steward",)
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalogues."""
-    return text
 
 
 HARM = {3: _("overlay"), 2: _("protected records"), 1: _("care on both sides"), 0: _("none known")}
@@ -146,7 +143,7 @@ def decide(desk: Desk, visit: Visit) -> Answer:
     word = Word(
         decision=cast("Literal['link', 'keep-apart']", decision),
         steward=visit.person.login,
-        reason=_reason(visit),
+        reason=reason_of(visit),
     )
     opposite = "keep-apart" if decision == "link" else "link"
     return _done(visit, decide_pair(desk.exchange, numbers, word), opposite)
@@ -159,7 +156,7 @@ def _done(visit: Visit, done: Consequence, opposite: str) -> Page:
 def person(desk: Desk, visit: Visit) -> Answer:
     """Why each value of the golden record is shown."""
     try:
-        found = golden_of(desk.exchange, _number(visit.path["patient"]), visit.person.login)
+        found = golden_of(desk.exchange, whole(visit.path["patient"]), visit.person.login)
     except ContentError as error:
         raise NotFound from error
     rows = [
@@ -175,7 +172,7 @@ def person(desk: Desk, visit: Visit) -> Answer:
 
 
 def held(desk: Desk, visit: Visit) -> Answer:
-    patient = _number(visit.path["patient"])
+    patient = whole(visit.path["patient"])
     try:
         events, ids = history_of(desk.exchange, patient), fhir_ids_of(desk.exchange, (patient,))
     except ContentError as error:
@@ -189,10 +186,10 @@ def settle_held(desk: Desk, visit: Visit) -> Answer:
         raise Unusable(_("Choose one of the decisions."))
     settle(
         desk.exchange,
-        _number(visit.path["patient"]),
+        whole(visit.path["patient"]),
         cast("Literal['one-person', 'two-people']", outcome),
         visit.person.login,
-        _reason(visit),
+        reason_of(visit),
     )
     return Redirect("/matching", told=_("It is settled."))
 
@@ -206,22 +203,9 @@ def changes(desk: Desk, visit: Visit) -> Answer:
     return Page("steward/changes.html", {"changes": shown})
 
 
-def _reason(visit: Visit) -> str:
-    reason = visit.form.get("reason", "").strip()
-    if not reason:
-        raise Unusable(_("A decision needs its reason."))
-    return reason[:500]
-
-
 def _numbers(visit: Visit) -> tuple[int, int]:
     first, _dash, second = visit.path["pair"].partition("-")
-    return _number(first), _number(second)
-
-
-def _number(text: str) -> int:
-    if not text.isdecimal() or len(text) > 15:
-        raise NotFound
-    return int(text)
+    return whole(first), whole(second)
 
 
 PLACES = (

@@ -7,19 +7,13 @@ from typing import get_args
 from exchange.audit.watch import Decision, decide_unusual, unusual_by, unusual_entry
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
+from exchange.console.given import decided_ones, reason_of, whole
+from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
-from exchange.console.pages.engineer import whole
-from exchange.console.pages.worklists import decided_ones, reason
 from exchange.console.places import Place
 from exchange.console.tables import LONG, Column, Row, after, stretch
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalogues."""
-    return text
-
 
 WHAT = {
     "volume": _("saw more people in a day than it usually does"),
@@ -68,7 +62,7 @@ def decide(desk: Desk, visit: Visit) -> Answer:
     decision = visit.form.get("decision", "")
     if decision not in get_args(Decision):
         raise Unusable(_("Choose one of the decisions."))
-    why, entry = reason(visit), whole(visit.path["entry"])
+    why, entry = reason_of(visit), whole(visit.path["entry"])
     with desk.exchange.work.connect() as connection:
         decide_unusual(connection, entry, decision, visit.person.login, why, visit.at)  # type: ignore[arg-type]
         connection.commit()

@@ -9,6 +9,8 @@ from exchange.app.privacy.explaining import rule_titles
 from exchange.app.privacy.recalling import recall
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
+from exchange.console.given import decided_ones, reason_of, whole
+from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
 from exchange.console.tables import LONG, PAGE, Column, Row, after, stretch, table
@@ -27,11 +29,6 @@ from exchange.repository import (
 from exchange.repository.disclosure.care import Finding
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalogues."""
-    return text
 
 
 _EMERGENCIES = (
@@ -85,7 +82,7 @@ def late(desk: Desk, visit: Visit) -> Answer:
 
 
 def late_entry(desk: Desk, visit: Visit) -> Answer:
-    number = _whole(visit.path["entry"])
+    number = whole(visit.path["entry"])
     with desk.exchange.work.connect() as connection:
         found = late_disclosure(connection, number)
         patient = patient_of_late(connection, found) if found else None
@@ -102,8 +99,8 @@ def decide_late(desk: Desk, visit: Visit) -> Answer:
     if decision not in get_args(Closing):
         raise Unusable(_("Choose one of the decisions."))
     with desk.exchange.work.connect() as connection:
-        number = _whole(visit.path["entry"])
-        close_late_disclosure(connection, number, decision, reason(visit), visit.person.login, visit.at)  # type: ignore[arg-type]
+        number = whole(visit.path["entry"])
+        close_late_disclosure(connection, number, decision, reason_of(visit), visit.person.login, visit.at)  # type: ignore[arg-type]
         connection.commit()
     return Redirect("/privacy/late", told=_("It is decided, and stands."))
 
@@ -127,7 +124,7 @@ def emergencies(desk: Desk, visit: Visit) -> Answer:
 
 
 def emergency(desk: Desk, visit: Visit) -> Answer:
-    number = _whole(visit.path["entry"])
+    number = whole(visit.path["entry"])
     with desk.exchange.work.connect() as connection:
         found = emergency_access(connection, number)
     if found is None:
@@ -141,8 +138,8 @@ def review(desk: Desk, visit: Visit) -> Answer:
     if finding not in get_args(Finding):
         raise Unusable(_("Choose one of the decisions."))
     with desk.exchange.work.connect() as connection:
-        number = _whole(visit.path["entry"])
-        review_emergency(connection, number, finding, reason(visit), visit.person.login, visit.at)  # type: ignore[arg-type]
+        number = whole(visit.path["entry"])
+        review_emergency(connection, number, finding, reason_of(visit), visit.person.login, visit.at)  # type: ignore[arg-type]
         connection.commit()
     return Redirect("/privacy/emergencies", told=_("It is decided, and stands."))
 
@@ -166,7 +163,7 @@ def open_recall(desk: Desk, visit: Visit) -> Answer:
     kind, what = visit.form.get("kind", ""), visit.form.get("what", "").strip()
     if kind not in get_args(Kind):
         raise Unusable(_("Choose why something is asked back."))
-    cause = Cause(kind, what, visit.person.login, reason(visit))  # type: ignore[arg-type]
+    cause = Cause(kind, what, visit.person.login, reason_of(visit))  # type: ignore[arg-type]
     number = recall(desk.exchange, cause)
     if number is None:
         return Redirect("/privacy/recalls", told=_("Nobody got any of it: there is nothing to ask back."))
@@ -174,7 +171,7 @@ def open_recall(desk: Desk, visit: Visit) -> Answer:
 
 
 def recalled(desk: Desk, visit: Visit) -> Answer:
-    number = _whole(visit.path["recall"])
+    number = whole(visit.path["recall"])
     with desk.exchange.work.connect() as connection:
         asked = tasks(connection, number, closed=True)
         listed = items(connection, number)
@@ -194,9 +191,9 @@ def close_recall(desk: Desk, visit: Visit) -> Answer:
     except ValueError:
         raise NotFound from None
     with desk.exchange.work.connect() as connection:
-        close_task(connection, task, outcome, visit.person.login, reason(visit), visit.at)  # type: ignore[arg-type]
+        close_task(connection, task, outcome, visit.person.login, reason_of(visit), visit.at)  # type: ignore[arg-type]
         connection.commit()
-    return Redirect(f"/privacy/recalls/{_whole(visit.path['recall'])}", told=_("It is decided, and stands."))
+    return Redirect(f"/privacy/recalls/{whole(visit.path['recall'])}", told=_("It is decided, and stands."))
 
 
 def uncomputable(desk: Desk, visit: Visit) -> Answer:
@@ -209,25 +206,6 @@ def uncomputable(desk: Desk, visit: Visit) -> Answer:
     ]
     shown = stretch("uncomputable", _UNCOMPUTABLE, rows, visit.query, "record")
     return Page("officer/uncomputable.html", {"uncomputable": shown})
-
-
-def decided_ones(visit: Visit) -> bool:
-    """Whether those asked for that are decided, and not those that wait."""
-    return visit.query.get("show") == "decided"
-
-
-def reason(visit: Visit) -> str:
-    """Why something was decided, as the form has it; raises Unusable without."""
-    given = visit.form.get("reason", "").strip()
-    if not given:
-        raise Unusable(_("A decision needs its reason."))
-    return given[:500]
-
-
-def _whole(text: str) -> int:
-    if not text.isdecimal() or len(text) > 15:
-        raise NotFound
-    return int(text)
 
 
 PLACES = (
