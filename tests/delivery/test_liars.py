@@ -62,6 +62,11 @@ def test_only_aa_and_ca_take_a_message(code):
     assert of_message(b"MSH|^~\\&|\rMSA|" + code + b"|1\r").kind == "refused"
 
 
+def _outcome(*severities):
+    issues = [{"severity": severity, "code": "processing"} for severity in severities]
+    return json.dumps({"resourceType": "OperationOutcome", "issue": issues}).encode()
+
+
 def _says(body, headers=None, status=200):
     return lambda _: (status, body, headers or JSON)
 
@@ -234,3 +239,46 @@ def test_a_fault_of_ours_with_one_record_keeps_no_other_waiting(world, receiver,
     assert "KeyError" in caplog.text
     world.later(minutes=1)
     assert world.send() == {"acknowledged": 1}
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "whole"),
+    [
+        (200, "acknowledged", False), (204, "acknowledged", False), (299, "acknowledged", False),
+        (199, "failed", False), (300, "failed", False), (302, "failed", True), (400, "refused", False),
+        (401, "failed", True), (403, "failed", True), (404, "failed", True), (409, "failed", False),
+        (410, "failed", True), (422, "refused", False), (429, "failed", True), (499, "refused", False),
+        (500, "failed", False), (501, "failed", False), (503, "failed", True), (599, "failed", False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("judge", [of_notification, lambda answer: of_transaction(answer, ())])
+def test_each_status_means_one_thing(judge, status, kind, whole):
+    empty = b'{"resourceType": "Bundle", "type": "transaction-response"}'
+    verdict = judge(Answer(status, {"retry-after": "9"}, empty if status < 300 else b""))
+    assert (verdict.kind, verdict.whole) == (kind, whole)
+    assert verdict.wait == (9 if whole else None)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "whole"),
+    [
+        (b" \n", "acknowledged", False),
+        (b" <html>", "failed", True),
+        (b"a < b", "acknowledged", False),
+        (b'{"issue": [{"severity": "error"}]}', "acknowledged", False),
+        (_outcome("information", "error"), "refused", False),
+        (_outcome("fatal"), "refused", False),
+        (_outcome("warning", "information"), "acknowledged", False),
+        (b'{"success": false}', "refused", False),
+        (b'{"success": true, "error": ""}', "acknowledged", False),
+        (b'{"error": {"code": 7}}', "refused", False),
+    ],
+)
+def test_a_body_that_comes_with_a_yes_may_say_no(body, kind, whole):
+    verdict = of_notification(Answer(200, {}, body))
+    assert (verdict.kind, verdict.whole) == (kind, whole)
+
+
+@pytest.mark.parametrize("message", [b"", b"MSH|^~\\&|\r", b"MSH|^~\\&|\rMSA\r", b"MSAX|AA|1\r", b"\xff\xfe"])
+def test_what_is_no_acknowledgement_takes_nothing(message):
+    assert of_message(message).kind == "failed"

@@ -1,0 +1,43 @@
+"""`exchange audit accounting`: each form, and that it was asked for is in the log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from exchange.cli.main import app
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, database):
+    monkeypatch.setenv("EXCHANGE_HOME", str(ROOT))
+    monkeypatch.setenv("EXCHANGE_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("EXCHANGE_DATABASE_URL", database)
+    return lambda *words: CliRunner().invoke(app, ["audit", "accounting", *words])
+
+
+@pytest.mark.parametrize(
+    ("form", "begins"), [("pdf", b"%PDF-"), ("csv", b"When,To whom,What,Why"), ("fhir", b'{"resourceType"')]
+)
+def test_each_form_is_written_and_its_asking_recorded(run, form, begins, tmp_path, database):
+    patient, out = str(uuid4()), tmp_path / f"accounting.{form}"
+    asked = ("--law", "hipaa", "--since", "2026-01-01", "--as", "anna")
+    result = run(patient, "--form", form, "--out", str(out), *asked)
+    assert result.exit_code == 0, result.output
+    assert out.read_bytes().startswith(begins)
+    assert patient not in result.output
+    with psycopg.connect(database) as connection:
+        rows = connection.execute(
+            "SELECT patient::text, body #>> '{agent,0,who,display}' FROM audit_event WHERE kind = 'log.read'"
+        ).fetchall()
+    assert rows == [(patient, "anna")]
+
+
+def test_a_day_that_is_none_is_refused(run):
+    assert run(str(uuid4()), "--since", "yesterday").exit_code != 0
