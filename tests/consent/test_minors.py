@@ -136,3 +136,45 @@ def test_from_what_age_a_minor_consents_alone(rules, state, service, age):
         if "ADOL" in with_own_care(visit, labels, [f"{2026 - years}-01-01"], state, rules).codes
     ]
     assert own == ([] if age is None else list(range(age, 18)))
+
+
+VISIT = {"resourceType": "Observation", "id": "v", "status": "final"}
+SUBSTANCE = Labels("N", frozenset({"SUD"}))
+
+
+def marked(rules, labels=SUBSTANCE, born=("2012-01-15",), event_time=None, **elements):
+    return with_own_care({**VISIT, **elements}, labels, born, "IL", rules, event_time)
+
+
+def test_what_is_marked_is_restricted_and_says_by_which_line_once(rules):
+    found = marked(rules, effectiveDateTime="2026-03-02")
+    assert (found.codes, found.confidentiality) == ({"SUD", "ADOL"}, "R")
+    (why,) = found.evidence
+    assert why.detail.startswith("minors.csv:")
+    assert marked(rules, found, effectiveDateTime="2026-03-02") is found
+    assert marked(rules, Labels("V", SUBSTANCE.codes), effectiveDateTime="2026-03-02").confidentiality == "V"
+
+
+def test_it_is_told_apart_that_the_birth_date_is_not_known(rules):
+    told = {born: marked(rules, born=born).evidence[0].detail for born in (("2012-01-15",), ())}
+    assert told[()] == f"{told['2012-01-15',]}, the birth date is not known"
+
+
+@pytest.mark.parametrize(
+    ("elements", "own"),
+    [
+        ({"issued": "2026-03-02T10:00:00-06:00"}, False),  # when it was written down, in adult years
+        ({"effectiveDateTime": "1995-03-02", "issued": "2026-03-02T10:00:00-06:00"}, False),
+        ({}, True),
+    ],
+)
+def test_without_a_day_of_the_care_the_day_it_was_written_down_counts(rules, elements, own):
+    assert ("ADOL" in marked(rules, born=["1980-01-15"], **elements).codes) is own
+
+
+@pytest.mark.parametrize(
+    ("day", "own"), [("2024-01-14", False), ("2024-01-15", True), ("2030-01-14", True), ("2030-01-15", False)]
+)
+def test_without_any_day_in_it_the_moment_of_its_event_counts(rules, day, own):
+    at = datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=EXCHANGE_ZONE)
+    assert ("ADOL" in marked(rules, event_time=at).codes) is own

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import orjson
 import pytest
 from repository_world import World
 from test_reprofile import consent
@@ -16,6 +17,7 @@ from exchange.content import read_tree
 from exchange.model.ids import resource_id
 from exchange.model.records import Labels, Viewer
 from exchange.repository import mark_own_care
+from exchange.repository.disclosure.own_care import state_of
 from exchange.repository.disclosure.registering import register_participants
 from exchange.repository.disclosure.reprofile import reprofile
 from exchange.repository.reading.read import read
@@ -109,6 +111,41 @@ def test_a_certain_link_tells_the_age_and_a_probable_one_does_not(world):
         numbers = {n for (n,) in world.conn.execute("SELECT patient FROM patient")}
         mark_own_care(world.conn, numbers, world.context, world.at)
         assert ("ADOL" in labels_of(world, found)) is own
+
+
+def test_what_is_known_of_one_chart_marks_those_of_the_whole_person_and_their_past(world):
+    patient, elsewhere = person(world, "1980-01-15"), world.patient("lakeside_hospital", "q")
+    found = visit(world, patient)
+    before = world.conn.execute("SELECT body FROM resource WHERE fhir_id = %s", (found,)).fetchone()[0]
+    changed = {**orjson.loads(before), "meta": {}, "language": "en"}
+    world.publish(world.item("prairie_clinic", changed, labels=STI))
+    world.link(patient, elsewhere)
+    born(world, elsewhere, "2012-01-15")  # marks by this chart alone
+    assert "ADOL" in labels_of(world, found)
+    history = world.conn.execute(
+        "SELECT labels FROM resource_history JOIN disclosure_class USING (class) WHERE fhir_id = %s", (found,)
+    ).fetchall()
+    assert [sorted(labels) for (labels,) in history] == [["ADOL", "STD"]]
+    assert mark_own_care(world.conn, {1, 2}, world.context, world.at).changed == 0
+
+
+def test_a_past_version_is_marked_where_the_present_one_reveals_nothing(world):
+    patient = person(world, "1980-01-15")
+    found = visit(world, patient)
+    body = world.conn.execute("SELECT body FROM resource WHERE fhir_id = %s", (found,)).fetchone()[0]
+    changed = {**orjson.loads(body), "meta": {}, "language": "en"}
+    world.publish(world.item("prairie_clinic", changed, labels=Labels()))
+    born(world, patient, "2012-01-15")
+    assert labels_of(world, found) == []
+    (past,) = world.conn.execute(
+        "SELECT labels FROM resource_history JOIN disclosure_class USING (class) WHERE fhir_id = %s", (found,)
+    ).fetchone()
+    assert sorted(past) == ["ADOL", "STD"]
+
+
+def test_a_partner_nobody_knows_any_more_gives_care_in_no_known_state(world):
+    assert state_of("prairie_clinic", world.context) == "IL"
+    assert state_of("gone_clinic", world.context) == ""
 
 
 def test_a_parent_is_not_shown_it_by_the_parents_consent_but_by_the_minors(world):
