@@ -143,8 +143,16 @@ def test_a_draft_of_a_participant_whose_agreement_ends_is_foretold(stored, tmp_p
     assert "lost, asked for: 1 records of 1 patients" in result.stdout
 
 
-def test_the_same_rules_foretell_nothing(stored):
-    assert "nobody gains or loses" in _run("simulate", "--rules", stored / "consent").stdout
+def test_the_same_rules_foretell_nothing(stored, tmp_path):
+    same = _run("simulate", "--rules", stored / "consent").stdout
+    assert "nobody gains or loses" in same
+    assert "label records differently" not in same
+    shutil.copytree(stored / "consent", tmp_path / "draft")
+    path = tmp_path / "draft/minors.csv"
+    path.write_text(path.read_text().replace("IL,SUD,12,", "IL,SUD,13,"))
+    other = _run("simulate", "--rules", tmp_path / "draft").stdout
+    assert "label records differently" in other
+    assert "nobody gains or loses" in other
 
 
 def test_a_simulation_of_no_draft_is_refused(stored):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exchange.app.opening import Exchange
 from exchange.consent import Context, DisclosureClass, parse_rules, participant
@@ -63,4 +63,6 @@ def simulate(exchange: Exchange, rules: Files | None, mappings: Files | None) ->
 def _labelling(context: Context) -> object:
     lists, words = context.rules.lists, context.rules.vocabulary.file
     texts = [(pattern.regex.pattern, pattern.hit) for pattern in lists.patterns]
-    return lists.exact, lists.prefixes, texts, words.sensitivity, words.law, words.programs, words.aliases
+    own_care = [replace(row, place="") for row in context.rules.minors.rows]
+    told = lists.exact, lists.prefixes, texts, own_care
+    return told, words.sensitivity, words.law, words.programs, words.aliases

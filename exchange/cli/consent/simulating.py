@@ -50,7 +50,10 @@ def simulate(
     else:
         console.print(f"nobody gains or loses a record; {found.looked_at:,} classes of records looked at")
     if found.labels_differ:
-        console.print("the drafts label records differently; this compares the labels the records have now")
+        console.print(
+            "the drafts label records differently; this compares the labels the records have now, and the"
+            " hourly upkeep, or `exchange consent sweep`, gives the new ones once the drafts are in force"
+        )
 
 
 def _table(found: Simulated) -> None:
