@@ -93,6 +93,8 @@ def back_off(attempts: int, chance: float) -> float:
 
     >>> [back_off(attempts, 0.0) for attempts in (1, 2, 10, 500)]
     [5.0, 10.0, 2560.0, 3600.0]
+    >>> back_off(1, 1.0), back_off(500, 1.0)
+    (2.5, 1800.0)
     """
     return float(min(_LONGEST, _FIRST * 2.0 ** min(attempts - 1, 30)) * (1 - chance / 2))
 

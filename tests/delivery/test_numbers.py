@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from uuid import uuid4
 
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 
+from exchange.delivery.outcomes import replay, standings
+from exchange.model.errors import Conflict
 from tests.delivery.receiver import taken
 from tests.delivery.test_receivers import _mllp, listener  # noqa: F401
 from tests.delivery.world import delivery
@@ -33,6 +36,7 @@ def test_a_number_is_given_once_and_stays_with_its_event(world, receiver):
         again.key, again.body, again.headers["x-jws-signature"],
     )  # fmt: skip
     assert second.key != first.key
+    assert sorted(world.ask("SELECT attempts FROM delivery")) == [1, 2]
     assert world.ask("SELECT notifications FROM subscription") == [2]
 
 
@@ -122,3 +126,24 @@ def test_a_notification_is_what_the_published_profiles_ask(world, receiver):
         Bundle.model_validate(got.bundle)
     first, *rest = inbox.got[0].bundle["entry"]
     assert broken({**inbox.got[0].bundle, "entry": [*rest[:1], *rest]} | {"entry": [first, {}]}) != []
+
+
+def test_only_what_is_parked_is_replayed_and_it_keeps_its_number(world, receiver):
+    inbox = receiver(lambda got: (422, b"", {}), taken)
+    world.subscribe(notices=delivery(inbox.url))
+    assert replay(world.conn, "clinic/notices", None, world.now) == 0
+    with pytest.raises(Conflict):
+        replay(world.conn, "clinic/notices", uuid4(), world.now)
+    world.conn.rollback()
+    world.admit(world.person("1")[0], key="1")
+    assert world.send() == {"refused": 1}
+    world.admit(world.person("2")[0], key="2")
+    assert world.send() == {"acknowledged": 1}
+    (parked,) = standings(world.conn, ["parked"])
+    assert parked.topics == ["admission"]
+    assert replay(world.conn, "clinic/notices", parked.delivery, world.now) == 1
+    world.conn.commit()
+    assert world.send() == {"acknowledged": 1}
+    first, _, again = inbox.got
+    assert first.key != again.key, "decided anew: it is another delivery"
+    assert _numbers(first) == _numbers(again) == ([1], 1)
