@@ -31,17 +31,24 @@ def layout(payload: bytes) -> Layout:
     Layout(delimiter=';', encoding='utf-8', skip=0)
     >>> layout("Report of May\\nsep=;\\nid;n\\xe9;x\\n1;a;b\\n".encode("cp1252"))
     Layout(delimiter=';', encoding='cp1252', skip=2)
+    >>> layout(b"Lab extract,,,\\n,,,\\nMRN,Test,Result,Units\\n7,Glucose,182,mg/dL\\n").skip
+    2
     """
     encoding = _encoding(payload)
     lines = _lines(payload, encoding)
     counts = {mark: [_marks(line, mark) for line in lines] for mark in DELIMITERS}
     delimiter = max(DELIMITERS, key=lambda mark: (median(counts[mark]), sum(counts[mark]))) if lines else ","
-    return Layout(delimiter, encoding, _before_header(counts[delimiter]))
+    return Layout(delimiter, encoding, _before_header([_filled(line, delimiter) for line in lines]))
 
 
 def _marks(line: str, mark: str) -> int:
     """How often it stands between columns; in a line `sep=;` it is named and stands between none."""
     return 0 if line.lower().startswith("sep=") else line.count(mark)
+
+
+def _filled(line: str, mark: str) -> int:
+    """Columns with something in them: spreadsheets fill up a title with empty ones."""
+    return sum(1 for cell in line.split(mark) if cell.strip()) if _marks(line, mark) else 0
 
 
 def _encoding(payload: bytes) -> str:
@@ -62,7 +69,7 @@ def _lines(payload: bytes, encoding: str) -> list[str]:
 
 
 def _before_header(counts: list[int]) -> int:
-    """Lines that have not nearly as many columns as those that follow: titles, dates, `sep=;`."""
+    """Lines that have not nearly as many filled columns as those that follow: titles, dates, `sep=;`."""
     usual = median(counts) if counts else 0
     return (
         next((index for index, count in enumerate(counts) if 2 * count >= usual and count), 0) if usual else 0

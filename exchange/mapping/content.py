@@ -98,8 +98,14 @@ def _scalar(node: yaml.Node) -> Scalar:
     return text
 
 
+INHERITED = "..."
+"""As the first item of a list: what the list has in the map beneath."""
+
+
 def merge(base: Node, over: Node) -> Node:
-    """`over` laid on `base`: mappings key by key, everything else replaced, null removes."""
+    """`over` laid on `base`: mappings key by key, else replaced; null removes, `[..., more]` adds."""
+    if isinstance(over.value, list) and over.value and over.value[0].value == INHERITED:
+        return Node([*base.items(), *over.value[1:]], over.file, over.line)
     if not isinstance(base.value, dict) or not isinstance(over.value, dict):
         return over
     merged = dict(base.value)

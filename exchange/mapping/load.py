@@ -15,7 +15,7 @@ from exchange.mapping.codes import load_code_maps
 from exchange.mapping.compile_elements import EACH, compile_places
 from exchange.mapping.compile_entries import compile_entries, resource_type, with_likes
 from exchange.mapping.compile_expression import compile_expression, parse_expression
-from exchange.mapping.content import Node, merge, read_yaml
+from exchange.mapping.content import INHERITED, Node, merge, read_yaml, walk
 from exchange.mapping.entries import Entry
 from exchange.mapping.fhir_feed import FhirFeed, fhir_feed
 from exchange.mapping.groups import group_rule
@@ -142,6 +142,7 @@ def _read_map(
 def _compile(root: Node, feed: Feed, files: Files, partner: Partner, observed: bool) -> FeedMap:
     table = root.table("", MAP_FIELDS)
     _check_format(root, table, feed)
+    _check_inherited(root)
     nodes = with_likes(table["entries"].table("entries")) if "entries" in table else {}
     if not nodes:
         raise root.fail("a map needs `entries`", "entries")
@@ -200,6 +201,12 @@ def _any_fragment(language: Language, path: ex.Path, spot: Spot) -> Reader:
     if path.fragment not in language.types:
         raise spot.node.fail(f"`{path.fragment}` is no fragment", spot.element, language.types)
     return language.grammar.nodes(path.text)
+
+
+def _check_inherited(root: Node) -> None:
+    for node in walk(root):
+        if node.value == INHERITED:
+            raise node.fail("`...` stands first in a list that the maps it uses have, too", INHERITED)
 
 
 def _check_format(root: Node, table: Mapping[str, Node], feed: Feed) -> None:

@@ -100,6 +100,23 @@ def test_a_new_spreadsheet_gets_a_map_that_works_at_once(home, tmp_path):
     assert "Roe" not in written + made.stdout
 
 
+def test_each_test_of_an_accession_is_a_result_of_its_own_and_a_title_above_is_passed_over(home, tmp_path):
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "lab.csv").write_text(
+        "Lab extract,,,,,,,,\n,,,,,,,,\nMRN,Accession,Test Code,Test Name,Result,Units,Ref Range,Flag,Room\n"
+        "7,A1,4548-4,Hemoglobin A1c,7.2,%,4.0-5.6,H,2\n7,A1,2345-7,Glucose,182,mg/dL,70-99,H,2\n"
+        "8,A2,5778-6,Color,Yellow,,,,2\n"
+    )
+    assert _run("partner", "new", "maple_clinic", "--from", files / "lab.csv").exit_code == 0
+    checked = json.loads(_run("partner", "check", "maple_clinic", "--folder", files, "--json").stdout)
+    assert (checked["resources"], checked["issues"]) == ({"Patient": 3, "Observation": 3}, [])
+    assert checked["unread"] == {"records Room": 3}
+    written = (home / "mappings/maple_clinic/records.map.yaml").read_text()
+    assert "id: ['Accession', '[Test Code]??', '[Test Name]??', =observation]" in written
+    assert ('coding("interpretation")' in written, "text: '[Ref Range]'" in written) == (True, True)
+
+
 def test_a_folder_of_claims_is_recognised_and_goes_through_a_whole_run(home, tmp_path):
     files = tmp_path / "files"
     files.mkdir()

@@ -346,3 +346,30 @@ def test_only_messages_carry_over_and_a_snapshot_needs_places():
     assert "only an hl7v2 map" in str(_refusal("delimited", f"{ENTRY}\ncarried: {{}}\n"))
     wrong = HL7_ENTRY.replace("    id: PID-3\n", "    id: PID-3\n    snapshot: PID-3\n")
     assert "a snapshot needs `each`" in str(_refusal("hl7v2", wrong))
+
+
+SHARED = {
+    "_shared/maps/own.map.yaml": "format: hl7v2\nmessages: {ADT^A01: [patient], ADT^A04: [patient]}\n"
+    "entries:\n  patient:\n    resource: Patient\n    id: PID-3\n"
+    "    set: {name: [{family: PID-5}], telecom: {value: PID-13}}\n"
+}
+OWN = (
+    "format: hl7v2\nuse: _shared/maps/own.map.yaml\nmessages: {ADT^A04: [..., benefit]}\nentries:\n"
+    "  patient: {set: {name: [..., {family: ZPI-1}], telecom: [..., {value: ZPI-2}]}}\n"
+    "  benefit: {resource: Basic, each: ZBN, id: ZBN-1, set: {code: {text: ZBN-1}}}\n"
+)
+
+
+def test_a_list_goes_on_from_what_it_has_beneath():
+    message = "MSH|^~\\&|||||||ADT^{}|1\rPID|||7||Roe||||||||555\rZPI|Doe|666\rZBN|SNAP\r"
+    one, other = (mapped("hl7v2", OWN, message.format(event), SHARED).resources for event in ("A01", "A04"))
+    assert one == other[:1]
+    assert [name["family"] for name in one[0]["name"]] == ["Roe", "Doe"]
+    assert [each["value"] for each in one[0]["telecom"]] == ["555", "666"]
+    assert other[1]["code"] == {"text": "SNAP"}
+
+
+@pytest.mark.parametrize("wrong", ["ADT^A05: [..., benefit]", "ADT^A04: [benefit, ...]"])
+def test_what_goes_on_from_nothing_is_refused(wrong):
+    with pytest.raises(ContentError, match="stands first in a list"):
+        maps_of("hl7v2", OWN.replace("ADT^A04: [..., benefit]", wrong), SHARED)

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -15,11 +16,13 @@ from exchange.consent import Rules
 from exchange.content import parse_partner
 from exchange.formats import Rejected, split
 from exchange.formats.table_layout import Layout
-from exchange.mapping import load_maps
-from exchange.model.errors import ContentError
+from exchange.mapping import Maps, load_maps
+from exchange.mapping.coverage import positions, unread
+from exchange.mapping.load import observed_maps
+from exchange.model.errors import ContentError, RecordRejected
 from exchange.model.fhir import reference_to
 from exchange.model.partner import Partner
-from exchange.model.records import Document, Files, Format, Issue
+from exchange.model.records import Document, Files, Format, Issue, SourceRecord
 from exchange.pipeline.map import map_source
 from exchange.pipeline.safeguard import safeguard_chunk
 
@@ -81,13 +84,17 @@ Named = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a partner's samples become: records, resources by type, labels, issues, rejected records."""
+    """What a partner's samples become: records, resources by type, labels, issues, rejected records.
+
+    `unread`: how many records fill what no row of the map reads, by feed and position.
+    """
 
     partner: str
     records: int
     resources: dict[str, int]
     labels: dict[str, int]
     issues: tuple[Issue, ...]
+    unread: dict[str, int]
 
     def unexpected(self, expected: Counter[Named]) -> int:
         """How many issues would keep something out and are not among those written down."""
@@ -200,9 +207,8 @@ def check_partner(mappings: Files, partner: Partner, rules: Rules, documents: Se
         item for document in documents for item in split(document, partner.feeds[document.feed], partner)
     ]
     rejected = [item.issue for item in items if isinstance(item, Rejected)]
-    mapped = [
-        (r.feed, map_source(r, maps)[0]) for r in items if not isinstance(r, Rejected) and not r.deleted
-    ]
+    records = [item for item in items if not isinstance(item, Rejected) and not item.deleted]
+    mapped = [(record.feed, map_source(record, maps)[0]) for record in records]
     rows = [
         {"feed": feed, "resources": list(m.resources), "ids": [reference_to(r) for r in m.resources]}
         for feed, m in mapped
@@ -214,7 +220,16 @@ def check_partner(mappings: Files, partner: Partner, rules: Rules, documents: Se
         resources=dict(Counter(item["resource"]["resourceType"] for item in labelled).most_common()),
         labels=dict(Counter(c for item in labelled for c in item["labels"]["codes"]).most_common()),
         issues=(*rejected, *(issue for _, m in mapped for issue in m.issues)),
+        unread=_unread(records, observed_maps(maps)) if records else {},
     )
+
+
+def _unread(records: Sequence[SourceRecord], observed: Maps) -> dict[str, int]:
+    counts = Counter[str]()
+    for record in records:
+        with suppress(RecordRejected):
+            counts.update(f"{record.feed} {name}" for name in unread(positions(record, observed)))
+    return dict(counts.most_common())
 
 
 def sample_documents(partner: Partner, folder: Path) -> list[Document]:

@@ -146,11 +146,18 @@ def _address(found: Found) -> str:
     return "      address:\n        use: =home\n" + "".join(lines) if lines else ""
 
 
+_OF_SEVERAL = re.compile("accession|specimen|order|visit|encounter|folio", re.IGNORECASE)
+
+
 def _event(name: str, resource: str, person: Recognised, what: Sequence[Recognised], found: Found) -> str:
-    """The head of an entry; without a number of its own a row is known by person, day and code."""
+    """The head of an entry; without a number of its own a row is known by person, day and code.
+
+    An accession, an order or a visit is not the row's own: it holds several.
+    """
     own = found.get("record_id")
     numbered = own is not None and own is not person
-    key = [own] if numbered and own else [person, *what]
+    alone = numbered and own and own.column.unique and not _OF_SEVERAL.search(own.column.name)
+    key = [own] if alone and own else [own if numbered and own else person, *what]
     when = " or ".join(_path(item) for item in what)
     out = f"  {name}:\n    resource: {resource}\n    when: {_quoted(when)}\n"
     parts = [_quoted(_path(item) + ("??" if item in what else "")) for item in key]
@@ -196,7 +203,14 @@ def _observation(person: Recognised, found: Found) -> str:
     out += f"      valueQuantity:  # {_why(result)}\n"
     out += f"        value: {_quoted(value + ' | number')}\n"
     out += _line(8, "unit", _quoted(f"{_path(unit)} if {value} | number"), unit) if unit else ""
-    return out + f"      valueString: {_quoted(f'{value} if not ({value} | number)')}\n"
+    out += f"      valueString: {_quoted(f'{value} if not ({value} | number)')}\n"
+    if flag := found.get("flag"):
+        coding = _quoted(f'{_path(flag)} | coding("interpretation")')
+        out += f"      interpretation:  # {_why(flag)}\n        coding: [{coding}]\n"
+        out += f"        text: {_quoted(_path(flag))}\n"
+    if usual := found.get("range"):
+        out += "      referenceRange:\n" + _line(8, "text", _quoted(_path(usual)), usual)
+    return out
 
 
 def _condition(person: Recognised, found: Found) -> str:
