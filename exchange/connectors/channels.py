@@ -16,7 +16,7 @@ from exchange.connectors.guarded import Guard, guarded_session
 from exchange.connectors.http import Answer, Incomplete, Request, Service, open_service
 from exchange.connectors.mllp_frames import END, START, BlockReader
 from exchange.connectors.options import HttpOptions, Options, SftpOptions, names_in, option_error, resolve
-from exchange.connectors.sftp import sftp_session
+from exchange.connectors.sftp import put_in_place, sftp_session
 from exchange.model.delivery import Channel, Target
 from exchange.model.errors import ContentError, PartnerUnavailable
 from exchange.model.partner import Partner
@@ -170,7 +170,7 @@ def drop_files(partner: str, options: DropOptions, files: Mapping[str, bytes]) -
             with client.open(part, "wb") as file:
                 file.set_pipelined(True)
                 file.write(content)
-            client.posix_rename(part, f"{root}/{name}")
+            put_in_place(client, part, f"{root}/{name}")
 
 
 def exchange_message(partner: str, options: MllpSendOptions, message: bytes, control_id: str) -> bytes:

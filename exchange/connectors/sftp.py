@@ -108,6 +108,21 @@ def sftp_session(partner: str, options: SftpOptions, longest_seconds: float) -> 
         yield client
 
 
+def put_in_place(client: paramiko.SFTPClient, part: str, name: str) -> None:
+    """Gives a whole file its name at once, in the place of one that has it.
+
+    Servers without OpenSSH's extension rename onto nothing only, so there the old file goes first.
+    """
+    try:
+        client.posix_rename(part, name)
+    except OSError as problem:
+        if problem.errno is not None:  # it has the extension, and something else is wrong
+            raise
+        with suppress(FileNotFoundError):
+            client.remove(name)
+        client.rename(part, name)
+
+
 @contextmanager
 def _ended_after(seconds: float, connection: socket.socket) -> Iterator[None]:
     """A timeout alone begins anew with every byte that drips in."""

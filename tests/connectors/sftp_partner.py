@@ -21,6 +21,7 @@ class SftpPartner:
         self.folder = folder
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
         self.breaks = 0
+        self.extensions = True  # of OpenSSH
         self.slowness = 0.0  # seconds before each step of writing
         self.watch: Callable[[str], None] = lambda stage: None
         self.arrived: list[tuple[str, str]] = []  # name and content of files put under their own name
@@ -104,6 +105,8 @@ class SftpPartner:
 
             def posix_rename(self, old: bytes, new: bytes) -> None:
                 outer.watch("written")
+                if not outer.extensions:
+                    raise asyncssh.SFTPOpUnsupported("not implemented")
                 super().posix_rename(old, new)
                 name = os.fsdecode(new).lstrip("/")
                 if name.endswith(".json"):

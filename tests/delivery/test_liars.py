@@ -219,6 +219,26 @@ def test_a_file_server_that_is_slow_at_every_step_ends_and_gets_the_same_again(w
     assert [name.rsplit(".", 1)[1] for name in names] == ["json", "jws"]
 
 
+def test_a_file_server_without_extensions_gets_the_file_too_and_again(world, tmp_path):
+    partner = SftpPartner(tmp_path)
+    partner.extensions = False
+    try:
+        world.subscribe(files=_drop(partner.port, partner.public_host_key, longest_seconds=60))
+        world.admit(world.person()[0])
+        partner.password = "another"
+        assert world.send() == {"failed": 1}
+        partner.password = PASSWORD
+        world.later(hours=1)
+        (delivery_id,) = world.ask("SELECT delivery::text FROM delivery")
+        (tmp_path / f"mosaic-{delivery_id}.json").write_text("an older one")
+        assert world.send() == {"acknowledged": 1}
+    finally:
+        partner.stop()
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [f"mosaic-{delivery_id}.json", f"mosaic-{delivery_id}.json.jws"]
+    assert json.loads((tmp_path / names[0]).read_text())["type"] == "transaction"
+
+
 def test_a_fault_of_ours_with_one_record_keeps_no_other_waiting(world, receiver, monkeypatch, caplog):
     inbox, whole, calls = receiver(taken), sending.compose, []
 
