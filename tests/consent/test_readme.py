@@ -7,6 +7,7 @@ import pytest
 
 from exchange.consent import parse_rules
 from exchange.consent.proof.cases import prove
+from exchange.content import load_partners
 
 CASES, POLICIES = "cases/20-hipaa.yaml", "policies/20-hipaa.yaml"
 
@@ -45,6 +46,12 @@ def test_an_age_that_is_changed_fails_its_two_stories_and_a_line_that_is_lost_on
     report = prove(moved, parse_rules(moved))
     assert not report.failures
     assert [idle.partition(": ")[2] for idle in report.idle] == ["with age_from 12 nothing fails"]
+
+
+def test_the_new_recipient_of_the_page_is_one(blocks):
+    (written,) = [block for block in blocks if block.startswith("namespace:")]
+    found = load_partners({"warm_meals/partner.yaml": written})["warm_meals"]
+    assert (found.agreement.type, found.requests.purposes, found.feeds) == ("DUA", ("COC",), {})
 
 
 def test_every_line_a_rule_may_have_is_in_the_table(files):
