@@ -19,6 +19,9 @@ WORDS = (
     # effects of rules
     _("prohibited"), _("released"), _("emergency-only"), _("required"), _("allowed"), _("relationship"),
     _("obligation"), _("own-consent"),
+    # parts of two records side by side
+    _("name"), _("born"), _("died"), _("gender"), _("birth order"), _("contact"), _("address"),
+    _("identifier"), _("source"),
     # what happens to persons and pairs
     _("possible"), _("unlinked"), _("kept-apart"), _("person.merged"), _("person.split"), _("overlay"),
     # what maps change

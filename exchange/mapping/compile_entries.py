@@ -15,6 +15,7 @@ from exchange.mapping.compile_elements import (
 )
 from exchange.mapping.compile_expression import compile_expression, parse_expression
 from exchange.mapping.content import Node, merge
+from exchange.mapping.copied import copied
 from exchange.mapping.entries import ANY, Entry, holds, made_at
 from exchange.mapping.language import Language, Spot
 from exchange.mapping.paths.grammar import Reader
@@ -191,13 +192,16 @@ def _address_of(language: Language) -> Reader:
 
 
 def _tell(table: dict[str, Node], language: Language, spot: Spot) -> Reader | None:
-    """What is told as an information issue wherever the entry makes something."""
+    """What an entry tells wherever it makes something: an information issue; to observers, what it copies."""
+    trace = copied(table["copy"], language) if language.observed and "copy" in table else None
     if "tell" not in table:
-        return None
+        return trace
     words, resource, position = table["tell"].text("tell"), spot.element, language.grammar.position
 
     def tell(place: Any, run: Run) -> None:
         run.note("information", "informational", words, resource, position(place))
+        if trace is not None:
+            trace(place, run)
 
     return tell
 

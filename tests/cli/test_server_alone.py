@@ -25,7 +25,6 @@ EXTRAS = (
     "argon2",
     "authlib",
     "babel",
-    "croniter",
     "joserfc",
     "jinja2",
     "python_multipart",

@@ -20,13 +20,24 @@ _PARTS: tuple[tuple[str, Callable[[Resource], Iterator[str]]], ...] = (
 
 
 def lines_of(records: tuple[Resource | None, Resource | None]) -> list[list[str]]:
-    """[part, first, second] for every part that one of them has; several values stand below each other."""
+    """[part, first, second] for every part that one of them has; several values stand below each other.
+
+    A part that both say alike, whatever the case, spaces and signs, ends in ` =`.
+    """
     rows = []
     for part, read in _PARTS:
         first, second = ("\n".join(filter(None, read(r))) if r else "" for r in records)
         if first or second:
-            rows.append([part if first != second else f"{part} =", first, second])
+            rows.append([f"{part} =" if _plain(first) == _plain(second) else part, first, second])
     return rows
+
+
+def _plain(text: str) -> str:
+    """
+    >>> _plain("(217) 555-8852") == _plain("2175558852")
+    True
+    """
+    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def _name(name: Resource) -> str:
