@@ -274,3 +274,21 @@ def test_no_single_bit_of_any_column_can_be_changed(
     assert found(log, verification_key, tmp_path / "anchor")
     if table == "audit_seal":
         assert found(log, verification_key), "without the anchor too"
+
+
+def test_the_first_record_has_nothing_before_it(log, intruder, verification_key):
+    """A log that was cut off at its beginning and written anew hangs on something that is not there."""
+    rows = log.execute(
+        "SELECT sequence, kind, participant, patient::text, body::text FROM audit_event ORDER BY sequence"
+    ).fetchall()
+    log.commit()
+    previous = b"x" * 32
+    for sequence, *content in rows:
+        digest = link(previous, sequence, content)
+        intruder.execute(
+            "UPDATE audit_event SET previous = %s, hash = %s WHERE sequence = %s",
+            (previous, digest, sequence),
+        )
+        previous = digest
+    intruder.execute("UPDATE audit_head SET hash = %s", (previous,))
+    assert found(log, verification_key) == [("changed", 1, 1)]
