@@ -138,6 +138,7 @@ def _entry(number: int, entry: object) -> _Entry:
     if (
         not isinstance(entry, dict)
         or not isinstance(request, dict)
+        or not isinstance(method, str)
         or method not in _LETTERS
         or target is None
     ):
