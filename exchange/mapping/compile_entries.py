@@ -106,9 +106,7 @@ def _compile_entry(name: str, nodes: Mapping[str, Node], language: Language, bel
         fields=_paths(_fields(table, resource, language, spot)),
         profile=_profile(table, language, spot),
         deleted=compile_condition(table["deleted"], language, spot) if "deleted" in table else None,
-        conditional=compile_condition(table["conditional"], language, spot)
-        if "conditional" in table
-        else None,
+        conditional=_conditional(table, language, spot),
         tell=_tell(table, language, spot),
         apart=_address_of(language) if _is_on("apart", table, language, "ccda") else None,
         required=required,
@@ -121,6 +119,15 @@ def _compile_entry(name: str, nodes: Mapping[str, Node], language: Language, bel
     build = remembered_entry(partial(made_at, entry), table, language, spot)
     done = language.targets[name] = replace(entry, build=build)
     return done
+
+
+def _conditional(table: dict[str, Node], language: Language, spot: Spot) -> Reader | None:
+    """`true`: nothing that the feed says of it ever counts where more is known."""
+    if "conditional" not in table:
+        return None
+    if table["conditional"].value is True:
+        return lambda _node, _run: True
+    return compile_condition(table["conditional"], language, spot)
 
 
 def _segment(table: dict[str, Node]) -> str:

@@ -106,6 +106,10 @@ def test_a_condition_says_that_a_resource_is_gone_or_only_counts_where_none_is_k
     part = mapped("delimited", text, '{"key":"1","gone":"","part":"x"}')
     assert (gone.resources, gone.deleted) == ((), (reference,))
     assert part.conditional == {reference}
+    always = mapped(
+        "delimited", text.replace("conditional: part", "conditional: true"), '{"key":"1","gone":""}'
+    )
+    assert always.conditional == {reference}
 
 
 def test_a_deleted_record_deletes_what_it_would_make():

@@ -6,6 +6,7 @@ import pytest
 
 from exchange.mapping.paths.places import GroupRule
 from exchange.mapping.paths.segments import segments_grammar
+from tests.mapping.support import mapped
 
 GROUPS = {
     "person": GroupRule(starts=("PID",)),
@@ -111,3 +112,35 @@ def test_a_repetition_and_a_component_are_places_of_their_own():
     assert value(".4.2", first) == "1.2.3"
     assert value(".2", places(".4", first)[0]) == "1.2.3"
     assert value("MSH-3", first) == "LAB"
+
+
+def given_names(expression, field):
+    rows = (
+        "format: hl7v2\nmessages: {ADT^A01: [patient]}\nentries:\n  patient:\n    resource: Patient\n"
+        f"    id: PID-3\n    set: {{active: true, name: [{{family: =x, given: '{expression}'}}]}}\n"
+    )
+    message = f"MSH|^~\\&|||||||ADT^A01|1\rPID|||7||{field}\r"
+    found = mapped("hl7v2", rows, message)
+    return [name.get("given") for name in found.resources[0].get("name", [])], len(found.issues)
+
+
+def test_a_function_reads_each_of_several_values_and_what_gives_nothing_is_left_out():
+    upper = 'PID-5[*].2 | match("^([A-Z]+)$")'
+    assert given_names(upper, "^ANA~^bo~^EVE") == ([["ANA", "EVE"]], 0)
+    assert given_names(upper, "^ana~^bo") == ([], 0)
+    assert given_names("PID-5[*].2 | date", "^2020~^x~^2021") == ([["2020", "2021"]], 1)
+
+
+def test_a_function_of_all_values_at_once_is_not_asked_about_none():
+    assert given_names('PID-5[*].2 | join(" ")', "") == ([], 0)
+    assert given_names('PID-5[*].2 | join(" ")', "^Ana~^Eve") == ([["Ana Eve"]], 0)
+
+
+def test_a_function_with_an_argument_of_the_source_reads_each_value_with_it():
+    swapped = "PID-5[*].2 | table(PID-5.3)"
+    assert given_names(swapped, "^F^0001~^M~^nonsense") == (
+        [["http://terminology.hl7.org/CodeSystem/v2-0001"] * 2],
+        0,
+    )
+    assert given_names(swapped, "^nonsense^0001~^none") == ([], 0)
+    assert given_names(swapped, "^F~^M") == ([], 0)
