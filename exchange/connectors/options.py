@@ -77,7 +77,11 @@ class FhirSearchOptions(HttpOptions):
 
 
 class FhirBulkOptions(HttpOptions):
-    """`level` is what `$export` is called on: the system, all patients, or one `Group/<id>`."""
+    """`level` is what `$export` is called on: the system, all patients, or one `Group/<id>`.
+
+    Of a Group a server need not send what lay before of members who joined since the last export (this
+    exchange's own does): ask for all patients, or begin again, where the Group changes.
+    """
 
     level: str = Field(default="Patient", pattern=r"^(system|Patient|Group/[A-Za-z0-9\-.]{1,64})$")
     file_hosts: tuple[str, ...] = ()
