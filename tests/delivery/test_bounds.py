@@ -107,3 +107,24 @@ def test_a_person_s_answers_count_from_the_first_link_to_the_last_split(world):
 def test_no_cell_is_a_formula(start):
     """https://owasp.org/www-community/attacks/CSV_Injection names these."""
     assert harmless(f"{start}cmd|' /C calc'!A0").startswith("'")
+
+
+def test_a_receipt_names_the_consents_of_that_person_for_that_recipient_alone(world, receiver, person):  # noqa: F811
+    """Two people consented alike: of the same class are their records, and not their words."""
+    another, theirs = world.person("2")
+    protected = world.patient("harbor", "2", labels=PART2, name=[{"family": "Rivera2"}])
+    world.link(another, protected)
+    world.link(theirs, protected)
+    world.consent(protected)
+    world.subscribe(results=delivery(receiver().url, "new-result"))
+    _result(world, "harbor", person[2], "first", labels=PART2)
+    world.send()
+    _result(world, "harbor", protected, "second", labels=PART2)
+    world.send()
+    first, second = world.ask("SELECT consents FROM receipt ORDER BY receipt")
+    names = world.ask(
+        "SELECT consent::text FROM directive d JOIN patient p USING (patient)"
+        " WHERE p.fhir_id = ANY(%s::uuid[]) ORDER BY p.fhir_id = %s DESC", [person[2], protected], person[2],
+    )  # fmt: skip
+    assert [one[0].split("/")[1] for one in (first, second)] == names
+    assert (len(first), len(second)) == (1, 1)
