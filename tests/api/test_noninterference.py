@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from importlib import import_module
+from urllib.parse import urlsplit
+
 import pytest
 
+from exchange.api.export.produce import work_once
+from exchange.api.messages import Refusal
 from exchange.model.ids import golden_id
 
 ABSENT = "00000000-0000-5000-8000-000000000000"
@@ -144,3 +151,111 @@ def test_the_source_itself_does_see_the_difference(api, records, world, register
     hide(records, world)
     after = answers(api, world, [])
     assert [a for a in before if a not in after]
+
+
+EXPORTS = (
+    "$export",
+    "$export?_type=Observation,Patient",
+    "$export?_type=Observation&_typeFilter=Observation%3Fcode%3D7918-6",
+    "$export?_since=2020-01-01T00:00:00Z",
+    "Patient/$export",
+    "Patient/$export?_type=Observation&_since=2020-01-01T00:00:00Z",
+    "Group/{group}/$export",
+    "Group/{group}/$export?_typeFilter=Observation%3Fcode:not%3D2345-7",
+    f"Group/{ABSENT}/$export",
+)
+
+
+@pytest.fixture
+def exporter(api, register, token_of, world):
+    """Asks with scopes for exports and panels; gives the id of a panel of everybody."""
+    scopes = ["system/*.rs", "system/Group.cud"]
+    token = token_of(register("lakeside_hospital", scopes=scopes), scope=" ".join(scopes))
+    api.headers.update({"Authorization": f"Bearer {token}", "X-Request-Id": "same"})
+    members = [{"entity": {"reference": f"Patient/{one}"}} for one in world]
+    panel = {"resourceType": "Group", "type": "person", "actual": True, "member": members}
+    return api.post("/fhir/Group", json=panel).json()["id"]
+
+
+def exported(api, service, group):
+    """Kick-off, status before and after, manifest and files of every export; what is its own taken out."""
+    found = []
+    for asked in EXPORTS:
+        begun = api.get(f"/fhir/{asked.format(group=group)}", headers={"Prefer": "respond-async"})
+        answers_ = [begun]
+        if place := urlsplit(begun.headers.get("content-location", "")).path:
+            answers_.append(api.get(place))
+            assert work_once(service)
+            answers_.append(api.get(place))
+            manifest = answers_[-1].json()
+            files = [urlsplit(file["url"]).path for k in ("output", "deleted") for file in manifest[k]]
+            answers_ += [api.get(file) for file in files]
+        job = place.rpartition("/")[2] or "none"
+        found += [(asked, number, *_without(job, answer)) for number, answer in enumerate(answers_)]
+    return found
+
+
+def _without(job, answer):
+    """Status, headers and bytes without the job's number and its times."""
+    headers = [
+        (name, value.replace(job, "job")) for name, value in answer.headers.items() if name != "expires"
+    ]
+    body = answer.content.replace(job.encode(), b"job")
+    return answer.status_code, sorted(headers), re.sub(rb'(?<="transactionTime":")[^"]+', b"then", body)
+
+
+def compared(api, service, records, world, group):
+    """The answers before and after records come that may not be seen, and one of them is deleted again."""
+    records.delete(f"Observation/{records.observation('prairie_clinic', world[0], 'gone')}")
+    before = exported(api, service, group)
+    hide(records, world)
+    records.delete(f"Observation/{records.observation('prairie_clinic', world[0], 'never', 'HIV')}")
+    return before, exported(api, service, group)
+
+
+def test_hidden_records_change_no_byte_of_an_export(api, service, records, world, exporter):
+    before, after = compared(api, service, records, world, exporter)
+    assert [a[:2] for a, b in zip(before, after, strict=True) if a != b] == []
+    assert {status for _, _, status, *_ in before} == {200, 202, 404}
+    files = [body for _, number, status, _, body in before if number > 2 and status == 200]
+    assert any(b'"DELETE"' in body for body in files)
+    assert len(files) > 15
+
+
+def _refuses(asked):
+    raise Refusal(400, "invalid", "no")
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "leaks"),
+    [
+        pytest.param("kickoff", "_try_filters", lambda honest, *asked: _refuses(asked), id="kick-off"),
+        pytest.param("jobs", "files_of", lambda honest, *asked: honest(*asked)[:-1], id="manifest"),
+        pytest.param(
+            "deliver", "_ranged", lambda honest, asked, body, why: honest(asked, body + b" ", why), id="file"
+        ),
+        pytest.param(
+            "produce",
+            "bulk_slice",
+            lambda honest, view, portion, *rest: honest(view, replace(portion, search=()), *rest),
+            id="production",
+        ),
+    ],
+)
+def test_an_export_that_knows_of_what_is_hidden_is_noticed(
+    api, service, records, world, exporter, monkeypatch, module, name, leaks
+):
+    """The comparison can fail at each step: one byte, file or refusal depends on rows nobody may see."""
+    at = import_module(f"exchange.api.export.{module}")
+    honest = getattr(at, name)
+    seen = "SELECT count(*) FROM resource WHERE type = 'Observation'"
+    (known,) = records.conn.execute(seen).fetchone()
+
+    def leaking(*asked):
+        more = records.conn.execute(seen).fetchone()[0] > known
+        records.conn.commit()
+        return leaks(honest, *asked) if more else honest(*asked)
+
+    monkeypatch.setattr(at, name, leaking)
+    before, after = compared(api, service, records, world, exporter)
+    assert before != after
