@@ -10,6 +10,7 @@ WORDS = (
     _("Published"), _("Unchanged"), _("Duplicate"), _("Withheld"), _("Quarantined"), _("Deleted"),
     _("pull"), _("replay"), _("capture"), _("open"), _("balanced"), _("unbalanced"), _("good"), _("late"),
     _("never"),
+    _("answered"), _("on its way"),
     # steps
     _("map"), _("safeguard"), _("link"), _("publish"),
     _("pulled"), _("mapped"), _("safeguarded"), _("linked"),

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from babel.messages.pofile import read_po
+from jinja2 import Environment
 
 from exchange.console.extract import texts
 from exchange.console.language import _LOCALE, LANGUAGES
@@ -13,6 +14,8 @@ from exchange.console.pages import PLACES
 from tests.console.access import violations
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
+_TEMPLATES = _LOCALE.parent / "templates"
+_JINJA = Environment(extensions=["jinja2.ext.i18n"])
 PLACEHOLDER = re.compile(r"%\(\w+\)s")
 
 
@@ -37,6 +40,21 @@ def test_every_text_is_translated_and_nothing_is_left_over(language):
         first = text if isinstance(text, str) else text[1]
         for one in given:
             assert sorted(PLACEHOLDER.findall(one)) == sorted(PLACEHOLDER.findall(first)), text
+
+
+# The name of the product, and what only looks like words: addresses that forms and trails lead to.
+_UNTRANSLATED = {"Mosaic Exchange", "· Mosaic Exchange"}
+
+
+@pytest.mark.parametrize("path", sorted(_TEMPLATES.rglob("*.html")), ids=lambda path: path.stem)
+def test_no_template_says_a_word_that_is_not_marked(path):
+    written = "\0".join(value for _, kind, value in _JINJA.lex(path.read_text("utf-8")) if kind == "data")
+    written = re.sub(r"<(code|pre)\b.*?</\1>", "", written, flags=re.DOTALL)
+    said = re.findall(r'\b(?:aria-label|title|placeholder|alt)="([^"\0]+)"', written)
+    said += re.split(r"[\n\0]", re.sub(r"<[^>]*>?|[^<>]*>", "\n", written))
+    # A piece of a tag that an expression cuts in two is no text.
+    words = {" ".join(text.split()) for text in said if re.search(r"[A-Za-z]{2}", text) and '="' not in text}
+    assert {word for word in words if not word.startswith("/")} - _UNTRANSLATED == set()
 
 
 @pytest.mark.parametrize("language", OTHERS)

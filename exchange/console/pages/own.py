@@ -49,7 +49,7 @@ _TIMELINE = (
     Column("at", _("When"), "moment"),
     Column("what", _("What")),
     Column("number", _("How many"), "number"),
-    Column("outcome", _("Outcome")),
+    Column("outcome", _("Outcome"), "translated"),
     Column("why", _("Why")),
 )
 _CLIENTS = (
