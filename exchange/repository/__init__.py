@@ -64,6 +64,7 @@ from exchange.repository.reading.bulk import (
     Steady,
     bulk_slice,
     deleted_slice,
+    deletions_told,
     still_told,
 )
 from exchange.repository.reading.chosen import Chosen, Wanted, chosen, seen_pairs
@@ -148,6 +149,7 @@ __all__ = [
     "create_reader_role",
     "decide_review",
     "deleted_slice",
+    "deletions_told",
     "difference",
     "doubts",
     "dumped",

@@ -27,7 +27,7 @@ CALLABLE = {
     "ended_exports",
     "forget_export",
     "settled_instant",
-    "deleted_since",
+    "deleted_since", "deletions_told",
     "audit_append", "audit_hash", "use_client_assertion", "revoke_token", "enter_view", "current_action",
     "keep_subscription", "own_subscriptions", "drop_subscription",
     "within_clock", "not_ahead",

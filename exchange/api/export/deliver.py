@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from exchange.api.answering import Asked
 from exchange.api.export import jobs
+from exchange.api.export.gone import still_gone
 from exchange.api.export.kickoff import exports_of, no_such_export
 from exchange.api.messages import Answer, Refusal, refused
 from exchange.api.scopes import narrow, parse_scopes, reach
@@ -47,7 +48,11 @@ def deliver(asked: Asked, job: str, ordinal: int) -> Answer:
             return no_such_export()
         scopes = narrow(parse_scopes(found.scopes), asked.held.scopes)
         view.conn.execute("SELECT set_config('exchange.scope', %s, true)", (reach(scopes),))
-        told = _told(view, lines) if file.kind == "output" else _Told(lines, Terms((), ()))
+        told = (
+            _told(view, lines)
+            if file.kind == "output"
+            else _Told(still_gone(view, lines, scopes), Terms((), ()))
+        )
         answer, first, last = _ranged(asked, b"".join(line.body for line in told.lines), told.terms)
         if answer.status < 400:
             sending = Sending(job, "bulk export", kind="export", request=asked.call.text)

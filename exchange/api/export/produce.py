@@ -15,15 +15,13 @@ from threading import Event, Thread
 from typing import Any
 from urllib.parse import parse_qsl
 
-import orjson
-
 from exchange.api.export import jobs
 from exchange.api.export.asked import ABOUT_NOBODY, ExportAsked
 from exchange.api.export.files import Exports
+from exchange.api.export.gone import bundle_of, is_open
 from exchange.api.export.jobs import File, Job
 from exchange.api.scopes import Scope, allows, parse_scopes, reach
 from exchange.api.service import Service, as_api
-from exchange.model.ids import golden_id
 from exchange.repository import Line, Portion, Reader, Steady, bulk_slice, deleted_slice, reader
 
 _log = logging.getLogger("exchange.api")
@@ -154,7 +152,7 @@ class _Production:
 
     def _write_deleted(self, asked: ExportAsked, since: datetime, scopes: Sequence[Scope]) -> None:
         """What was deleted, as transaction Bundles; types of which a scope reaches only some are left out."""
-        open_types = [kind for kind in asked.types if _is_open(scopes, kind)]
+        open_types = [kind for kind in asked.types if is_open(scopes, kind)]
         place = self.job.position.get("deleted", ["", "00000000-0000-0000-0000-000000000000"])
         after = (str(place[0]), str(place[1]))
         while True:
@@ -164,7 +162,7 @@ class _Production:
                 return
             after = gone[-1]
             position = {"portion": 1 << 30, "deleted": list(after)}
-            self._keep("deleted", "Bundle", [_bundle(gone)], position)
+            self._keep("deleted", "Bundle", [bundle_of(gone)], position)
 
     def _keep(self, kind: str, type_: str, lines: Sequence[Line], position: Mapping[str, Any]) -> None:
         ordinal = self.job.files
@@ -207,19 +205,5 @@ def _at(number: int, after: str | None) -> dict[str, Any]:
     return {"portion": number + 1} if after is None else {"portion": number, "after": after}
 
 
-def _is_open(scopes: Sequence[Scope], kind: str) -> bool:
-    return any("r" in scope.actions and scope.type in ("*", kind) and not scope.where for scope in scopes)
-
-
 def _ended(line: Line) -> Line:
     return replace(line, body=line.body + b"\n")
-
-
-def _bundle(gone: Sequence[tuple[str, str]]) -> Line:
-    """Without parts: nothing of it is there any more. Who was composed is known by another id as well."""
-    people = [("Patient", golden_id(fhir_id)) for kind, fhir_id in gone if kind == "Patient"]
-    entries = [
-        {"request": {"method": "DELETE", "url": f"{kind}/{fhir_id}"}} for kind, fhir_id in [*gone, *people]
-    ]
-    body = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
-    return Line("Bundle", "", None, (), orjson.dumps(body) + b"\n")

@@ -192,3 +192,14 @@ def deleted_slice(
         (since, list(types), *after, count),
     )
     return [(kind, fhir_id) for kind, fhir_id in rows]
+
+
+def deletions_told(reader: Reader, gone: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those of deleted (type, id) that this viewer may be told of now, in their order."""
+    rows = select(
+        reader,
+        "SELECT type, fhir_id::text FROM deletions_told(%s::text[], %s::uuid[])",
+        ([kind for kind, _ in gone], [fhir_id for _, fhir_id in gone]),
+    )
+    told = {(kind, fhir_id) for kind, fhir_id in rows}
+    return [one for one in gone if one in told]
