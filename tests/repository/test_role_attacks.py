@@ -29,7 +29,7 @@ CALLABLE = {
     "settled_instant",
     "deleted_since", "deletions_told",
     "audit_append", "audit_hash", "use_client_assertion", "revoke_token", "enter_view", "current_action",
-    "keep_subscription", "own_subscriptions", "drop_subscription",
+    "keep_subscription", "own_subscriptions", "own_events", "drop_subscription",
     "within_clock", "not_ahead",
     "current_viewer", "current_emergency", "current_participant", "current_instant", "current_scope",
     "current_minimum", "current_searchable", "sees_patient", "discloses", "in_scope", "row_in_scope",
