@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+from starlette.testclient import TestClient
+
+from exchange.api import create_app
 from exchange.api.limits import Buckets, Rate
 
 
@@ -29,3 +35,34 @@ def test_the_longest_unused_keys_are_forgotten():
     for number in range(20_000):
         buckets.wait(str(number))
     assert len(buckets._levels) == 10_000
+
+
+@pytest.fixture
+def database(emptied_database):
+    return emptied_database
+
+
+def test_a_participant_that_asks_too_often_waits_as_told_and_nobody_else(
+    service, metrics, register, token_of, audit_rows
+):
+    now = [0.0]
+    limits = replace(service.limits, participant=Rate(per_second=0.1, burst=2))
+    slow = replace(service, limits=limits, timer=lambda: now[0])
+    own, sibling, other = register(), register(client_id="another"), register("prairie_clinic")
+    with TestClient(create_app(slow, metrics), base_url=service.base_url) as api:
+
+        def asks(token):
+            return api.get("/fhir/Patient", headers={"Authorization": f"Bearer {token}"})
+
+        tokens = {who.client_id: token_of(who) for who in (own, sibling, other)}
+        one, two = tokens[own.client_id], tokens[sibling.client_id]
+        assert [asks(one).status_code, asks(two).status_code] == [200, 200]
+        recorded = len(audit_rows())
+        refused = asks(two)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "10")
+        assert refused.json()["issue"][0]["code"] == "throttled"
+        assert len(audit_rows()) == recorded, "a flood of refusals would fill the log"
+        assert asks("made-up").status_code == 401
+        assert asks(tokens[other.client_id]).status_code == 200
+        now[0] += 10
+        assert [asks(one).status_code, asks(one).status_code] == [200, 429]
