@@ -538,3 +538,7 @@ def test_the_capability_statement_names_it(api):
 def test_a_server_without_a_place_for_files_says_so(service, metrics, get, people, api):
     with TestClient(create_app(replace(service, exports=None), metrics), base_url=service.base_url) as client:
         assert "operation" not in client.get("/fhir/metadata").json()["rest"][0]
+
+
+def test_a_kick_off_by_post_may_say_all_in_its_url(get, people):
+    assert get("Patient/$export?_type=Observation", method="POST", **ASYNC).status_code == 202

@@ -1,4 +1,5 @@
-"""Clients that nobody here wrote can use the API: fhirpy, fhirclient (SMART), fhir-kit-client (Node)."""
+"""Clients that nobody here wrote can use the API: fhirpy, SMART's for Python and JavaScript, fhir-kit-client,
+Medplum's."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import json
 import shutil
 import socket
 import subprocess
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,12 +16,69 @@ import pytest
 
 from exchange.api.access import issue
 from exchange.api.clients import find_client
+from exchange.api.export.produce import work_once
 from exchange.api.scopes import parse_scopes
 from exchange.api.serve import Address, serving
 from exchange.model.ids import golden_id
 from exchange.model.records import Viewer
 
 pytestmark = pytest.mark.external
+
+_MEDPLUM = """
+import { MedplumClient } from '@medplum/core';
+const [base, token, id] = process.argv.slice(2);
+const baseUrl = base.replace(/fhir$/, '');
+const client = new MedplumClient({ baseUrl, fhirUrlPath: 'fhir', cacheTime: 0, accessToken: token });
+const told = {};
+const patient = await client.readResource('Patient', id);
+told.family = patient.name[0].family;
+told.version = (await client.readVersion('Patient', id, patient.meta.versionId)).id === id;
+told.history = (await client.readHistory('Patient', id)).entry.length;
+told.pages = [];
+for await (const page of client.searchResourcePages('Observation', { patient: id, _count: 2 }))
+  told.pages.push(page.length);
+told.included = (await client.search('Observation', { patient: id, _include: 'Observation:subject' }))
+  .entry.filter((entry) => entry.search.mode === 'include').length;
+told.everything = (await client.readPatientEverything(id)).entry.length;
+told.summary = (await client.readPatientSummary(id)).type;
+told.none = await client.searchOne('Patient', { family: 'Nobody' }) === undefined;
+told.absent = await client.readResource('Patient', '00000000-0000-4000-8000-000000000000')
+  .catch((error) => error.outcome.issue[0].code);
+told.valid = (await client.validateResource({ resourceType: 'Patient', gender: 'female' })).issue[0].severity;
+const member = [{ entity: { reference: `Patient/${id}` } }];
+const made = await client.createResource({ resourceType: 'Group', type: 'person', actual: true, member });
+const changed = await client.updateResource({ ...made, name: 'asthma' });
+const kept = await client.readResource('Group', made.id);
+told.panel = [made.meta.versionId, changed.meta.versionId, kept.name];
+const polled = { pollStatusOnAccepted: true, pollStatusPeriod: 200 };
+const exported = await client.bulkExport('', 'Observation', undefined, polled);
+const file = await fetch(exported.output[0].url, { headers: { Authorization: `Bearer ${token}` } });
+told.exported = (await file.text()).trim().split('\\n').length;
+await client.deleteResource('Group', made.id);
+console.log(JSON.stringify(told));
+"""
+
+_SMART = """
+import smart from 'fhirclient';
+const [base, token, id] = process.argv.slice(2);
+const request = { headers: {}, get: () => undefined };
+const tokenResponse = { access_token: token, patient: id };
+const client = smart(request, {}, {}).client({ serverUrl: base, tokenResponse });
+const told = {};
+told.family = (await client.patient.read()).name[0].family;
+const whole = { pageLimit: 0, flat: true };
+told.pages = (await client.request(`Observation?patient=${id}&_count=2`, whole)).length;
+const graph = { resolveReferences: 'subject', graph: false };
+told.resolved = Object.keys((await client.request(`Observation?patient=${id}`, graph)).references).length;
+told.release = await client.getFhirRelease();
+told.version = await client.getFhirVersion();
+const group = { resourceType: 'Group', type: 'person', actual: true };
+const made = await client.create({ ...group, member: [{ entity: { reference: `Patient/${id}` } }] });
+told.changed = (await client.update({ ...made, name: 'asthma' })).name;
+told.absent = await client.request('Patient/absent').catch((error) => error.status ?? error.statusCode);
+await client.delete(`Group/${made.id}`);
+console.log(JSON.stringify(told));
+"""
 
 _KIT = """
 import * as kit from 'fhir-kit-client';
@@ -59,13 +118,20 @@ def served(service, patient, register, database):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     at_home = replace(service, base_url=f"http://127.0.0.1:{port}")
-    software = register("lakeside_hospital")
+    software = register("lakeside_hospital", scopes=["system/*.cruds"])
     with psycopg.connect(database) as conn:
         client = find_client(conn, software.client_id)
     viewer = Viewer(software.participant, "organization", "TREAT")
-    token, _ = issue(at_home, viewer, client, parse_scopes("system/*.rs"), datetime.now(UTC))
-    with serving(at_home, Address(port=port)):
-        yield at_home.fhir_url, token
+    token, _ = issue(at_home, viewer, client, parse_scopes("system/*.cruds"), datetime.now(UTC))
+    over = threading.Event()
+    worker = threading.Thread(target=lambda: [work_once(at_home) for _ in iter(lambda: over.wait(0.2), True)])
+    worker.start()
+    try:
+        with serving(at_home, Address(port=port)):
+            yield at_home.fhir_url, token
+    finally:
+        over.set()
+        worker.join()
 
 
 def test_fhirpy_searches_pages_and_reads(served, patient):
@@ -101,16 +167,40 @@ def test_the_smart_client_for_python_searches_and_reads(served, patient):
     assert len(list(pages)) == 5
 
 
-def test_fhir_kit_client_reads_searches_pages_and_tells_history(served, patient, tmp_path):
+@pytest.fixture
+def node(tmp_path, served, patient):
+    """Runs a script with a package of npm, and gives what it tells of the served API."""
     if not shutil.which("npm"):
         pytest.skip("there is no Node here")
-    install = ["npm", "install", "--prefix", str(tmp_path), "--silent", "fhir-kit-client@2"]
-    if subprocess.run(install, check=False, capture_output=True, timeout=300).returncode:
-        pytest.skip("the registry of npm does not answer")
-    script = tmp_path / "ask.mjs"
-    script.write_text(_KIT, "utf-8")
-    done = subprocess.run(
-        ["node", str(script), *served, patient], check=False, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == ["Kowalska", 5, "history", 1]
+
+    def run(package, text):
+        install = ["npm", "install", "--prefix", str(tmp_path), "--silent", package]
+        if subprocess.run(install, check=False, capture_output=True, timeout=300).returncode:
+            pytest.skip("the registry of npm does not answer")
+        script = tmp_path / "ask.mjs"
+        script.write_text(text, "utf-8")
+        asked = ["node", str(script), *served, patient]
+        done = subprocess.run(asked, check=False, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+def test_fhir_kit_client_reads_searches_pages_and_tells_history(node):
+    assert node("fhir-kit-client@2", _KIT) == ["Kowalska", 5, "history", 1]
+
+
+def test_medplums_client_reads_searches_keeps_a_panel_and_exports(node):
+    assert node("@medplum/core@4", _MEDPLUM) == {
+        "family": "Kowalska", "version": True, "history": 1, "pages": [2, 2, 1], "included": 1,
+        "everything": 6, "summary": "document", "none": True, "absent": "not-found",
+        "valid": "warning", "panel": ["1", "2", "asthma"], "exported": 5,
+    }  # fmt: skip
+
+
+def test_the_smart_client_for_javascript_reads_pages_resolves_and_keeps_a_panel(node):
+    assert node("fhirclient@2", _SMART) == {
+        "family": "Kowalska", "pages": 5, "resolved": 1, "release": 4, "version": "4.0.1",
+        "changed": "asthma", "absent": 404,
+    }  # fmt: skip

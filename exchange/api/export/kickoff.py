@@ -44,7 +44,7 @@ def begin(asked: Asked, level: Level, group: str = "") -> Answer:
     if "respond-async" not in asked.call.headers.get("prefer", ""):
         raise Refusal(400, "invalid", "an export is answered later: send Prefer: respond-async")
     parameters = asked.parameters
-    if asked.call.method == "POST":
+    if _has_body(asked):
         parameters += pairs_of(resource_of(asked.call, "Parameters"))
     service = asked.service
     query = f"?{asked.call.query}" if asked.call.query else ""
@@ -66,6 +66,11 @@ def begin(asked: Asked, level: Level, group: str = "") -> Answer:
     place = {"Content-Location": f"{service.fhir_url}/{_PATH}/{job}"}
     told = Issue("information", "informational", "accepted; see Content-Location")
     return Answer(202, outcome([told]), headers=place)
+
+
+def _has_body(asked: Asked) -> bool:
+    """A POST may say all in its URL, as Medplum's client does."""
+    return asked.call.method == "POST" and bool(asked.call.body)
 
 
 def status(asked: Asked, job: str) -> Answer:
@@ -104,7 +109,7 @@ def no_such_export() -> Answer:
 def _within(asked: Asked, wanted: ExportAsked) -> ExportAsked:
     """Types named must be in scope; by default those that are."""
     readable = tuple(kind for kind in wanted.types if allows(asked.held.scopes, kind, "r"))
-    named = any(name == "_type" for name, _ in asked.parameters) or asked.call.method == "POST"
+    named = any(name == "_type" for name, _ in asked.parameters) or _has_body(asked)
     for kind in wanted.types if named or not readable else ():
         access.require(asked.held, kind, "r")
     return replace(wanted, types=readable)
