@@ -18,6 +18,7 @@ from fpdf.fonts import TTFFont
 
 # Its warnings quote letters of what is printed.
 logging.getLogger("fpdf").setLevel(logging.ERROR)
+logging.getLogger("fontTools").setLevel(logging.ERROR)  # tells of the glyphs it keeps
 _MARGIN, _INK, _PALE = 18, 30, 238
 
 

@@ -70,6 +70,9 @@ def marked(opened):
 
 
 _LISTED = (
+    "INSERT INTO access_watch (kind, participant, role, day, patient, measured, usual, first_event,"
+    " last_event, found)"
+    " VALUES ('no-relationship', 'oak_clinic', 'organization', now(), %(id)s, 1, 0, 1, 1, now())",
     "INSERT INTO emergency_access (at, until, participant, client, patient, statement)"
     " VALUES (now(), now(), 'oak_clinic', 'oak', %(id)s, '{\"emergency_nature\": \"Marknote1q\"}')",
     "INSERT INTO late_disclosure (found, type, fhir_id, partner, labels, participant, purpose, because,"

@@ -63,7 +63,7 @@ def wider(stretch: Stretch, found: int, wanted: int, stored: int) -> Stretch | N
 
     >>> wider(Stretch(START, 0.01), 10, 20, 100_000).share
     0.03
-    >>> wider(Stretch(START, 0.001), 1, 20, 1000) is None
+    >>> wider(Stretch(START, 0.256), 2, 21, 1000) is None
     True
     """
     if not found:
