@@ -18,7 +18,7 @@ def copied(switch: Node, language: Language) -> Reader:
     numbers: dict[str, int] = {}
 
     def tell(place: Any, run: Run) -> None:
-        filled = {language.rows[number].element for number, _ in run.traced}
+        filled = {language.rows[number].element for number, _ in run.traced[run.traced_before :]}
         for name in place:
             element = f"{place['resourceType']}.{name}"
             if name in _NOT_TOLD or element in filled:

@@ -31,6 +31,7 @@ class Run:
         "source",
         "source_id",
         "traced",
+        "traced_before",
         "unmapped",
     )
 
@@ -46,6 +47,7 @@ class Run:
         self.issues: list[Issue] = []
         self.notes = 0
         self.traced: list[tuple[int, str]] = []
+        self.traced_before = 0
         self.seen: set[str] = set()
         self.snapshots: dict[str, dict[str | None, None]] = {}
         self.addresses: Any = None
@@ -57,6 +59,7 @@ class Run:
         self.root = self.context = root
         self.roots.append(root)
         self.source_id, self.places, self.memo = source_id, {}, {}
+        self.traced_before = len(self.traced)
 
     def resource_id(self, resource_type: str, key: str) -> str:
         """The same id as exchange.model.ids.resource_id, computed once per record."""

@@ -13,8 +13,8 @@ from exchange.model.partner import Partner
 from exchange.pipeline.steps import map_step, safeguard_step
 from exchange.pipeline.work import Work
 
-WORTH_IT = 25_000
-"""Records from which on another process saves more than the second or two that it takes to start."""
+WORTH_IT = 50_000
+"""Records from which on another process saves more than the two seconds that it takes to start."""
 
 _opened: list[Work] = []  # of this process, when it is one of the others
 
@@ -33,7 +33,8 @@ def take_ahead(
     start = get_context("spawn")
     with ProcessPoolExecutor(processes - 1, start, initializer=_begin, initargs=(reopen,)) as others:
         while waiting or running:
-            while waiting and len(running) < 2 * (processes - 1):  # one at work, one to go on with
+            # One each: of what waits at one that is still starting, this process would take none.
+            while waiting and len(running) < processes - 1:
                 running.add(others.submit(_take, partner.code, run, waiting.popleft()))
             if waiting:
                 _take_with(work, partner, run, waiting.pop())

@@ -82,21 +82,19 @@ def waiting_reasons(connection: Connection, partners: Iterable[str]) -> list[Rea
 
 def consents_waiting(connection: Connection, after: int | None, limit: int) -> list[Finding]:
     """Consents that cannot be computed, the newest first, or those before the record `after`."""
-    with connection.cursor(row_factory=class_row(Finding)) as cursor:
-        return cursor.execute(
-            f"{_OPEN} AND q.expression LIKE 'Consent%%' AND q.record < coalesce(%(a)s, {_LAST})"
-            " ORDER BY q.record DESC, q.ordinal LIMIT %(n)s",
-            {"a": after, "n": limit},
-        ).fetchall()
+    condition = f"q.expression LIKE 'Consent%%' AND q.record < coalesce(%(of)s, {_LAST})"
+    return _newest(connection, condition, after, limit)
 
 
 def open_findings(connection: Connection, partner: str | None, limit: int) -> list[Finding]:
     """What waits for a fix, the newest first."""
+    return _newest(connection, "(%(of)s::text IS NULL OR s.partner = %(of)s)", partner, limit)
+
+
+def _newest(connection: Connection, condition: str, of: str | int | None, limit: int) -> list[Finding]:
     with connection.cursor(row_factory=class_row(Finding)) as cursor:
         return cursor.execute(
-            f"{_OPEN} AND (%(p)s::text IS NULL OR s.partner = %(p)s)"
-            " ORDER BY q.record DESC, q.ordinal LIMIT %(n)s",
-            {"p": partner, "n": limit},
+            f"{_OPEN} AND {condition} ORDER BY q.record DESC, q.ordinal LIMIT %(n)s", {"of": of, "n": limit}
         ).fetchall()
 
 

@@ -6,7 +6,7 @@ Every rendition is decided for the repository itself first: what it may not hold
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -31,7 +31,7 @@ from exchange.repository.disclosure.own_care import state_of
 from exchange.repository.disclosure.relationships import note_events
 from exchange.repository.disclosure.reprofile import lock_persons, matches, profiles_of, rematch
 from exchange.repository.disclosure.ruling import hold_ruling
-from exchange.repository.disclosure.surroundings import asked_about, surroundings
+from exchange.repository.disclosure.surroundings import asked_about, surroundings, who_may_ask
 from exchange.repository.disclosure.viewers import intern_classes
 from exchange.repository.storage.items import ItemOutcome, PublishItem, PublishResult
 from exchange.repository.storage.plan import Rendition, Subject
@@ -89,19 +89,23 @@ def _publish_wave(
     outcomes |= store_renditions(conn, renditions, context, at)
     changed = [item for p, item in accepted.items() if outcomes[p].kind != "unchanged"]
     pass_labels_on(conn, changed, context, at)
-    rematch(conn, _affected(accepted.values(), subjects), context, at)
+    rematch(conn, _affected(conn, [item.resource for item in accepted.values()]), context, at)
     note_events(conn, [e for item in accepted.values() for e in _event(item, subjects)])
     note_referrals(conn, _about_somebody(accepted.values(), subjects), context)
     return outcomes
 
 
-def _patients(conn: psycopg.Connection, items: Iterable[PublishItem]) -> dict[str, int]:
-    """Numbers of the source Patients by id; their persons are kept from other writers."""
+def _patients(conn: psycopg.Connection, items: Collection[PublishItem]) -> dict[str, int]:
+    """Numbers of the source Patients by id; their persons are kept from other writers.
+
+    So are those whose consents may ask about the items: what they match is looked at again.
+    """
     wanted = sorted({item.patient for item in items if item.patient is not None})
     rows = conn.execute(
         "SELECT fhir_id::text, patient FROM patient WHERE fhir_id = ANY(%s::uuid[])", (wanted,)
     ).fetchall()
-    lock_persons(conn, [number for _, number in rows])
+    asking = who_may_ask(conn, [item.resource for item in items])
+    lock_persons(conn, [*asking, *(number for _, number in rows)])
     return dict(rows)
 
 
@@ -115,11 +119,13 @@ def _subjects(conn: psycopg.Connection, numbers: Mapping[str, int]) -> dict[str 
     return {None: Subject()} | {fhir_id: by_number[n] for fhir_id, n in numbers.items()}
 
 
-def _affected(items: Iterable[PublishItem], subjects: Mapping[str | None, Subject]) -> set[int]:
+def _affected(conn: psycopg.Connection, resources: Sequence[Resource]) -> set[int]:
     """Patients whose consents ask about one of these very resources."""
-    known = subjects.values()
-    profiles = {s.patient: s.directives for s in known if s.patient is not None and s.directives is not None}
-    return asked_about(profiles, (item.resource for item in items))
+    rows = conn.execute(
+        "SELECT patient, profile FROM patient WHERE patient = ANY(%s)", (list(who_may_ask(conn, resources)),)
+    ).fetchall()
+    known = profiles_of(conn, [profile for _, profile in rows])
+    return asked_about({patient: known[profile] for patient, profile in rows}, resources)
 
 
 def _classified(

@@ -235,6 +235,21 @@ def software(register):
 
 
 @pytest.fixture
+def hospital(register):
+    return register("lakeside_hospital")
+
+
+@pytest.fixture
+def clinic(register):
+    return register("prairie_clinic")
+
+
+@pytest.fixture
+def shelter(register):
+    return register("north_shelter")
+
+
+@pytest.fixture
 def token_of(api):
     """An access token for a piece of software; fails the test when it is refused."""
 

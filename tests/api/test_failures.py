@@ -12,11 +12,6 @@ from exchange.model.ids import golden_id
 
 
 @pytest.fixture
-def hospital(register):
-    return register("lakeside_hospital")
-
-
-@pytest.fixture
 def person(records):
     fhir_id = records.patient("prairie_clinic", "p1", name=[{"family": "Kowalska"}])
     records.observation("prairie_clinic", fhir_id, "open")

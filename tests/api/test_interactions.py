@@ -18,21 +18,6 @@ def database(emptied_database):
 
 
 @pytest.fixture
-def hospital(register):
-    return register("lakeside_hospital")
-
-
-@pytest.fixture
-def clinic(register):
-    return register("prairie_clinic")
-
-
-@pytest.fixture
-def shelter(register):
-    return register("north_shelter")
-
-
-@pytest.fixture
 def person(records):
     """Somebody of the clinic's: a Patient with an open, a protected and an HIV observation."""
     fhir_id = records.patient("prairie_clinic", "p1", name=[{"family": "Kowalska"}], gender="female")

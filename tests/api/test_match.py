@@ -28,11 +28,6 @@ def database(emptied_database):
 
 
 @pytest.fixture
-def hospital(register):
-    return register("lakeside_hospital")
-
-
-@pytest.fixture
 def enter(records, identity):
     """A Patient of a partner, linked and published as a run does; returns its id."""
 

@@ -55,11 +55,6 @@ def database(emptied_database):
 
 
 @pytest.fixture
-def hospital(register):
-    return register("lakeside_hospital")
-
-
-@pytest.fixture
 def world(records):
     """Open people and records of two partners, some linked; `hidden` ids are of records still to come."""
     name = [{"family": "Kowalska"}]

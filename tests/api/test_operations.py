@@ -18,11 +18,6 @@ def database(module_database):
 
 
 @pytest.fixture
-def hospital(register):
-    return register("lakeside_hospital")
-
-
-@pytest.fixture
 def person(connection, context):
     """Somebody with open and hidden observations, a condition and a document."""
     connection.execute("SELECT setval('latest_instant', 0)")

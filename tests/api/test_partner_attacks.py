@@ -12,16 +12,6 @@ def database(emptied_database):
     return emptied_database
 
 
-@pytest.fixture
-def hospital(register):
-    return register("lakeside_hospital")
-
-
-@pytest.fixture
-def clinic(register):
-    return register("prairie_clinic")
-
-
 @pytest.mark.parametrize(
     "path",
     [

@@ -15,11 +15,6 @@ from exchange.repository.write import publish
 
 
 @pytest.fixture
-def hospital(register):
-    return register("lakeside_hospital")
-
-
-@pytest.fixture
 def person(records):
     fhir_id = records.patient("prairie_clinic", "p1", name=[{"family": "Kowalska"}])
     for key in ("a", "b", "c"):

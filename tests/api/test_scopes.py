@@ -16,11 +16,6 @@ def database(emptied_database):
 
 
 @pytest.fixture
-def hospital(register):
-    return register("lakeside_hospital")
-
-
-@pytest.fixture
 def person(records):
     """A Patient with a glucose (in reach of the scope) and a hemoglobin (out of it), both its own."""
     patient = records.patient("lakeside_hospital", "a1", name=[{"family": "Rivera"}], gender="female")

@@ -12,6 +12,7 @@ import pytest
 from exchange.app import find_partner
 from exchange.app.privacy.persons import shares_of
 from exchange.app.privacy.shares import count_shares, purposes_of, shares_of_all
+from exchange.app.records.journey import records_of
 from exchange.audit import Circumstances, Disclosed, Requester, append, denied_entry, query_entries
 from exchange.audit.days import asked_by_day, count_days, kinds_written, records_kept
 from exchange.audit.searching import Wanted, find_events
@@ -95,6 +96,7 @@ def test_reasons_counted_by_the_run_are_those_of_the_findings(opened):
     ("index", "ask"),
     [
         ("quarantine_consents", lambda connection: quarantine.consents_waiting(connection, None, 51)),
+        ("source_record_run_record", lambda connection: records_of(connection, 1, None, 3, 51)),
         ("run_partner", lambda connection: recent_runs(connection, "elm_clinic", 50)),
         ("audit_event_recorded", lambda connection: find_events(connection, Wanted(), 51, 3)),
         ("audit_event_kind", lambda connection: find_events(connection, Wanted(kind="query"), 51)),

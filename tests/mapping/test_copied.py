@@ -55,6 +55,11 @@ def test_each_resource_of_a_bundle_is_told():
     assert {"Observation.code", "Practitioner.name"} <= elements
 
 
+def test_each_of_two_resources_of_one_type_is_told():
+    elements = [element for element, *_ in traced(OBSERVATION, {**OBSERVATION, "id": "2"})]
+    assert elements.count("Observation.code") == 2
+
+
 @pytest.mark.parametrize("kind", ["Claim", "Practitioner"])
 def test_types_that_no_entry_names_are_told_by_the_entry_that_takes_any(kind):
     found = traced({"resourceType": kind, "id": "2", "language": "en"})

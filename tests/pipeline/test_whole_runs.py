@@ -52,6 +52,15 @@ def test_what_a_record_makes_no_longer_is_deleted(files: Path, tmp_path: Path, d
     assert held(exchange, "Observation") == 1
 
 
+def test_what_a_record_came_to_make_later_is_deleted_too(files: Path, tmp_path: Path, database: str) -> None:
+    write(files, "people_1.csv", PEOPLE)
+    exchange = open_pantry(tmp_path, database)
+    for number, (size, observations) in enumerate((("", 0), ("3", 1), ("", 0))):
+        write(files, f"visits_{number}.csv", f"{VISIT}1,1,2026-01-02,{size}\n")
+        run(exchange)
+        assert (held(exchange, "Encounter"), held(exchange, "Observation")) == (1, observations)
+
+
 def test_what_another_record_still_claims_stays(files: Path, tmp_path: Path, database: str) -> None:
     write(files, "people_1.csv", PEOPLE)
     write(files, "1.hl7", HEAD.format(kind="ORU^R01", control="1") + LITTLE)

@@ -12,6 +12,7 @@ from repository_world import BASE, HOSPITAL, KEY, observation
 from exchange.model.ids import golden_id
 from exchange.repository import search
 from exchange.repository.disclosure.births import BIRTHS
+from exchange.repository.disclosure.surroundings import ASKING
 from exchange.repository.reading.matchers import Arguments
 from exchange.repository.reading.query import parse_query
 from exchange.repository.reading.reader import select
@@ -118,6 +119,15 @@ def test_births_are_looked_up_by_key_and_not_among_everybody(stocked):
     rows = stocked.conn.execute(f"EXPLAIN {BIRTHS}", [[1, 2, 3]]).fetchall()
     plan = "\n".join(row[0] for row in rows)
     assert "SubPlan" not in plan, plan  # asked of every Patient there is, for each one asked about
+
+
+def test_who_may_ask_about_a_record_is_found_by_what_consents_name(stocked):
+    stocked.conn.execute("RESET ROLE")
+    stocked.conn.execute("SET LOCAL enable_seqscan = off")
+    condition = ASKING.partition("WHERE ")[2].partition("\n")[0]
+    given = {"names": ["DiagnosticReport/1"]}
+    rows = stocked.conn.execute(f"EXPLAIN SELECT FROM directive d WHERE {condition}", given).fetchall()
+    assert "directive_data" in "\n".join(row[0] for row in rows)
 
 
 def test_a_history_reaches_its_indexes(stocked):

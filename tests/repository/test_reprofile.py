@@ -209,6 +209,29 @@ def test_a_refusal_of_what_a_report_refers_to_reaches_that_and_no_more(world, pa
     assert (before, after) == ([False, False], [False, True])
 
 
+def test_a_refusal_of_what_somebody_wrote_follows_whatever_is_said_of_the_author_later(
+    world, patient, measured
+):
+    """Nobody knows who wrote the record; then it is said that another did, and then that the one did, too."""
+    one, other = (resource_id("https://hospital.example/", "Practitioner", key) for key in "xy")
+    tree = deny_to("shelter")
+    data = [{"meaning": "authoredby", "reference": {"reference": f"Practitioner/{one}"}}]
+    refusal = consent(patient, provision={**tree, "provision": [{**tree["provision"][0], "data": data}]})
+    world.publish(world.item("hospital", refusal))
+    seen = [sees(world, SHELTER, measured)]
+    for author in (other, one):
+        provenance = {
+            "resourceType": "Provenance",
+            "id": resource_id("https://hospital.example/", "Provenance", author),
+            "target": [{"reference": f"Observation/{measured.resource['id']}"}],
+            "recorded": "2026-01-02T09:00:00Z",
+            "agent": [{"who": {"reference": f"Practitioner/{author}"}}],
+        }
+        world.publish(world.item("hospital", provenance))
+        seen.append(sees(world, SHELTER, measured))
+    assert seen == [False, True, False]
+
+
 def team(members):
     return {
         "resourceType": "Group",

@@ -21,7 +21,7 @@ from exchange.model.records import Resource
 Look = Callable[[str], Collection[str] | None]
 """For a `Type/id`, other ones; None when the first is not known."""
 
-EDITION = 2
+EDITION = 3
 """Raised when a record may match a consent otherwise than before: stored ones are then matched again."""
 
 _TYPES = "http://hl7.org/fhir/resource-types"

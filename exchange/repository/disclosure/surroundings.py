@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
 import orjson
@@ -27,6 +27,34 @@ def surroundings(
     referred = {name: references_in(body) for name, body in bodies.items()}
     agents = _agents(conn, about, batch) if any(by_author(one) for one in chosen) else {}
     return Surroundings(referred.get, agents.get, "recorded" if reading == "recorded" else "clinical")
+
+
+ASKING = """
+SELECT same.patient FROM directive d JOIN patient p USING (patient) JOIN patient same USING (person)
+WHERE jsonb_path_query_array(d.body, '$.**.data[*][1]') ?| %(names)s
+UNION
+SELECT r.patient FROM unnest(%(types)s::text[], %(ids)s::uuid[]) AS target (type, fhir_id)
+JOIN resource r USING (type, fhir_id) WHERE r.patient IS NOT NULL
+"""
+
+
+def who_may_ask(conn: psycopg.Connection, resources: Sequence[Resource]) -> set[int]:
+    """Patients, by number, whose consents name one of these, or of whom a Provenance among them has a record.
+
+    Neither need come with a record of theirs: a Provenance is about nobody.
+    """
+    written = [one for one in resources if one["resourceType"] == "Provenance"]
+    targets = {name for one in written for name in references_in(one.get("target"))}
+    pairs = [pair for pair in map(_split, sorted(targets)) if pair]
+    rows = conn.execute(
+        ASKING,
+        {
+            "names": [f"{one['resourceType']}/{one['id']}" for one in resources],
+            "types": [kind for kind, _ in pairs],
+            "ids": [fhir_id for _, fhir_id in pairs],
+        },
+    ).fetchall()
+    return {row[0] for row in rows}
 
 
 def asked_about(profiles: Mapping[int, Profile], resources: Iterable[Resource]) -> set[int]:

@@ -9,19 +9,9 @@ import pytest
 
 from exchange.api.export.produce import work_once
 
-from .test_export import ASYNC
+from .exporting import ASYNC
 
 SCOPE = "system/*.rs"
-
-
-@pytest.fixture
-def database(emptied_database):
-    return emptied_database
-
-
-@pytest.fixture
-def hospital(register):
-    return register("lakeside_hospital")
 
 
 @pytest.fixture

@@ -6,21 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from tests.api.test_subscribing import (  # noqa: F401
-    SCOPES,
-    database,
-    hospital,
-    inbox,
-    people,
-    send,
-    service,
-    wanted,
-    work,
-)
+from .subscribing import SCOPES, wanted
 
 
 @pytest.fixture
-def told(send, work, inbox, people, records):  # noqa: F811
+def told(send, work, inbox, people, records):
     """A Subscription that told three results; its place and their ids."""
     made = send(method="POST", body=wanted(inbox.url)).json()
     work()
@@ -41,7 +31,7 @@ def _parts(answer):
     ]
 
 
-def test_what_was_told_is_told_again_by_number(send, told):  # noqa: F811
+def test_what_was_told_is_told_again_by_number(send, told):
     place, results = told
     answer = send(f"{place}/$events")
     assert (answer.status_code, answer.json()["type"]) == (200, "history")
@@ -57,7 +47,7 @@ def test_what_was_told_is_told_again_by_number(send, told):  # noqa: F811
     assert [set(e) for e in bare] == [{"event-number", "timestamp"}] * 3
 
 
-def test_of_what_may_not_be_seen_any_more_the_number_alone_is_told(send, told, records, people):  # noqa: F811
+def test_of_what_may_not_be_seen_any_more_the_number_alone_is_told(send, told, records, people):
     place, results = told
     records.observation("prairie_clinic", people["shared"], "o2", "HIV")
     _, events = _parts(send(f"{place}/$events"))
@@ -69,7 +59,7 @@ def test_of_what_may_not_be_seen_any_more_the_number_alone_is_told(send, told, r
     assert not any("focus" in e for e in beyond)
 
 
-def test_that_it_was_asked_is_recorded_with_whom_it_was_about(send, told, records, people):  # noqa: F811
+def test_that_it_was_asked_is_recorded_with_whom_it_was_about(send, told, records, people):
     place, results = told
     send(f"{place}/$events")
     kind, body = records.conn.execute(
@@ -82,12 +72,12 @@ def test_that_it_was_asked_is_recorded_with_whom_it_was_about(send, told, record
 @pytest.mark.parametrize(
     "given", ["eventsSinceNumber=-1", "eventsUntilNumber=x", "eventsSinceNumber=" + "9" * 30]
 )
-def test_what_is_no_number_is_refused(send, told, given):  # noqa: F811
+def test_what_is_no_number_is_refused(send, told, given):
     place, _ = told
     assert send(f"{place}/$events?{given}").status_code == 400
 
 
-def test_nobody_else_asks_for_them(send, register, told):  # noqa: F811
+def test_nobody_else_asks_for_them(send, register, told):
     place, _ = told
     for stranger in (
         register("prairie_clinic", scopes=SCOPES),
@@ -96,7 +86,7 @@ def test_nobody_else_asks_for_them(send, register, told):  # noqa: F811
         assert send(f"{place}/$events", who=stranger).status_code == 404
 
 
-def test_after_its_end_it_is_off_and_hears_no_more(send, work, inbox, people, records, clock):  # noqa: F811
+def test_after_its_end_it_is_off_and_hears_no_more(send, work, inbox, people, records, clock):
     end = (clock() + timedelta(hours=1)).isoformat()
     made = send(method="POST", body=wanted(inbox.url, end=end)).json()
     assert made["end"] == end

@@ -2,106 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import replace
 from uuid import uuid4
 
 import psycopg
 import pytest
 
 from exchange.api.clients import disable_client
-from exchange.delivery.parcel import Office
-from exchange.delivery.sending import Post, deliver
-from tests.api import conftest
-from tests.delivery.receiver import Receiver
 
-SCOPES = ["system/*.rs", "system/Subscription.cruds"]
-BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition"
-LOCAL = "http://localhost"
-
-
-@pytest.fixture
-def database(emptied_database):
-    return emptied_database
-
-
-@pytest.fixture
-def service(service, monkeypatch):
-    """Served on this machine, as in a demo: endpoints may be on it too."""
-    monkeypatch.setattr(conftest, "BASE_URL", LOCAL)
-    return replace(service, base_url=LOCAL, limits=replace(service.limits, subscriptions=3))
-
-
-@pytest.fixture
-def hospital(register):
-    return register("lakeside_hospital", scopes=SCOPES)
-
-
-@pytest.fixture
-def inbox():
-    made = Receiver()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def send(ask, hospital, token_of):
-    """A request below /fhir/Subscription, as the hospital unless another is named."""
-
-    def call(path="", method="GET", body=None, who=None, scope=""):
-        token = token_of(who or hospital, scope=scope or " ".join(SCOPES))
-        headers = {"Content-Type": "application/fhir+json"} if body else {}
-        return ask(None, f"Subscription{path}", method=method, token=token, json=body, headers=headers)
-
-    return call
-
-
-@pytest.fixture
-def work(database, context, signing_key, clock):
-    """One turn of the delivery worker."""
-
-    @contextmanager
-    def connect():
-        with psycopg.connect(database) as conn:
-            yield conn
-
-    office = Office(context, f"{LOCAL}/fhir", signing_key, str.title, clock)
-    return lambda: dict(deliver(Post(connect, office, {})))
-
-
-@pytest.fixture
-def people(records):
-    """A person with a chart at the hospital and one at the clinic, and another the clinic alone knows."""
-    records.register()
-    here, there = (records.patient(p, "1") for p in ("lakeside_hospital", "prairie_clinic"))
-    records.link(here, there)
-    records.conn.execute(
-        "INSERT INTO relationship (participant, patient, basis, until)"
-        " SELECT partner, patient, 'contribution', 'infinity' FROM patient ON CONFLICT DO NOTHING"
-    )
-    records.conn.commit()
-    return {"shared": there, "strange": records.patient("prairie_clinic", "2")}
-
-
-def wanted(url, topic="resource-published", filtered="Observation", content="full-resource", **changes):
-    return {
-        "resourceType": "Subscription",
-        "status": "requested",
-        "reason": "results of the people we treat",
-        "criteria": f"urn:mosaic:topic:{topic}",
-        **({"_criteria": _one("backport-filter-criteria", "valueString", filtered)} if filtered else {}),
-        "channel": {
-            "type": "rest-hook",
-            "endpoint": url,
-            "payload": "application/fhir+json",
-            "_payload": _one("backport-payload-content", "valueCode", content),
-        },
-        **changes,
-    }
-
-
-def _one(name, value, text):
-    return {"extension": [{"url": f"{BACKPORT}/{name}", value: text}]}
+from .subscribing import SCOPES, extended, wanted
 
 
 def test_it_is_greeted_then_told_and_its_status_says_so(send, work, inbox, people, records):
@@ -220,9 +128,9 @@ def test_a_token_without_the_scope_makes_none(send, inbox):
         ({"end": "2020-01-01T00:00:00Z"}, "end"),
         ({"end": "2090-01-01"}, "end"),
         ({"end": "2090-02-31T00:00:00"}, "end"),
-        ({"_criteria": _one("backport-filter-criteria", "valueString", "Observation?code=1")}, "_criteria"),
-        ({"_criteria": _one("backport-filter-criteria", "valueString", "Cat")}, "_criteria"),
-        ({"_criteria": _one("another", "valueString", "Observation")}, "_criteria"),
+        ({"_criteria": extended("backport-filter-criteria", "valueString", "Task?code=1")}, "_criteria"),
+        ({"_criteria": extended("backport-filter-criteria", "valueString", "Cat")}, "_criteria"),
+        ({"_criteria": extended("another", "valueString", "Observation")}, "_criteria"),
         ({"channel": {"type": "email", "endpoint": "mailto:a@b.example"}}, "channel.type"),
         ({"channel": {"type": "rest-hook"}}, "channel.endpoint"),
         ({"channel": {"type": "rest-hook", "endpoint": "http://clinic.example/in"}}, "channel.endpoint"),

@@ -10,23 +10,14 @@ import pytest
 from exchange.crypto import Keyring
 from exchange.delivery.parcel import Office
 from exchange.delivery.sending import Post, deliver
-from tests.api.test_subscribing import (  # noqa: F401
-    LOCAL,
-    SCOPES,
-    database,
-    hospital,
-    inbox,
-    people,
-    send,
-    service,
-    wanted,
-)
+
+from .subscribing import LOCAL, wanted
 
 SECRET = "Bearer wrongly-logged-7c1e"
 
 
 @pytest.fixture
-def work(database, context, signing_key, clock, service):  # noqa: F811
+def work(database, context, signing_key, clock, service):
     """One turn of a worker that has this keyring."""
 
     @contextmanager
@@ -47,7 +38,7 @@ def _with(url, *headers):
     return {**made, "channel": {**made["channel"], "header": list(headers)}}
 
 
-def test_they_go_along_and_change_nothing_of_ours(send, work, inbox, people, records):  # noqa: F811
+def test_they_go_along_and_change_nothing_of_ours(send, work, inbox, people, records):
     made = send(method="POST", body=_with(inbox.url, f"Authorization: {SECRET}", "X-Clinic:7"))
     assert made.status_code == 201
     assert work() == {"greeted": 1}
@@ -59,7 +50,7 @@ def test_they_go_along_and_change_nothing_of_ours(send, work, inbox, people, rec
         assert got.headers["x-jws-signature"]
 
 
-def test_they_are_told_to_nobody_again(send, work, inbox, people, records, caplog, database):  # noqa: F811
+def test_they_are_told_to_nobody_again(send, work, inbox, people, records, caplog, database):
     place = f"/{send(method='POST', body=_with(inbox.url, f'Authorization: {SECRET}')).json()['id']}"
     refused = send(method="POST", body=_with(inbox.url, f"Authorization: {SECRET}", "Host: elsewhere"))
     inbox.answers = [lambda got: (500, got.headers["authorization"].encode(), {})]
@@ -78,14 +69,14 @@ def test_they_are_told_to_nobody_again(send, work, inbox, people, records, caplo
     assert not any("wrongly-logged" in text for text in [*said, *asked])
 
 
-def test_under_another_key_they_are_not_opened_and_nothing_is_sent(send, work, inbox, people):  # noqa: F811
+def test_under_another_key_they_are_not_opened_and_nothing_is_sent(send, work, inbox, people):
     send(method="POST", body=_with(inbox.url, f"Authorization: {SECRET}"))
     assert work(Keyring.generate()) == {"misconfigured": 1}
     assert inbox.got == []
     assert work() == {"greeted": 1}
 
 
-def test_one_that_is_changed_without_them_has_none_any_more(send, work, inbox, people):  # noqa: F811
+def test_one_that_is_changed_without_them_has_none_any_more(send, work, inbox, people):
     made = send(method="POST", body=_with(inbox.url, f"Authorization: {SECRET}")).json()
     send(f"/{made['id']}", "PUT", {**wanted(inbox.url), "id": made["id"]})
     work()
@@ -112,7 +103,7 @@ def test_one_that_is_changed_without_them_has_none_any_more(send, work, inbox, p
         None,
     ],
 )
-def test_what_may_not_go_along_is_refused_and_not_quoted(send, header):  # noqa: F811
+def test_what_may_not_go_along_is_refused_and_not_quoted(send, header):
     answer = send(method="POST", body=_with("https://clinic.example/in", header))
     assert answer.status_code == 422
     told = answer.json()["issue"][0]["diagnostics"]
@@ -121,5 +112,5 @@ def test_what_may_not_go_along_is_refused_and_not_quoted(send, header):  # noqa:
 
 
 @pytest.mark.parametrize("headers", [["X-A: 1", "x-a: 2"], [f"X-{n}: 1" for n in range(6)]])
-def test_neither_twice_nor_many(send, headers):  # noqa: F811
+def test_neither_twice_nor_many(send, headers):
     assert send(method="POST", body=_with("https://clinic.example/in", *headers)).status_code == 422
