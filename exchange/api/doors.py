@@ -4,14 +4,16 @@ subscriptions."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from typing import NamedTuple
 
 from exchange.api import care, panels, pushing
 from exchange.api.answering import Asked
 from exchange.api.export import kickoff
 from exchange.api.export.deliver import deliver
 from exchange.api.messages import Answer, Refusal
+from exchange.api.negotiation import JSON, NDJSON
 from exchange.api.subscribing import served as subscribing
 from exchange.api.subscribing.events import events
 
@@ -26,16 +28,24 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _Work = Callable[[Asked], Answer]
 
 
-def answer(asked: Asked) -> Answer | None:
-    """The answer, or None when nothing of this module is meant; raises Refusal (405) for another method."""
-    works = _works(asked.call.path.removeprefix("/fhir").strip("/").split("/"))
+class Door(NamedTuple):
+    """What answers a request, and the media types that its `Accept` may name."""
+
+    work: _Work
+    offered: Collection[str]
+
+
+def door(method: str, path: str) -> Door | None:
+    """Who answers, or None when nothing of this module is meant; raises Refusal (405) for another method."""
+    parts = path.strip("/").split("/")
+    works = _works(parts)
     if works is None:
         return None
-    method = "GET" if asked.call.method == "HEAD" else asked.call.method
-    if method not in works:
+    work = works.get("GET" if method == "HEAD" else method)
+    if work is None:
         allowed = ", ".join(sorted(works))
         raise Refusal(405, "not-supported", f"use {allowed}", {"Allow": allowed})
-    return works[method](asked)
+    return Door(work, NDJSON if parts[0] == "$export-file" else JSON)
 
 
 def _works(path: list[str]) -> Mapping[str, _Work] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Collection
 
 import orjson
 
@@ -12,7 +13,7 @@ from exchange.api.answering import Asked
 from exchange.api.capability import capability_statement, served_types
 from exchange.api.limits import Buckets
 from exchange.api.messages import Answer, Call, Parameters, Refusal, form_of, parse_parameters
-from exchange.api.negotiation import serves_json
+from exchange.api.negotiation import JSON, is_acceptable
 from exchange.api.routing import interaction
 from exchange.api.service import Service, as_api
 from exchange.audit import append, denied_entry
@@ -68,16 +69,24 @@ def _served(service: Service, held: Access, call: Call, parameters: Parameters) 
         raise Refusal(
             403, "forbidden", "the participant may not ask under this role for this purpose any more"
         )
-    plain = tuple(p for p in parameters if p[0] not in _GENERAL)
-    taken = doors.answer(Asked(service, call, held, plain))
-    if taken is not None:
-        return taken
-    wanted = interaction(call.method, call.path.removeprefix(PREFIX), served_types())
+    work, offered, parameters = _wanted(service, call, parameters)
+    _check_format(call, parameters, offered)
+    return work(Asked(service, call, held, tuple(p for p in parameters if p[0] not in _GENERAL)))
+
+
+def _wanted(
+    service: Service, call: Call, parameters: Parameters
+) -> tuple[Callable[[Asked], Answer], Collection[str], Parameters]:
+    """Who answers, the media types he offers, and the parameters with those of a search's form."""
+    path = call.path.removeprefix(PREFIX)
+    door = doors.door(call.method, path)
+    if door is not None:
+        return door.work, door.offered, parameters
+    wanted = interaction(call.method, path, served_types())
     if call.method == "POST" and wanted.name in _SEARCHES:
         parameters += form_of(call, service.limits.parameters)
-    _check_format(call, parameters)
-    asked = Asked(service, call, held, tuple(p for p in parameters if p[0] not in _GENERAL))
-    return _WORK[wanted.name](asked, wanted)
+    work = _WORK[wanted.name]
+    return (lambda asked: work(asked, wanted)), JSON, parameters
 
 
 _GENERAL = {"_format", "_pretty"}
@@ -94,9 +103,10 @@ _WORK = {
 }
 
 
-def _check_format(call: Call, parameters: Parameters) -> None:
+def _check_format(call: Call, parameters: Parameters, offered: Collection[str] = JSON) -> None:
+    """Raises Refusal (406), the same for every route and before any of its work is begun."""
     formats = [value for name, value in parameters if name == "_format"]
-    if not serves_json(call.headers.get("accept", ""), formats):
+    if not is_acceptable(call.headers.get("accept", ""), formats, offered):
         raise Refusal(406, "not-supported", "answers are application/fhir+json; fhirVersion=4.0")
 
 

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Literal
 
 FHIR_JSON = "application/fhir+json"
-_SERVED = {"*/*", "application/*", "text/*", "application/fhir+json", "application/json", "text/json"}
+JSON = frozenset({"*/*", "application/*", "text/*", "application/fhir+json", "application/json", "text/json"})
+"""What an `Accept` may name where the answer is JSON."""
+
+NDJSON = JSON | {"application/fhir+ndjson", "application/ndjson"}
+"""And where it is a file of an export, whose errors are JSON."""
+
 _FORMATS = {"json", "application/fhir+json", "application/json", "text/json"}
 _VERSIONS = {"4.0", "4.0.1"}
 
 Handling = Literal["strict", "lenient"]
 
 
-def serves_json(accept: str, formats: Iterable[str] = ()) -> bool:
-    """Whether the answer may be FHIR R4 as JSON; `_format` wins over `Accept`, nothing said is a yes.
+def is_acceptable(accept: str, formats: Iterable[str] = (), offered: Collection[str] = JSON) -> bool:
+    """Whether the answer may be of FHIR R4 as `offered`; `_format` wins over `Accept`, nothing said is a yes.
 
-    >>> serves_json("application/fhir+xml"), serves_json("application/fhir+xml", ["json"])
+    >>> is_acceptable("application/fhir+xml"), is_acceptable("application/fhir+xml", ["json"])
     (False, True)
     """
     named = list(formats)
     if named:
         return all(_media(name.replace(" ", "+"))[0] in _FORMATS for name in named)
     offers = [_media(part) for part in accept.split(",") if part.strip()]
-    return not offers or any(_acceptable(media, options) for media, options in offers)
+    return not offers or any(_names(offered, media, options) for media, options in offers)
 
 
 def handling(prefer: str) -> Handling:
@@ -69,6 +74,6 @@ def _media(text: str) -> tuple[str, dict[str, str]]:
     return media, {name.strip(): value.strip(' "') for name, _, value in (o.partition("=") for o in options)}
 
 
-def _acceptable(media: str, options: dict[str, str]) -> bool:
+def _names(offered: Collection[str], media: str, options: dict[str, str]) -> bool:
     refused = re.fullmatch(r"0(\.0*)?", options.get("q", "1"))
-    return media in _SERVED and not refused and options.get("fhirversion", "4.0") in _VERSIONS
+    return media in offered and not refused and options.get("fhirversion", "4.0") in _VERSIONS

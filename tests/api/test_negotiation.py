@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from exchange.api.negotiation import handling, not_modified, serves_json
+from exchange.api.negotiation import handling, is_acceptable, not_modified
 
 UPDATED = datetime(2026, 6, 1, 17, 0, 0, 500_000, tzinfo=UTC)
 
@@ -26,7 +26,7 @@ UPDATED = datetime(2026, 6, 1, 17, 0, 0, 500_000, tzinfo=UTC)
     ],
 )
 def test_json_is_served_where_it_is_accepted(accept):
-    assert serves_json(accept)
+    assert is_acceptable(accept)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_json_is_served_where_it_is_accepted(accept):
     ],
 )
 def test_nothing_is_served_that_is_not_accepted(accept):
-    assert not serves_json(accept)
+    assert not is_acceptable(accept)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_nothing_is_served_that_is_not_accepted(accept):
     ],
 )
 def test_format_wins_over_accept(formats, expected):
-    assert serves_json("text/html", formats) is expected
+    assert is_acceptable("text/html", formats) is expected
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from exchange.api.export.produce import work_once
@@ -63,6 +65,21 @@ def deletions(export, people, records):
 def gone(answer):
     assert answer.status_code == 200, answer.text
     return {e["request"]["url"] for line in answer.text.splitlines() for e in json.loads(line)["entry"]}
+
+
+@pytest.mark.parametrize("parts", [(), (("Observation", "another", 0),)])
+def test_deletions_are_told_of_a_file_that_another_release_wrote(get, deletions, service, database, parts):
+    """Its lines may list what they are made of, or not; which ids are gone stands in the Bundle."""
+    (file,) = deletions["deleted"]
+    before = gone(get(file["url"]))
+    job, ordinal = file["url"].split("/")[-2:]
+    with psycopg.connect(database) as conn:
+        (key,) = conn.execute("SELECT key FROM export_job WHERE job = %s", [job]).fetchone()
+    number = int(ordinal.removesuffix(".ndjson"))
+    lines = [replace(line, parts=parts) for line in service.exports.read(job, number, key)]
+    service.exports.write(job, number, key, lines)
+    assert len(before) == 2
+    assert gone(get(file["url"])) == before
 
 
 @pytest.mark.parametrize("denied", ["access", "disclose"])
