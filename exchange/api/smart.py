@@ -140,7 +140,7 @@ def _token_entry(
     told: Mapping[str, str] | None = None,
 ) -> Entry:
     who = access.requester(asked.service, held.client_id, held.viewer, held.jti)
-    request = _kept({**asked.form, **(told or {})})
+    request = _kept({**(told or {}), **asked.form, **(told or {})})
     return token_entry(kind, who, access.circumstances(asked.service, asked.call), request)
 
 

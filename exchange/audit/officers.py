@@ -25,6 +25,8 @@ Act = Literal[
     "hold.lifted",
     "watch.decided",
     "rules.signed",
+    "workforce.declared",
+    "workforce.ended",
 ]
 
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"
@@ -40,6 +42,8 @@ _TYPES = {
     "hold.lifted": {"system": _LIFECYCLE, "code": "unhold"},
     "watch.decided": {"system": _LIFECYCLE, "code": "verify"},
     "rules.signed": {"system": _LIFECYCLE, "code": "attest"},
+    "workforce.declared": {"system": _LIFECYCLE, "code": "link"},
+    "workforce.ended": {"system": _LIFECYCLE, "code": "unlink"},
 }
 
 _ACTIONS = {"log.read": "R", "log.exported": "R", "log.pruned": "D"}

@@ -14,6 +14,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from exchange.audit.chain import append
+from exchange.audit.kin import look_at_kin
 from exchange.audit.officers import decide_once, officer_entries
 from exchange.model.audit import ASKED, LOOKED
 
@@ -113,27 +114,6 @@ WHERE EXISTS (
 GROUP BY t.participant, t.role, t.patient{_TAIL}
 """
 
-_FOLDED = (
-    "regexp_split_to_array(regexp_replace(normalize(lower({}), NFKD), '[\u0300-\u036f]', '', 'g'), '[ -]+')"
-)
-# Somebody at the console looked at a person of the same surname: perhaps at the own family.
-_NAMESAKES = f"""
-WITH {_ACCESS}, named AS (
-    SELECT 'account ' || login AS participant, (x.words)[cardinality(x.words)] AS surname
-    FROM console_account CROSS JOIN LATERAL (SELECT {_FOLDED.format("trim(name)")} AS words) AS x
-)
-{_INTO}
-SELECT 'same-name', t.participant, t.role, %(on)s, t.patient, count(*), 0,
-    min(t.sequence), max(t.sequence), %(at)s
-FROM today t JOIN named n USING (participant)
-WHERE t.at_console AND EXISTS (
-    SELECT FROM patient g JOIN patient p USING (person)
-    JOIN resource r ON (r.type, r.fhir_id) = ('Patient', p.fhir_id)
-    CROSS JOIN LATERAL jsonb_path_query(convert_from(r.body, 'UTF8')::jsonb, '$.name[*].family') AS f (family)
-    WHERE t.patient IN (g.golden_id, g.fhir_id) AND n.surname = ANY ({_FOLDED.format("f.family #>> '{{}}'")}))
-GROUP BY t.participant, t.role, t.patient{_TAIL}
-"""
-
 # Requests that were refused or found nothing that is there: who tries ids and names meets many, from day one.
 _REFUSALS = f"""
 WITH {_LOG}, days AS (
@@ -150,7 +130,7 @@ FROM days t LEFT JOIN usual u USING (participant, role)
 WHERE t.day = %(on)s
   AND t.times > greatest({_MANY_REFUSALS}, 2 * coalesce(u.mean, 0), u.mean + 3 * u.deviation){_TAIL}
 """
-_LOOKS = (_VOLUME, _HOURS, _STRANGERS, _PROTECTED, _NAMESAKES, _REFUSALS)
+_LOOKS = (_VOLUME, _HOURS, _STRANGERS, _PROTECTED, _REFUSALS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +164,7 @@ def look(conn: psycopg.Connection, day: datetime, at: datetime) -> int:
         "asked": [*ASKED, "denied"],
         "looked": list(LOOKED),
     }
-    return sum(conn.execute(each, asked).rowcount for each in _LOOKS)
+    return sum(conn.execute(each, asked).rowcount for each in _LOOKS) + look_at_kin(conn, day, at)
 
 
 _COLUMNS = (

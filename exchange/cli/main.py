@@ -29,6 +29,7 @@ from exchange.cli import (
     serving,
     targets,
     timelines,
+    workforce,
 )
 from exchange.cli import (
     console as console_pages,
@@ -53,6 +54,7 @@ for module in (runs, demo, serving, deployment):
 partners.app.registered_commands += timelines.app.registered_commands
 for module in (accountings, proofs, officers):
     audit.app.registered_commands += module.app.registered_commands
+audit.app.add_typer(workforce.app, name="workforce", no_args_is_help=True)
 for name, group in (
     ("partner", partners.app),
     ("quarantine", quarantine.app),

@@ -25,6 +25,8 @@ Kind = Literal[
     "hold.lifted",
     "watch.decided",
     "rules.signed",
+    "workforce.declared",
+    "workforce.ended",
     "consent.changed",
     "token.issued",
     "token.refused",

@@ -41,3 +41,27 @@ def test_each_form_is_written_and_its_asking_recorded(run, form, begins, tmp_pat
 
 def test_a_day_that_is_none_is_refused(run):
     assert run(str(uuid4()), "--since", "yesterday").exit_code != 0
+
+
+def test_who_is_a_patient_is_declared_of_a_user_or_an_account_and_listed(run, database):
+    def workforce(*words):
+        return CliRunner().invoke(app, ["audit", "workforce", *words])
+
+    patient = str(uuid4())
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "INSERT INTO patient (fhir_id, golden_id, partner, person, features)"
+            " VALUES (%s, gen_random_uuid(), 'harbor', %s, '{}')",
+            (patient, patient),
+        )
+    as_user = ("--participant", "lakeside_hospital", "--user", "u 7", "--as", "anna")
+    assert workforce("declare", patient, "--account", "kim", *as_user).exit_code != 0
+    assert workforce("declare", patient, "--account", "nobody").exit_code != 0
+    assert workforce("declare", patient, *as_user).output == "entry 1\n"
+    listed = workforce("list", "--json", "--as", "anna").output
+    assert "user lakeside_hospital u 7" in listed
+    assert workforce("end", "1", "--as", "anna").exit_code == 0
+    assert workforce("end", "1", "--as", "anna").exit_code != 0
+    with psycopg.connect(database) as connection:
+        kinds = connection.execute("SELECT kind, patient::text FROM audit_event ORDER BY 1").fetchall()
+    assert kinds == [(kind, patient) for kind in ("log.read", "workforce.declared", "workforce.ended")]

@@ -7,8 +7,10 @@ import re
 import psycopg
 import pytest
 
-from exchange.audit import Circumstances, Disclosed, Requester, append, query_entries, watch
+from exchange.app.privacy.workforce import declare_member, end_member, workforce
+from exchange.audit import Circumstances, Disclosed, Requester, append, kin, query_entries, watch
 from exchange.console.pages.unusual import WHAT
+from exchange.model.errors import Conflict, ContentError
 from tests.console.access import violations
 
 
@@ -63,15 +65,17 @@ def test_a_question_is_decided_once_and_then_waits_no_more(browse, opened):
     assert told == (1,)
 
 
+_VIEWS = "SELECT count(*) FROM audit_event WHERE patient = %s AND kind LIKE 'console%%'"
+
+
 def test_whose_records_were_looked_at_is_recorded_when_an_officer_reads_it(served, opened, asked):
     visitor = served.visitor("privacy-officer")
     with psycopg.connect(opened.database_url) as connection:
         (entry,) = connection.execute("SELECT entry FROM access_watch WHERE patient IS NOT NULL").fetchone()
+        (before,) = connection.execute(_VIEWS, [asked]).fetchone()
         assert visitor.get(f"/privacy/unusual/{entry}").status_code == 200
-        (seen,) = connection.execute(
-            "SELECT count(*) FROM audit_event WHERE patient = %s AND kind LIKE 'console%%'", [asked]
-        ).fetchone()
-    assert seen == 1
+        (seen,) = connection.execute(_VIEWS, [asked]).fetchone()
+    assert seen == before + 1
 
 
 @pytest.mark.parametrize("entry", ["0", "999999", "x", "1e3"])
@@ -80,9 +84,64 @@ def test_a_question_that_is_not_there_is_not_found(served, entry):
 
 
 def test_what_a_question_may_be_has_its_words():
-    asked = set(re.findall(r"SELECT '([a-z-]+)', t.participant", "".join(watch._LOOKS)))
+    asked = set(re.findall(r"SELECT '([a-z-]+)', t.participant", "".join([*watch._LOOKS, *kin._LOOKS])))
     assert asked == set(WHAT)
 
 
 def test_nobody_but_an_officer_reads_them(served):
     assert served.visitor("match-steward").get("/privacy/unusual").status_code == 403
+
+
+def test_an_officer_declares_who_of_those_who_look_is_a_patient_and_ends_it(served, opened, asked):
+    steward, officer = served.visitor("match-steward"), served.visitor("privacy-officer")
+    login = re.search(r"<option>(match-steward[^<]*)</option>", officer.get("/privacy/workforce").text)[1]
+    sent = {"login": login, "participant": "", "user": "", "patient": asked}
+    assert officer.post("/privacy/workforce", **sent).status_code == 200
+    assert officer.post("/privacy/workforce", **sent).status_code == 400
+    assert officer.post("/privacy/workforce", **{**sent, "user": "u7"}).status_code == 400
+    assert officer.post("/privacy/workforce", **{**sent, "patient": "x"}).status_code == 400
+    with psycopg.connect(opened.database_url) as connection:
+        declared = connection.execute(
+            "SELECT entry, looker, patient::text FROM workforce_patient WHERE ended IS NULL"
+        ).fetchall()
+        told = connection.execute(
+            "SELECT body::text FROM audit_event WHERE kind = 'workforce.declared'"
+        ).fetchall()
+    assert [(looker, patient) for _, looker, patient in declared] == [(f"account {login}", str(asked))]
+    assert len(told) == 1
+    assert f"account {login}" not in told[0][0], "the log says no more than the entry's number"
+    shown = officer.get("/privacy/workforce")
+    assert str(asked) in shown.text
+    ended = officer.post(f"/privacy/workforce/{declared[0][0]}/ended", "/privacy/workforce")
+    assert ended.status_code == 200
+    assert str(asked) not in ended.text
+    assert steward.get("/privacy/workforce").status_code == 403
+
+
+def test_the_page_of_the_workforce_is_for_everybody_to_use(browse):
+    assert violations(browse("privacy-officer", "/privacy/workforce")) == []
+
+
+def test_nobody_ends_the_entry_about_himself(opened, asked):
+    with psycopg.connect(opened.database_url) as connection:
+        connection.execute(
+            "INSERT INTO workforce_patient (looker, patient, declared, declared_by)"
+            " VALUES ('account ann', %s, now(), 'bob')",
+            [asked],
+        )
+        connection.commit()
+    (entry,) = [one.entry for one in workforce(opened) if one.looker == "account ann"]
+    with pytest.raises(Conflict):
+        end_member(opened, entry, "ann")
+    end_member(opened, entry, "bob")
+    assert all(one.looker != "account ann" for one in workforce(opened))
+
+
+@pytest.mark.parametrize(
+    ("looker", "field"),
+    [("account nobody", "account"), ("user nowhere u1", "participant"), ("user {} ", "user")],
+)
+def test_who_is_not_known_is_not_declared(opened, asked, looker, field):
+    with pytest.raises(ContentError) as refused:
+        declare_member(opened, looker.format(min(opened.partners)), str(asked), "bob")
+    assert refused.value.field == field

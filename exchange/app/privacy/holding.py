@@ -48,7 +48,7 @@ def set_hold(exchange: Exchange, patient: str | None, reason: str, officer: str)
         raise ContentError("say why", field="--reason")
     at = exchange.work.now()
     with exchange.work.connect() as connection:
-        if patient is not None and not _is_known(connection, patient):
+        if patient is not None and not is_known(connection, patient):
             raise ContentError("no such Patient", field="--patient")
         row = connection.execute(
             "INSERT INTO legal_hold (patient, reason, since, set_by) VALUES (%s, %s, %s, %s) RETURNING hold",
@@ -59,7 +59,8 @@ def set_hold(exchange: Exchange, patient: str | None, reason: str, officer: str)
     return int(row[0]) if row else 0
 
 
-def _is_known(connection: Connection, patient: str) -> bool:
+def is_known(connection: Connection, patient: str) -> bool:
+    """Whether it is the id of any Patient."""
     row = connection.execute(
         "SELECT EXISTS (SELECT FROM patient WHERE %(p)s IN (fhir_id::text, golden_id::text))", {"p": patient}
     ).fetchone()

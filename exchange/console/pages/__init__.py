@@ -12,6 +12,7 @@ from exchange.console.pages import (
     signing_in,
     steward,
     unusual,
+    workforce,
     worklists,
 )
 from exchange.console.places import Place
@@ -25,6 +26,7 @@ PLACES: tuple[Place, ...] = (
     *capturing.PLACES,
     *worklists.PLACES,
     *unusual.PLACES,
+    *workforce.PLACES,
     *log.PLACES,
     *rules.PLACES,
     *own.PLACES,

@@ -21,6 +21,8 @@ WHAT = {
     "no-relationship": _("looked at somebody it does not care for"),
     "protected-person": _("looked at somebody whose records ask for protection"),
     "same-name": _("looked at somebody of the same surname"),
+    "same-home": _("looked at somebody who shares his home"),
+    "own-chart": _("looked at his own chart"),
     "refusals": _("was refused more often than usual"),
 }
 _UNUSUAL = (

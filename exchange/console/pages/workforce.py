@@ -1,0 +1,59 @@
+"""Who of those who look is a patient too: declared here, shown to privacy officers alone."""
+
+from __future__ import annotations
+
+from exchange.app.privacy.workforce import (
+    account_looker,
+    declare_member,
+    end_member,
+    user_looker,
+    workforce,
+)
+from exchange.console.accounts import Role, accounts
+from exchange.console.desk import Desk
+from exchange.console.given import uuid_of, whole
+from exchange.console.marking import _
+from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
+from exchange.console.places import Place
+from exchange.model.errors import Conflict, ContentError
+
+_ROLES: tuple[Role, ...] = ("privacy-officer",)
+
+
+def members(desk: Desk, visit: Visit) -> Answer:
+    found = workforce(desk.exchange)
+    with desk.exchange.work.connect() as connection:
+        logins = [one.login for one in accounts(connection)]
+    values = {"members": found, "logins": logins, "participants": sorted(desk.exchange.partners)}
+    return Page("officer/workforce.html", values, patients=sorted({str(one.patient) for one in found}))
+
+
+def declare(desk: Desk, visit: Visit) -> Answer:
+    given = {name: visit.form.get(name, "").strip() for name in ("login", "participant", "user", "patient")}
+    if bool(given["login"]) == bool(given["user"]):
+        raise Unusable(_("Name either an account or a participant's user."))
+    looker = (
+        account_looker(given["login"]) if given["login"] else user_looker(given["participant"], given["user"])
+    )
+    try:
+        declare_member(desk.exchange, looker, uuid_of(given["patient"]), visit.person.login)
+    except (ContentError, NotFound):
+        raise Unusable(_("There is no such account, participant or Patient.")) from None
+    except Conflict:
+        raise Unusable(_("That is declared already.")) from None
+    return Redirect("/privacy/workforce", told=_("It is declared. Looks are asked about from today on."))
+
+
+def end(desk: Desk, visit: Visit) -> Answer:
+    try:
+        end_member(desk.exchange, whole(visit.path["entry"]), visit.person.login)
+    except Conflict:
+        raise Unusable(_("Nobody ends the entry about himself, and none ends twice.")) from None
+    return Redirect("/privacy/workforce", told=_("The entry is ended."))
+
+
+PLACES = (
+    Place("/privacy/workforce", members, _ROLES, purpose="HCOMPL"),
+    Place("/privacy/workforce", declare, _ROLES, "POST"),
+    Place("/privacy/workforce/{entry}/ended", end, _ROLES, "POST"),
+)
