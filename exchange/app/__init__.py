@@ -1,5 +1,6 @@
 """The exchange put together: what the command line, the API and the scheduler call."""
 
+from exchange.app.current import Current
 from exchange.app.opening import (
     Exchange,
     content,
@@ -13,6 +14,7 @@ from exchange.app.records.runs import balance, begin_run, parse_time, replay_qua
 from exchange.app.records.withheld import Withheld, withheld_of
 
 __all__ = [
+    "Current",
     "Exchange",
     "Withheld",
     "balance",

@@ -22,7 +22,7 @@ from exchange.crypto import Keyring, keyed_hash
 from exchange.delivery.subscriptions import register_subscriptions
 from exchange.landing import Landing
 from exchange.linkage import Features, features, parse_duplicates, parse_model, parse_vocabulary
-from exchange.mapping import Maps, load_maps
+from exchange.mapping import Maps, load_maps, observed_maps
 from exchange.model.errors import ContentError
 from exchange.model.partner import Partner
 from exchange.model.records import Files, Resource
@@ -46,6 +46,8 @@ class Exchange:
     database_url: str
     signing_key: str
     work: Work
+    observed: Callable[[Partner], Maps]
+    """The maps of a partner compiled so that each row tells what it gave."""
 
 
 def partner_environment(settings: Settings) -> dict[str, str]:
@@ -95,6 +97,7 @@ def open_exchange(settings: Settings, now: Callable[[], datetime] | None = None)
     url = database_url(settings)
     migrate(url)
     connect = _connector(url)
+    maps = _once(lambda partner: load_maps(mappings, partner))
     with connect() as connection:
         if settings.activation != "demo":
             context = _context(partners, active_rules(connection, signing_key))
@@ -106,7 +109,7 @@ def open_exchange(settings: Settings, now: Callable[[], datetime] | None = None)
         landing=Landing(settings.landing, keyring),
         batches=Batches(settings.batches, keyring),
         partners=partners,
-        maps=_maps(mappings),
+        maps=maps,
         connector=lambda partner: (
             connect_push(partner, connect, keyring)
             if partner.connector and partner.connector.type == "push"
@@ -119,7 +122,8 @@ def open_exchange(settings: Settings, now: Callable[[], datetime] | None = None)
         now=clock,
         ahead=partial(take_ahead, partial(_reopened, settings), settings.processes),
     )
-    return Exchange(settings, partners, mappings, context, url, signing_key, work)
+    observed = _once(lambda partner: observed_maps(maps(partner)))
+    return Exchange(settings, partners, mappings, context, url, signing_key, work, observed)
 
 
 def _reopened(settings: Settings) -> Work:
@@ -133,12 +137,13 @@ def find_partner(partners: Mapping[str, Partner], code: str) -> Partner:
     return partners[code]
 
 
-def _maps(mappings: Files) -> Callable[[Partner], Maps]:
+def _once(load: Callable[[Partner], Maps]) -> Callable[[Partner], Maps]:
+    """Large maps take seconds to compile: each partner's are made when they are first asked for, and kept."""
     loaded: dict[str, Maps] = {}
 
     def maps(partner: Partner) -> Maps:
         if partner.code not in loaded:
-            loaded[partner.code] = load_maps(mappings, partner)
+            loaded[partner.code] = load(partner)
         return loaded[partner.code]
 
     return maps

@@ -13,7 +13,7 @@ from exchange.api.access import Access
 from exchange.api.fhir import answer_holder
 from exchange.api.messages import Call, Refusal, parse_parameters, refused
 from exchange.api.scopes import parse_scopes
-from exchange.app import Exchange, find_partner
+from exchange.app import Current, Exchange, find_partner
 from exchange.cli.service import api_service
 from exchange.console import Desk, OpenIdProvider
 from exchange.console.desk import Registered
@@ -30,7 +30,7 @@ def desk_of(
     """The desk while the block runs; what partners try out goes through the API's code and database role."""
     with api_service(opened) as service:
         yield Desk(
-            exchange=opened,
+            opened=Current(opened),
             base_url=base_url,
             cookie_key=sha256(b"console cookies\0" + opened.signing_key.encode()).digest(),
             provider=provider,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from exchange.app import Exchange
+from exchange.app import Current, Exchange
 from exchange.model.records import Viewer
 
 
@@ -39,7 +39,7 @@ class Desk:
     `disable` are about the clients of one participant; `register` raises ContentError for unfit keys.
     """
 
-    exchange: Exchange
+    opened: Current
     base_url: str
     cookie_key: bytes
     ask: Callable[[Viewer, str, str], tuple[int, bytes]]
@@ -49,6 +49,11 @@ class Desk:
     disable: Callable[[str, str], bool]
     provider: OpenIdProvider | None = None
     airflow_url: str | None = None
+
+    @property
+    def exchange(self) -> Exchange:
+        """By the content of now: whoever mends a map or puts rules into force sees it without a restart."""
+        return self.opened()
 
     @property
     def now(self) -> Callable[[], datetime]:

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
+from threading import Thread
 
 import uvicorn
 
 from exchange.console.app import create_console
 from exchange.console.desk import Desk
+from exchange.model.errors import ExchangeError
 
 
 def serve(desk: Desk, host: str, port: int) -> None:
     """Serves until SIGINT or SIGTERM."""
+    Thread(target=compile_maps, args=(desk,), daemon=True).start()
     uvicorn.Server(config(desk, host, port)).run()
+
+
+def compile_maps(desk: Desk) -> None:
+    """Ahead of the first who opens a record, as large maps take seconds; a wrong one is told on its page."""
+    for partner in desk.exchange.partners.values():
+        if partner.feeds:
+            with suppress(ExchangeError):
+                desk.exchange.observed(partner)
 
 
 def config(desk: Desk, host: str, port: int) -> uvicorn.Config:

@@ -1,7 +1,7 @@
 """Source records to FHIR R4 by maps that are data."""
 
 from exchange.mapping.carried import Statement
-from exchange.mapping.load import FeedMap, Maps, load_maps
+from exchange.mapping.load import FeedMap, Maps, load_maps, observed_maps
 from exchange.mapping.record import map_record, partner_organization, stated, trace_record
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Statement",
     "load_maps",
     "map_record",
+    "observed_maps",
     "partner_organization",
     "stated",
     "trace_record",

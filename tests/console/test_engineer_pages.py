@@ -19,18 +19,18 @@ SAMPLE = "client_id,first_name,last_name,dob,sex\nC-1,Ana,Lopez,1980-02-03,F\nC-
 
 @pytest.fixture(scope="module", autouse=True)
 def broken(opened):
-    """One observation without what it needs, so that something waits."""
+    """An observation without what it needs, and something no map takes, so that two reasons wait."""
     folder = opened.settings.home.parent / "elm"
-    bad = {**observation(1, 2), "id": "bad"}
+    bad = {**observation(1, 1), "id": "bad"}
     bad.pop("status")
-    write_ndjson(folder / "two.ndjson", [bad])
+    write_ndjson(folder / "two.ndjson", [bad, {"resourceType": "Nothing", "id": "refused"}])
     run_partner(opened.work, find_partner(opened.partners, "elm_clinic"))
 
 
 def test_from_the_glance_to_the_record_and_back(browse, opened):
     page = browse("data-engineer", "/partners")
     assert violations(page) == []
-    assert page.locator("#partners tbody tr").count() == 2
+    assert page.locator("#partners tbody tr").count() >= 2
     page.get_by_role("link", name="Elm").first.click()
     assert violations(page) == []
     page.locator("#runs tbody a").last.click()
@@ -70,18 +70,66 @@ def test_the_numbers_of_the_picture_are_those_of_the_ledger(browse, opened):
 def test_what_waits_is_mended_and_taken_again(browse, opened):
     page = browse("data-engineer", "/quarantine")
     assert violations(page) == []
-    assert page.locator("#waiting tbody tr").count() == 1
+    assert page.locator("#waiting tbody tr").count() == 2
+    page.locator("#waiting tbody tr", has_text="Observation.status").locator("a").last.click()
+    assert violations(page) == []
+    assert "Observation.status" in page.locator("main").inner_text()
+    map_ = opened.settings.home / "mappings/_shared/maps/fhir_r4.map.yaml"
+    before, _, after = map_.read_text().partition("  observation:\n")
+    map_.write_text(
+        before + "  observation:\n" + after.replace("set:\n", 'set:\n      status: status or "final"\n', 1)
+    )
+    page.goto(page.url.split("/records")[0] + "/quarantine")
     page.get_by_label("Partner").select_option("elm_clinic")
     page.get_by_role("button", name="Take its records again").click()
     assert page.locator("h1").inner_text().startswith("Run ")
     assert "went through the steps again" in page.locator(".told").inner_text()
     assert "replay" in page.locator(".lead").inner_text()
+    shown = dict(text.rsplit(" ", 1) for text in page.locator("svg a").all_text_contents())
+    assert shown == {"published": "1", "quarantined": "1"}
 
 
-def test_what_the_maps_leave_and_what_a_change_does(browse, opened):
+def test_a_record_that_its_map_refuses_whole_is_shown_as_it_came(served, opened):
+    with psycopg.connect(opened.database_url) as connection:
+        records = connection.execute("SELECT record FROM source_record WHERE outcome = 'quarantined'")
+        found = [served.visitor("data-engineer").get(f"/records/{record}") for (record,) in records]
+    assert {answer.status_code for answer in found} == {200}
+    assert any("refused the record as a whole" in answer.text for answer in found)
+    assert any("&#34;Nothing&#34;" in answer.text for answer in found)
+
+
+def test_content_is_read_again_when_somebody_changes_it_and_a_flaw_is_told(served, opened):
+    engineer = served.visitor("data-engineer")
+    file = opened.settings.home / "mappings/oak_clinic/partner.yaml"
+    text = file.read_text()
+    try:
+        file.write_text(text.replace("Oak Clinic", "Oak and Sons"))
+        served.desk.opened.look()
+        assert "Oak and Sons" in engineer.get("/partners").text
+        file.write_text(text + "nonsense: true\n")
+        refused = engineer.post("/quarantine", partner="elm_clinic")
+        assert refused.status_code == 400
+        assert "mappings/oak_clinic/partner.yaml" in refused.text
+        page = engineer.get("/partners").text
+        assert "Oak and Sons" in page
+        assert "nonsense" in page
+    finally:
+        file.write_text(text)
+        served.desk.opened.look()
+    assert "nonsense" not in engineer.get("/partners").text
+
+
+def test_what_the_maps_leave_and_what_a_change_does(browse, served, opened):
     page = browse("data-engineer", "/partners/elm_clinic/loss")
     assert violations(page) == []
     assert page.locator("#empty tbody tr").count() > 0
+    write_ndjson(opened.settings.home.parent / "elm/later.ndjson", [observation(2, 1)])
+    now = served.desk.exchange
+    run_partner(now.work, find_partner(now.partners, "elm_clinic"))
+    page.reload()
+    assert "sent more" in page.locator("form.inline").inner_text()
+    page.get_by_role("button", name="latest 1,000 records").click()
+    assert "sent more" not in page.locator("form.inline").inner_text()
     page.goto(page.url.replace("loss", "difference"))
     assert violations(page) == []
     page.get_by_label("Compare with").fill(str(opened.settings.home / "mappings"))
@@ -107,6 +155,8 @@ def test_a_new_partner_is_tried_and_written(browse, opened, tmp_path):
     written = opened.settings.home / "mappings/maple_pantry"
     assert "# edited" in (written / "records.map.yaml").read_text()
     assert "Lopez" not in (written / "records.map.yaml").read_text()
+    page.get_by_role("link", name="To the partner").click()
+    assert "mappings/maple_pantry" in page.locator("main").inner_text()
 
 
 def test_a_page_compares_with_no_folder_outside_the_home(served, opened, tmp_path):

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from exchange.app.opening import Exchange, find_partner
 from exchange.mapping.coverage import lost, positions, unread
-from exchange.mapping.load import observed_maps
 from exchange.mapping.record import traced
 from exchange.model.errors import ContentError
 from exchange.pipeline.carry import filled_from, known_before
@@ -35,7 +34,8 @@ class Lineage:
 def trace(exchange: Exchange, name: str) -> Lineage:
     """The lineage of a record number or of the record that last wrote `Type/id`.
 
-    Raises ContentError for neither, and where the raw record is kept no longer.
+    Raises ContentError for neither, and where the raw record is kept no longer; RecordRejected with what the
+    map says where it refuses the whole record.
     """
     record = record_number(exchange, name)
     with exchange.work.connect() as connection:
@@ -51,7 +51,7 @@ def trace(exchange: Exchange, name: str) -> Lineage:
     with exchange.work.connect() as connection:
         (known,) = known_before(connection, [source], maps, keyring)
         filled = filled_from(connection, source, maps, keyring)
-    observed = observed_maps(maps)
+    observed = exchange.observed(partner)
     held = positions(source, observed)
     return Lineage(
         record=record,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from psycopg.types.json import Jsonb
 
 from exchange.app.opening import Exchange, find_partner
 from exchange.app.records.retained import retained
 from exchange.mapping.coverage import Position, lost, positions, unread
-from exchange.mapping.load import observed_maps
 from exchange.model.errors import RecordRejected
 from exchange.model.records import Mapped, Resource, SourceRecord
+from exchange.pipeline.ledger import Connection
 from exchange.pipeline.map import map_source
 from exchange.pipeline.worklist import Waiting
 from exchange.validation.must_support import never_filled
@@ -35,7 +38,7 @@ def report(exchange: Exchange, code: str, most: int) -> Report:
     """Maps the partner's last records once more, with an observer; nothing is stored."""
     partner = find_partner(exchange.partners, code)
     maps = exchange.work.maps(partner)
-    observed = observed_maps(maps)
+    observed = exchange.observed(partner)
     counts = _Counts()
     for _, record in retained(exchange, partner, most=most):
         try:
@@ -44,6 +47,54 @@ def report(exchange: Exchange, code: str, most: int) -> Report:
             found = None
         counts.add(record, found, map_source(record, maps)[0])
     return counts.report(code)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A report as it was counted; `fresh`: the partner has sent nothing since, and its maps are the same."""
+
+    report: Report
+    at: datetime
+    most: int
+    fresh: bool
+
+
+def counted_report(exchange: Exchange, code: str, most: int) -> Counted:
+    """The report that was counted last; counted now where there is none."""
+    partner = find_partner(exchange.partners, code)
+    with exchange.work.connect() as connection:
+        row = connection.execute(
+            "SELECT report, at, most, run, maps FROM loss_report WHERE partner = %s", [code]
+        ).fetchone()
+        now = _last_run(connection, code)
+    if row is None:
+        return count_report(exchange, code, most)
+    held, at, looked_at, run, digest = row
+    waiting = [Waiting(**one) for one in held.pop("unmapped")]
+    fresh = (run, digest) == (now, exchange.work.maps(partner).digest)
+    return Counted(Report(**held, unmapped=waiting), at, looked_at, fresh)
+
+
+def count_report(exchange: Exchange, code: str, most: int) -> Counted:
+    """Counts the report now and keeps it, for whoever looks next."""
+    digest, at = exchange.work.maps(find_partner(exchange.partners, code)).digest, exchange.work.now()
+    with exchange.work.connect() as connection:
+        run = _last_run(connection, code)
+    found = report(exchange, code, most)
+    with exchange.work.connect() as connection:
+        connection.execute(
+            "INSERT INTO loss_report (partner, at, run, maps, most, report) VALUES (%s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (partner) DO UPDATE SET (at, run, maps, most, report)"
+            " = (excluded.at, excluded.run, excluded.maps, excluded.most, excluded.report)",
+            [code, at, run, digest, most, Jsonb(asdict(found))],
+        )
+        connection.commit()
+    return Counted(found, at, most, True)
+
+
+def _last_run(connection: Connection, code: str) -> int:
+    row = connection.execute("SELECT max(run) FROM run WHERE partner = %s", [code]).fetchone()
+    return int(row[0] or 0) if row else 0
 
 
 class _Counts:

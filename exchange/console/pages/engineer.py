@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 
-from exchange.app import balance, find_partner, replay_quarantine, withheld_of
+from exchange.app import Exchange, balance, find_partner, replay_quarantine, withheld_of
 from exchange.app.partners.overview import glances
 from exchange.app.records.journey import flow_of, journey_of, pretty, records_of
-from exchange.app.records.lineage import trace
+from exchange.app.records.lineage import Lineage, trace
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.flow import flow_chart
@@ -17,7 +18,7 @@ from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Visit
 from exchange.console.places import Place
 from exchange.console.tables import LONG, Column, Row, after, export, stretch, table
-from exchange.model.errors import ContentError
+from exchange.model.errors import ContentError, RecordRejected
 from exchange.pipeline import ledger, quarantine
 from exchange.pipeline.balance import OUTCOMES, outcomes_of
 
@@ -67,9 +68,8 @@ _WAITING = (
 
 def partners(desk: Desk, visit: Visit) -> Answer:
     rows = [asdict(glance) | {"status": glance.status or _("never")} for glance in glances(desk.exchange)]
-    return Page(
-        "engineer/partners.html", {"partners": table("partners", _PARTNERS, rows, visit.query, "name")}
-    )
+    shown = table("partners", _PARTNERS, rows, visit.query, "name")
+    return Page("engineer/partners.html", {"partners": shown, "wrong": desk.opened.wrong})
 
 
 def partner(desk: Desk, visit: Visit) -> Answer:
@@ -145,25 +145,30 @@ def record(desk: Desk, visit: Visit) -> Answer:
         }
         for resource, labels in zip(found.resources, found.labels, strict=True)
     ]
-    lines: list[Row] = []
-    lost: list[str] = []
-    digest = ""
-    if not found.unreadable:
-        traced = trace(desk.exchange, str(found.record))
-        names = ("element", "source", "row", "functions")
-        lines = [dict(zip(names, values, strict=True)) for values in traced.values]
-        lost, digest = traced.lost, traced.source
+    traced = None if found.unreadable else _traced(desk.exchange, found.record)
+    names = ("element", "source", "row", "functions")
+    lines = [dict(zip(names, values, strict=True)) for values in traced.values] if traced else []
     return Page(
         "engineer/record.html",
         {
             "journey": found,
             "mapped": mapped,
             "lineage": table("lineage", _LINEAGE, lines, visit.query) if lines else None,
-            "lost": lost,
-            "digest": digest,
+            "traced": traced,
+            "filled": [(field, datetime.fromisoformat(at), n) for field, at, n in traced.filled]
+            if traced
+            else [],
         },
         patients=found.patients,
     )
+
+
+def _traced(exchange: Exchange, record: int) -> Lineage | None:
+    """Nothing of a record that its map refuses whole: what was found says why."""
+    try:
+        return trace(exchange, str(record))
+    except RecordRejected:
+        return None
 
 
 def waiting(desk: Desk, visit: Visit) -> Answer:
@@ -178,6 +183,10 @@ def waiting(desk: Desk, visit: Visit) -> Answer:
 
 
 def replay(desk: Desk, visit: Visit) -> Answer:
+    """By the maps of now; with content that cannot be used nothing would get better, and its flaw is told."""
+    desk.opened.look()
+    if desk.opened.wrong is not None:
+        raise desk.opened.wrong
     code = visit.form.get("partner", "")
     if code not in desk.exchange.partners:
         raise NotFound

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from exchange.app.partners.trying import recognised, try_wish, wish_from_json, wish_to_json, write_wish
 from exchange.app.records.coding import add_row, worklist
 from exchange.app.records.differing import difference
-from exchange.app.records.reporting import report
+from exchange.app.records.reporting import count_report, counted_report
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.given import whole
@@ -51,8 +51,8 @@ _CHANGES = (
 
 def loss(desk: Desk, visit: Visit) -> Answer:
     code = _partner(desk, visit)
-    latest = _MORE if visit.query.get("latest") == str(_MORE) else _LATEST
-    found = report(desk.exchange, code, latest)
+    counted = counted_report(desk.exchange, code, _LATEST)
+    found = counted.report
     unread: list[Row] = [
         {"position": name, "records": count, "lost": _("lost") if name in found.lost else "–"}
         for name, count in found.unread.items()
@@ -63,12 +63,20 @@ def loss(desk: Desk, visit: Visit) -> Answer:
         "engineer/loss.html",
         {
             "report": found,
-            "more": _MORE if found.records == latest < _MORE else None,
+            "counted": counted,
+            "numbers": (_LATEST, _MORE),
             "unread": table("unread", _UNREAD, unread, visit.query, "records", descending=True),
             "empty": table("empty", _EMPTY, empty, visit.query),
             "issues": table("issues", _ISSUES, issues, visit.query),
         },
     )
+
+
+def count_loss(desk: Desk, visit: Visit) -> Answer:
+    code = _partner(desk, visit)
+    desk.opened.look()
+    count_report(desk.exchange, code, _MORE if visit.form.get("latest") == str(_MORE) else _LATEST)
+    return Redirect(f"/partners/{code}/loss", told=_("Counted again, with the maps of now."))
 
 
 def changes(desk: Desk, visit: Visit) -> Answer:
@@ -144,6 +152,7 @@ def map_code(desk: Desk, visit: Visit) -> Answer:
         "from": "", "to": "",
     }  # fmt: skip
     add_row(mappings, read_tree(mappings), owner, form.get("code_map", ""), row)
+    desk.opened.look()
     return Redirect(
         "/codes", told=_("A row was added to the code map. Review and commit it; runs that start now use it.")
     )
@@ -158,8 +167,10 @@ def try_out(desk: Desk, visit: Visit) -> Answer:
     form, sample = visit.form, visit.files.get("sample")
     today = visit.at.astimezone(ZoneInfo(DEFAULT_TIMEZONE)).date().isoformat()
     if form.get("do") == "write":
-        written = write_wish(desk.exchange, wish_from_json(form.get("wish", ""), form.get("map", "")), today)
-        return Page("engineer/written.html", {"written": written})
+        chosen = wish_from_json(form.get("wish", ""), form.get("map", ""))
+        written = write_wish(desk.exchange, chosen, today)
+        desk.opened.look()
+        return Page("engineer/written.html", {"written": written, "code": chosen.code})
     if sample is None or not sample.content:
         raise Unusable(_("Choose a file as a sample."))
     if form.get("wish"):
@@ -192,6 +203,7 @@ PLACES = (
     Place("/partners/new", wish, _ROLES),
     Place("/partners/new", try_out, _ROLES, "POST"),
     Place("/partners/{partner}/loss", loss, _ROLES),
+    Place("/partners/{partner}/loss", count_loss, _ROLES, "POST"),
     Place("/partners/{partner}/difference", changes, _ROLES),
     Place("/codes", codes, _ROLES),
     Place("/codes/{partner}/{number}", code, _ROLES),
