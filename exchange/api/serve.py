@@ -47,13 +47,19 @@ def serve(service: Service, address: Address) -> None:
 
 @contextmanager
 def serving(service: Service, address: Address) -> Iterator[int]:
-    """Serves in a thread while the block runs; gives the port."""
+    """Serves in a thread while the block runs, and works on exports; gives the port."""
+    with worker(service), answering(service, address) as port:
+        yield port
+
+
+@contextmanager
+def answering(service: Service, address: Address) -> Iterator[int]:
+    """Answers in a thread while the block runs, and leaves exports to others; gives the port."""
     server = uvicorn.Server(_config(service, address, Metrics()))
     thread = Thread(target=server.run, name="exchange-api", daemon=True)
     thread.start()
     try:
-        with worker(service):
-            yield _port_when_started(server, thread)
+        yield _port_when_started(server, thread)
     finally:
         server.should_exit = True
         thread.join()

@@ -129,52 +129,6 @@ def test_a_refusal_that_tells_hidden_from_absent_is_found(connect, service, popu
     assert "page 1: status 403 or 404" in leak.places
 
 
-def as_owner(function):
-    """The function, past row-level security."""
-
-    def leaking(view, *rest):
-        view.conn.execute("RESET ROLE")
-        try:
-            return function(view, *rest)
-        finally:
-            view.conn.execute("SET LOCAL ROLE exchange_api")
-
-    return leaking
-
-
-@pytest.mark.parametrize(
-    ("module", "name", "part"),
-    [
-        ("where", "_told_of", "_has:"),
-        ("history", "versions", "/_history"),
-        ("history", "versions_of", "/_history"),
-        ("include", "_referring", "_revinclude"),
-        ("summary", "_entries", "$summary"),
-        ("lastn", "select", "$lastn"),
-    ],
-)
-def test_a_leak_at_any_exit_is_found(connect, service, populated, monkeypatch, module, name, part):
-    exit_ = import_module(f"exchange.repository.reading.{module}")
-    monkeypatch.setattr(exit_, name, as_owner(getattr(exit_, name)))
-    leak = prove(connect, service, 2500)
-    assert leak is not None
-    assert part in told(leak.request)
-
-
-def test_a_match_that_depends_on_what_is_hidden_is_found(connect, service, populated, monkeypatch):
-    match = import_module("exchange.repository.reading.match")
-    honest = match._candidates
-
-    def leaking(view, *rest):
-        if asked_by_owner(view, "SELECT count(*) FROM resource") > SEEN:
-            raise match.BadSearch("too many")
-        return honest(view, *rest)
-
-    monkeypatch.setattr(match, "_candidates", leaking)
-    leak = prove(connect, service)
-    assert told(leak.request) == "POST Patient/$match with a body"
-
-
 @contextmanager
 def served(service):
     """The service at a base URL that is true."""

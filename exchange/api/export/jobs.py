@@ -98,6 +98,16 @@ def find(conn: psycopg.Connection, job: str, client: str, viewer: Viewer) -> Job
         ).fetchone()
 
 
+def of_client(conn: psycopg.Connection, client: str) -> Job | None:
+    """The latest job of a client, for who works on exports."""
+    with conn.cursor(row_factory=class_row(Job)) as cursor:
+        return cursor.execute(
+            f"SELECT {_COLUMNS} FROM export_job WHERE client = %s AND state <> 'gone'"
+            " ORDER BY lease DESC LIMIT 1",
+            (client,),
+        ).fetchone()
+
+
 def files_of(conn: psycopg.Connection, job: str) -> list[File]:
     """Files in the order they were written."""
     with conn.cursor(row_factory=class_row(File)) as cursor:

@@ -49,12 +49,17 @@ def work_once(service: Service) -> bool:
     if job is None:
         return False
     try:
-        _Production(service, exports, job).run()
+        produce(service, exports, job)
     except _Lost:
         return True
     except Exception as error:  # its text may quote a row; the lease ends, and another attempt is made
         _log.error("export failed: %s", type(error).__name__)
     return True
+
+
+def produce(service: Service, exports: Exports, job: Job) -> None:
+    """Writes the files of a job whose lease this process holds."""
+    _Production(service, exports, job).run()
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from exchange.repository.reading.askable import askable
 
 Pair = tuple[str, str]
 
+ASYNCHRONOUS: Pair = ("Prefer", "respond-async")
+
 _PLAIN = frozenset(
     {"_count", "_total", "_summary", "_elements", "_sort", "_type", "max"}
     | {"_include", "_include:iterate", "_revinclude", "_revinclude:iterate"}
@@ -30,6 +32,11 @@ class Request:
     headers: tuple[Pair, ...] = ()
     pages: int = 1
     body: str = ""
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether it begins a bulk export, all of whose files belong to the answer."""
+        return self.path.endswith("$export") and ASYNCHRONOUS in self.headers
 
 
 @dataclass(frozen=True, slots=True)

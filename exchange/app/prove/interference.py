@@ -67,4 +67,8 @@ def sample_material(connection: Connection, viewer: Viewer, seed: int, size: int
     resources = [orjson.loads(row[3]) for row in found]
     deleted = connection.execute("SELECT type, fhir_id::text FROM resource_history WHERE ending LIMIT 50")
     patients |= set(deleted.fetchall())
+    panels = connection.execute(
+        "SELECT 'Group', panel::text FROM panel WHERE participant = %s", [viewer.participant]
+    )
+    patients |= set(panels.fetchall())
     return material_of(resources, patients | {(row[0], row[1]) for row in found}, (row[2] for row in found))

@@ -6,41 +6,72 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from time import sleep
 from urllib.parse import urlencode, urlsplit
 
 import orjson
 
 from exchange.app.prove.asking import Request
 from exchange.app.prove.comparing import Answer
+from exchange.cli.prove.exported import files_listed, place_of_status, without_names
 from exchange.model.errors import ContentError, PartnerUnavailable
 
 _BY_THEMSELVES = frozenset({"date", "x-request-id"})
-_BASE, _ORIGIN = b"{base}", b"{origin}"
+_BASE, _ORIGIN = "{base}", "{origin}"
 _JSON, _FORM = "application/fhir+json", "application/x-www-form-urlencoded"
 _SECONDS = 60
+_POLLS = 1200
+
+Ask = Callable[[], Answer]
+
+
+def polled(ask: Ask) -> list[Answer]:
+    """The status of an export that somebody else works on, asked for every half second until it is done."""
+    answer = ask()
+    for _ in range(_POLLS):
+        if answer.status != 202:
+            break
+        sleep(0.5)
+        answer = ask()
+    return [answer]
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
     """A server by its open connection; `base` is the URL it gives itself, `path` the one it answers at.
 
-    `token` gives an access token that is good for the next request.
+    `token` gives an access token that is good for the next request; `finished` asks for the status of an
+    export until that is done, and gives the answers that are to be compared.
     """
 
     connection: HTTPConnection
     base: str
     path: str
     token: Callable[[], str]
+    finished: Callable[[Ask], list[Answer]] = polled
 
     def ask(self, request: Request) -> list[Answer]:
-        """The answer and those of the pages after it, with the server's own base taken out."""
+        """The answer and those of the pages or files after it, with the server's own base taken out."""
         query = urlencode(request.parameters)
-        form = (request.body or query).encode() if request.method == "POST" else None
+        formed = request.method == "POST" and not request.asynchronous
+        form = (request.body or query).encode() if formed else None
         target = request.path if form is not None or not query else f"{request.path}?{query}"
         answers = [self._send(request, request.method, target, form)]
         while len(answers) < request.pages and (following := _next(answers[-1])):
             answers.append(self._send(request, "GET", following, None))
-        return answers
+        place = place_of_status(answers[-1])
+        return self._export(request, answers, place) if place else answers
+
+    def _export(self, request: Request, begun: list[Answer], place: str) -> list[Answer]:
+        """Status, manifest and files; what the server called them is taken out. Then the export is ended."""
+
+        def get(url: str, method: str = "GET") -> Answer:
+            return self._send(request, method, url.removeprefix(f"{_BASE}/"), None)
+
+        answers = [*begun, *self.finished(lambda: get(place))]
+        files = files_listed(answers[-1])
+        answers += [get(url) for url in files if url.startswith(f"{_BASE}/")]
+        return [without_names(answer, place, files) for answer in (*answers, get(place, "DELETE"))]
 
     def _send(self, request: Request, method: str, target: str, form: bytes | None) -> Answer:
         headers = {
@@ -59,14 +90,22 @@ class Side:
         except (HTTPException, OSError) as error:
             self.connection.close()
             raise PartnerUnavailable(f"a FHIR server did not answer ({type(error).__name__})") from None
-        found = {name.lower(): value for name, value in answer.getheaders()}
+        found = {name.lower(): self._own_out(value) for name, value in answer.getheaders()}
         kept = {name: value for name, value in found.items() if name not in _BY_THEMSELVES}
-        parts = urlsplit(self.base)
-        origin = f"{parts.scheme}://{parts.netloc}".encode()
-        if origin in body:  # also of the token endpoint, which is beside the base
-            body = body.replace(self.base.encode(), _BASE).replace(origin, _ORIGIN)
+        if self._origin.encode() in body:  # also of the token endpoint, which is beside the base
+            body = body.replace(self.base.encode(), _BASE.encode()).replace(
+                self._origin.encode(), _ORIGIN.encode()
+            )
             kept.pop("content-length", None)
         return Answer(answer.status, tuple(sorted(kept.items())), body)
+
+    @property
+    def _origin(self) -> str:
+        parts = urlsplit(self.base)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    def _own_out(self, text: str) -> str:
+        return text.replace(self.base, _BASE).replace(self._origin, _ORIGIN)
 
 
 def _next(answer: Answer) -> str | None:
@@ -78,7 +117,7 @@ def _next(answer: Answer) -> str | None:
     except orjson.JSONDecodeError:
         return None
     urls = [link["url"] for link in links if link.get("relation") == "next"]
-    prefix = f"{_BASE.decode()}/"
+    prefix = f"{_BASE}/"
     return urls[0].removeprefix(prefix) if urls and urls[0].startswith(prefix) else None
 
 

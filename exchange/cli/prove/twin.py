@@ -6,23 +6,24 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import cast
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
-import psycopg
 from psycopg.types.json import Jsonb
-from psycopg_pool import ConnectionPool
 
 from exchange.api import Service
 from exchange.api.access import issue
 from exchange.api.clients import Client
 from exchange.api.limits import Rate
 from exchange.api.scopes import parse_scopes
-from exchange.api.serve import Address, serving
+from exchange.api.serve import Address, answering
 from exchange.api.service import Limits
 from exchange.app.prove.asking import Material, Request
 from exchange.app.prove.comparing import differences
 from exchange.app.prove.interference import remove_hidden, sample_material
+from exchange.cli.prove.rehearsal import Rehearsal, finished, without_others
 from exchange.cli.prove.side import Side, opened
 from exchange.model.partner import Partner
 from exchange.model.records import Viewer
@@ -31,25 +32,8 @@ from exchange.pipeline.ledger import Connection
 Connect = Callable[[], AbstractContextManager[Connection]]
 
 _SCOPE = "system/*.rs"
-_UNLIMITED = Limits(participant=Rate(1e9, 1_000_000_000), address=Rate(1e9, 1_000_000_000))
-
-
-@dataclass(frozen=True, slots=True)
-class _Rehearsal:
-    """A connection lent as a pool lends one; whatever is done with it is undone, its locks too.
-
-    The record of a disclosure that nobody got would be false, and its lock would stop the API that runs.
-    """
-
-    held: Connection
-
-    @contextmanager
-    def connection(self) -> Iterator[Connection]:
-        self.held.execute("SAVEPOINT rehearsal")
-        try:
-            yield self.held
-        finally:
-            self.held.execute("ROLLBACK TO SAVEPOINT rehearsal; RELEASE SAVEPOINT rehearsal")
+_ANY = 1_000_000_000
+_UNLIMITED = Limits(participant=Rate(1e9, _ANY), address=Rate(1e9, _ANY), exports=_ANY, exports_kept=_ANY)
 
 
 @dataclass(slots=True)
@@ -118,16 +102,18 @@ def _side(service: Service, held: Connection, viewer: Viewer, clock: _Clock) -> 
         " VALUES (%s, %s, %s, %s, '{}', '{}', %s)",
         (client.client_id, client.participant, Jsonb(dict(client.jwks)), client.scopes, clock.at),
     )
-    pool = cast("ConnectionPool[psycopg.Connection]", _Rehearsal(held))
-    # One connection serves one at a time: no exports, whose worker would ask beside the requests.
-    lent = replace(service, pool=pool, clock=clock, limits=_UNLIMITED, exports=None)
+    rehearsal = Rehearsal(held, client.client_id)
+    with TemporaryDirectory(prefix="exchange-prove-") as folder:
+        lent = replace(
+            without_others(service, rehearsal, Path(folder).as_uri()), clock=clock, limits=_UNLIMITED
+        )
 
-    def token() -> str:
-        """A fresh one each time: a proof lasts longer than one is good for."""
-        return issue(service, viewer, client, parse_scopes(_SCOPE), datetime.now(UTC))[0]
+        def token() -> str:
+            """A fresh one each time: a proof lasts longer than one is good for."""
+            return issue(service, viewer, client, parse_scopes(_SCOPE), datetime.now(UTC))[0]
 
-    with (
-        serving(lent, Address(port=0)) as port,
-        opened(f"http://127.0.0.1:{port}/fhir", token, service.fhir_url) as side,
-    ):
-        yield side
+        with (
+            answering(lent, Address(port=0)) as port,
+            opened(f"http://127.0.0.1:{port}/fhir", token, service.fhir_url) as side,
+        ):
+            yield replace(side, finished=partial(finished, lent, client.client_id))

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from exchange.repository.reading.hearsay import told_of
 from exchange.repository.reading.page import Entry, Page
@@ -58,6 +59,9 @@ class Steady:
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection]:
         with self.pool.connection() as conn:
+            if conn.info.transaction_status != TransactionStatus.IDLE:
+                yield conn  # lent within its owner's own transaction, whose isolation is his to choose
+                return
             conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             try:
                 yield conn
