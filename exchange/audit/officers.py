@@ -27,6 +27,8 @@ Act = Literal[
     "rules.signed",
     "workforce.declared",
     "workforce.ended",
+    "accounting.suspended",
+    "accounting.resumed",
 ]
 
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"
@@ -44,6 +46,8 @@ _TYPES = {
     "rules.signed": {"system": _LIFECYCLE, "code": "attest"},
     "workforce.declared": {"system": _LIFECYCLE, "code": "link"},
     "workforce.ended": {"system": _LIFECYCLE, "code": "unlink"},
+    "accounting.suspended": {"system": _LIFECYCLE, "code": "hold"},
+    "accounting.resumed": {"system": _LIFECYCLE, "code": "unhold"},
 }
 
 _ACTIONS = {"log.read": "R", "log.exported": "R", "log.pruned": "D"}

@@ -27,6 +27,7 @@ from exchange.cli import (
     recalls,
     runs,
     serving,
+    suspensions,
     targets,
     timelines,
     workforce,
@@ -52,7 +53,7 @@ app = typer.Typer(
 for module in (runs, demo, serving, deployment):
     app.registered_commands += module.app.registered_commands
 partners.app.registered_commands += timelines.app.registered_commands
-for module in (accountings, proofs, officers):
+for module in (accountings, suspensions, proofs, officers):
     audit.app.registered_commands += module.app.registered_commands
 audit.app.add_typer(workforce.app, name="workforce", no_args_is_help=True)
 for name, group in (

@@ -31,6 +31,7 @@ WORDS = (
     _("recall"), _("breach"), _("no-action"), _("justified"), _("not-justified"),
     _("revocation"), _("wrong-link"), _("late-label"), _("source-error"),
     _("destroyed"), _("returned"), _("corrected"), _("not-held"), _("waiting"), _("nothing"), _("parked"),
+    _("written"), _("oral"),
     _("explained"), _("investigate"), _("sanction"),
     _("replayed"), _("officer-added"), _("officer-revoked"), _("ruleset-activated"),
     # kinds of records, figures

@@ -27,6 +27,8 @@ Kind = Literal[
     "rules.signed",
     "workforce.declared",
     "workforce.ended",
+    "accounting.suspended",
+    "accounting.resumed",
     "consent.changed",
     "token.issued",
     "token.refused",

@@ -66,7 +66,7 @@ def database(module_database):
         conn.execute("SET session_replication_role = replica")
         conn.execute(
             "TRUNCATE audit_event, audit_seal, audit_tombstone, legal_hold, access_watch, relationship,"
-            " patient, workforce_patient CASCADE"
+            " patient, workforce_patient, accounting_suspension CASCADE"
         )
         conn.execute("UPDATE audit_head SET sequence = 0, hash = decode(repeat('00', 32), 'hex')")
     return module_database

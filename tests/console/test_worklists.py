@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
+
 import psycopg
 import pytest
 
@@ -105,3 +108,30 @@ def test_what_cannot_be_decided_is_told(served, path, fields):
 @pytest.mark.parametrize("path", ["/privacy/emergencies/99", "/privacy/recalls/99", "/privacy/recalls/x"])
 def test_what_is_not_there_is_told_so(served, path):
     assert served.visitor("privacy-officer").get(path).status_code == 404
+
+
+def test_an_agencys_word_suspends_an_accounting_and_what_the_law_does_not_know_is_refused(served, opened):
+    officer = served.visitor("privacy-officer")
+    with psycopg.connect(opened.database_url) as connection:
+        (patient,) = connection.execute("SELECT fhir_id::text FROM patient ORDER BY patient").fetchone()
+    today = opened.work.now().date()
+    sent = {
+        "patient": patient, "recipient": min(opened.partners), "official": "Det. Roe",
+        "statement": "oral", "stated": f"{today - timedelta(days=3)}",
+        "until": f"{today + timedelta(days=20)}",
+    }  # fmt: skip
+    for wrong in ({"until": "2099-01-01"}, {"patient": "x"}, {"official": " "}, {"stated": "soon"}):
+        assert officer.post("/privacy/suspensions", **{**sent, **wrong}).status_code == 400, wrong
+    shown = officer.post("/privacy/suspensions", **sent)
+    assert shown.status_code == 200
+    assert "Det. Roe" in shown.text
+    number = re.search(r"/privacy/suspensions/(\d+)/ended", shown.text)[1]
+    ended = officer.post(f"/privacy/suspensions/{number}/ended", "/privacy/suspensions")
+    assert ended.status_code == 200
+    assert "Det. Roe" in ended.text, "what was documented stays"
+    assert f"/{number}/ended" not in ended.text
+    assert served.visitor("partner", min(opened.partners)).get("/privacy/suspensions").status_code == 403
+
+
+def test_the_page_of_suspensions_is_for_everybody_to_use(browse):
+    assert violations(browse("privacy-officer", "/privacy/suspensions")) == []

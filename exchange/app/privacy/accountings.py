@@ -17,7 +17,7 @@ import orjson
 from exchange.app.opening import Exchange
 from exchange.app.privacy.auditing import read_log
 from exchange.app.privacy.subjects import Language, Subject
-from exchange.audit import accounting
+from exchange.app.privacy.suspending import accountable
 from exchange.audit.report import Facts, Law, Line, Report, report
 from exchange.consent import Context
 from exchange.delivery.light import harmless
@@ -45,7 +45,7 @@ def account(exchange: Exchange, asked: Asked, reader: str) -> Report:
     """The report; that `reader` looked is itself recorded, in the same transaction."""
     at = exchange.work.now()
     with exchange.work.connect() as connection:
-        found = accounting(connection, asked.patient)
+        found = accountable(connection, asked.patient, at)
         read_log(connection, reader, f"accounting of disclosures ({asked.law})", [asked.patient], at)
         connection.commit()
     since = datetime.combine(asked.since, time(), _ZONE) if asked.since else None

@@ -12,7 +12,7 @@ from exchange.app.privacy.explaining import Explained, explain_person, rule_titl
 from exchange.app.privacy.persons import Share, find_persons, kinds_of, person_of, said_by, shares_of
 from exchange.app.privacy.shares import count_shares, counted_shares, purposes_of, shares_of_all
 from exchange.app.privacy.subjects import subject_of
-from exchange.audit import accounting
+from exchange.app.privacy.suspending import accountable
 from exchange.audit.days import records_kept
 from exchange.consent.proof.words import answer_words
 from exchange.console.accounts import Role
@@ -128,7 +128,7 @@ def person(desk: Desk, visit: Visit) -> Answer:
             }
             for one in said_by(connection, key)
         ]
-        disclosures = accounting(connection, known.ids[0])
+        disclosures = accountable(connection, known.ids[0], visit.at)
     purposes = sorted({share.purpose for share in shares})
     chosen = _chosen(purposes, visit)
     rows: list[Row] = [

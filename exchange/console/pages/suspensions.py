@@ -1,0 +1,67 @@
+"""What accountings do not tell of for a time, at the word of an agency: documented here, ends by itself."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from exchange.app.privacy.suspending import Stated, end_suspension, suspend, suspensions
+from exchange.console.accounts import Role
+from exchange.console.desk import Desk
+from exchange.console.given import uuid_of, whole
+from exchange.console.marking import _
+from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
+from exchange.console.places import Place
+from exchange.model.errors import Conflict, ContentError
+
+_ROLES: tuple[Role, ...] = ("privacy-officer",)
+
+_WRONG = {
+    "patient": _("There is no such Patient."),
+    "recipient": _("There is no such participant."),
+    "official": _("Document who made the statement, and for which agency."),
+    "stated": _("A statement is documented after it was made."),
+    "until": _("An oral statement holds once and for thirty days at most, and none ends before it was made."),
+}
+
+
+def documented(desk: Desk, visit: Visit) -> Answer:
+    with desk.exchange.work.connect() as connection:
+        found = suspensions(connection)
+    values = {"suspensions": found, "participants": sorted(desk.exchange.partners)}
+    return Page("officer/suspensions.html", values, patients=sorted({str(one.patient) for one in found}))
+
+
+def document(desk: Desk, visit: Visit) -> Answer:
+    form = {name: visit.form.get(name, "").strip() for name in ("patient", "recipient", "official")}
+    try:
+        said = Stated(
+            uuid_of(form["patient"]),
+            form["recipient"],
+            form["official"],
+            "written" if visit.form.get("statement") == "written" else "oral",
+            date.fromisoformat(visit.form.get("stated", "")),
+            date.fromisoformat(visit.form.get("until", "")),
+        )
+        suspend(desk.exchange, said, visit.person.login)
+    except NotFound:
+        raise Unusable(_WRONG["patient"]) from None
+    except ContentError as error:
+        raise Unusable(_WRONG.get(error.field or "", _WRONG["until"])) from None
+    except ValueError:
+        raise Unusable(_("A day is written as year-month-day.")) from None
+    return Redirect("/privacy/suspensions", told=_("It is documented, and ends by itself."))
+
+
+def end(desk: Desk, visit: Visit) -> Answer:
+    try:
+        end_suspension(desk.exchange, whole(visit.path["number"]), visit.person.login)
+    except Conflict:
+        raise Unusable(_("That suspension does not hold any more.")) from None
+    return Redirect("/privacy/suspensions", told=_("The suspension is ended."))
+
+
+PLACES = (
+    Place("/privacy/suspensions", documented, _ROLES, purpose="HCOMPL"),
+    Place("/privacy/suspensions", document, _ROLES, "POST"),
+    Place("/privacy/suspensions/{number}/ended", end, _ROLES, "POST"),
+)
