@@ -13,6 +13,7 @@ from exchange.linkage.constraints import (
     needs_certainty,
     needs_steward,
     never_certain,
+    unless_another,
 )
 from exchange.linkage.features import Features
 from exchange.linkage.model import Model
@@ -34,13 +35,22 @@ class FieldEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """`basis` same-mrn | model:<version>; `rule` names the constraint that decided or limited the grade."""
+    """`basis` same-mrn | model:<version>; `rule` names the constraint that decided or limited the grade.
+
+    `unless_another`: possible only because somebody else of that home may be meant.
+    """
 
     grade: Grade
     probability: float
     basis: str
     rule: str
     evidence: tuple[FieldEvidence, ...]
+    unless_another: bool = False
+
+    @property
+    def grade_in_index(self) -> Grade:
+        """Where everybody else is known as well, and `cluster.partition` sees whom a link would also fit."""
+        return "probable" if self.unless_another else self.grade
 
     @property
     def links(self) -> bool:
@@ -63,12 +73,14 @@ def compare(a: Features, b: Features, model: Model) -> Match:
     grade = _grade(probability, model)
     rule = needs_steward(a, b, agreement.levels)
     if grade == "probable" and not rule:
-        rule = needs_certainty(agreement.levels)
+        rule = needs_certainty(a, b, agreement.levels)
+    likely = grade in ("certain", "probable")
     if rule and grade != "certainly-not":
         grade = "certainly-not" if hardly_worth_asking(agreement.levels) else "possible"
     if grade == "certain" and never_certain(a, b, agreement.levels):
         grade = "probable"
-    return Match(grade, probability, basis, rule, evidence)
+    alone = likely and bool(rule) and unless_another(a, b, agreement.levels, rule)
+    return Match(grade, probability, basis, rule, evidence, alone)
 
 
 def overlay_of(before: Features, now: Features, model: Model) -> Match | None:

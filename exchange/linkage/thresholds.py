@@ -77,7 +77,7 @@ def found_persons(judged: Sequence[Judged], population: Sequence[Features], mode
             pair.match.grade == "certain",
         )
         for pair in judged
-        if pair.match.links
+        if pair.match.grade_in_index in ("certain", "probable")
     ]
     records = {_name(position): record for position, record in enumerate(population)}
     apart = contradicting(records, [(edge.a, edge.b) for edge in edges], model)

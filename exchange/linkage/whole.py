@@ -41,7 +41,7 @@ def persons_of_all(records: Mapping[str, Features], model: Model, backend: str) 
     edges = []
     for a, b in sorted({*pairs, *_of_one_number(records)}):
         match = compare(records[a], records[b], model)
-        if match.links:
+        if match.grade_in_index in ("certain", "probable"):
             edges.append(Edge(a, b, authority_of(match.basis), match.probability, match.grade == "certain"))
     apart = contradicting(records, [(edge.a, edge.b) for edge in edges], model)
     return partition(records, edges, dict.fromkeys(apart, "model"))

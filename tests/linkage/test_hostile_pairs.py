@@ -3,6 +3,7 @@
 import pytest
 
 from exchange.linkage import compare
+from exchange.linkage.thresholds import found_persons, judge
 
 HOME = {"phone": "217-555-0147", "line": "12 Oak Street"}
 MAIL = [
@@ -123,6 +124,30 @@ MUST_NOT_LINK = {
         known("Jose", "Garcia", born="1990-03-12", **MAN),
         known("Jose", "Garcia", born="1990-04-17", **MAN),
     ),
+    "father and son with one name and number, other middle initials, no birth date": (
+        known("Christopher A", ssn="512-34-6789", gender="male"),
+        known("Christopher G", born="", ssn="512-34-6789", gender="male"),
+    ),
+    "a birth date unknown, two charts of one hospital": (
+        known("Robert", mrn="1", **MAN),
+        known("Robert", born="", mrn="2", **MAN),
+    ),
+    "an odd given name under one number, birth dates unknown": (
+        known("Myroslava", born="", ssn="512-34-6789", **WOMAN),
+        known("Yaryna", born="", ssn="512-34-6789", **WOMAN),
+    ),
+    "a boy and a girl with odd given names under their mother's number": (
+        known("Zlatomyr", born=TWIN, ssn="512-34-6789", **MAN),
+        known("Yaryna", born=TWIN, ssn="512-34-6789", **WOMAN),
+    ),
+    "namesakes born on one day in two towns, two numbers": (
+        known("Maria", "Lopez", ssn="512-34-6789", gender="female"),
+        known("Maria", "Lopez", ssn="513-44-1234", gender="female"),
+    ),
+    "namesakes of one year, one birth date estimated, two telephones": (
+        known("Mohamed", "Ali", born="1990-01-01", gender="male", phone="217-555-0147"),
+        known("Mohamed", "Ali", born="1990-06-14", gender="male", phone="217-555-0199"),
+    ),
     "husband and wife with one number": (
         known("Carol", born="1961-05-30", ssn="512-34-6789", **WOMAN),
         known("Robert", born="1961-06-02", ssn="512-34-6789", **MAN),
@@ -154,6 +179,43 @@ NEVER_CERTAIN = {
         known("Robert", born="", gender="male", telecom=MAIL, line="12 Oak Street"),
     ),
     "an initial": (known("Robert", **MAN), known("R", **MAN)),
+    "another middle initial, all else the same": (known("Robert A", **MAN), known("Robert G", **MAN)),
+    "a given name beyond reading under one number": (
+        known("Robert", ssn="512-34-6789", **MAN),
+        known("Qzbxtor", ssn="512-34-6789", **MAN),
+    ),
+    "a short form and a slip in the birth date, at home": (
+        known("Robert", **MAN),
+        known("Bob", born="1961-05-31", **MAN),
+    ),
+    "one birth date estimated, nothing else but a rare name": (
+        known("Oluwaseun", "Adegoke-Bright", born="1990-01-01", gender="male"),
+        known("Oluwaseun", "Adegoke-Bright", born="1990-06-14", gender="male"),
+    ),
+}
+UNLESS_ANOTHER = {
+    "father or son": (known("Robert", **MAN), known("Robert", born="", **MAN)),
+    "father or son, by telephone": (
+        known("Robert", gender="male", phone="217-555-0147"),
+        known("Robert", born="", gender="male", phone="217-555-0147"),
+    ),
+    "mother or daughter": (known("Maria", "Lopez", **WOMAN), known("Maria", "Lopez", born="", **WOMAN)),
+    "a newborn or its twin": (
+        known("Anna", born=TWIN, **WOMAN),
+        known("Baby Girl", born=TWIN, **WOMAN),
+    ),
+    "a mailbox and a birth date, no given name": (
+        known("Robert", telecom=MAIL[1:]),
+        known("", telecom=MAIL[1:]),
+    ),
+}
+"""A pair alone is not linked; in an index that knows nobody else who fits it is."""
+ANOTHER = {
+    "father or son": known("Robert", born="1988-01-17", **MAN),
+    "father or son, by telephone": known("Robert", born="1988-01-17", gender="male", phone="217-555-0147"),
+    "mother or daughter": known("Maria", "Lopez", born="2004-09-02", **WOMAN),
+    "a newborn or its twin": known("Olivia", born=TWIN, **WOMAN),
+    "a mailbox and a birth date, no given name": known("William", telecom=MAIL[1:]),
 }
 MUST_LINK = {
     "a nickname": (known("William", **MAN), known("Bill", **MAN)),
@@ -247,6 +309,21 @@ def test_two_people_are_not_linked(person, model, pair):
 def test_what_may_be_two_people_is_never_certain(person, model, pair):
     one, other = (person(*told[:3], **told[3]) for told in pair)
     assert compare(one, other, model).grade in ("probable", "possible")
+
+
+@pytest.mark.parametrize("case", UNLESS_ANOTHER)
+def test_who_may_be_another_of_the_household_is_linked_where_nobody_else_is_known(person, model, case):
+    one, unclear, other = (person(*told[:3], **told[3]) for told in (*UNLESS_ANOTHER[case], ANOTHER[case]))
+    assert compare(one, unclear, model).grade == "possible"
+    assert persons_of([one, unclear], model) == [0, 0]
+    assert persons_of([one, unclear, other], model) == [0, 1, 2]
+    assert persons_of([other, unclear, one], model) == [0, 1, 2]
+
+
+def persons_of(population, model):
+    """The first record of its person for each record, all of them in one index."""
+    found = found_persons(judge(population, population, model), population, model)
+    return [int(found[str(position)]) for position in range(len(population))]
 
 
 @pytest.mark.parametrize("pair", MUST_LINK.values(), ids=MUST_LINK)

@@ -289,6 +289,21 @@ def test_a_record_that_fits_a_father_and_a_son_is_asked_about_and_joins_neither(
     assert [{d.a, d.b} for d in doubts(connection)] == [{a, c}]
 
 
+def test_who_could_be_the_son_joins_the_father_only_until_the_son_is_known(connection, incoming, model):
+    home = {"gender": "male", **HOME}
+    father = incoming("a", "Walter", "Harding", "1961-05-30", **home)
+    unclear = incoming("c", "Walter", "Harding", **home)
+    link_patients(connection, [father, unclear], [], model, AT)
+    assert persons(connection) == {frozenset("ac")}
+    assert doubts(connection) == []
+    grades = connection.execute("SELECT DISTINCT grade FROM patient_edge").fetchall()
+    assert grades == [("probable",)]
+
+    link_patients(connection, [incoming("b", "Walter", "Harding", "1990-02-11", **home)], [], model, AT)
+    assert persons(connection) == {frozenset("a"), frozenset("b"), frozenset("c")}
+    assert {d.rule for d in doubts(connection)} == {"fits-two-people"}
+
+
 def test_a_doubt_between_two_who_are_one_person_by_other_links_asks_nothing(connection, incoming, model):
     told = [incoming(key, "Ruth", "Harding", "1984-02-09", gender="female", **HOME) for key in "ab"]
     vague = incoming("c", "R", "Harding", "1984-02-09", phone=HOME["phone"])

@@ -98,7 +98,7 @@ def _verdict(a: _Record, b: _Record, model: Model) -> Verdict:
     if a.fhir_id in b.features.links or b.fhir_id in a.features.links:
         return Verdict("certain", 1.0, "link", {})
     match = compare(a.features, b.features, model)
-    return Verdict(match.grade, match.probability, match.basis, evidence_of(match))
+    return Verdict(match.grade_in_index, match.probability, match.basis, evidence_of(match))
 
 
 def evidence_now(conn: psycopg.Connection, pair: Pair, model: Model) -> Mapping[str, Any]:
@@ -110,7 +110,7 @@ def judged_now(conn: psycopg.Connection, pair: Pair, model: Model) -> Verdict:
     """The model's verdict on two patients as they are now, whatever partners and stewards said."""
     records = _records(conn, pair)
     match = compare(records[pair[0]].features, records[pair[1]].features, model)
-    return Verdict(match.grade, match.probability, match.basis, evidence_of(match))
+    return Verdict(match.grade_in_index, match.probability, match.basis, evidence_of(match))
 
 
 def _decided(conn: psycopg.Connection, changed: set[int]) -> set[Pair]:
