@@ -106,6 +106,9 @@ def _subscription() -> Mapping[str, Any]:
             for topic in topics
         ],
         "type": "Subscription",
+        "documentation": "channel.type is rest-hook, channel.payload application/fhir+json. Of the extensions"
+        " of a channel backport-heartbeat-period (30 to 86400 seconds), backport-timeout (1 to 120 seconds)"
+        " and backport-max-count are honoured; others are refused, and so are other channels.",
         "supportedProfile": [f"{PROFILES}/backport-subscription"],
         "interaction": [{"code": code} for code in ("read", "create", "update", "delete", "search-type")],
         "versioning": "no-version",

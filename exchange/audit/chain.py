@@ -19,7 +19,7 @@ from psycopg.rows import class_row
 from exchange.audit.events import Entry
 from exchange.audit.merkle import root
 from exchange.crypto.sign import sign
-from exchange.model.errors import ContentError, ExchangeError
+from exchange.model.errors import ExchangeError
 
 GENESIS = bytes(32)
 
@@ -48,6 +48,9 @@ class Seal:
 
 
 SEAL_COLUMNS = "sequence, hash, sealed, signature, first, root"
+READABLE = "least(greatest({0}, '0001-01-02 00:00+00'), '9999-12-30 00:00+00') AS {0}"
+"""A time of the database as Python has it; one beyond comes as another, which no signature fits."""
+SEAL_READ = f"sequence, hash, {READABLE.format('sealed')}, signature, first, root"
 
 
 def append(conn: psycopg.Connection, entries: Sequence[Entry]) -> None:
@@ -99,7 +102,7 @@ def seal(conn: psycopg.Connection, private_key: str, at: datetime, anchor: Path 
                 f"INSERT INTO audit_seal ({SEAL_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)",
                 (made.sequence, made.hash, made.sealed, made.signature, made.first, made.root),
             )
-    if anchor is not None and made not in read_anchor(anchor):
+    if anchor is not None and made not in read_anchor(anchor).seals:
         _write_anchor(anchor, made)
     return made
 
@@ -123,25 +126,39 @@ def hashes_between(conn: psycopg.Connection, first: int, last: int) -> list[byte
 def read_seals(conn: psycopg.Connection) -> list[Seal]:
     """Every seal of the database, oldest first."""
     with conn.cursor(row_factory=class_row(Seal)) as cursor:
-        return cursor.execute(f"SELECT {SEAL_COLUMNS} FROM audit_seal ORDER BY sequence").fetchall()
+        return cursor.execute(f"SELECT {SEAL_READ} FROM audit_seal ORDER BY sequence").fetchall()
 
 
-def read_anchor(anchor: Path) -> list[Seal]:
-    """Every seal of an anchor file, as it stands there; raises ContentError naming a line that is none."""
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """What stands in an anchor file: its seals, and the numbers of lines that are none."""
+
+    seals: tuple[Seal, ...] = ()
+    broken: tuple[int, ...] = ()
+
+
+def read_anchor(anchor: Path) -> Anchor:
+    """Every line of an anchor file; one that is missing has none."""
     if not anchor.exists():
-        return []
-    lines = anchor.read_text(encoding="utf-8", errors="replace").splitlines()
-    return [_parse_seal(line, anchor.name, number) for number, line in enumerate(lines, 1)]
+        return Anchor()
+    lines = anchor.read_bytes().split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    found = [_parse_seal(line) for line in lines]
+    return Anchor(
+        tuple(one for one in found if one is not None),
+        tuple(number for number, one in enumerate(found, 1) if one is None),
+    )
 
 
 def _sealed(conn: psycopg.Connection, sequence: int) -> Seal | None:
     with conn.cursor(row_factory=class_row(Seal)) as cursor:
         return cursor.execute(
-            f"SELECT {SEAL_COLUMNS} FROM audit_seal WHERE sequence = %s", (sequence,)
+            f"SELECT {SEAL_READ} FROM audit_seal WHERE sequence = %s", (sequence,)
         ).fetchone()
 
 
-def _parse_seal(line: str, file: str, number: int) -> Seal:
+def _parse_seal(line: bytes) -> Seal | None:
     """Exactly what was written: the same seal in other letters was written by somebody else."""
     try:
         data = orjson.loads(line)
@@ -153,11 +170,9 @@ def _parse_seal(line: str, file: str, number: int) -> Seal:
             int(data["first"]) if "first" in data else None,
             bytes.fromhex(data["root"]) if "root" in data else None,
         )
-    except (ValueError, KeyError, TypeError):
-        found = None
-    if found is None or _line(found) != line.encode():
-        raise ContentError("not a seal of the audit log", file=file, line=number)
-    return found
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return None
+    return found if _line(found) == line else None
 
 
 def _line(made: Seal) -> bytes:
@@ -174,9 +189,10 @@ def _line(made: Seal) -> bytes:
 
 
 def _write_anchor(anchor: Path, made: Seal) -> None:
-    """One JSON line, on disk before this returns."""
+    """One JSON line, on disk before this returns; what a power cut left of a line stays a line of its own."""
     anchor.parent.mkdir(parents=True, exist_ok=True)
+    torn = anchor.exists() and not anchor.read_bytes().endswith(b"\n") and anchor.stat().st_size > 0
     with anchor.open("ab") as file:
-        file.write(_line(made) + b"\n")
+        file.write((b"\n" if torn else b"") + _line(made) + b"\n")
         file.flush()
         os.fsync(file.fileno())

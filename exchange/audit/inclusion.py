@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row
 
-from exchange.audit.chain import SEAL_COLUMNS, Seal, statement
+from exchange.audit.chain import SEAL_READ, Seal, statement
 from exchange.audit.merkle import leads_to, path
 from exchange.audit.tombstones import leaves_of
 from exchange.crypto.sign import verify as signed_by
@@ -30,7 +30,7 @@ def prove(conn: psycopg.Connection, sequence: int) -> dict[str, Any]:
         raise ContentError(_why_not(conn, sequence), field=str(sequence))
     with conn.cursor(row_factory=class_row(Seal)) as cursor:
         seal = cursor.execute(
-            f"SELECT {SEAL_COLUMNS} FROM audit_seal WHERE first <= %(n)s AND sequence >= %(n)s"
+            f"SELECT {SEAL_READ} FROM audit_seal WHERE first <= %(n)s AND sequence >= %(n)s"
             " ORDER BY sequence LIMIT 1",
             {"n": sequence},
         ).fetchone()

@@ -30,9 +30,9 @@ _COMPARED = 300
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Records `sequence` to `last` are not as they were written; `detail` says what shows it."""
+    """Records `sequence` to `last` (`anchor`: lines of the file) are not as written; `detail`: what shows."""
 
-    kind: Literal["changed", "removed", "inserted", "reordered", "rewritten", "seal"]
+    kind: Literal["changed", "removed", "inserted", "reordered", "rewritten", "seal", "anchor"]
     sequence: int
     last: int
     detail: str
@@ -68,11 +68,16 @@ def verify(conn: psycopg.Connection, public_key: str, anchor: Path | None = None
     with conn.transaction():
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         anchored = read_anchor(anchor) if anchor else None
-        pruned, findings = _believed(conn, public_key, anchored or ())
+        outside = anchored.seals if anchored else None
+        pruned, findings = _believed(conn, public_key, outside or ())
         broken: list[_Row] = []
         findings += _walk(conn, broken, pruned)
         findings += _name(broken)
-        findings += _check_seals(conn, public_key, anchored, pruned, bool(findings))
+        findings += _check_seals(conn, public_key, outside, pruned, bool(findings))
+    findings += [
+        Finding("anchor", number, number, "this line of the anchor file is no seal of the log")
+        for number in (anchored.broken if anchored else ())
+    ]
     return sorted(_merged(findings), key=lambda finding: (finding.sequence, finding.kind))
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 import psycopg
 from psycopg.rows import class_row
 
-from exchange.audit.chain import SEAL_COLUMNS, Seal, append, statement
+from exchange.audit.chain import SEAL_READ, Seal, append, statement
 from exchange.audit.merkle import root
 from exchange.audit.officers import officer_entries
 from exchange.audit.tombstones import YEARS, Tombstone, leaves_of, time_is_over
@@ -23,7 +23,7 @@ _MOST_SEALS = 500
 
 # Old enough (to the day; `time_is_over` says exactly), and something under it can go.
 _DUE = f"""
-SELECT {SEAL_COLUMNS} FROM audit_seal s
+SELECT {SEAL_READ} FROM audit_seal s
 WHERE root IS NOT NULL AND sealed <= %(at)s - make_interval(years => %(years)s)
   AND EXISTS (SELECT FROM audit_event e
     WHERE e.sequence BETWEEN s.first AND s.sequence AND NOT audit_is_held(e))

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from exchange.audit.chain import Seal, hashes_between
+from exchange.audit.chain import READABLE, Seal, hashes_between
 from exchange.audit.merkle import root
 from exchange.crypto.sign import verify as signed_by
 
@@ -62,11 +62,13 @@ def time_is_over(sealed: datetime, years: int) -> datetime:
         return sealed.replace(year=sealed.year + years, month=3, day=1)
 
 
+_COLUMNS = f"first, last, root, kept, hashes, {READABLE.format('pruned')}, signature"
+
+
 def read_tombstones(conn: psycopg.Connection[Any]) -> list[Tombstone]:
     """The newest of each seal, in order."""
     rows = conn.execute(
-        "SELECT DISTINCT ON (first) first, last, root, kept, hashes, pruned, signature FROM audit_tombstone"
-        " ORDER BY first, pruned DESC"
+        f"SELECT DISTINCT ON (first) {_COLUMNS} FROM audit_tombstone t ORDER BY first, t.pruned DESC"
     ).fetchall()
     return [_tombstone(*row) for row in rows]
 
@@ -74,8 +76,7 @@ def read_tombstones(conn: psycopg.Connection[Any]) -> list[Tombstone]:
 def tombstone_of(conn: psycopg.Connection[Any], first: int) -> Tombstone | None:
     """The newest of the seal whose first record that is."""
     row = conn.execute(
-        "SELECT first, last, root, kept, hashes, pruned, signature FROM audit_tombstone"
-        " WHERE first = %s ORDER BY pruned DESC LIMIT 1",
+        f"SELECT {_COLUMNS} FROM audit_tombstone t WHERE first = %s ORDER BY t.pruned DESC LIMIT 1",
         (first,),
     ).fetchone()
     return _tombstone(*row) if row else None

@@ -58,7 +58,8 @@ def close(conn: psycopg.Connection, due: Due, parcel: Parcel, verdict: Verdict, 
     if verdict.kind == "acknowledged":
         _end(conn, due.delivery, "acknowledged", None, at)
         conn.execute(
-            "UPDATE subscription SET not_before = NULL WHERE subscription = %s", (due.subscription.number,)
+            "UPDATE subscription SET not_before = NULL, spoken = %s, problem = NULL WHERE subscription = %s",
+            (at, due.subscription.number),
         )
     elif verdict.kind == "refused":
         _end(conn, due.delivery, "parked", verdict.detail, at)

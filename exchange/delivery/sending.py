@@ -24,7 +24,7 @@ from exchange.delivery.channels import Send, open_channel
 from exchange.delivery.composing import compose
 from exchange.delivery.downloads import end_expired, offer
 from exchange.delivery.events import Due
-from exchange.delivery.handshake import shake_hands
+from exchange.delivery.handshake import HEARTBEAT_DUE, heartbeat, shake_hands
 from exchange.delivery.outcomes import close, close_untold, next_due, put_off
 from exchange.delivery.parcel import Office
 from exchange.delivery.spreading import open_deliveries, spread
@@ -92,10 +92,11 @@ def _waiting(conn: psycopg.Connection, every: Sequence[str], at: datetime) -> li
     rows = conn.execute(
         "SELECT subscription FROM subscription s WHERE EXISTS ("
         "  SELECT FROM delivery d WHERE d.subscription = s.subscription"
-        "   AND (d.state = 'open' OR d.state = 'ready' AND d.expires <= %s))"
-        " OR s.facts ->> 'every' = ANY(%s) AND EXISTS ("
-        "  SELECT FROM delivery_event e WHERE e.subscription = s.subscription AND e.delivery IS NULL)",
-        (at, list(every)),
+        "   AND (d.state = 'open' OR d.state = 'ready' AND d.expires <= %(at)s))"
+        " OR s.facts ->> 'every' = ANY(%(every)s) AND EXISTS ("
+        "  SELECT FROM delivery_event e WHERE e.subscription = s.subscription AND e.delivery IS NULL)"
+        f" OR {HEARTBEAT_DUE}",
+        {"at": at, "every": list(every)},
     ).fetchall()
     numbers = {row[0] for row in rows}
     return [
@@ -130,7 +131,10 @@ def _destination(
                         with conn.transaction():
                             open_deliveries(conn, subscription.number, every, post.office.now())
                         if not _round(conn, post.office, subscription, send, counts, until):
-                            return counts
+                            break
+                    if beat := heartbeat(conn, subscription, send, post.office):
+                        counts[beat] += 1
+                    return counts
             except ContentError as problem:
                 counts["misconfigured"] += 1
                 _note_problem(conn, subscription, problem)

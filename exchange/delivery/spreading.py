@@ -52,9 +52,13 @@ WITH due AS (
     ON CONFLICT (subscription, person) WHERE state = 'open' DO NOTHING
     RETURNING delivery, subscription, person
 )
-UPDATE delivery_event e SET delivery = o.delivery FROM opened o JOIN subscription s USING (subscription)
-WHERE e.subscription = o.subscription AND e.delivery IS NULL
-  AND (s.facts ->> 'every' <> 'at-once' OR e.person IS NOT DISTINCT FROM o.person)
+UPDATE delivery_event e SET delivery = t.delivery FROM (
+    SELECT w.subscription, w.event, o.delivery, (s.facts ->> 'max_count')::int AS most,
+        row_number() OVER (PARTITION BY o.delivery ORDER BY w.event) AS place
+    FROM opened o JOIN subscription s USING (subscription) JOIN delivery_event w USING (subscription)
+    WHERE w.delivery IS NULL AND (s.facts ->> 'every' <> 'at-once' OR w.person IS NOT DISTINCT FROM o.person)
+) t
+WHERE (e.subscription, e.event) = (t.subscription, t.event) AND (t.most IS NULL OR t.place <= t.most)
 """
 
 
@@ -73,7 +77,8 @@ def spread(conn: psycopg.Connection) -> int:
 def open_deliveries(conn: psycopg.Connection, subscription: int, every: Sequence[str], at: datetime) -> int:
     """Gathers what waits for a subscription of one of these rhythms into deliveries; returns the events.
 
-    At once: one for each person, and the next only when that is closed. Else one for all that waits.
+    At once: one for each person, and the next only when that is closed. Else one for all that waits. Of more
+    events than a subscription wants at a time the oldest go first.
     """
     asked = {"subscription": subscription, "every": list(every), "at": at}
     return conn.execute(_OPEN, asked).rowcount

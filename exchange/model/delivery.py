@@ -39,6 +39,8 @@ class Delivery(_Strict):
     `everyone`. `types` narrows the topics about any resource, `patients` (ids, as the
     participant knows them) all of them to these people. Events older than `news_days` by the source's
     own word are no news: a partner that joins with its whole history sets nobody's pager off.
+    `heartbeat_seconds`: a word without content when nothing was told for so long; `max_count`: the most
+    events of one delivery.
     """
 
     topics: tuple[Topic, ...] = Field(min_length=1)
@@ -53,6 +55,8 @@ class Delivery(_Strict):
     form: Literal["fhir", "csv", "pdf"] = "fhir"
     news_days: int = Field(default=30, ge=1)
     own_records: bool = False
+    heartbeat_seconds: int | None = Field(default=None, ge=30, le=86_400)
+    max_count: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _fits_its_channel(self) -> Delivery:
@@ -64,6 +68,8 @@ class Delivery(_Strict):
             raise ValueError("over mllp go ADT messages: admission, discharge and transfer alone")
         if self.channel.type in ("fhir", "mllp", "download") and self.content != "full-resource":
             raise ValueError(f"a {self.channel.type} channel writes whole records: content: full-resource")
+        if self.heartbeat_seconds is not None and self.channel.type != "rest_hook":
+            raise ValueError("a heartbeat is a notification: its channel must be rest_hook")
         if self.types and not any(topic.startswith("resource-") for topic in self.topics):
             raise ValueError("`types` narrows resource-published, resource-changed and resource-deleted")
         return self

@@ -9,7 +9,6 @@ import pytest
 
 from exchange.audit import AuditFailed, seal, verify
 from exchange.audit.chain import link
-from exchange.model.errors import ContentError
 
 
 def found(conn, key, anchor=None):
@@ -172,8 +171,8 @@ def test_sealing_again_without_news_gives_the_same_seal(log, private_key, tmp_pa
 
 def test_a_broken_line_of_the_anchor_file_is_named(log, verification_key, tmp_path):
     (tmp_path / "anchor").write_text('{"sequence": 1}\n')
-    with pytest.raises(ContentError, match="anchor:1"):
-        verify(log, verification_key, tmp_path / "anchor")
+    (found,) = verify(log, verification_key, tmp_path / "anchor")
+    assert (found.kind, found.sequence) == ("anchor", 1)
 
 
 @pytest.mark.parametrize("table", ["audit_event", "audit_seal"])

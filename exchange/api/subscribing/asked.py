@@ -25,7 +25,13 @@ TOPICS = {topic_url(topic): topic for topic in get_args(Topic)}
 _FILTER = re.compile(r"([A-Z][A-Za-z]{1,63})(?:\?(.{0,2000}))?")
 _PATIENT = re.compile(r"(?:Patient/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 _ELEMENTS = {"resourceType", "id", "meta", "status", "reason", "criteria", "_criteria", "channel", "end"}
-_CHANNEL = {"type", "endpoint", "payload", "_payload", "header"}
+_CHANNEL = {"type", "endpoint", "payload", "_payload", "header", "extension"}
+# What a channel may ask for beside, with the type its value has and the values that are served.
+_TUNING = {
+    "backport-heartbeat-period": ("valueUnsignedInt", range(30, 86_401)),
+    "backport-timeout": ("valueUnsignedInt", range(1, 121)),
+    "backport-max-count": ("valuePositiveInt", range(1, 1_000_001)),
+}
 # Not those that say what the message is or how it travels, and none of our own.
 _HEADER = re.compile(r"(Authorization|X-[A-Za-z0-9-]{1,60}): ?([!-~](?:[ -~]{0,3998}[!-~])?)", re.IGNORECASE)
 _OWN_HEADERS = {"x-jws-signature", "x-request-id", "x-meta-snapshot-mode"}
@@ -70,14 +76,19 @@ def parse_subscription(body: Resource, viewer: Viewer, on_this_machine: bool, at
         raise _refused("required", "channel", "a rest-hook with its endpoint")
     types, patients = _filter(written, topic)
     content = _channel(channel, on_this_machine)
+    tuning = _tuning(channel.get("extension", []))
+    seconds = tuning.get("backport-timeout")
+    limits = {} if seconds is None else {"timeout_seconds": seconds, "longest_seconds": seconds}
     delivery = Delivery(
         topics=(topic,),
-        channel=Channel(type="rest_hook", options={"url": channel["endpoint"]}),
+        channel=Channel(type="rest_hook", options={"url": channel["endpoint"], **limits}),
         purpose=viewer.purpose,
         role=viewer.role,
         types=types,
         patients=patients,
         content=content,
+        heartbeat_seconds=tuning.get("backport-heartbeat-period"),
+        max_count=tuning.get("backport-max-count"),
     )
     kept = _kept(body, reason, channel, content, written)
     return Wanted(delivery, kept, state, _headers(channel.get("header", [])))
@@ -94,6 +105,7 @@ def _kept(body: Resource, reason: str, channel: Mapping[str, Any], content: str,
         **({"_criteria": criteria} if written else {}),
         **({"end": body["end"]} if "end" in body else {}),
         "channel": {
+            **({"extension": channel["extension"]} if channel.get("extension") else {}),
             "type": "rest-hook",
             "endpoint": channel["endpoint"],
             "payload": "application/fhir+json",
@@ -117,6 +129,25 @@ def _channel(channel: Mapping[str, Any], on_this_machine: bool) -> Any:
     except ContentError as problem:
         raise Refusal(422, "value", f"Subscription.{problem}") from None
     return content or "empty"
+
+
+def _tuning(extensions: object) -> dict[str, int]:
+    """Heartbeat, time and size that a channel asks for, by the name of the extension."""
+    found: dict[str, int] = {}
+    for one in extensions if isinstance(extensions, list) else [extensions]:
+        given = one if isinstance(one, dict) else {}
+        url = str(given.get("url"))
+        name = url.removeprefix(f"{BACKPORT}/")
+        if name not in _TUNING or url == name:
+            raise _refused("not-supported", "channel.extension", f"of {BACKPORT}: {', '.join(_TUNING)}")
+        value, served = _TUNING[name]
+        asked = given.get(value)
+        if set(given) != {"url", value} or type(asked) is not int or asked not in served or name in found:
+            raise _refused(
+                "value", f"channel.extension({name})", f"once, {value} of {served[0]} to {served[-1]}"
+            )
+        found[name] = asked
+    return found
 
 
 def _headers(given: object) -> tuple[tuple[str, str], ...]:

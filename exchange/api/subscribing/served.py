@@ -43,7 +43,7 @@ class Own(NamedTuple):
 
     @property
     def status(self) -> str:
-        return "error" if self.state == "active" and self.failing else self.state
+        return "error" if self.state == "active" and (self.failing or self.problem) else self.state
 
 
 def create(asked: Asked) -> Answer:
