@@ -28,6 +28,8 @@ def patient_of(resource: Resource) -> str | None:
     '7'
     >>> patient_of({"resourceType": "Organization", "id": "7"}) is None
     True
+    >>> patient_of({"resourceType": "Appointment", "participant": [{"actor": {"reference": "Patient/7"}}]})
+    '7'
     """
     if resource["resourceType"] == "Patient":
         return str(resource["id"])
@@ -36,7 +38,15 @@ def patient_of(resource: Resource) -> str | None:
             reference = target.get("reference", "") if isinstance(target, dict) else ""
             if reference.startswith("Patient/"):
                 return str(reference.split("/")[1])
-    return None
+    return _attending(resource) if resource["resourceType"] == "Appointment" else None
+
+
+def _attending(appointment: Resource) -> str | None:
+    """Whom an appointment is with; one of several Patients is a record of no one among them."""
+    actors = [one.get("actor") for one in _as_list(appointment.get("participant")) if isinstance(one, dict)]
+    named = {reference for actor in actors for reference in references(actor)}
+    people = [reference for reference in named if reference.startswith("Patient/")]
+    return people[0].split("/")[1] if len(people) == 1 else None
 
 
 def references(node: Any) -> Iterator[str]:

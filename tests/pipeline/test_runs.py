@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,11 @@ def exchange(tmp_path: Path, database: str) -> Exchange:
 
 def send(exchange: Exchange, name: str, resources: list[dict[str, object]]) -> None:
     write_ndjson(exchange.settings.home / "records" / name, resources)
+
+
+def appointment(key: str, *patients: int) -> dict[str, object]:
+    people = [{"actor": {"reference": f"Patient/p{n}"}, "status": "accepted"} for n in patients]
+    return {"resourceType": "Appointment", "id": key, "status": "proposed", "participant": people}
 
 
 def run(exchange: Exchange) -> Balance:
@@ -59,6 +65,19 @@ def test_a_changed_record_is_a_new_version_and_one_more_row_of_history(exchange:
 def test_a_record_sent_twice_in_one_run_is_a_duplicate(exchange: Exchange) -> None:
     send(exchange, "1.ndjson", [patient(1), patient(1)])
     assert run(exchange).records["duplicate"] == 1
+
+
+def test_an_appointment_is_a_record_of_the_patient_it_is_with(exchange: Exchange) -> None:
+    """A group's is a record of nobody in it, and kept out."""
+    send(exchange, "1.ndjson", [patient(1), patient(2), appointment("one", 1), appointment("group", 1, 2)])
+    assert run(exchange).records["withheld"] == 1
+    with exchange.work.connect() as connection:
+        stored = connection.execute(
+            "SELECT p.fhir_id::text, r.body FROM resource r LEFT JOIN patient p USING (patient)"
+            " WHERE r.type = 'Appointment'"
+        ).fetchall()
+    ((about, body),) = stored
+    assert json.loads(body)["participant"][0]["actor"]["reference"] == f"Patient/{about}"
 
 
 def test_a_run_with_a_missing_record_does_not_balance(exchange: Exchange) -> None:

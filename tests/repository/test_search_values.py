@@ -50,7 +50,7 @@ def ask(shared_world):
         "other": {"valueQuantity": _amount(5, "[IU]"), "status": "amended"},
         "text": {"valueQuantity": None, "valueCodeableConcept": coded, "effectiveDateTime": "2026-11-01"},
         "pressure": {
-            "valueQuantity": None,
+            "valueQuantity": _amount(66.89999999999999, "[in_i]"),  # as exact as a float can be
             "component": [_component("8480-6", 120), _component("8462-4", 80)],
         },
     }
@@ -80,6 +80,9 @@ def _found(page):
         ("value-quantity", f"5|{UCUM}|[IU]", "other"),
         ("value-quantity", "5||mg", "mass"),
         ("value-quantity", "5", "mass other"),
+        ("value-quantity", "66.89999999999999", "pressure"),
+        ("value-quantity", f"66.89999999999999|{UCUM}|[in_i]", "pressure"),
+        ("value-quantity", "66.89999999999998", ""),
         ("code-value-quantity", f"{LOINC}|8480-6$0.005|{UCUM}|g", "grams"),
         ("code-value-quantity", f"{LOINC}|2345-7$gt4|{UCUM}|mg", "mass"),
         ("code-value-concept", "2345-7$10828004", "text"),
@@ -105,7 +108,7 @@ def _found(page):
         ("status:in", "http://hl7.org/fhir/ValueSet/observation-status", "mass grams other text pressure"),
         ("status:not-in", "http://hl7.org/fhir/ValueSet/observation-status", ""),
         ("performer:identifier", "urn:npi|7", "mass"),
-        ("value-quantity:missing", "true", "text pressure"),
+        ("value-quantity:missing", "true", "text"),
         ("date", "ap2026-11-20", "mass grams other pressure"),
     ],
 )

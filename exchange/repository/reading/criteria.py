@@ -45,7 +45,8 @@ class Reverse:
 @dataclass(slots=True)
 class Where:
     """All that must hold; `ids` and `updated` are the values of _id and _lastUpdated, `patients` those of
-    parameters that lead to the person, each entry one parameter whose values are alternatives.
+    parameters that lead to the person, each entry one parameter whose values are alternatives. `among`: of
+    which Patients, by number, it is asked.
     """
 
     type: str
@@ -54,6 +55,7 @@ class Where:
     ids: list[tuple[str, ...]] = field(default_factory=list)
     updated: list[tuple[str, ...]] = field(default_factory=list)
     patients: list[tuple[str, ...]] = field(default_factory=list)
+    among: frozenset[int] | None = None
     about_nobody: bool | None = None
     chains: list[Chain] = field(default_factory=list)
     reverses: list[Reverse] = field(default_factory=list)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf, nextafter
 from typing import Any
 
 from exchange.model.fhir_types import value_set
@@ -143,6 +144,8 @@ def quantity(value: str, criterion: Criterion, arguments: Arguments, _: int) -> 
 
 def _within(column: str, prefix: str, span: tuple[float, float, float], arguments: Arguments) -> str:
     low, middle, high = span
+    # A number as exact as a float can be lies within no span narrower than that of its last digit.
+    low, high = min(low, middle), max(high, nextafter(middle, inf))
     if prefix in ("eq", "ne", "ap"):
         inside = f"{column} >= {arguments.add(low)} AND {column} < {arguments.add(high)}"
         return f"NOT ({inside})" if prefix == "ne" else inside

@@ -14,7 +14,15 @@ from exchange.repository.reading.query import Query
 from exchange.repository.reading.reader import BEST_RENDITION, Reader, select
 from exchange.repository.reading.sorting import SortKey, is_after
 from exchange.repository.reading.view import golden_patients
-from exchange.repository.reading.where import changed_at, find_people
+from exchange.repository.reading.walk import (
+    FIRST_PEOPLE,
+    START,
+    Stretch,
+    stored_records,
+    walks_people,
+    wider,
+)
+from exchange.repository.reading.where import changed_at, find_people, people_within
 
 Placed = tuple[list[Any], Person]
 """The values of the sort keys, and whose they are."""
@@ -22,11 +30,13 @@ Placed = tuple[list[Any], Person]
 
 def search_patients(reader: Reader, query: Query, base_url: str, key: bytes) -> Page:
     """One page of golden Patients; all of the criteria must hold for one and the same contribution."""
-    people = find_people(reader, query.where)
-    total = len(people) if query.total or query.is_count else None
-    if query.is_count:
-        return empty_page(query, total)
-    ahead = _after(reader, query, _in_order(reader, query.sort, people), key)
+    ahead, total = _walked(reader, query, key), None
+    if ahead is None:
+        people = find_people(reader, query.where)
+        total = len(people) if query.total or query.is_count else None
+        if query.is_count:
+            return empty_page(query, total)
+        ahead = _after(reader, query, _in_order(reader, query.sort, people), key)
     page, more = ahead[: query.count], len(ahead) > query.count
     if total is None and not more and query.cursor is None:
         total = len(page)
@@ -39,6 +49,21 @@ def search_patients(reader: Reader, query: Query, base_url: str, key: bytes) -> 
         Around(total, following, query.unknown),
         query,
     )
+
+
+def _walked(reader: Reader, query: Query, key: bytes) -> list[Placed] | None:
+    """Those of the page and one more by walking the golden ids; None when that promises no page soon."""
+    if not walks_people(query):
+        return None
+    stored, wanted = stored_records(reader, "patient"), query.count + 1
+    last = UUID(position_of(reader, query, key)[0]) if query.cursor is not None else START
+    stretch: Stretch | None = Stretch(last, FIRST_PEOPLE / max(stored, 1))
+    while stretch is not None:
+        found = people_within(reader, query.where, stretch)
+        if len(found) >= wanted or stretch.is_last:
+            return [([person.golden_id], person) for person in found[:wanted]]
+        stretch = wider(stretch, len(found), wanted, stored)
+    return None
 
 
 def _in_order(reader: Reader, keys: Sequence[SortKey], people: Sequence[Person]) -> list[Placed]:

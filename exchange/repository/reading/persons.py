@@ -12,6 +12,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from exchange.linkage import Edge, authority_of, partition
+from exchange.model.ids import golden_id
 from exchange.repository.reading.reader import Reader, select
 
 
@@ -55,6 +56,26 @@ def persons_of(reader: Reader, patients: Iterable[int | None]) -> Mapping[int, P
     """The person each patient is part of; patients whose own Patient is hidden are left out."""
     wanted = sorted({patient for patient in patients if patient is not None})
     return _persons(reader, "unnest(%s::int[]) AS given (patient)", (wanted,)) if wanted else {}
+
+
+def persons_seen(reader: Reader, rows: Iterable[tuple[int, UUID, str]]) -> Mapping[int, Person]:
+    """The same for (patient, id, partner) of Patients whose rows were read: most are linked to nobody.
+
+    To have read the row is to see the Patient, so that of those nothing is asked again.
+    """
+    found = {patient: (fhir_id, partner) for patient, fhir_id, partner in rows}
+    linked = {
+        patient
+        for (patient,) in select(
+            reader, "SELECT DISTINCT a FROM patient_edge WHERE a = ANY(%s)", (sorted(found),)
+        )
+    }
+    alone = {
+        patient: Person((Contribution(patient, fhir_id, UUID(golden_id(str(fhir_id))), partner),))
+        for patient, (fhir_id, partner) in found.items()
+        if patient not in linked
+    }
+    return {**alone, **persons_of(reader, linked)}
 
 
 def _persons(reader: Reader, start: str, arguments: Sequence[object]) -> dict[int, Person]:
@@ -106,4 +127,4 @@ def find_person(reader: Reader, patient_id: UUID) -> Person | None:
 
 def distinct(persons: Iterable[Person]) -> list[Person]:
     """Each person once, in order of golden id."""
-    return [person for _, person in sorted({p.golden_id: p for p in persons}.items())]
+    return [person for _, person in sorted({p.golden_id.int: p for p in persons}.items())]

@@ -13,7 +13,7 @@ from uuid import UUID
 from exchange.repository.reading.conditions import Scope, all_of, condition, may_refer_to_a_person
 from exchange.repository.reading.criteria import Chain, Criterion, Reverse, Where
 from exchange.repository.reading.matchers import Arguments, matches_instant, updated
-from exchange.repository.reading.persons import Person, distinct, find_person, persons_of
+from exchange.repository.reading.persons import Person, distinct, find_person, persons_of, persons_seen
 from exchange.repository.reading.reader import (
     Reader,
     best_of_cluster,
@@ -22,6 +22,8 @@ from exchange.repository.reading.reader import (
     select,
 )
 from exchange.repository.reading.syntax import ids_of, reference_id
+from exchange.repository.reading.unsaid import of_person
+from exchange.repository.reading.walk import Stretch
 
 
 def where_sql(reader: Reader, where: Where, arguments: Arguments, alias: str = "r") -> str:
@@ -46,16 +48,41 @@ def where_sql(reader: Reader, where: Where, arguments: Arguments, alias: str = "
 
 
 def find_people(reader: Reader, where: Where) -> list[Person]:
-    """Everybody who matches, in order of golden id; all criteria hold for one and the same contribution."""
+    """Everybody who matches, in order of golden id: one contribution says all that must be said of him.
+
+    Of what must not be said none of them says anything.
+    """
+    asked = [of_person(criterion) for criterion in where.criteria]
+    people = _saying(reader, replace(where, criteria=[one.criterion for one in asked if one.wanted]))
+    for one in asked:
+        if not one.wanted and people:
+            unmeant = Where(where.type, where.at, [one.criterion], ids=where.ids, among=where.among)
+            others = {person.golden_id for person in _saying(reader, unmeant)}
+            people = [person for person in people if person.golden_id not in others]
+    return people
+
+
+def _saying(reader: Reader, where: Where) -> list[Person]:
     arguments = Arguments()
     conditions = [where_sql(reader, where, arguments)]
     conditions += [_named(ids_of(values), arguments) for values in where.ids]
-    rows = select(reader, f"SELECT r.patient FROM resource r WHERE {all_of(conditions)}", arguments.values)
-    people = distinct(persons_of(reader, (row[0] for row in rows)).values())
+    seen = f"SELECT r.patient, r.fhir_id, r.partner FROM resource r WHERE {all_of(conditions)}"
+    people = distinct(persons_seen(reader, select(reader, seen, arguments.values)).values())
     if not where.updated:
         return people
     times = changed_at(reader, people)
     return [p for p in people if p.golden_id in times and _changed_so(where, times, p)]
+
+
+def people_within(reader: Reader, where: Where, stretch: Stretch) -> list[Person]:
+    """Those of them whose golden ids are within a stretch."""
+    arguments = Arguments()
+    own = stretch.sql(arguments, "p.golden_id")
+    statement = f"SELECT p.patient, p.fhir_id, p.partner FROM patient p WHERE {own}"
+    near = persons_seen(reader, select(reader, statement, arguments.values))
+    among = _numbers(person for person in near.values() if stretch.holds(person.golden_id))
+    people = find_people(reader, replace(where, among=frozenset(among))) if among else []
+    return [person for person in people if stretch.holds(person.golden_id)]
 
 
 def _changed_so(where: Where, times: dict[UUID, datetime], person: Person) -> bool:
@@ -93,6 +120,7 @@ def _patients(reader: Reader, where: Where) -> set[int] | None:
     ]
     if where.type == "Patient":
         found += [_told_of(reader, reverse) for reverse in where.reverses]
+    found += [set(where.among)] if where.among is not None else []
     return set.intersection(*found) if found else None
 
 

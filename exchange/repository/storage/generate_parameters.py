@@ -128,7 +128,6 @@ _EXTRA = {
     ("Encounter", "discharge-disposition"): (("token", "hospitalization.dischargeDisposition", ""),),
     ("Goal", "description"): (("token", "description", ""),),
     ("Goal", "target-date"): (("date", "target.dueDate", ""),),
-    ("AllergyIntolerance", "onset"): (("date", "onsetDateTime", ""), ("date", "onsetPeriod", "")),
     ("QuestionnaireResponse", "questionnaire"): (("uri", "questionnaire", ""),),
 }
 # Forms of a choice that no search of ours compares.

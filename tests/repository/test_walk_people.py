@@ -1,0 +1,107 @@
+"""A page of Patients found by walking is the page that looking at everybody gives."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from repository_world import BASE, CLINIC, HOSPITAL, KEY, SHELTER
+
+from exchange.model.records import Labels
+from exchange.repository import search
+from exchange.repository.reading import patients as searching
+from exchange.repository.reading import where
+from exchange.repository.reading.query import parse_query
+from exchange.repository.reading.walk import walks_people
+
+_HIV = Labels("R", frozenset({"HIV"}))
+_MOST_PAGES = 40
+
+
+@pytest.fixture(scope="module")
+def crowd(shared_world):
+    """Forty Patients of two sources, some hidden from some viewers, some linked, one chain of three."""
+    world = shared_world
+    people = [
+        world.patient(
+            ("hospital", "clinic")[n % 2], f"w{n}", _HIV if n % 7 == 0 else Labels(),
+            name=[{"family": f"Family{n % 3}"}], gender=("female", "male", "other")[n % 3], active=n % 5 != 0,
+        )
+        for n in range(40)
+    ]  # fmt: skip
+    for a, b in ((0, 1), (1, 2), (5, 6), (7, 8), (20, 21)):
+        world.link(people[a], people[b])
+    world.conn.execute("ANALYZE patient")
+    world.conn.commit()
+    return world
+
+
+def pages(world, viewer, asked):
+    """Every page of golden Patients, following the links, with the totals that were told."""
+    found, pairs = [], parse_qsl(asked)
+    for _ in range(_MOST_PAGES):
+        with world.as_viewer(viewer) as view:
+            page = search(view, "Patient", pairs, BASE, KEY)
+        found.append((page.total, [(entry.full_url, entry.body) for entry in page.entries]))
+        if page.next is None:
+            return found
+        pairs = parse_qsl(urlsplit(page.next).query)
+    raise AssertionError("the pages do not end")
+
+
+@pytest.mark.parametrize("viewer", [HOSPITAL, CLINIC, SHELTER], ids=lambda v: v.participant)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "_count=7",
+        "_count=50",
+        "gender=female&_count=3",
+        "gender:not=female&_count=4",
+        "active=false&_count=2",
+        "gender=unknown&_count=4",
+        "_lastUpdated=gt2020&_count=6",
+    ],
+)
+@pytest.mark.parametrize("first", [1, 5, 64])
+def test_walking_changes_no_page(crowd, monkeypatch, viewer, asked, first):
+    monkeypatch.setattr(searching, "walks_people", lambda query: False)
+    whole = pages(crowd, viewer, asked)
+    monkeypatch.undo()
+    monkeypatch.setattr(searching, "FIRST_PEOPLE", first)
+    assert pages(crowd, viewer, asked) == whole
+
+
+def test_a_page_of_everybody_looks_at_a_few(crowd, monkeypatch):
+    seen = []
+    whole = where.persons_seen
+
+    def noted(reader, rows):
+        seen.append(len(rows))
+        return whole(reader, rows)
+
+    monkeypatch.setattr(where, "persons_seen", noted)
+    monkeypatch.setattr(searching, "FIRST_PEOPLE", 8)
+    with crowd.as_viewer(HOSPITAL) as view:
+        page = search(view, "Patient", [("_count", "3")], BASE, KEY)
+    assert len(page.entries) == 3
+    assert sum(seen) < 30  # twice those of a stretch of eight, and not all forty
+
+
+@pytest.mark.parametrize(
+    ("asked", "walked"),
+    [
+        ("", True),
+        ("gender=female", True),
+        ("deceased=false&active=true", True),
+        ("family=Family1", False),
+        ("birthdate=1980", False),
+        ("identifier=7", False),
+        ("phone=555", False),
+        ("_sort=family", False),
+        ("_sort=-_id", False),
+        ("_total=accurate", False),
+        ("_has:Observation:patient:code=1", False),
+    ],
+)
+def test_what_tells_people_apart_is_not_walked_for(crowd, asked, walked):
+    assert walks_people(parse_query("Patient", parse_qsl(asked), crowd.at)) is walked
