@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from exchange.model.records import Files
+from exchange.synthetic.coalition import registrations
+from exchange.synthetic.contacts import Contact, Identity
+from exchange.synthetic.people import people as synthetic_people
+from exchange.synthetic.person import REFERENCE_DAY
+from exchange.synthetic.tables import SSN
 from tests.linkage.coalition import Coalition
 from tests.linkage.population import records, town
 
@@ -18,12 +25,26 @@ Row = dict[str, str]
 SHARED = Path(os.environ.get("EXCHANGE_SHARED", Path(__file__).parents[3] / "shared")) / "data"
 
 
+class Packed(Sequence[dict[str, Any]]):
+    """Patients as JSON in memory, so that two million of them fit."""
+
+    def __init__(self, patients: Iterable[dict[str, Any]]) -> None:
+        self.texts = [orjson.dumps(patient) for patient in patients]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __getitem__(self, place: Any) -> Any:
+        found = self.texts[place]
+        return orjson.loads(found) if isinstance(found, bytes) else list(map(orjson.loads, found))
+
+
 @dataclass(frozen=True)
 class Population:
     """Patients, and for each the person it truly is."""
 
     name: str
-    patients: list[dict[str, Any]]
+    patients: Sequence[dict[str, Any]]
     truth: list[str]
 
 
@@ -35,6 +56,42 @@ def coalition(mappings: Files, size: int, seed: int) -> tuple[Population, Coalit
         f"coalition {size:,}", [made.patients[k] for k in known], [made.persons[k] for k in known]
     )
     return people, made
+
+
+def desks(people: int, seed: int) -> Population:
+    """The people of the coalition as each desk writes them down, not through the partners' formats."""
+    truth: list[str] = []
+
+    def patients() -> Iterator[dict[str, Any]]:
+        for person in synthetic_people(people, seed):
+            for contact in registrations(person, seed):
+                truth.append(str(person.number))
+                yield _at_the_desk(contact, contact.says(REFERENCE_DAY), person.twin)
+
+    return Population(f"desks {people:,}", Packed(patients()), truth)
+
+
+def _at_the_desk(contact: Contact, says: Identity, twin: int) -> dict[str, Any]:
+    home = says.address
+    numbers = [(f"urn:{contact.partner}:mrn", contact.key), (SSN, says.ssn)]
+    names = [(says.family, says.given), (says.former, says.given)]
+    reached = (("phone", says.phone), ("email", says.email))
+    patient = {
+        "name": [
+            {"family": family, "given": [given, *([says.middle] if says.middle else [])]}
+            for family, given in names
+            if family
+        ],
+        "birthDate": says.birth.isoformat() if says.birth else "",
+        "gender": {"F": "female", "M": "male"}[says.sex],
+        "multipleBirthInteger": twin if contact.partner == "lakeside_hospital" else 0,
+        "telecom": [{"system": system, "value": value} for system, value in reached if value],
+        "address": [{"line": [part for part in (home.street, home.unit) if part], "postalCode": home.zip}]
+        if home
+        else [],
+        "identifier": [{"system": system, "value": value} for system, value in numbers if value],
+    }
+    return {element: value for element, value in patient.items() if value}
 
 
 def townsfolk(people: int, seed: int) -> Population:

@@ -90,7 +90,7 @@ def needs_steward(a: Features, b: Features, levels: Mapping[str, str]) -> str:
     if not twice:
         if ssn == "different":
             return "ssn"
-        if not proven and numbers_differ(a, b):
+        if not proven and numbers_differ(a, b, levels):
             return "number"
     if generations_differ(a, b):
         return "generation"
@@ -102,7 +102,7 @@ def unless_another(a: Features, b: Features, levels: Mapping[str, str], rule: st
 
     Where an index knows nobody else who fits, the two are probably one person (`cluster.partition`).
     """
-    if levels.get("ssn") == "different" or numbers_differ(a, b):
+    if levels.get("ssn") == "different" or numbers_differ(a, b, levels):
         return False
     if rule == "birth-date-unknown":
         return all_but_birth(a, b, levels)
@@ -119,7 +119,7 @@ def needs_certainty(a: Features, b: Features, levels: Mapping[str, str]) -> str:
         return ""
     if levels.get("birth_date") == "slip" and not same_somewhere(levels):
         return "birth-date"
-    if not same_home(levels) and (levels.get("ssn") == "different" or numbers_differ(a, b)):
+    if not same_home(levels) and (levels.get("ssn") == "different" or numbers_differ(a, b, levels)):
         return "number"
     return ""
 

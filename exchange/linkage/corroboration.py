@@ -97,7 +97,7 @@ def middle_contradicts(levels: Mapping[str, str], otherwise_told: bool) -> bool:
 
 def contradicts(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
     """Whether a middle name or a number speaks against what else agrees."""
-    other_number = levels.get("ssn") == "different" or numbers_differ(a, b)
+    other_number = levels.get("ssn") == "different" or numbers_differ(a, b, levels)
     return levels.get("middle") == "different" or (other_number and not same_home(levels))
 
 
@@ -221,14 +221,14 @@ def _multiple(a: Features, b: Features) -> bool:
     return a.multiple_birth or b.multiple_birth
 
 
-def numbers_differ(a: Features, b: Features) -> bool:
+def numbers_differ(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
     """Whether both carry a number of persons by one system, and none is the same."""
+    if levels.get("identifier") != "different":
+        return False
     one, other = (
-        {(number.system, number.digest) for number in record.identifiers if number.kind == "person"}
-        for record in (a, b)
+        {number.system for number in record.identifiers if number.kind == "person"} for record in (a, b)
     )
-    systems = {system for system, _ in one} & {system for system, _ in other}
-    return bool(systems) and not one & other
+    return bool(one & other)
 
 
 def generations_differ(a: Features, b: Features) -> bool:

@@ -127,6 +127,25 @@ def test_records_that_may_not_be_seen_change_no_byte(api, token_of, match, hospi
     assert any(graded(bundle) for bundle in before)
 
 
+def test_a_hidden_namesake_parts_nobody_for_whom_he_is_hidden(api, token_of, match, hospital, enter):
+    """In the index the daughter of one name takes back the link that held while she was not known."""
+    unclear = {key: value for key, value in RUTH.items() if key != "birthDate"}
+    ids = [enter("prairie_clinic", "1", **RUTH), enter("lakeside_hospital", "1", **unclear)]
+    bearer = {"authorization": f"Bearer {token_of(hospital)}"}
+
+    def seen():
+        people = api.get("/fhir/Patient?family=Harding", headers=bearer).json()
+        return match(hospital, RUTH), match(hospital, unclear), people["total"], people["entry"]
+
+    before = seen()
+    assert graded(before[0]) == [(golden_id(min(ids)), "certain")]
+    assert graded(before[1]) == [(golden_id(min(ids)), "possible")]
+    enter("prairie_clinic", "h1", "HIV", **{**RUTH, "birthDate": "2004-09-02"})
+    assert seen() == before
+    enter("prairie_clinic", "2", **{**RUTH, "birthDate": "2004-09-02"})
+    assert seen()[2] == 3
+
+
 def test_a_narrow_token_matches_within_its_constraint(api, token_of, hospital, enter):
     ruth = enter("prairie_clinic", "1", **RUTH)
     enter("lakeside_hospital", "1", **{**RUTH, "gender": "other"})
