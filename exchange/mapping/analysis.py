@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exchange.mapping import expression as ex
 from exchange.mapping.language import Language
+from exchange.mapping.source import TEXT, TRUTH
 
 PARTNER_FACTS = ("namespace", "npi", "name")
 """Facts that are the same for every record of a partner."""
@@ -59,3 +60,34 @@ def may_be_list(expression: ex.Expression, language: Language) -> bool:
             return may_be_list(then, language) or (otherwise is not None and may_be_list(otherwise, language))
         case _:
             return False
+
+
+_WORDS = frozenset(("upper", "lower", "title", "replace", "match", "uri", "table", "ucum", "token", "code"))
+
+
+def kind_of(expression: ex.Expression, language: Language) -> str:
+    """TRUTH for what is always true or false, TEXT for what is always text or nothing, else ``."""
+    match expression:
+        case ex.Both() | ex.Not() | ex.Compare() | ex.Literal(bool()):
+            return TRUTH
+        case ex.Literal(str()) | ex.System() | ex.Call("words" | "concat"):
+            return TEXT
+        case ex.Path(text, None):
+            return TEXT if language.format == "hl7v2" and not language.grammar.many(text) else ""
+        case ex.Value(_, inner):
+            return kind_of(inner, language)
+        case ex.Call(name, (value, *_)) if name in _WORDS:
+            return TEXT if kind_of(value, language) == TEXT else ""
+        case ex.Either(items):
+            return _common(items, language)
+        case ex.Choice(_, then, otherwise) if otherwise is not None:
+            return _common((then, otherwise), language)
+        case ex.Choice(_, then, None):
+            return TEXT if kind_of(then, language) == TEXT else ""
+        case _:
+            return ""
+
+
+def _common(items: tuple[ex.Expression, ...], language: Language) -> str:
+    kinds = {kind_of(item, language) for item in items}
+    return kinds.pop() if len(kinds) == 1 else ""

@@ -19,6 +19,7 @@ from exchange.mapping.language import Language, Spot
 from exchange.mapping.paths.grammar import Reader
 from exchange.mapping.paths.places import SEGMENTS, Place
 from exchange.mapping.run import Run
+from exchange.mapping.source import Write, reader
 
 FIELDS = ("key", "segments", "whole", "when", "cleared")
 Fields = Mapping[str, str]
@@ -75,7 +76,7 @@ def _rule(name: str, node: Node, language: Language) -> Carried:
     )
     return Carried(
         name,
-        compile_expression(parse_expression(language, spot), language, spot, _no_fragment),
+        reader(compile_expression(parse_expression(language, spot), language, spot, _no_fragment), field),
         segments,
         whole,
         compile_condition(table["when"], language, Spot(table["when"], field, place=SEGMENTS))
@@ -109,7 +110,7 @@ def _checked(path: str, node: Node, field: str, language: Language) -> None:
         raise node.fail(str(error), field) from None
 
 
-def _no_fragment(_language: Language, _path: object, spot: Spot) -> Reader:
+def _no_fragment(_language: Language, _path: object, spot: Spot) -> Write:
     raise spot.node.fail("a key is text, not an object", spot.element)
 
 

@@ -1,4 +1,4 @@
-"""Functions and code maps of the map language as closures."""
+"""Functions and code maps of the map language as source."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from functools import partial
 from typing import Any
 
 from exchange.mapping import expression as ex
+from exchange.mapping.analysis import kind_of
 from exchange.mapping.codes import CodeMap, Target, shown_code
 from exchange.mapping.function_checks import argument_fault
 from exchange.mapping.functions import FUNCTIONS, OPTIONAL_ARGUMENTS, WHOLE
 from exchange.mapping.language import Language, Spot
-from exchange.mapping.paths.grammar import Reader
 from exchange.mapping.shapes import REMEMBERED
+from exchange.mapping.source import TEXT, Write, Writer
 from exchange.model.records import Unmapped
 
 CODE_FUNCTIONS = ("code", "coding", "concept")
-Compile = Callable[[ex.Expression], Reader]
+Compile = Callable[[ex.Expression], Write]
 
 
-def compile_call(call: ex.Call, language: Language, spot: Spot, compiled: Compile) -> Reader:
-    """The reader of a call; ContentError for an unknown function or arguments it does not take."""
+def compile_call(call: ex.Call, language: Language, spot: Spot, compiled: Compile) -> Write:
+    """What writes a call; ContentError for an unknown function or arguments it does not take."""
     if call.name in CODE_FUNCTIONS:
         return _translate(call, language, spot, compiled)
     if call.name not in FUNCTIONS:
@@ -38,17 +39,17 @@ def compile_call(call: ex.Call, language: Language, spot: Spot, compiled: Compil
     if fault := argument_fault(call.name, known):
         raise spot.node.fail(f"`{call.name}`: {fault}", spot.element)
     value, *rest = (compiled(argument) for argument in call.arguments)
+    if call.name == "concat":
+        return _joined([value, *rest])
     guarded = _guard(function, call.name, spot)
     if call.name in OPTIONAL_ARGUMENTS:
-        return lambda node, run: guarded(run, value(node, run), *[item(node, run) for item in rest])
+        return _with_all(guarded, [value, *rest], kind_of(call, language))
     constants = [item.value for item in call.arguments[1:] if isinstance(item, ex.Literal)]
+    kind = kind_of(call, language)
     if len(constants) < len(rest):
-        return _apply(guarded, value, rest)
-    return (
-        _whole(guarded, value, constants)
-        if call.name in WHOLE
-        else _apply_constant(guarded, value, constants)
-    )
+        return _depending(guarded, value, rest, kind)
+    apply = _whole(guarded, constants) if call.name in WHOLE else _applied(guarded, constants)
+    return _of_value(apply, value, kind)
 
 
 def _guard(function: Callable[..., Any], name: str, spot: Spot) -> Callable[..., Any]:
@@ -64,15 +65,39 @@ def _guard(function: Callable[..., Any], name: str, spot: Spot) -> Callable[...,
     return guarded
 
 
-def _whole(function: Callable[..., Any], value: Reader, constants: list[Any]) -> Reader:
-    def apply(node: Any, run: Any) -> Any:
-        found = value(node, run)
-        return None if found is None else function(run, found, *constants)
+def _joined(parts: list[Write]) -> Write:
+    """`concat`: all parts as one text, nothing when one is missing."""
 
-    return apply
+    def joined(writer: Writer, at: str) -> str:
+        names = [part(writer, at) for part in parts]
+        missing = writer.missing(names)
+        text = "".join(f"{{{name}}}" for name in names)
+        return writer.new(f"None if {missing} else f'{text}'" if missing else f"f'{text}'", TEXT)
+
+    return joined
 
 
-def _apply_constant(function: Callable[..., Any], value: Reader, constants: list[Any]) -> Reader:
+def _with_all(guarded: Callable[..., Any], arguments: list[Write], kind: str) -> Write:
+    """A function that runs also where an argument is missing."""
+    return lambda writer, at: writer.new(
+        f"{writer.constant(guarded)}(run, {', '.join([item(writer, at) for item in arguments])})", kind
+    )
+
+
+def _of_value(apply: Callable[[Any, Any], Any], value: Write, kind: str) -> Write:
+    def applied(writer: Writer, at: str) -> str:
+        found = value(writer, at)
+        return writer.new(f"None if {found} is None else {writer.constant(apply)}({found}, run)", kind)
+
+    return applied
+
+
+def _whole(function: Callable[..., Any], constants: list[Any]) -> Callable[[Any, Any], Any]:
+    return lambda found, run: function(run, found, *constants)
+
+
+def _applied(function: Callable[..., Any], constants: list[Any]) -> Callable[[Any, Any], Any]:
+    """The function with its constants, of a value or each of a list; what a text gave is remembered."""
     known: dict[str, Any] = {}
 
     def one(found: Any, run: Any) -> Any:
@@ -83,10 +108,7 @@ def _apply_constant(function: Callable[..., Any], value: Reader, constants: list
             known[found] = result
         return result
 
-    def apply(node: Any, run: Any) -> Any:
-        found = value(node, run)
-        if found is None:
-            return None
+    def apply(found: Any, run: Any) -> Any:
         if type(found) is list:
             return [item for item in [one(each, run) for each in found] if item is not None] or None
         return known[found] if type(found) is str and found in known else one(found, run)
@@ -94,26 +116,29 @@ def _apply_constant(function: Callable[..., Any], value: Reader, constants: list
     return apply
 
 
-def _apply(function: Callable[..., Any], value: Reader, rest: list[Reader]) -> Reader:
+def _depending(function: Callable[..., Any], value: Write, rest: list[Write], kind: str) -> Write:
     """A function with arguments that depend on the source."""
 
-    def apply(node: Any, run: Any) -> Any:
-        found, *more = value(node, run), *[item(node, run) for item in rest]
-        if found is None or any(item is None for item in more):
-            return None
+    def apply(run: Any, found: Any, *more: Any) -> Any:
         if type(found) is list:
             return [
                 item for item in [function(run, each, *more) for each in found] if item is not None
             ] or None
         return function(run, found, *more)
 
-    return apply
+    def depending(writer: Writer, at: str) -> str:
+        names = [item(writer, at) for item in (value, *rest)]
+        missing = writer.missing(names)
+        call = f"{writer.constant(apply)}(run, {', '.join(names)})"
+        return writer.new(f"None if {missing} else {call}" if missing else call, kind)
+
+    return depending
 
 
 # --- code maps --------------------------------------------------------------------------------------
 
 
-def _translate(call: ex.Call, language: Language, spot: Spot, compiled: Compile) -> Reader:
+def _translate(call: ex.Call, language: Language, spot: Spot, compiled: Compile) -> Write:
     """`code("map"[, system])`, `coding(…)`, `concept(…)`."""
     arguments = call.arguments
     if not 2 <= len(arguments) <= 3 or not isinstance(arguments[1], ex.Literal):
@@ -132,15 +157,21 @@ def _translate(call: ex.Call, language: Language, spot: Spot, compiled: Compile)
     both = call.name == "coding" and system is not None
     one = _translation(language.codes[name], _codings if both else _SHAPES[call.name], spot)
 
-    def translate(node: Any, run: Any) -> Any:
-        found = value(node, run)
-        if found is None:
-            return None
-        where = None if system is None else system(node, run)
-        if type(found) is list:
-            made = [item for item in [one(run, code, where) for code in found] if item is not None]
-            return ([item for items in made for item in items] if both else made) or None
-        return one(run, found, where)
+    def each(run: Any, found: Any, where: str | None) -> Any:
+        if type(found) is not list:
+            return one(run, found, where)
+        made = [item for item in [one(run, code, where) for code in found] if item is not None]
+        return ([item for items in made for item in items] if both else made) or None
+
+    is_text, kind = kind_of(arguments[0], language) == TEXT, kind_of(call, language)
+
+    def translate(writer: Writer, at: str) -> str:
+        found = value(writer, at)
+        out = writer.new("None", kind)
+        with writer.block(f"if {found} is not None"):
+            where = None if system is None else system(writer, at)
+            writer.line(f"{out} = {writer.constant(one if is_text else each)}(run, {found}, {where})")
+        return out
 
     return translate
 

@@ -1,4 +1,4 @@
-"""Element trees become closures, checked against the FHIR type they fill.
+"""Element trees become source, checked against the FHIR type they fill.
 
 An object whose source rows are all empty is left out: a constant alone never makes an element.
 """
@@ -12,35 +12,27 @@ from exchange.mapping import expression as ex
 from exchange.mapping.analysis import is_constant, is_local, may_be_list, paths_of
 from exchange.mapping.compile_expression import compile_expression, parse_expression, wrong_path
 from exchange.mapping.content import Node, walk
-from exchange.mapping.language import Compiled, Language, Row, Spot
+from exchange.mapping.language import Compiled, Field, Language, Row, Spot
 from exchange.mapping.outcomes import check_condition, check_outcomes
 from exchange.mapping.paths.grammar import Reader
-from exchange.mapping.shapes import (
-    Fields,
-    build_object,
-    build_observed,
-    concatenate,
-    for_each,
-    for_first,
-    guarded,
-    remembered_by,
-    shape,
-)
+from exchange.mapping.paths.places import FIELD
+from exchange.mapping.remembering import is_whole_field, remembered_field, remembered_place
+from exchange.mapping.shapes import build_object, concatenate, for_each, for_first, guarded, shape
+from exchange.mapping.source import Write, Writer, assembled, called, reader, same
 from exchange.model.fhir_types import Element, fhir_type, is_primitive
 
 EACH, WHEN, VALUE = "$each", "$when", "$value"
 
 
-def compile_fields(table: dict[str, Node], type_name: str, language: Language, spot: Spot) -> Fields:
+def compile_fields(table: dict[str, Node], type_name: str, language: Language, spot: Spot) -> list[Field]:
     """The rows of an object of a FHIR type; dotted names reach into an element (`meta.profile`)."""
-    fields: Fields = []
+    fields = []
     for name, node in table.items():
         if name in (EACH, WHEN):
             continue
         element = element_of(type_name, name, node, spot)
         inner = spot.at(node, f"{spot.element}.{name}")
-        compiled = compile_element(element, language, inner)
-        fields.append((name, compiled.read, compiled.constant))
+        fields.append(Field(name, compile_element(element, language, inner)))
     return fields
 
 
@@ -70,17 +62,31 @@ def element_of(type_name: str, name: str, node: Node, spot: Spot) -> Element:
 
 
 def compile_element(element: Element, language: Language, spot: Spot) -> Compiled:
-    """The reader of one element, shaped as the element is (a list or a single value)."""
+    """One element, shaped as the element is (a list or a single value)."""
     node = spot.node
     if isinstance(node.value, list):
         items = [compile_item(element, language, spot.at(item)) for item in node.value]
         constant = all(item.constant for item in items)
         if not element.list and any(item.constant for item in items[:-1]):
             raise node.fail("what follows a constant is never reached: this element holds one", spot.element)
-        compiled = Compiled(concatenate([item.read for item in items]), constant, many=True)
+        values = [value for item in items for value in _listed(item.value)]
+        compiled = Compiled(concatenate([item.write for item in items]), constant, True, values)
     else:
         compiled = compile_item(element, language, spot)
-    return Compiled(shape(compiled, element.list), compiled.constant, element.list)
+    listed = _listed(compiled.value)
+    value = listed if element.list else next(iter(listed), None)
+    return _settled(Compiled(shape(compiled, element.list), compiled.constant, element.list, value), language)
+
+
+def _listed(value: Any) -> list[Any]:
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def _settled(compiled: Compiled, language: Language) -> Compiled:
+    """What is the same for every record is made once; to observers it is written all the same."""
+    if not compiled.constant or language.observed:
+        return compiled
+    return replace(compiled, write=same(compiled.value))
 
 
 def compile_item(element: Element, language: Language, spot: Spot) -> Compiled:
@@ -113,22 +119,33 @@ def _scalar(element: Element, language: Language, spot: Spot) -> Compiled:
     check_outcomes(expression, element, language, spot)
     paths = paths_of(expression)
     aimed = replace(spot, depth=0, paths=paths)
-    read = compile_expression(expression, language, aimed, _Fragments(element))
+    write = compile_expression(expression, language, aimed, _Fragments(element))
     calls = tuple(item.name for item in ex.walk(expression) if isinstance(item, ex.Call))
     place = f"{spot.node.file}:{spot.node.line}"
     language.rows.append(Row(spot.element, _written(spot.node), place, paths, calls))
+    constant = is_constant(expression)
+    value = _value_of(expression, write) if constant else None
     if language.observed:
-        read = _observe(read, len(language.rows) - 1, language)
-    return Compiled(read, is_constant(expression), may_be_list(expression, language))
+        write = _observe(write, len(language.rows) - 1, language)
+    return Compiled(write, constant, may_be_list(expression, language), value)
 
 
-def _observe(read: Reader, row: int, language: Language) -> Reader:
-    """The reader, leaving a note in the Run of every value it gives."""
+def _value_of(expression: ex.Expression, write: Write) -> Any:
+    """The value of an expression that reads nothing."""
+    if isinstance(expression, (ex.Literal, ex.System)):
+        writer = Writer()
+        return writer.names[write(writer, "at")]
+    return assembled(write, "a constant")(None, None)
 
-    def observed(node: Any, run: Any) -> Any:
-        value = read(node, run)
-        if value is not None and run is not None:
-            run.traced.append((row, language.grammar.position(node)))
+
+def _observe(write: Write, row: int, language: Language) -> Write:
+    """What leaves a note in the Run of every value given."""
+    position = language.grammar.position
+
+    def observed(writer: Writer, at: str) -> str:
+        value = write(writer, at)
+        with writer.block(f"if {value} is not None and run is not None"):
+            writer.line(f"run.traced.append(({row}, {writer.constant(position)}({at})))")
         return value
 
     return observed
@@ -140,7 +157,7 @@ class _Fragments:
     def __init__(self, element: Element) -> None:
         self.element = element
 
-    def __call__(self, language: Language, path: ex.Path, spot: Spot) -> Reader:
+    def __call__(self, language: Language, path: ex.Path, spot: Spot) -> Write:
         name = path.fragment or ""
         if name not in language.types:
             raise spot.node.fail(f"`{name}` is no fragment", f"{spot.element}.{name}", language.types)
@@ -148,20 +165,29 @@ class _Fragments:
             raise spot.node.fail(f"fragment `{name}` contains itself", spot.element)
         places, kind = _nodes(path.text, language, spot)
         fragment = replace(spot, node=language.types[name], element=f"{spot.element}({name})", place=kind)
-        built = _by_content(compile_item(self.element, language, fragment), language, fragment)
-        return for_each(places, built) if self.element.list else for_first(places, built.read)
+        inner = compile_item(self.element, language, fragment)
+        return _at_places(places, path.text, inner, self.element, language, fragment)
 
 
-def _by_content(inner: Compiled, language: Language, spot: Spot) -> Compiled:
-    """The reader run once for places of equal content, where it reads nothing else."""
-    if language.observed or not _reads_only_its_place(spot.node, language, spot):
-        return inner
-    content = language.grammar.content
-    read = remembered_by(lambda node, _run: content(node), inner.read)
-    return Compiled(read, inner.constant, inner.many)
+def _at_places(
+    places: Write, path: str, inner: Compiled, element: Element, language: Language, inside: Spot
+) -> Write:
+    """What is made at each place of a path (the first for an element that holds one)."""
+    known = (
+        inside.place == FIELD
+        and not language.observed
+        and _reads_only_its_place(inside.node, language, inside)
+    )
+    whole = known and is_whole_field(path)
+    write = remembered_place(inner.write, inside.element) if known and not whole else inner.write
+    made = for_each(places, write, many=inner.many) if element.list else for_first(places, write)
+    return remembered_field(made, path, inside.element) if whole else made
 
 
 def _reads_only_its_place(node: Node, language: Language, spot: Spot) -> bool:
+    """Whether nothing but the text of a field of HL7 v2 is read."""
+    if language.format != "hl7v2":
+        return False
     for part in walk(node):
         if isinstance(part.value, (dict, list)):
             continue
@@ -175,8 +201,14 @@ def _reads_only_its_place(node: Node, language: Language, spot: Spot) -> bool:
     return True
 
 
-def _nodes(path: str, language: Language, spot: Spot) -> tuple[Reader, str]:
-    """The reader of places and their kind."""
+def _nodes(path: str, language: Language, spot: Spot) -> tuple[Write, str]:
+    """The places of a path, and their kind."""
+    grammar = language.grammar
+    read, kind = _places(path, language, spot)
+    return called(read) if grammar.written_nodes is None else grammar.written_nodes(path, read), kind
+
+
+def _places(path: str, language: Language, spot: Spot) -> tuple[Reader, str]:
     try:
         return language.grammar.nodes(path), language.grammar.below(path, spot.place)
     except ValueError as error:
@@ -191,8 +223,10 @@ def _object(element: Element, language: Language, spot: Spot) -> Compiled:
         raise spot.node.fail(f"a {element.type} needs elements", spot.element)
     check_complete(table, element.type, spot)
     fields = compile_fields(table, element.type, language, _inside(table, language, spot))
-    build = build_observed if language.observed else build_object
-    inner = Compiled(build(fields), all(field[2] for field in fields), many=False)
+    constant = all(field.compiled.constant for field in fields)
+    value = {field.name: field.compiled.value for field in fields} if constant else None
+    write = build_object(fields, observed=language.observed)
+    inner = _settled(Compiled(write, constant, False, value), language)
     return _placed(table, inner, element, language, spot)
 
 
@@ -204,22 +238,27 @@ def _inside(table: dict[str, Node], language: Language, spot: Spot) -> Spot:
 def _placed(
     table: dict[str, Node], inner: Compiled, element: Element, language: Language, spot: Spot
 ) -> Compiled:
-    """The reader under the table's `$when`, for each place of its `$each`."""
+    """What is made under the table's `$when`, for each place of its `$each`."""
     if WHEN in table:
-        condition = compile_condition(table[WHEN], language, _inside(table, language, spot))
-        inner = Compiled(guarded(condition, inner.read), False, inner.many)
+        condition = write_condition(table[WHEN], language, _inside(table, language, spot))
+        inner = Compiled(guarded(condition, inner.write), False, inner.many)
     if EACH in table:
-        places, kind = compile_places(table[EACH], language, spot)
+        path = _one_path(table[EACH], language, spot)
+        places, kind = _nodes(path, language, spot.at(table[EACH], f"{spot.element}.{EACH}"))
         rest = {name: node for name, node in table.items() if name != EACH}
         inside = replace(spot, node=Node(rest, spot.node.file, spot.node.line), place=kind)
-        inner = _by_content(inner, language, inside)
-        read = for_each(places, inner) if element.list else for_first(places, inner.read)
-        inner = Compiled(read, False, element.list)
+        write = _at_places(places, path, inner, element, language, inside)
+        inner = Compiled(write, False, element.list)
     return inner
 
 
 def compile_condition(node: Node, language: Language, spot: Spot) -> Reader:
     """A `when`: the reader of a truth value."""
+    return reader(write_condition(node, language, spot), f"{spot.element}.{WHEN}")
+
+
+def write_condition(node: Node, language: Language, spot: Spot) -> Write:
+    """A `when`: what writes a truth value."""
     aimed = spot.at(node, f"{spot.element}.{WHEN}")
     expression = parse_expression(language, aimed)
     check_condition(expression, aimed)
@@ -228,8 +267,18 @@ def compile_condition(node: Node, language: Language, spot: Spot) -> Reader:
 
 def compile_places(node: Node, language: Language, spot: Spot) -> tuple[Reader, str]:
     """An `each`: the reader of places, and their kind."""
+    return _places(_one_path(node, language, spot), language, spot.at(node, f"{spot.element}.{EACH}"))
+
+
+def write_places(node: Node, language: Language, spot: Spot) -> Write:
+    """An `each`: what writes places."""
+    path = _one_path(node, language, spot)
+    return _nodes(path, language, spot.at(node, f"{spot.element}.{EACH}"))[0]
+
+
+def _one_path(node: Node, language: Language, spot: Spot) -> str:
     aimed = spot.at(node, f"{spot.element}.{EACH}")
     expression = parse_expression(language, aimed)
     if not isinstance(expression, ex.Path) or expression.fragment:
         raise node.fail("one path is needed here", aimed.element)
-    return _nodes(expression.text, language, aimed)
+    return expression.text

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
+from exchange.mapping.claims import compile_claims
 from exchange.mapping.compile_elements import (
     check_complete,
     compile_condition,
     compile_fields,
     compile_places,
+    write_condition,
+    write_places,
 )
 from exchange.mapping.compile_expression import compile_expression, parse_expression
 from exchange.mapping.content import Node, merge
 from exchange.mapping.copied import copied
-from exchange.mapping.entries import ANY, Entry, holds, made_at
-from exchange.mapping.language import Language, Spot
+from exchange.mapping.entries import ANY, Entry
+from exchange.mapping.language import Field, Language, Spot
 from exchange.mapping.paths.grammar import Reader
 from exchange.mapping.paths.names import SEGMENT_PATH
 from exchange.mapping.paths.places import SEGMENTS
 from exchange.mapping.reads import remembered_element, remembered_entry
 from exchange.mapping.run import Run
-from exchange.mapping.shapes import Fields
+from exchange.mapping.source import Write, reader, same
+from exchange.mapping.written_entries import written_key, written_places, written_resource
 from exchange.model.fhir_types import type_names
 from exchange.model.records import Format
-from exchange.model.terms import US_CORE_PROFILE, US_CORE_PROFILES
 
 ENTRY_FIELDS = (
     "resource",
@@ -96,17 +98,29 @@ def _compile_entry(name: str, nodes: Mapping[str, Node], language: Language, bel
     spot = replace(outer, place=place)
     language.places[name] = place
     required, needed = _required(table, language, outer)
-    entry = Entry(
+    key = written_key(_key(table, language, spot), spot)
+    made = written_resource(
+        name,
+        resource,
+        _fields(table, resource, language, spot),
+        compile_claims(table, language, spot),
+        write_condition(table["deleted"], language, spot) if "deleted" in table else None,
+        _conditional(table, language, spot),
+        language,
+    )
+    done = language.targets[name] = Entry(
         name=name,
         resource=resource,
         within=parent,
         each=each,
         when=compile_condition(table["when"], language, spot) if "when" in table else None,
-        key=_key(table, language, spot),
-        fields=_paths(_fields(table, resource, language, spot)),
-        profile=_profile(table, language, spot),
-        deleted=compile_condition(table["deleted"], language, spot) if "deleted" in table else None,
-        conditional=_conditional(table, language, spot),
+        select=written_places(
+            write_places(table["each"], language, outer) if "each" in table else None,
+            write_condition(table["when"], language, spot) if "when" in table else None,
+            spot,
+        ),
+        key=key,
+        build=reader(remembered_entry(made, table, language, spot), spot.element),
         tell=_tell(table, language, spot),
         apart=_address_of(language) if _is_on("apart", table, language, "ccda") else None,
         required=required,
@@ -115,24 +129,32 @@ def _compile_entry(name: str, nodes: Mapping[str, Node], language: Language, bel
         elements=language.format == "ccda",
         segment=_segment(table) if language.format == "hl7v2" else "",
         snapshot=_snapshot(table, language, outer),
+        anchor=_anchor(table, parent, language),
+        named=table["each"].text("each") if language.format == "hl7v2" and "each" in table else "",
     )
-    build = remembered_entry(partial(made_at, entry), table, language, spot)
-    done = language.targets[name] = replace(entry, build=build)
     return done
 
 
-def _conditional(table: dict[str, Node], language: Language, spot: Spot) -> Reader | None:
+def _conditional(table: dict[str, Node], language: Language, spot: Spot) -> Write | None:
     """`true`: nothing that the feed says of it ever counts where more is known."""
     if "conditional" not in table:
         return None
     if table["conditional"].value is True:
-        return lambda _node, _run: True
-    return compile_condition(table["conditional"], language, spot)
+        return same(True)
+    return write_condition(table["conditional"], language, spot)
 
 
 def _segment(table: dict[str, Node]) -> str:
     found = SEGMENT_PATH.match(table["each"].text("each")) if "each" in table else None
     return found.group(1) if found and "required" not in table else ""
+
+
+def _anchor(
+    table: dict[str, Node], parent: Entry | None, language: Language
+) -> Callable[[Any, str], Any] | None:
+    if parent is not None:
+        return parent.anchor
+    return language.grammar.anchor(table["each"].text("each")) if "each" in table else None
 
 
 def _snapshot(table: dict[str, Node], language: Language, outer: Spot) -> Reader | None:
@@ -144,7 +166,9 @@ def _snapshot(table: dict[str, Node], language: Language, outer: Spot) -> Reader
             "a snapshot needs `each`: the places it consists of", f"{outer.entry}.snapshot"
         )
     spot = outer.at(table["snapshot"], f"{outer.element}.snapshot")
-    return compile_expression(parse_expression(language, spot), language, spot, _no_fragment)
+    return reader(
+        compile_expression(parse_expression(language, spot), language, spot, _no_fragment), spot.element
+    )
 
 
 def _required(table: dict[str, Node], language: Language, spot: Spot) -> tuple[str, Reader | None]:
@@ -170,7 +194,7 @@ def _outer_place(resource: str, parent: Entry | None, language: Language) -> str
     return resource if language.format == "fhir_json" and resource != ANY else ""
 
 
-def _fields(table: dict[str, Node], resource: str, language: Language, spot: Spot) -> Fields:
+def _fields(table: dict[str, Node], resource: str, language: Language, spot: Spot) -> list[Field]:
     """The rows of `set`; what every resource of the type needs must be there unless the source is copied."""
     kind = "DomainResource" if resource == ANY else resource
     rows = table["set"].table(f"entries.{spot.entry}.set") if "set" in table else {}
@@ -179,8 +203,8 @@ def _fields(table: dict[str, Node], resource: str, language: Language, spot: Spo
     if "copy" not in table:
         check_complete(rows, kind, spot)
     return [
-        (name, read if constant else remembered_element(read, rows[name], language, spot), constant)
-        for name, read, constant in compile_fields(rows, kind, language, spot)
+        remembered_element(field, rows[field.name], language, spot)
+        for field in compile_fields(rows, kind, language, spot)
     ]
 
 
@@ -237,14 +261,15 @@ def resource_type(name: str, node: Node) -> str:
     return wanted
 
 
-def _key(table: dict[str, Node], language: Language, spot: Spot) -> tuple[tuple[Reader, bool], ...]:
+def _key(table: dict[str, Node], language: Language, spot: Spot) -> list[tuple[Write, bool]]:
+    """The parts of the key, and whether each may be missing; none for a copy of the source."""
     copies = _is_on("copy", table, language, "fhir_json")
     if copies == ("id" in table):
         raise spot.node.fail("an entry needs either `id` or `copy: true`", f"entries.{spot.entry}.id")
-    return () if copies else tuple(_key_part(item, language, spot) for item in table["id"].items())
+    return [] if copies else [_key_part(item, language, spot) for item in table["id"].items()]
 
 
-def _key_part(node: Node, language: Language, spot: Spot) -> tuple[Reader, bool]:
+def _key_part(node: Node, language: Language, spot: Spot) -> tuple[Write, bool]:
     text = str(node.value)
     optional = text.endswith("??")
     aimed = spot.at(Node(text.removesuffix("??"), node.file, node.line), f"{spot.element}.id")
@@ -252,39 +277,5 @@ def _key_part(node: Node, language: Language, spot: Spot) -> tuple[Reader, bool]
     return compile_expression(expression, language, aimed, _no_fragment), optional
 
 
-def _no_fragment(_language: Language, _path: Any, spot: Spot) -> Reader:
+def _no_fragment(_language: Language, _path: Any, spot: Spot) -> Write:
     raise spot.node.fail("a key part is text, not an object", spot.element)
-
-
-def _paths(fields: Fields) -> tuple[tuple[tuple[str, ...], Reader], ...]:
-    return tuple((tuple(name.split(".")), read) for name, read, _ in fields)
-
-
-def _profile(table: dict[str, Node], language: Language, spot: Spot) -> Reader | None:
-    """Profiles to claim: names, or `{when: condition, claim: name}`."""
-    if "profile" not in table:
-        return None
-    claims = [_claim_of(item, language, spot) for item in table["profile"].items()]
-    always = [url for url, when in claims if when is None]
-    sometimes = [(url, when) for url, when in claims if when is not None]
-
-    def profiles(node: Any, run: Run) -> list[str]:
-        return always + [url for url, when in sometimes if holds(when, node, run)]
-
-    return profiles
-
-
-def _claim_of(node: Node, language: Language, spot: Spot) -> tuple[str, Reader | None]:
-    field, resource = f"entries.{spot.entry}.profile", language.entries[spot.entry]
-    if isinstance(node.value, dict):
-        table = node.table(field, ("when", "claim"))
-        if set(table) != {"when", "claim"}:
-            raise node.fail("a conditional claim needs `when` and `claim`", field)
-        return _claim_of(table["claim"], language, spot)[0], compile_condition(table["when"], language, spot)
-    name = node.text(field)
-    if ":" not in name and US_CORE_PROFILES.get(name, resource) != resource:
-        words = f"`{name}` is a profile of {US_CORE_PROFILES[name]}"
-        raise node.fail(words, field, [own for own, kind in US_CORE_PROFILES.items() if kind == resource])
-    if ":" not in name and name not in US_CORE_PROFILES:
-        raise node.fail(f"`{name}` is no US Core profile", f"{field}.{name}", US_CORE_PROFILES)
-    return (name if ":" in name else US_CORE_PROFILE + name), None

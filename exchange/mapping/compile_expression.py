@@ -1,23 +1,26 @@
-"""Expressions become closures: everything that can be looked up or checked is, before the first record."""
+"""Expressions become source: everything that can be looked up or checked is, before the first record."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from exchange.mapping import expression as ex
+from exchange.mapping.analysis import kind_of
 from exchange.mapping.compile_calls import compile_call
 from exchange.mapping.compile_references import compile_reference
 from exchange.mapping.language import Language, Spot
 from exchange.mapping.outcomes import check_compared
-from exchange.mapping.paths.grammar import Reader, WrongPath
+from exchange.mapping.paths.grammar import WrongPath
+from exchange.mapping.source import TEXT, TRUTH, Write, Writer, called, same
 from exchange.model.errors import ContentError
 from exchange.model.terms import SYSTEMS
 
-CompileFragment = Callable[[Language, ex.Path, Spot], Reader]
+CompileFragment = Callable[[Language, ex.Path, Spot], Write]
 
 
 def parse_expression(language: Language, spot: Spot) -> ex.Expression:
@@ -66,19 +69,19 @@ def _named(name: str, language: Language, spot: Spot) -> ex.Expression:
 
 def compile_expression(
     expression: ex.Expression, language: Language, spot: Spot, fragment: CompileFragment
-) -> Reader:
-    """The reader of an expression; ContentError for anything that could not work."""
+) -> Write:
+    """What writes an expression; ContentError for anything that could not work."""
     compiled = partial(compile_expression, language=language, spot=spot, fragment=fragment)
     match expression:
         case ex.Literal(value):
-            return lambda _node, _run: value
+            return same(value)
         case ex.System(name):
             if name not in SYSTEMS:
                 raise spot.node.fail(f"`<{name}>` is no code system", f"{spot.element}.{name}", SYSTEMS)
-            uri = SYSTEMS[name]
-            return lambda _node, _run: uri
+            return same(SYSTEMS[name])
         case ex.Value(name, inner):
-            return _remembered(name, compiled(inner)) if language.grammar.remembers else compiled(inner)
+            write = compiled(inner)
+            return _remembered(name, write, kind_of(inner, language)) if language.grammar.remembers else write
         case ex.Path(text, None):
             return _path(text, language, spot)
         case ex.Path():
@@ -90,53 +93,51 @@ def compile_expression(
         case ex.Call():
             return compile_call(expression, language, spot, compiled)
         case ex.Either(items):
-            return _either([compiled(item) for item in items])
+            return _either([compiled(item) for item in items], kind_of(expression, language))
         case ex.Both(items):
             return _both([compiled(item) for item in items])
         case ex.Not(item):
             test = compiled(item)
-            return lambda node, run: not _true(test(node, run))
+            return lambda writer, at: writer.new(f"not ({writer.true(test(writer, at))})", TRUTH)
         case ex.Compare():
             check_compared(expression, language, spot)
-            return _compare(expression, spot, compiled)
+            return _compare(expression, language, spot, compiled)
         case ex.Choice(condition, then, otherwise):
-            test, yes = compiled(condition), compiled(then)
-            no = _nothing if otherwise is None else compiled(otherwise)
-            return lambda node, run: yes(node, run) if _true(test(node, run)) else no(node, run)
+            last = same(None) if otherwise is None else compiled(otherwise)
+            return _choice(compiled(condition), compiled(then), last, kind_of(expression, language))
         case _:
             raise spot.node.fail("this expression cannot stand here", spot.element)
 
 
-def _remembered(name: str, read: Reader) -> Reader:
-    """The reader, run once for a place."""
+_UNKNOWN = object()
 
+
+def _remembered(name: str, value: Write, kind: str) -> Write:
+    """What is computed once for a place."""
     own_name = f"${name}"
 
-    def remembered(node: Any, run: Any) -> Any:
-        memo = node.memo
-        if own_name in memo:
-            return memo[own_name]
-        value = memo[own_name] = read(node, run)
-        return value
+    def remembered(writer: Writer, at: str) -> str:
+        def write() -> str:
+            unknown = writer.constant(_UNKNOWN)
+            out = writer.new(f"{at}.memo.get({own_name!r}, {unknown})", kind)
+            with writer.block(f"if {out} is {unknown}"):
+                writer.line(f"{out} = {at}.memo[{own_name!r}] = {value(writer, at)}")
+            return out
+
+        return writer.once((own_name, at), write)
 
     return remembered
 
 
-def _nothing(_node: Any, _run: Any) -> None:
-    """No value."""
-
-
-def _true(value: Any) -> bool:
-    """Nothing and `false` are false; every other value, 0 included, is there."""
-    return value is not None and value is not False
-
-
-def _path(text: str, language: Language, spot: Spot) -> Reader:
+def _path(text: str, language: Language, spot: Spot) -> Write:
+    grammar = language.grammar
     try:
-        language.grammar.below(text, spot.place)
-        return language.grammar.value(text)
+        grammar.below(text, spot.place)
+        read = grammar.value(text)
     except ValueError as error:
         raise wrong_path(error, spot) from None
+    found: Write = called(read) if grammar.written_value is None else grammar.written_value(text, read)
+    return found
 
 
 def wrong_path(error: ValueError, spot: Spot) -> ContentError:
@@ -145,16 +146,16 @@ def wrong_path(error: ValueError, spot: Spot) -> ContentError:
     return spot.node.fail(str(error), f"{spot.element}.{name}".rstrip("."), valid)
 
 
-_FACTS: dict[str, Reader] = {
-    "partner": lambda _node, run: run.partner,
-    "feed": lambda _node, run: run.record.feed,
-    "key": lambda _node, run: run.record.key,
-    "source_id": lambda _node, run: run.source_id,
-    "modified": lambda _node, run: run.record.event_time and run.record.event_time.isoformat(),
+_FACTS = {
+    "partner": "run.partner",
+    "feed": "run.record.feed",
+    "key": "run.record.key",
+    "source_id": "run.source_id",
+    "modified": "run.record.event_time and run.record.event_time.isoformat()",
 }
 
 
-def _context(name: str, language: Language, spot: Spot) -> Reader:
+def _context(name: str, language: Language, spot: Spot) -> Write:
     partner = language.partner
     constants = {
         "namespace": partner.namespace,
@@ -162,19 +163,19 @@ def _context(name: str, language: Language, spot: Spot) -> Reader:
         "name": partner.organization.name,
     }
     if name in constants:
-        return lambda _node, _run: constants[name]
+        return same(constants[name])
     if name == "place" and language.format == "ccda":
         address = language.grammar.address
-        return lambda node, _run: address(node)
+        return lambda writer, at: writer.new(f"{writer.constant(address)}({at})")
     if name in _FACTS:
-        return _FACTS[name]
+        return lambda writer, _at: writer.new(_FACTS[name])
     if name not in language.groups:
         place = ["place"] if language.format == "ccda" else []
         valid = [*language.values, *_FACTS, *place, *constants, *language.groups]
         raise spot.node.fail(
             f"`${name}` is neither a value nor a fact nor a group", f"{spot.element}.{name}", valid
         )
-    return lambda node, _run: _number(node, name)
+    return lambda writer, at: writer.new(f"{writer.constant(_number)}({at}, {name!r})", TEXT)
 
 
 def _number(node: Any, group: str) -> str | None:
@@ -185,81 +186,94 @@ def _number(node: Any, group: str) -> str | None:
     return None
 
 
-def _either(items: list[Reader]) -> Reader:
-    if len(items) == 2:
-        one, two = items
+def _either(items: list[Write], kind: str) -> Write:
+    def either(writer: Writer, at: str) -> str:
+        out = writer.new(items[0](writer, at), kind)
+        for item in items[1:]:
+            with writer.block(f"if not ({writer.true(out)})"):
+                writer.line(f"{out} = {item(writer, at)}")
+        return out
 
-        def either(node: Any, run: Any) -> Any:
-            value = one(node, run)
-            return value if value is not None and value is not False else two(node, run)
-
-        return either
-
-    def first(node: Any, run: Any) -> Any:
-        value = None
-        for item in items:
-            value = item(node, run)
-            if value is not None and value is not False:
-                return value
-        return value
-
-    return first
+    return either
 
 
-def _both(tests: list[Reader]) -> Reader:
-    def both(node: Any, run: Any) -> bool:
-        for test in tests:
-            value = test(node, run)
-            if value is None or value is False:
-                return False
-        return True
+def _both(tests: list[Write]) -> Write:
+    def both(writer: Writer, at: str) -> str:
+        out = writer.new("False", TRUTH)
+        with ExitStack() as blocks:
+            for test in tests:
+                blocks.enter_context(writer.block(f"if {writer.true(test(writer, at))}"))
+            writer.line(f"{out} = True")
+        return out
 
     return both
 
 
-def _compare(expression: ex.Compare, spot: Spot, compiled: Callable[[ex.Expression], Reader]) -> Reader:
-    left = compiled(expression.left)
+def _choice(condition: Write, then: Write, otherwise: Write, kind: str) -> Write:
+    def choice(writer: Writer, at: str) -> str:
+        test = writer.true(condition(writer, at))
+        out = writer.new("None", kind)
+        with writer.block(f"if {test}"):
+            writer.line(f"{out} = {then(writer, at)}")
+        with writer.block("else"):
+            writer.line(f"{out} = {otherwise(writer, at)}")
+        return out
+
+    return choice
+
+
+def _compare(
+    expression: ex.Compare, language: Language, spot: Spot, compiled: Callable[[ex.Expression], Write]
+) -> Write:
+    left, is_text = compiled(expression.left), kind_of(expression.left, language) == TEXT
     if expression.operator in ("in", "matches"):
         if not all(isinstance(item, ex.Literal) for item in expression.right):
             raise spot.node.fail(f"`{expression.operator}` needs literals in quotes", spot.element)
         literals = [item.value for item in expression.right if isinstance(item, ex.Literal)]
         if expression.operator == "in":
-            return _any_of(left, frozenset(literals).__contains__)
+            among = frozenset(literals)
+            return _tested(left, among.__contains__) if not is_text else _among(left, among)
         try:
             search = re.compile(str(literals[0])).search
         except re.error as error:
             raise spot.node.fail(f"not a regular expression: {error}", spot.element) from None
-        return _any_of(left, lambda value: search(str(value)) is not None)
-    right = compiled(expression.right[0])
-    wanted = expression.operator == "="
-    if isinstance(expression.right[0], ex.Literal):
-        return _equals(left, expression.right[0].value, wanted)
+        return _tested(left, lambda value: search(str(value)) is not None)
+    right, wanted = compiled(expression.right[0]), expression.operator == "="
+    is_literal = isinstance(expression.right[0], ex.Literal)
+    if is_literal and is_text:
+        return lambda writer, at: writer.new(
+            f"{left(writer, at)} {'==' if wanted else '!='} {right(writer, at)}", TRUTH
+        )
+    compare = _equals if is_literal else _agrees
 
-    def compare(node: Any, run: Any) -> bool:
-        value, other = left(node, run), right(node, run)
-        same = other in value if isinstance(value, list) else value == other
-        return same is wanted
+    def compared(writer: Writer, at: str) -> str:
+        values = f"{left(writer, at)}, {right(writer, at)}"
+        return writer.new(f"{writer.constant(compare)}({values}) is {wanted}", TRUTH)
 
-    return compare
-
-
-def _equals(left: Reader, literal: Any, wanted: bool) -> Reader:
-    def equals(node: Any, run: Any) -> bool:
-        value = left(node, run)
-        if value is None:
-            return not wanted
-        return (literal in value if type(value) is list else value == literal) is wanted
-
-    return equals
+    return compared
 
 
-def _any_of(left: Reader, test: Callable[[Any], bool]) -> Reader:
+def _among(left: Write, among: frozenset[Any]) -> Write:
+    return lambda writer, at: writer.new(f"{left(writer, at)} in {writer.constant(among)}", TRUTH)
+
+
+def _tested(left: Write, test: Callable[[Any], bool]) -> Write:
+    any_of = partial(_any_of, test=test)
+    return lambda writer, at: writer.new(f"{writer.constant(any_of)}({left(writer, at)})", TRUTH)
+
+
+def _equals(value: Any, literal: Any) -> bool:
+    if value is None:
+        return False
+    return bool(literal in value if type(value) is list else value == literal)
+
+
+def _agrees(value: Any, other: Any) -> bool:
+    return bool(other in value if isinstance(value, list) else value == other)
+
+
+def _any_of(value: Any, test: Callable[[Any], bool]) -> bool:
     """A test of one value, or of any value of a list; a missing value passes none."""
-
-    def compare(node: Any, run: Any) -> bool:
-        value = left(node, run)
-        if isinstance(value, list):
-            return any(test(item) for item in value if not isinstance(item, (dict, list)))
-        return value is not None and not isinstance(value, dict) and test(value)
-
-    return compare
+    if isinstance(value, list):
+        return any(test(item) for item in value if not isinstance(item, (dict, list)))
+    return value is not None and not isinstance(value, dict) and test(value)

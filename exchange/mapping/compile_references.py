@@ -1,4 +1,4 @@
-"""References become closures: `-> entry`, `-> entry(key)`, `-> Type(key)` and `-> *`."""
+"""References become source: `-> entry`, `-> entry(key)`, `-> Type(key)` and `-> *`."""
 
 from __future__ import annotations
 
@@ -6,69 +6,88 @@ from functools import partial
 from typing import Any
 
 from exchange.mapping import expression as ex
-from exchange.mapping.entries import inside_of
+from exchange.mapping.entries import Entry, inside_of
 from exchange.mapping.language import Language, Spot
-from exchange.mapping.paths.grammar import Reader
+from exchange.mapping.source import Write, Writer, called
 from exchange.model.fhir_types import type_names
 
 
-def compile_reference(expression: ex.Ref, language: Language, spot: Spot, key: list[Reader]) -> Reader:
-    """The reader of `-> …`: References to what an entry makes here, or to a resource by its key."""
+def compile_reference(expression: ex.Ref, language: Language, spot: Spot, key: list[Write]) -> Write:
+    """What writes `-> …`: References to what an entry makes here, or to a resource by its key."""
     target = expression.target
     if target == "*":
         return _all_inside(language, spot)
     if key and target in language.entries and target not in type_names("resource"):
-        return partial(_keyed_entry, targets=language.targets, target=target, key=key)
+        return _keyed(f"{{}}({target!r}, {{}}, run)", partial(_keyed_entry, language.targets), key)
     if not key:
         if target not in language.entries:
             raise spot.node.fail(
                 f"`-> {target}` is no entry of this map", f"{spot.element}.{target}", language.entries
             )
-        return partial(_entry_references, targets=language.targets, target=target, here=spot.entry)
+        return _to_entry(language, target, spot.entry)
     if target not in type_names("resource"):
         raise spot.node.fail(
             f"`-> {target}(…)`: no such resource type", f"{spot.element}.{target}", type_names("resource")
         )
+    return _keyed(f"{{}}(run.resource_id({target!r}, {{}}))", partial(_reference_to, target), key)
 
-    def keyed(node: Any, run: Any) -> dict[str, str] | None:
-        parts = [part(node, run) for part in key]
-        if any(part is None for part in parts):
-            return None
-        return {"reference": f"{target}/{run.resource_id(target, '|'.join(map(str, parts)))}"}
+
+def _keyed(call: str, function: Any, key: list[Write]) -> Write:
+    """A call with the key, where no part of it is missing."""
+
+    def keyed(writer: Writer, at: str) -> str:
+        parts = [part(writer, at) for part in key]
+        text = "|".join(f"{{{part}}}" for part in parts)
+        made, missing = call.format(writer.constant(function), f"f{text!r}"), writer.missing(parts)
+        return writer.new(f"None if {missing} else {made}" if missing else made)
 
     return keyed
 
 
-def _entry_references(
-    node: Any, run: Any, targets: Any, target: str, here: str
-) -> list[dict[str, str]] | None:
-    """References to what the target entry makes in this place (the entries are compiled by then)."""
-    entry = targets[target]
-    if not entry.same_from(here):
-        return _references(entry, entry.places_from(here, node, run), run)
-    name = f"-> {target} of the record"
-    if name not in run.memo:
-        run.memo[name] = _references(entry, entry.places_from(here, node, run), run)
-    known: list[dict[str, str]] | None = run.memo[name]
-    return known
+def _reference_to(target: str, own: str) -> dict[str, str]:
+    return {"reference": f"{target}/{own}"}
 
 
-def _references(entry: Any, places: Any, run: Any) -> list[dict[str, str]] | None:
-    found = [entry.reference(place, run) for place in places]
+def _to_entry(language: Language, target: str, here: str) -> Write:
+    """References to what an entry makes in this place: known once for all places that see the same."""
+
+    def write(writer: Writer, at: str) -> str:
+        entry = language.targets[target]  # all entries are compiled by now
+        references = writer.constant(partial(_references, entry, here))
+        if entry.is_own(here) or (entry.everywhere and entry.anchor is None):
+            return writer.new(f"{references}({at}, run)")
+        if not entry.everywhere:
+            return _kept(writer, "run.memo", f"-> {target} of the record", f"{references}({at}, run)")
+        anchor = writer.new(f"{writer.constant(entry.anchor)}({at}, {entry.named!r})")
+        return _kept(writer, f"{anchor}.memo", f"-> {target} from here", f"{references}({anchor}, run)")
+
+    return lambda writer, at: writer.once(("->", target, here, at), lambda: write(writer, at))
+
+
+_UNKNOWN = object()
+
+
+def _kept(writer: Writer, memo: str, name: str, call: str) -> str:
+    unknown = writer.constant(_UNKNOWN)
+    out = writer.new(f"{memo}.get({name!r}, {unknown})")
+    with writer.block(f"if {out} is {unknown}"):
+        writer.line(f"{out} = {memo}[{name!r}] = {call}")
+    return out
+
+
+def _references(entry: Entry, here: str, node: Any, run: Any) -> list[dict[str, str]] | None:
+    found = [entry.reference(place, run) for place in entry.places_from(here, node, run)]
     return [{"reference": text} for text in dict.fromkeys(found) if text] or None
 
 
-def _keyed_entry(node: Any, run: Any, targets: Any, target: str, key: list[Reader]) -> dict[str, str] | None:
+def _keyed_entry(targets: Any, target: str, key: str, run: Any) -> dict[str, str] | None:
     """`-> entry(key)`: what the entry makes of this record under that key; nothing where it makes none."""
-    parts = [part(node, run) for part in key]
-    if any(part is None for part in parts):
-        return None
     entry = targets[target]
-    own = run.resource_id(entry.resource, "|".join(map(str, parts)))
-    return {"reference": f"{entry.resource}/{own}"} if own in entry.ids(run) else None
+    own = run.resource_id(entry.resource, key)
+    return _reference_to(entry.resource, own) if own in entry.ids(run) else None
 
 
-def _all_inside(language: Language, spot: Spot) -> Reader:
+def _all_inside(language: Language, spot: Spot) -> Write:
     """`-> *`: what all entries make at places inside this one, each at the nearest place of this entry."""
     around = language.grammar.around
     if around is None:
@@ -81,4 +100,4 @@ def _all_inside(language: Language, spot: Spot) -> Reader:
         found = run.memo[name].get(node)
         return [{"reference": text} for text in dict.fromkeys(found)] if found else None
 
-    return inside
+    return called(inside)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from exchange.mapping.paths.grammar import Reader
+from exchange.mapping.paths.places import Place
 from exchange.mapping.run import Run
 from exchange.model.errors import RecordRejected
 from exchange.model.records import Resource
@@ -17,15 +17,25 @@ _DIRECTORY = frozenset(("Practitioner", "PractitionerRole", "Organization", "Loc
 """What says who and where, and nothing about the patient."""
 
 
+class Made(NamedTuple):
+    """A resource, whether the record says it is gone, whether it only counts where none is known."""
+
+    resource: Resource
+    gone: bool
+    conditional: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A compiled entry; `key` parts are (reader, may it be missing), none for a copy of the source.
+    """A compiled entry; `key` gives the partner's own key, None for a copy of the source.
 
     Without its HL7 v2 `segment` (`` where there is none to look for) a message gives it nothing.
     Places of HL7 v2 are looked for `everywhere` outward; those of C-CDA are `elements`. A record that makes
     none is rejected as `required` says, if `needed` holds for it. What it makes under the key that `snapshot`
-    gives around its places replaces what records sent before made under that key. `build` gives what
-    `made_at` does, without reading all of it again where that is known.
+    gives around its places replaces what records sent before made under that key. `build` gives what is
+    made at a place, None where a needed part of its key is missing. `select` gives of the places around it
+    those where it makes one; seen from its `anchor`, a place of HL7 v2 at or around another, they are the
+    same. Places `named` so are its own.
     """
 
     name: str
@@ -33,11 +43,9 @@ class Entry:
     within: Entry | None
     each: Reader | None
     when: Reader | None
-    key: tuple[tuple[Reader, bool], ...]
-    fields: tuple[tuple[tuple[str, ...], Reader], ...]
-    profile: Reader | None
-    deleted: Reader | None
-    conditional: Reader | None
+    select: Callable[[list[Any], Run], list[Any]]
+    key: Reader | None
+    build: Callable[[Any, Run], Made | None]
     tell: Reader | None
     apart: Reader | None
     required: str
@@ -46,7 +54,8 @@ class Entry:
     elements: bool = False
     segment: str = ""
     snapshot: Reader | None = None
-    build: Reader | None = None
+    anchor: Callable[[Any, str], Any] | None = None
+    named: str = ""
 
     def places(self, node: Any, run: Run) -> list[Any]:
         """Where this entry makes a resource, seen from `node`."""
@@ -58,46 +67,38 @@ class Entry:
         return known
 
     def _places(self, node: Any, run: Run) -> list[Any]:
-        outer = [node] if self.within is None else self.within.places(node, run)
-        found = outer if self.each is None else [at for place in outer for at in self.each(place, run)]
-        return found if self.when is None else [place for place in found if _true(self.when(place, run))]
+        return self.select([node] if self.within is None else self.within.places(node, run), run)
 
     def places_from(self, here: str, node: Any, run: Run) -> list[Any]:
         """Places that a reference in entry `here` means: its own, those within it, or the record's."""
         if here == self.name:
             return [run.context]
-        if self.within is not None and self.within.name == here and self.each is not None:
-            found = self.each(run.context, run)
-            return found if self.when is None else [place for place in found if _true(self.when(place, run))]
-        return self.places(node if self.everywhere else run.root, run)
+        if self.is_own(here):
+            return self.select([run.context], run)
+        found = self.places(node if self.everywhere else run.root, run)
+        if self.named and type(node) is Place and node.name == self.named:
+            return [place for place in found if place.segments[0] is node.segments[0]]
+        return found
 
-    def same_from(self, here: str) -> bool:
-        """Whether a reference in entry `here` means the same wherever in the record it stands."""
-        inside = self.within is not None and self.within.name == here and self.each is not None
-        return not (self.everywhere or self.name == here or inside)
-
-    def key_of(self, place: Any, run: Run) -> str | None:
-        """The partner's own key of the resource; None when a needed part is missing."""
-        parts = []
-        for read, optional in self.key:
-            part = read(place, run)
-            if part is not None:
-                parts.append(str(part))
-            elif not optional:
-                return None
-        return "|".join(parts) or None
+    def is_own(self, here: str) -> bool:
+        """Whether a reference in entry `here` means a place of its own, or one within it."""
+        return self.name == here or (
+            self.within is not None and self.within.name == here and self.each is not None
+        )
 
     def id_at(self, place: Any, run: Run) -> str | None:
         """Id of the resource made at a place; None when a needed part of its key is missing."""
         if not (self.everywhere or self.elements):
-            key = self.key_of(place, run)
-            return None if key is None else run.resource_id(self.resource, key)
+            return self._id(place, run)
         memo, name = (place.memo, f"-> {self.name}") if self.everywhere else (run.memo, (self.name, place))
         known: str | None = memo.get(name, "")
         if known == "":
-            key = self.key_of(place, run)
-            known = memo[name] = None if key is None else run.resource_id(self.resource, key)
+            known = memo[name] = self._id(place, run)
         return known
+
+    def _id(self, place: Any, run: Run) -> str | None:
+        key = None if self.key is None else self.key(place, run)
+        return None if key is None else run.resource_id(self.resource, key)
 
     def ids(self, run: Run) -> frozenset[str | None]:
         """The ids of all that the entry makes of the record."""
@@ -110,7 +111,7 @@ class Entry:
 
     def reference(self, place: Any, run: Run) -> str | None:
         """`Type/id` of the resource made at a place."""
-        if not self.key:
+        if self.key is None:
             return f"{run.root['resourceType']}/{run.root['id']}"
         own = self.id_at(place, run)
         return None if own is None else f"{self.resource}/{own}"
@@ -137,53 +138,27 @@ def _true(value: Any) -> bool:
     return value is not None and value is not False
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A resource, whether the record says it is gone, whether it only counts where none is known."""
-
-    resource: Resource
-    gone: bool
-    conditional: bool
-
-
 def make(entry: Entry, run: Run) -> list[Made]:
     """The resources of an entry; raises RecordRejected when a required one is missing."""
     if entry.snapshot is not None:
         _note_snapshots(entry, entry.snapshot, run)
     made: list[Made] = []
     seen: dict[str, Resource] = run.memo.setdefault("apart", {})
-    build = entry.build or partial(made_at, entry)
+    build = entry.build
     for place in entry.places(run.root, run):
         run.context = place
-        found: Made | None = build(place, run)
+        found = build(place, run)
         if found is None:
             _no_key(entry, run)
             continue
         if entry.tell is not None:
             entry.tell(place, run)
         if entry.apart is not None:
-            found = replace(found, resource=_apart(found.resource, seen, entry.apart(place, run), run))
+            found = found._replace(resource=_apart(found.resource, seen, entry.apart(place, run), run))
         made.append(found)
     if not made and entry.required and (entry.needed is None or holds(entry.needed, run.root, run)):
         raise RecordRejected(entry.required, code="required", expression=entry.resource)
     return made
-
-
-def made_at(entry: Entry, place: Any, run: Run) -> Made | None:
-    """What an entry makes at a place; None when a needed part of its key is missing."""
-    resource = _begin(entry, place, run)
-    if resource is None:
-        return None
-    for path, read in entry.fields:
-        value = read(place, run)
-        if value is not None:
-            if len(path) == 1:
-                resource[path[0]] = value
-            else:
-                _put(resource, path, value)
-    if entry.profile is not None:
-        _claim(resource, entry.profile(place, run))
-    return Made(resource, holds(entry.deleted, place, run), holds(entry.conditional, place, run))
 
 
 def _note_snapshots(entry: Entry, key: Reader, run: Run) -> None:
@@ -204,19 +179,6 @@ def holds(condition: Reader | None, place: Any, run: Run) -> bool:
     return condition is not None and _true(condition(place, run))
 
 
-def _begin(entry: Entry, place: Any, run: Run) -> Resource | None:
-    if not entry.key:
-        return {**run.root, "meta": {**run.root["meta"], "source": run.source}}
-    own = entry.id_at(place, run)
-    if own is None:
-        return None
-    return {
-        "resourceType": entry.resource,
-        "id": own,
-        "meta": {"source": run.source},
-    }
-
-
 def _apart(resource: Resource, seen: dict[str, Resource], address: str, run: Run) -> Resource:
     """The resource under an id of its own where the source gave one id to different things."""
     own, kind = resource["id"], resource["resourceType"]
@@ -229,17 +191,3 @@ def _apart(resource: Resource, seen: dict[str, Resource], address: str, run: Run
 def _no_key(entry: Entry, run: Run) -> None:
     detail = f"no {entry.resource} was made: a part of its key is empty"
     run.note("warning", "required", detail, entry.resource, f"entry {entry.name}")
-
-
-def _put(resource: Resource, path: tuple[str, ...], value: Any) -> None:
-    target = resource
-    for step in path[:-1]:
-        inner = target.get(step)
-        target[step] = target = dict(inner) if isinstance(inner, dict) else {}
-    target[path[-1]] = value
-
-
-def _claim(resource: Resource, profiles: Any) -> None:
-    claimed = dict.fromkeys([*resource["meta"].get("profile", ()), *profiles])
-    if claimed:
-        resource["meta"]["profile"] = list(claimed)

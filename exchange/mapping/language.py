@@ -9,7 +9,8 @@ from typing import Any
 
 from exchange.mapping.codes import CodeMap
 from exchange.mapping.content import Node
-from exchange.mapping.paths.grammar import Grammar, Reader
+from exchange.mapping.paths.grammar import Grammar
+from exchange.mapping.source import Write
 from exchange.model.partner import Partner
 from exchange.model.records import Format
 
@@ -67,8 +68,17 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A reader, and what is known without running it: always the same value, perhaps a list."""
+    """What writes a value, and what is known of it: always the same `value`, perhaps a list."""
 
-    read: Reader
+    write: Write
     constant: bool
     many: bool
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """An element by name, dotted where it lies deeper."""
+
+    name: str
+    compiled: Compiled

@@ -30,6 +30,7 @@ from exchange.mapping.paths.segments import segments_grammar
 from exchange.mapping.paths.xpath import xpath_grammar
 from exchange.mapping.refusals import Refusal, refusals
 from exchange.mapping.run import partner_namespace
+from exchange.mapping.source import Write, called, reader
 from exchange.model.errors import ContentError
 from exchange.model.fhir_types import Element
 from exchange.model.partner import Feed, Partner
@@ -197,10 +198,10 @@ def _check_part(spot: Spot, language: Language) -> None:
         compile_expression(parse_expression(language, spot), language, spot, _any_fragment)
 
 
-def _any_fragment(language: Language, path: ex.Path, spot: Spot) -> Reader:
+def _any_fragment(language: Language, path: ex.Path, spot: Spot) -> Write:
     if path.fragment not in language.types:
         raise spot.node.fail(f"`{path.fragment}` is no fragment", spot.element, language.types)
-    return language.grammar.nodes(path.text)
+    return called(language.grammar.nodes(path.text))
 
 
 def _check_inherited(root: Node) -> None:
@@ -289,8 +290,8 @@ def _merge_rule(node: Node, language: Language) -> MergeRule:
 def _side(spot: Spot, language: Language) -> Reader:
     expression = parse_expression(language, spot)
     check_outcomes(expression, _A_PATIENT, language, spot)
-    return compile_expression(expression, language, spot, _no_fragment)
+    return reader(compile_expression(expression, language, spot, _no_fragment), spot.element)
 
 
-def _no_fragment(_language: Language, _path: object, spot: Spot) -> Reader:
+def _no_fragment(_language: Language, _path: object, spot: Spot) -> Write:
     raise spot.node.fail("a reference is needed here: `-> Patient(…)`", spot.element)

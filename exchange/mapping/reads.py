@@ -5,8 +5,8 @@ A doctor, a ward and mostly the patient too stand in one message after the other
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import replace
 
 from exchange.mapping import expression as ex
 from exchange.mapping.analysis import PARTNER_FACTS
@@ -14,11 +14,12 @@ from exchange.mapping.compile_elements import EACH
 from exchange.mapping.compile_expression import parse_expression
 from exchange.mapping.compile_references import compile_reference
 from exchange.mapping.content import Node
-from exchange.mapping.language import Language, Spot
-from exchange.mapping.paths.contents import Reads, content_reader
-from exchange.mapping.paths.grammar import Reader
+from exchange.mapping.language import Field, Language, Spot
+from exchange.mapping.paths.contents import Reads
 from exchange.mapping.paths.names import SEGMENT_PATH
-from exchange.mapping.shapes import remembered_by
+from exchange.mapping.paths.places import FIELD
+from exchange.mapping.remembering import remembered_reads
+from exchange.mapping.source import Write
 
 _FEW = 6
 """Texts at most that are compared to spare the reading of one element."""
@@ -30,8 +31,8 @@ class _Unknown(Exception):
     """It reads more than fields of segments: a group, another entry's key, a fact of the record."""
 
 
-def remembered_entry(build: Reader, table: dict[str, Node], language: Language, spot: Spot) -> Reader:
-    """The reader of a place's resource, run once for places where all that it reads is the same."""
+def remembered_entry(build: Write, table: dict[str, Node], language: Language, spot: Spot) -> Write:
+    """What makes a place's resource, run once for places where all that it reads is the same."""
     claims = table["profile"].items() if "profile" in table else []
     parts = [table[name] for name in _OF_ENTRY if name in table]
     parts += [claim.value["when"] for claim in claims if isinstance(claim.value, dict)]
@@ -39,31 +40,21 @@ def remembered_entry(build: Reader, table: dict[str, Node], language: Language, 
     return build if reads is None else _remembered(build, reads, language, spot)
 
 
-def remembered_element(build: Reader, node: Node, language: Language, spot: Spot) -> Reader:
-    """The reader of an element, run once where the few fields that it reads are the same."""
-    if not isinstance(node.value, (dict, list)):
-        return build
+def remembered_element(field: Field, node: Node, language: Language, spot: Spot) -> Field:
+    """An element, made once where the few fields that it reads are the same."""
+    compiled = field.compiled
+    if compiled.constant or not isinstance(node.value, (dict, list)):
+        return field
     reads = _reads_of([node], language, spot)
     if reads is None or reads.references or not 0 < reads.count() <= _FEW:
-        return build
-    return _remembered(build, reads, language, spot)
+        return field
+    named = spot.at(node, f"{spot.element}.{field.name}")
+    return Field(field.name, replace(compiled, write=_remembered(compiled.write, reads, language, named)))
 
 
-def _remembered(build: Reader, reads: Reads, language: Language, spot: Spot) -> Reader:
-    texts = content_reader(reads.fields, reads.whole, reads.absent)
+def _remembered(build: Write, reads: Reads, language: Language, spot: Spot) -> Write:
     references = [compile_reference(ex.Ref(name), language, spot, []) for name in sorted(reads.references)]
-    if not references:
-        return remembered_by(lambda node, _run: texts(node), build)
-
-    def content(node: Any, run: Any) -> tuple[Hashable, ...] | None:
-        found = texts(node)
-        return found and (*found, *(_targets(read(node, run)) for read in references))
-
-    return remembered_by(content, build)
-
-
-def _targets(found: list[dict[str, str]] | None) -> tuple[str, ...]:
-    return tuple(item["reference"] for item in found or ())
+    return remembered_reads(build, reads, references, spot.element, in_field=spot.place == FIELD)
 
 
 def _reads_of(nodes: Iterable[Node], language: Language, spot: Spot) -> Reads | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from exchange.mapping.carried import Statement, filled, statements
@@ -160,7 +159,7 @@ def _map_fhir(feed_map: FeedMap, run: Run) -> Mapped:
             run.note("error", "not-supported", f"no entry of the map takes a {kind}", kind, "")
             continue
         made = [item for entry in entries for item in make(entry, run)]
-        if not all(entry.key for entry in entries):
+        if any(entry.key is None for entry in entries):
             run.seen.add(f"{kind}/**")
         results.extend(_as_partial(made, run) if resource["id"] in found.partial else made)
         if kind == "Patient":
@@ -171,7 +170,7 @@ def _map_fhir(feed_map: FeedMap, run: Run) -> Mapped:
 def _as_partial(made: Iterable[Made], run: Run) -> Iterable[Made]:
     """What a summary says counts only where nothing is known yet (https://hl7.org/fhir/R4/search.html#elements)."""
     run.note("information", "incomplete", "a SUBSETTED resource never replaces a whole one", "meta.tag", "")
-    return [replace(item, conditional=True) for item in made]
+    return [item._replace(conditional=True) for item in made]
 
 
 def _merges(rules: Iterable[MergeRule], root: Any, run: Run) -> list[Merge]:
@@ -179,7 +178,8 @@ def _merges(rules: Iterable[MergeRule], root: Any, run: Run) -> list[Merge]:
     for rule in rules:
         for place in [root] if rule.each is None else rule.each(root, run):
             run.context = place
-            survivor, loser = (_reference_id(side(place, run)) for side in (rule.survivor, rule.loser))
+            loser = _reference_id(rule.loser(place, run))
+            survivor = _reference_id(rule.survivor(place, run)) if loser else None
             if survivor and loser and survivor != loser:
                 merges.append(Merge(survivor, loser))
     return merges

@@ -37,13 +37,13 @@ class Run:
 
     def __init__(self, record: SourceRecord, root: Any, namespace: UUID) -> None:
         self.record, self.root, self.context = record, root, root
-        self.partner, self.namespace = record.partner, namespace
+        self.partner, self.namespace = record.partner, namespace.bytes
         self.day = record.event_time.date().isoformat() if record.event_time else ""
         self.source = f"urn:mosaic:partner:{record.partner}"
         self.source_id = record.key
         self.places: dict[str, list[Any]] = {}
         self.memo: dict[Any, Any] = {}
-        self.ids: dict[tuple[str, str], str] = {}
+        self.ids: dict[str, str] = {}
         self.issues: list[Issue] = []
         self.notes = 0
         self.traced: list[tuple[int, str]] = []
@@ -63,9 +63,10 @@ class Run:
 
     def resource_id(self, resource_type: str, key: str) -> str:
         """The same id as exchange.model.ids.resource_id, computed once per record."""
-        found = self.ids.get((resource_type, key))
+        name = f"{resource_type}|{key}"
+        found = self.ids.get(name)
         if found is None:
-            found = self.ids[resource_type, key] = uuid5_text(self.namespace, f"{resource_type}|{key}")
+            found = self.ids[name] = uuid5_text(self.namespace, name)
         return found
 
     def note(self, severity: Any, code: str, detail: str, expression: str, position: str) -> None:
@@ -82,14 +83,15 @@ def partner_namespace(namespace: str) -> UUID:
     return uuid5(NAMESPACE_URL, namespace)
 
 
-def uuid5_text(namespace: UUID, name: str) -> str:
-    """str(uuid5(namespace, name)) at a third of its cost.
+def uuid5_text(namespace: bytes, name: str) -> str:
+    """str(uuid5(namespace, name)), of the namespace's bytes, at a third of its cost.
 
-    >>> uuid5_text(NAMESPACE_URL, "x") == str(uuid5(NAMESPACE_URL, "x"))
+    >>> uuid5_text(NAMESPACE_URL.bytes, "x") == str(uuid5(NAMESPACE_URL, "x"))
     True
     """
-    digest = bytearray(sha1(namespace.bytes + name.encode(), usedforsecurity=False).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    text = digest.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    text = sha1(namespace + name.encode(), usedforsecurity=False).hexdigest()
+    # RFC 9562: the version is 5, the first two bits of the variant are 10.
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
+
+
+_VARIANT = {digit: f"{int(digit, 16) & 3 | 8:x}" for digit in "0123456789abcdef"}

@@ -1,173 +1,157 @@
-"""Readers put together into lists and objects."""
+"""Values put together into lists and objects, as source."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable, Iterable
+from contextlib import ExitStack
 from typing import Any
 
-from exchange.mapping.language import Compiled
+from exchange.mapping.language import Compiled, Field
 from exchange.mapping.paths.grammar import Reader
+from exchange.mapping.source import Write, Writer
 
 REMEMBERED = 2000
 """Results kept at each place in a map for values met before: nothing mutates what a map gives."""
 _UNKNOWN = object()
-Content = Callable[[Any, Any], Hashable | None]
-"""(place, the Run) to all that a reader can read there; None when that is not known."""
-Fields = list[tuple[str, Reader, bool]]
-"""Element name, its reader, whether the value is the same for every record."""
 
 
-def guarded(condition: Reader, build: Reader) -> Reader:
+def guarded(condition: Write, build: Write) -> Write:
     """Nothing where the condition does not hold."""
 
-    def when(node: Any, run: Any) -> Any:
-        value = condition(node, run)
-        return build(node, run) if value is not None and value is not False else None
+    def when(writer: Writer, at: str) -> str:
+        test = writer.true(condition(writer, at))
+        out = writer.new("None")
+        with writer.block(f"if {test}"):
+            writer.line(f"{out} = {build(writer, at)}")
+        return out
 
     return when
 
 
-def remembered_by(content: Content, build: Reader) -> Reader:
-    """The reader, run once for each content of a place; what left a note is not remembered.
+class Remembered:
+    """A reader, run once for each content of a place; what left a note is not remembered.
 
-    Where little comes again, it stops to remember: to look costs more than it spares.
+    Where little comes again, it stops to remember (`worth` is False): to look costs more than it spares.
     """
-    known: dict[Hashable, Any] = {}
-    asked = spared = 0
-    worth = True
 
-    def remembered(node: Any, run: Any) -> Any:
-        nonlocal asked, spared, worth
-        text = content(node, run) if worth else None
-        if text is None:
-            return build(node, run)
-        asked += 1
-        value = known.get(text, _UNKNOWN)
+    __slots__ = ("asked", "build", "known", "spared", "worth")
+
+    def __init__(self, build: Reader) -> None:
+        self.build = build
+        self.known: dict[Hashable, Any] = {}
+        self.asked = self.spared = 0
+        self.worth = True
+
+    def read(self, node: Any, run: Any, content: Hashable | None) -> Any:
+        """What the reader gives; `content` is None where it is not known."""
+        if content is None:
+            return self.build(node, run)
+        self.asked += 1
+        value = self.known.get(content, _UNKNOWN)
         if value is not _UNKNOWN:
-            spared += 1
+            self.spared += 1
             return value
-        if asked >= REMEMBERED:
-            worth = spared * 4 > asked
-            asked = spared = 0
-            known.clear()
+        if self.asked >= REMEMBERED:
+            self.worth = self.spared * 4 > self.asked
+            self.asked = self.spared = 0
+            self.known.clear()
         notes = run.notes
-        value = build(node, run)
-        if run.notes == notes and worth:
-            known[text] = value
+        value = self.build(node, run)
+        if run.notes == notes and self.worth:
+            self.known[content] = value
         return value
 
-    return remembered
 
+def for_each(places: Write, inner: Write, *, many: bool) -> Write:
+    """A list of what each place gives; `many`: each gives a list."""
 
-def for_each(places: Reader, inner: Compiled) -> Reader:
-    """A list of what each place gives."""
-    build = inner.read
-
-    def every(node: Any, run: Any) -> list[Any] | None:
-        out = []
-        for place in places(node, run):
-            value = build(place, run)
-            if value is not None:
-                out.append(value)
-        return out or None
-
-    def flat(node: Any, run: Any) -> list[Any] | None:
-        built = every(node, run)
-        return None if built is None else [item for each in built for item in each]
-
-    return flat if inner.many else every
-
-
-def for_first(places: Reader, build: Reader) -> Reader:
-    """What the first place gives that gives anything."""
-
-    def first(node: Any, run: Any) -> Any:
-        for place in places(node, run):
-            value = build(place, run)
-            if value is not None:
-                return value
-        return None
-
-    return first
-
-
-def concatenate(readers: list[Reader]) -> Reader:
-    """One list of single values and lists."""
-
-    def every(node: Any, run: Any) -> list[Any] | None:
-        out: list[Any] = []
-        for read in readers:
-            value = read(node, run)
-            if isinstance(value, list):
-                out.extend(value)
-            elif value is not None:
-                out.append(value)
-        return out or None
+    def every(writer: Writer, at: str) -> str:
+        found, out = places(writer, at), writer.new("[]")
+        place = writer.place()
+        with writer.block(f"for {place} in {found}"):
+            value = inner(writer, place)
+            with writer.block(f"if {value} is not None"):
+                writer.line(f"{out}.{'extend' if many else 'append'}({value})")
+        writer.line(f"{out} = {out} or None")
+        return out
 
     return every
 
 
-def shape(compiled: Compiled, as_list: bool) -> Reader:
-    """The reader, giving a list or a single value as the element needs."""
-    read = compiled.read
-    if as_list and compiled.many:
-        return _always_list(read)
+def for_first(places: Write, build: Write) -> Write:
+    """What the first place gives that gives anything."""
+
+    def first(writer: Writer, at: str) -> str:
+        found, out = places(writer, at), writer.new("None")
+        place = writer.place()
+        with writer.block(f"for {place} in {found}"):
+            writer.line(f"{out} = {build(writer, place)}")
+            with writer.block(f"if {out} is not None"):
+                writer.line("break")
+        return out
+
+    return first
+
+
+def concatenate(items: list[Write]) -> Write:
+    """One list of single values and lists."""
+
+    def every(writer: Writer, at: str) -> str:
+        out = writer.new("[]")
+        for item in items:
+            value = item(writer, at)
+            with writer.block(f"if type({value}) is list"):
+                writer.line(f"{out}.extend({value})")
+            with writer.block(f"elif {value} is not None"):
+                writer.line(f"{out}.append({value})")
+        writer.line(f"{out} = {out} or None")
+        return out
+
+    return every
+
+
+def shape(compiled: Compiled, as_list: bool) -> Write:
+    """What gives a list or a single value as the element needs."""
     if as_list:
+        test = " or type({0}) is list" if compiled.many else ""
+        form = "{0} if {0} is None" + test + " else [{0}]"
+    elif compiled.many:
+        form = "({0}[0] if {0} else None) if type({0}) is list else {0}"
+    else:
+        return compiled.write
 
-        def one(node: Any, run: Any) -> Any:
-            value = read(node, run)
-            return None if value is None else [value]
+    def shaped(writer: Writer, at: str) -> str:
+        return writer.new(form.format(compiled.write(writer, at)))
 
-        return one
-    return _first_of(read) if compiled.many else read
-
-
-def _always_list(read: Reader) -> Reader:
-    def listed(node: Any, run: Any) -> Any:
-        value = read(node, run)
-        return value if value is None or isinstance(value, list) else [value]
-
-    return listed
+    return shaped
 
 
-def _first_of(read: Reader) -> Reader:
-    def single(node: Any, run: Any) -> Any:
-        value = read(node, run)
-        return value[0] if isinstance(value, list) else value
+def build_object(fields: Iterable[Field], *, observed: bool) -> Write:
+    """The object; None when no row that reads the source gave anything.
 
-    return single
+    To observers constants are written where the object is made, so that they are seen.
+    """
+    fixed = {field.name: field.compiled for field in fields if field.compiled.constant}
+    rows = [field for field in fields if not field.compiled.constant]
 
-
-def build_object(fields: Fields) -> Reader:
-    """The object; None when no row that reads the source gave anything."""
-    fixed = {name: read(None, None) for name, read, constant in fields if constant}
-    rows = [(name, read) for name, read, constant in fields if not constant]
-    if not rows:
-        return lambda _node, _run: fixed
-
-    def build(node: Any, run: Any) -> dict[str, Any] | None:
-        out: dict[str, Any] | None = None
-        for name, read in rows:
-            value = read(node, run)
-            if value is not None:
-                if out is None:
-                    out = fixed.copy()
-                out[name] = value
+    def build(writer: Writer, at: str) -> str:
+        values = [(field.name, field.compiled.write(writer, at)) for field in rows]
+        begin = ", ".join(f"{name!r}: {writer.literal(each.value)}" for name, each in fixed.items())
+        out = writer.new("None")
+        with ExitStack() as blocks:
+            if values:
+                there = " or ".join(f"{value} is not None" for _, value in values)
+                blocks.enter_context(writer.block(f"if {there}"))
+            if len(values) == 1:
+                name, value = values[0]
+                writer.line(f"{out} = {{{begin}{', ' if begin else ''}{name!r}: {value}}}")
+            else:
+                writer.line(f"{out} = {{{begin}}}")
+                for name, value in values:
+                    with writer.block(f"if {value} is not None"):
+                        writer.line(f"{out}[{name!r}] = {value}")
+            for constant in fixed.values() if observed else ():
+                constant.write(writer, at)
         return out
 
     return build
-
-
-def build_observed(fields: Fields) -> Reader:
-    """As `build_object`, with the constants read again for each object so that they are seen."""
-    build = build_object(fields)
-    constants = [read for _, read, constant in fields if constant]
-
-    def observed(node: Any, run: Any) -> Any:
-        built = build(node, run)
-        if built is not None:
-            for read in constants:
-                read(node, run)
-        return built
-
-    return observed

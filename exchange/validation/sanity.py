@@ -20,7 +20,8 @@ _ACTIVE = re.compile(
     r"<\s*(?:script|iframe|object|embed|form|link|meta|base|input)\b|\son\w+\s*=|javascript:", re.I
 )
 _TABLE = "http://terminology.hl7.org/CodeSystem/v2-"
-_TOLD_BY = frozenset({"start", "low", "div"})
+_TOLD_BY = frozenset({"start", "div", "reference", "system"})
+"""Members, of text, that something may be told by; `low` is an object."""
 _OLDEST = "1850"
 # https://hl7.org/fhir/R4/datatypes.html#string
 _NUL = "holds a NUL character, which text may not"
@@ -39,25 +40,33 @@ def sanity_issues(resource: Resource) -> Iterator[Issue]:
 
 def _is_doubtful(resource: Resource, inner: frozenset[str]) -> bool:
     """Whether any object may have something to tell: nearly none has, so places are only named for these."""
-    waiting = [resource]
-    while waiting:
-        node = waiting.pop()
-        if "reference" in node:
-            doubtful = _dangles(node["reference"], inner)
-        elif "system" in node:
-            doubtful = "code" in node and _miscoded(node["system"], node["code"]) != ""
-        else:
-            doubtful = not _TOLD_BY.isdisjoint(node) and any(_of_object(node, "", inner))
-        if doubtful:
-            return True
-        for value in node.values():
-            for item in value if type(value) is list else (value,):
-                kind = type(item)
-                if kind is dict:
-                    waiting.append(item)
-                elif kind is str and "\0" in item:
+    waiting, texts = [resource], []
+    for node in waiting:
+        for name, value in node.items():
+            kind = type(value)
+            if kind is str:
+                texts.append(value)
+                if name in _TOLD_BY and _is_told(name, node, inner):
                     return True
-    return False
+            elif kind is dict:
+                waiting.append(value)
+                if name == "low" and any(_of_object(node, "", inner)):
+                    return True
+            elif kind is list:
+                for item in value:
+                    if type(item) is dict:
+                        waiting.append(item)
+                    elif type(item) is str:
+                        texts.append(item)
+    return "\0" in "".join(texts)
+
+
+def _is_told(name: str, node: dict[str, Any], inner: frozenset[str]) -> bool:
+    if name == "reference":
+        return _dangles(node[name], inner)
+    if name == "system":
+        return "code" in node and _miscoded(node[name], node["code"]) != ""
+    return any(_of_object(node, "", inner))
 
 
 def _of_object(node: dict[str, Any], where: str, inner: frozenset[str]) -> Iterator[Issue]:

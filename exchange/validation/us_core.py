@@ -36,6 +36,10 @@ class Demand:
     when: tuple[str, frozenset[str]] | None
     words: str
 
+    def is_plain(self) -> bool:
+        """Whether one element of the resource itself must be there, always and with any content."""
+        return not (self.within or self.codes or self.when) and len(self.any_of) == 1
+
     def concerns(self, resource: Resource) -> bool:
         """Whether the resource is one that `when` means."""
         return self.when is None or resource.get(self.when[0]) in self.when[1]
@@ -77,8 +81,8 @@ def _forms(type_name: str, name: str) -> Iterator[str]:
 def us_core_issues(resource: Resource) -> Iterator[Issue]:
     """Warnings for the profiles in meta.profile; with none there, for the only profile of the type."""
     type_ = resource["resourceType"]
-    profiles, wanted = _wanted(type_, tuple(resource.get("meta", {}).get("profile", ())))
-    for demand in wanted:
+    profiles, plain, wanted, others = _wanted(type_, tuple(resource.get("meta", {}).get("profile", ())))
+    for demand in others if plain <= resource.keys() else wanted:
         if demand.concerns(resource) and not _is_met(resource, demand):
             for place, node in _nodes(resource, demand.within, type_):
                 if not _met(node, demand):
@@ -90,12 +94,19 @@ def us_core_issues(resource: Resource) -> Iterator[Issue]:
 
 
 @lru_cache(maxsize=512)
-def _wanted(type_: str, declared: tuple[str | None, ...]) -> tuple[tuple[str, ...], tuple[Demand, ...]]:
-    """The profiles that count for a type and what `meta.profile` declares, and what they demand."""
+def _wanted(
+    type_: str, declared: tuple[str | None, ...]
+) -> tuple[tuple[str, ...], frozenset[str], tuple[Demand, ...], tuple[Demand, ...]]:
+    """The profiles that count for a type and what `meta.profile` declares, and what they demand.
+
+    The names are those of elements that must be there, whatever they say; then all demands, and the others.
+    """
     known = demands().get(type_, {})
     ids = [p.partition("|")[0].removeprefix(US_CORE_PROFILE) for p in declared if p]
     profiles = tuple(i for i in ids if i in known) or (tuple(known) if len(known) == 1 else ())
-    return profiles, tuple(demand for profile in profiles for demand in known[profile])
+    wanted = tuple(demand for profile in profiles for demand in known[profile])
+    plain = frozenset(name for demand in wanted if demand.is_plain() for name in demand.any_of)
+    return profiles, plain, wanted, tuple(demand for demand in wanted if not demand.is_plain())
 
 
 def _is_met(resource: Resource, demand: Demand) -> bool:

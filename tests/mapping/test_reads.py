@@ -11,7 +11,7 @@ from exchange.content import load_partners, read_tree
 from exchange.formats.hl7v2_batch import messages
 from exchange.mapping import Maps, load_maps, map_record
 from exchange.mapping.load import observed_maps
-from exchange.mapping.shapes import REMEMBERED, remembered_by
+from exchange.mapping.shapes import REMEMBERED, Remembered
 from exchange.model.errors import RecordRejected
 from exchange.model.records import SourceRecord
 from tests.mapping.support import maps_of, record_of
@@ -141,9 +141,9 @@ def test_where_little_comes_again_nothing_is_remembered() -> None:
         notes = 0
 
     read: list[int] = []
-    remembered = remembered_by(lambda node, _run: node, lambda node, _run: read.append(node))
+    remembered = Remembered(lambda node, _run: read.append(node))
     for number in range(REMEMBERED):
-        remembered(number, Notes())
-    remembered(REMEMBERED - 2, Notes())
-    assert read[-1] == REMEMBERED - 2
-    assert len(read) == REMEMBERED + 1
+        assert remembered.worth
+        remembered.read(number, Notes(), number)
+    assert len(read) == REMEMBERED
+    assert not remembered.worth

@@ -33,6 +33,10 @@ def _never(_path: str) -> bool:
     return False
 
 
+def _anchorless(_path: str) -> None:
+    """What a path selects depends on the very place that it is looked for from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Grammar:
     """How paths are recognised and compiled; a wrong path raises ValueError saying what is right.
@@ -44,7 +48,10 @@ class Grammar:
     that are `local` read nothing but the `content` of their place (None: its content is not known). `around`
     gives the places around a place, the nearest first, where the places of a grammar lie in one another.
     `below` gives the kind of the places that a path selects, seen from a place of a kind (`` when unknown),
-    and raises ValueError for a path that can select nothing there.
+    and raises ValueError for a path that can select nothing there. `anchor` gives what finds
+    the place, at or around another, from which a path selects the same (or one of the name given); None where
+    that is not known. `written_value` and `written_nodes` give
+    the same as source (`exchange.mapping.source.Write`), from the path and its reader.
     """
 
     match: Callable[[str, int], int]
@@ -60,3 +67,6 @@ class Grammar:
     content: Callable[[Any], str | None] = _nothing
     around: Callable[[Any], Iterable[Any]] | None = None
     below: Callable[[str, str], str] = _anywhere
+    anchor: Callable[[str], Callable[[Any, str], Any] | None] = _anchorless
+    written_value: Callable[[str, Reader], Any] | None = None
+    written_nodes: Callable[[str, Reader], Any] | None = None

@@ -8,7 +8,7 @@ An empty field and the explicit null `""` are both no value.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from exchange.formats import hl7v2
@@ -16,6 +16,7 @@ from exchange.mapping.paths.fields import clean, field_reader, part_numbers, pic
 from exchange.mapping.paths.grammar import Grammar, Reader
 from exchange.mapping.paths.names import GROUP_NAME, PARTS, SEGMENT_PATH, place_below, split_path
 from exchange.mapping.paths.places import Field, Group, GroupRule, Place, instances, single_segments
+from exchange.mapping.paths.written import written_nodes, written_value
 
 _RELATIVE = re.compile(rf"({PARTS})(?![\w\[])")
 
@@ -30,6 +31,12 @@ def segments_grammar(groups: Mapping[str, GroupRule]) -> Grammar:
             return _group_reader(path, groups[path])
         return _nodes(path)
 
+    def anchor(path: str) -> Callable[[Place | Field, str], Place] | None:
+        if path in groups:
+            return _anchor(path, frozenset(groups[path].starts))
+        found = SEGMENT_PATH.fullmatch(path)
+        return _anchor(path, frozenset((path,))) if found and found.group(3) is None else None
+
     return Grammar(
         match=_match,
         value=_value,
@@ -41,6 +48,9 @@ def segments_grammar(groups: Mapping[str, GroupRule]) -> Grammar:
         local=lambda path: path.startswith("."),
         content=_content,
         below=place_below,
+        anchor=anchor,
+        written_value=written_value,
+        written_nodes=written_nodes,
     )
 
 
@@ -215,3 +225,21 @@ def _group_reader(name: str, rule: GroupRule) -> Reader:
         return []
 
     return read
+
+
+def _anchor(name: str, segments: frozenset[str]) -> Callable[[Place | Field, str], Place]:
+    """The nearest place that has a say in where a group or segment is looked for, or is `named` so."""
+
+    def anchored(node: Place | Field, named: str) -> Place:
+        place: Place = node.place if isinstance(node, Field) else node
+        while (
+            place.outer is not None
+            and place.name != name
+            and place.name != named
+            and segments.isdisjoint(place.index)
+            and not (place.members and place.members.issuperset(segments))
+        ):
+            place = place.outer
+        return place
+
+    return anchored

@@ -1,0 +1,162 @@
+"""Paths of HL7 v2 as Python source: a field is taken once in a function, and an empty one costs no call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from exchange.formats import hl7v2
+from exchange.mapping.paths.fields import clean, part_numbers, pick
+from exchange.mapping.paths.grammar import Reader
+from exchange.mapping.paths.names import GROUP_NAME, SEGMENT_PATH, split_path
+from exchange.mapping.source import TEXT, TRUTH, Write, Writer, called
+
+_HEADER = 2
+"""MSH-1 and MSH-2 are delimiters, which are read by themselves."""
+_NOTHING: hl7v2.Segment = []
+
+
+def written_value(path: str, read: Reader) -> Write:
+    """The value of a path; `read` gives it too, and does where nothing is to be gained."""
+    if path.startswith("."):
+        component, subcomponent = (0, 0) if path == "." else part_numbers(path)
+        return _text_of_place if component < 0 else _part_of_place(component, subcomponent)
+    segment, every, number, select, parts = split_path(path)
+    if every or (segment == "MSH" and number <= _HEADER):
+        return called(read)
+    if select:
+        return lambda writer, at: writer.new(
+            f"{writer.constant(read)}({at}, run) if {field(writer, at, segment, number)} else None"
+        )
+    return _part_of_field(segment, number, *part_numbers(parts))
+
+
+def written_nodes(path: str, read: Reader) -> Write:
+    """The places of a path."""
+    found = None if path.startswith(".") or GROUP_NAME.fullmatch(path) else SEGMENT_PATH.fullmatch(path)
+    if found is None:
+        return called(read)
+    name, every, number = found.group(1), found.group(2), found.group(3)
+    if number is None or every:
+        return lambda writer, at: writer.new(
+            f"{writer.constant(read)}({at}, run) if {name!r} in {at}.present else ()"
+        )
+    return lambda writer, at: writer.new(
+        f"{writer.constant(read)}({at}, run) if {field(writer, at, name, int(number))} else ()"
+    )
+
+
+def field(writer: Writer, at: str, name: str, number: int) -> str:
+    """The variable that holds the raw text of a field of the nearest segment of a name; `` for none."""
+
+    def write() -> str:
+        segment = writer.once(("segment", at, name), lambda: _segment(writer, at, name))
+        return writer.new(f"{segment}[{number}] if len({segment}) > {number} else ''", TEXT)
+
+    return writer.once(("field", at, name, number), write)
+
+
+def is_standard(writer: Writer, at: str) -> str:
+    """The variable that says whether the delimiters are the usual ones."""
+    marks = _marks(writer, at)
+    return writer.once(
+        ("standard", at), lambda: writer.new(f"{marks} is {writer.constant(hl7v2.STANDARD)}", TRUTH)
+    )
+
+
+def texts_of(place: Any, name: str) -> tuple[tuple[str, ...], ...]:
+    """The raw fields of the nearest segments of a name."""
+    return tuple(map(tuple, place.find(name))) if name in place.present else ()
+
+
+def _segment(writer: Writer, at: str, name: str) -> str:
+    found = writer.new(f"{at}.index.get({name!r})")
+    return writer.new(f"{found}[0] if {found} else {writer.constant(_first)}({at}, {name!r})")
+
+
+def _first(place: Any, name: str) -> hl7v2.Segment:
+    if name not in place.present:
+        return _NOTHING
+    found = place.find(name)
+    return found[0] if found else _NOTHING
+
+
+def _marks(writer: Writer, at: str) -> str:
+    return writer.once(("marks", at), lambda: writer.new(f"{at}.delimiters"))
+
+
+def _part_of_field(segment: str, number: int, component: int, subcomponent: int) -> Write:
+    part = _part(component, subcomponent)
+
+    def write(writer: Writer, at: str) -> str:
+        raw = field(writer, at, segment, number)
+        return _read(
+            writer, at, raw, writer.constant(part), quick=component in (-1, 0, 1) and subcomponent in (0, 1)
+        )
+
+    return _once(write, ("value", segment, number, component or 1, subcomponent or 1))
+
+
+def _part_of_place(component: int, subcomponent: int) -> Write:
+    index, part = max(component - 1, 0), _component(subcomponent)
+
+    def write(writer: Writer, at: str) -> str:
+        parts = writer.once(("parts", at), lambda: writer.new(f"{at}.parts"))
+        raw = writer.once(
+            ("part", at, index),
+            lambda: writer.new(f"{parts}[{index}] if len({parts}) > {index} else ''", TEXT),
+        )
+        return _read(writer, at, raw, writer.constant(part), quick=subcomponent in (0, 1))
+
+    return _once(write, ("value", component or 1, subcomponent or 1))
+
+
+def _text_of_place(writer: Writer, at: str) -> str:
+    return writer.new(f"{writer.constant(clean)}({at}.text, {_marks(writer, at)})", TEXT)
+
+
+def _read(writer: Writer, at: str, raw: str, part: str, *, quick: bool) -> str:
+    """The value of a raw text: letters and digits alone hold no delimiter, escape or space."""
+    standard = is_standard(writer, at)
+    whole = f"{raw} if {standard} and {raw}.isalnum() else " if quick else ""
+    return writer.new(f"None if not {raw} else {whole}{part}({raw}, {_marks(writer, at)})", TEXT)
+
+
+def _once(write: Write, key: tuple[object, ...]) -> Write:
+    return lambda writer, at: writer.once((*key, at), lambda: write(writer, at))
+
+
+def _part(component: int, subcomponent: int) -> Any:
+    """A function of a field's raw text and the delimiters: a part of its first repetition, as text."""
+    index, wanted = max(component - 1, 0), max(subcomponent - 1, 0)
+
+    def part(text: str, marks: hl7v2.Delimiters) -> str | None:
+        if text == '""':
+            return None
+        if marks.repetition in text:
+            text = text.split(marks.repetition, 1)[0]
+        if component < 0:
+            return clean(text, marks)
+        if marks.component in text:
+            parts = text.split(marks.component, index + 1)
+            if len(parts) <= index:
+                return None
+            text = parts[index]
+        elif index:
+            return None
+        if wanted or marks.escape in text or marks.subcomponent in text:
+            return pick(text, wanted, subcomponent, marks)
+        return text.strip() or None
+
+    return part
+
+
+def _component(subcomponent: int) -> Any:
+    """A function of a component's raw text and the delimiters."""
+    wanted = max(subcomponent - 1, 0)
+
+    def part(text: str, marks: hl7v2.Delimiters) -> str | None:
+        if wanted or text == '""' or marks.escape in text or marks.subcomponent in text:
+            return pick(text, wanted, subcomponent, marks)
+        return text.strip() or None
+
+    return part
