@@ -17,6 +17,7 @@ from exchange.app.privacy.activation import active_rules
 from exchange.app.secrets import load_keyring, load_signing_key
 from exchange.connectors import LocalPaths, open_connector
 from exchange.consent import Context, Rules, parse_rules, participant
+from exchange.consent.words import parse_words
 from exchange.content import load_partners, read_tree
 from exchange.crypto import Keyring, keyed_hash
 from exchange.delivery.subscriptions import register_subscriptions
@@ -48,6 +49,8 @@ class Exchange:
     work: Work
     observed: Callable[[Partner], Maps]
     """The maps of a partner compiled so that each row tells what it gave."""
+    words: Mapping[str, Mapping[str, str]]
+    """Titles of rules and labels in other languages, by their English."""
 
 
 def partner_environment(settings: Settings) -> dict[str, str]:
@@ -123,7 +126,8 @@ def open_exchange(settings: Settings, now: Callable[[], datetime] | None = None)
         ahead=partial(take_ahead, partial(_reopened, settings), settings.processes),
     )
     observed = _once(lambda partner: observed_maps(maps(partner)))
-    return Exchange(settings, partners, mappings, context, url, signing_key, work, observed)
+    words = parse_words(read_tree(settings.home / "consent"))
+    return Exchange(settings, partners, mappings, context, url, signing_key, work, observed, words)
 
 
 def _reopened(settings: Settings) -> Work:

@@ -1,4 +1,4 @@
-"""The texts that are to be translated: those of the templates, and those that Python marks with `_`.
+"""The texts that are to be translated: those of the templates, and those that Python marks with `_` or `say`.
 
 `python -m exchange.console.extract` adds what is new to the catalogues and takes out what is gone.
 """
@@ -10,13 +10,15 @@ from io import BytesIO
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import extract_from_dir, extract_from_file
 from babel.messages.pofile import read_po, write_po
 
 from exchange.console.language import LANGUAGES
 
 _HOME = Path(__file__).parent
 _METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2.ext:babel_extract")]
+# Sentences that rules are told in, here and on the command line.
+_SAYING = ("consent/proof/words.py", "consent/proof/archetypes.py")
 _HEADER = """\
 msgid ""
 msgstr ""
@@ -33,7 +35,11 @@ def texts() -> Iterator[str | tuple[str, ...]]:
     found = extract_from_dir(
         _HOME, method_map=_METHODS, options_map=_OPTIONS, keywords={"_": None, "ngettext": (1, 2)}
     )
-    yield from dict.fromkeys(message for _, _, message, _, _ in found)
+    marked = [message for _, _, message, _, _ in found]
+    for file in _SAYING:
+        said = extract_from_file("python", str(_HOME.parent / file), keywords={"say": None})
+        marked += [message for _, message, _, _ in said]
+    yield from dict.fromkeys(marked)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from exchange.console.areas import areas_of
 from exchange.console.desk import Desk
 from exchange.console.language import LANGUAGES, catalogue
 from exchange.console.messages import Page, Visit
+from exchange.console.speech import KINDS, Speech
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -32,6 +33,7 @@ class Renderer:
         """A page as HTML."""
         shared = {
             "visit": visit,
+            "named": Speech(visit.language, self.desk.exchange),
             "areas": areas_of(visit.account),
             "languages": LANGUAGES,
             "openid": self.desk.provider is not None,
@@ -52,6 +54,7 @@ def _environment(language: str) -> Environment:
     environment.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]
     environment.globals["language"] = language
     environment.globals["charts"] = charts
+    environment.globals["said_kinds"] = KINDS
     environment.filters.update(_filters(language))
     return environment
 

@@ -21,7 +21,9 @@ _LONGEST = 15  # digits of a number in an address
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`kind` says how a template shows it: text, number, day, moment, percent, code or mark."""
+    """`kind` says how a template shows it: text, number, day, moment, percent, code, mark, english, or as
+    `Speech` says it.
+    """
 
     name: str
     title: str
@@ -151,7 +153,7 @@ def _cell(value: Any) -> str:
     >>> _cell(" =1"), _cell("\\ufeff\\t@x"), _cell(-5), _cell("a-b")
     ("' =1", "'\\ufeff\\t@x", '-5', 'a-b')
     """
-    text = "" if value is None else str(value)
+    text = "" if value is None else ", ".join(value) if isinstance(value, tuple) else str(value)
     begins = next((c for c in text if not (c.isspace() or category(c) in ("Cc", "Cf"))), "")
     starts = begins in _FORMULA or text[:1] in ("\t", "\r")
     return "'" + text if text and starts and not isinstance(value, int | float) else text

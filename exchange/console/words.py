@@ -11,6 +11,20 @@ WORDS = (
     _("pull"), _("replay"), _("capture"), _("open"), _("balanced"), _("unbalanced"), _("good"), _("late"),
     _("never"),
     _("answered"), _("on its way"),
+    # what a partner's timeline tells
+    _("sent in run %(name)s"), _("asked: %(name)s %(purpose)s"), _("was sent: %(name)s"),
+    _("was asked back: recall %(name)s"), _("the person's own consent"), _("organization"),
+    # counterexamples
+    _("access"), _("disclose"), _("collect"),
+    _("sud-program"), _("mental-health"), _("nursing-home"), _("public-health"), _("housing"), _("food"),
+    _("social-services"), _("directory"), _("payer"), _("victim-services"),
+    _("anybody"), _("a class the requester belongs to"), _("the requester by name"),
+    _("but it names somebody else"), _("but it has expired"), _("but it is for another purpose"),
+    _("but it is not certain that it is this person's"),
+    _("but it speaks of another organization's records"),
+    _("everybody"), _("the requester"), _("the organization the requester is a part of"),
+    _("records with these labels"), _("this purpose"),
+    _("the requester, as the exception to a permit for everybody"),
     # steps
     _("map"), _("safeguard"), _("link"), _("publish"),
     _("pulled"), _("mapped"), _("safeguarded"), _("linked"),

@@ -34,10 +34,10 @@ def test_a_person_is_found_and_every_cell_says_why(browse, opened):
     page.get_by_role("button", name="Find").click()
     assert "harding" not in page.url
     assert violations(page) == []
-    page.locator("tbody tr", has_text="elm_clinic").locator("a").click()
+    page.locator("tbody tr", has_text="Elm Clinic").locator("a").click()
     assert violations(page) == []
     assert "Oak Clinic" in page.locator("#disclosures").inner_text()
-    page.locator(".matrix tbody tr", has_text="elm_clinic").locator("a").first.click()
+    page.locator(".matrix tbody tr", has_text="Elm Clinic").locator("a").first.click()
     assert violations(page) == []
     assert "An organization always sees what it contributed itself" in page.locator("main").inner_text()
     with psycopg.connect(opened.database_url) as connection:

@@ -77,7 +77,7 @@ def test_an_error_of_the_source_is_asked_back_and_closed(browse, happened):
     page.get_by_label("Why").fill("another patient's sample")
     page.get_by_role("button", name="Find who got it").click()
     assert violations(page) == []
-    assert "oak_clinic" in page.locator("section.card").inner_text()
+    assert "Oak Clinic" in page.locator("section.card").inner_text()
     page.get_by_label("What they did").select_option("destroyed")
     page.get_by_label("Note").fill("confirmed by telephone")
     page.get_by_role("button", name="Close").click()
@@ -88,7 +88,7 @@ def test_an_error_of_the_source_is_asked_back_and_closed(browse, happened):
 def test_a_consent_that_cannot_be_computed_is_listed(browse):
     page = browse("privacy-officer", "/privacy/consents")
     assert violations(page) == []
-    assert "elm_clinic" in page.locator("#uncomputable").inner_text()
+    assert "Elm Clinic" in page.locator("#uncomputable").inner_text()
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ records that were kept out there is the rule.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from exchange.app.opening import Exchange
 from exchange.audit.days import asked_by_day
@@ -17,18 +18,34 @@ from exchange.pipeline.balance import outcomes_of
 from exchange.pipeline.ledger import Connection, recent_runs
 from exchange.repository import reasons_withheld_by_run
 
+Kind = Literal["sent", "asked", "delivered", "recalled"]
+WHAT: Mapping[Kind, str] = {
+    "sent": "sent in run %(name)s",
+    "asked": "asked: %(name)s %(purpose)s",
+    "delivered": "was sent: %(name)s",
+    "recalled": "was asked back: recall %(name)s",
+}
 _MOST = 500  # of the latest runs and deliveries each
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """`number`: how many records, answers or events; `why`: rules, reasons, the recipient's own answer."""
+    """`name`: the run, the kind of question, the subscription or the recall; `number`: how many records,
+    answers or events; `why`: rules, reasons, the recipient's own answer.
+    """
 
     at: datetime
-    what: str
+    kind: Kind
+    name: str
     number: int
     outcome: str
     why: str
+    purpose: str = ""
+
+    @property
+    def what(self) -> str:
+        """In English words."""
+        return (WHAT[self.kind] % {"name": self.name, "purpose": self.purpose}).strip()
 
 
 def timeline(exchange: Exchange, code: str, days: int) -> list[Moment]:
@@ -54,7 +71,7 @@ def _runs(connection: Connection, code: str, since: datetime) -> Iterator[Moment
             why = because.get(run.run, {}) if outcome == "withheld" else {}
             if number:
                 words = ", ".join(map(_rule, why))
-                yield Moment(run.started, f"sent in run {run.run}", number, outcome, words)
+                yield Moment(run.started, "sent", str(run.run), number, outcome, words)
 
 
 def _rule(because: str) -> str:
@@ -65,8 +82,7 @@ def _rule(because: str) -> str:
 def _asked(connection: Connection, code: str, since: datetime) -> Iterator[Moment]:
     for asked in asked_by_day(connection, [*ASKED, *REFUSED], since.date(), code):
         outcome = "refused" if asked.kind in REFUSED else "answered"
-        words = f"asked: {asked.kind} {asked.purpose}".strip()
-        yield Moment(asked.latest, words, asked.answers, outcome, asked.reason)
+        yield Moment(asked.latest, "asked", asked.kind, asked.answers, outcome, asked.reason, asked.purpose)
 
 
 def _sent(connection: Connection, code: str, since: datetime) -> Iterator[Moment]:
@@ -78,7 +94,7 @@ def _sent(connection: Connection, code: str, since: datetime) -> Iterator[Moment
         (code, since, _MOST),
     ).fetchall()
     for at, name, number, outcome, detail in rows:
-        yield Moment(at, f"was sent: {name}", number, outcome, detail)
+        yield Moment(at, "delivered", name, number, outcome, detail)
 
 
 def _recalled(connection: Connection, code: str, since: datetime) -> Iterator[Moment]:
@@ -89,4 +105,4 @@ def _recalled(connection: Connection, code: str, since: datetime) -> Iterator[Mo
         (code, since),
     ).fetchall()
     for at, recall, number, outcome in rows:
-        yield Moment(at, f"was asked back: recall {recall}", number, outcome, "")
+        yield Moment(at, "recalled", str(recall), number, outcome, "")

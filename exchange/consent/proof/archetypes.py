@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -60,15 +60,19 @@ class Archetype:
     @property
     def words(self) -> str:
         """The consent in a clause for people."""
-        kind = f"a {self.domain} consent" + ("" if self.written else ", without a signed source,")
-        kind += " that names the exchange too," if self.intermediary else ""
-        kind += "" if self.own else ", given by somebody else for the person,"
+        return self.told(lambda text: text)
+
+    def told(self, say: Callable[[str], str]) -> str:
+        """The clause in the language of `say`."""
+        kind = say("a %(domain)s consent") % {"domain": self.domain}
+        kind += "" if self.written else say(", without a signed source,")
+        kind += say(" that names the exchange too,") if self.intermediary else ""
+        kind += "" if self.own else say(", given by somebody else for the person,")
         if self.says == "refuse":
-            return f"{kind} that refuses {_REFUSED[self.reach]}"
-        until = " until a date" if self.ends else ""
-        return f"{kind} that permits {_NAMING[self.naming]}{until}" + (
-            f", {_FLAWS[self.flaw]}" if self.flaw else ""
-        )
+            return kind + say(" that refuses %(what)s") % {"what": say(_REFUSED[self.reach])}
+        until = say(" until a date") if self.ends else ""
+        flaw = f", {say(_FLAWS[self.flaw])}" if self.flaw else ""
+        return kind + say(" that permits %(whom)s") % {"whom": say(_NAMING[self.naming])} + until + flaw
 
 
 @lru_cache(maxsize=64)

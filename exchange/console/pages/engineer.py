@@ -10,6 +10,7 @@ from exchange.app.partners.overview import glances
 from exchange.app.records.journey import flow_of, journey_of, pretty, records_of
 from exchange.app.records.lineage import Lineage, trace
 from exchange.console.accounts import Role
+from exchange.console.codes import CODES
 from exchange.console.desk import Desk
 from exchange.console.flow import flow_chart
 from exchange.console.given import whole
@@ -27,7 +28,7 @@ _ROLES: tuple[Role, ...] = ("data-engineer",)
 
 _PARTNERS = (
     Column("name", _("Partner"), link=lambda row: f"/partners/{row['partner']}"),
-    Column("sends", _("Sends")),
+    Column("sends", _("Sends"), "code"),
     Column("started", _("Last run"), "moment", lambda row: f"/runs/{row['run']}" if row["run"] else ""),
     Column("status", _("Balance"), "mark"),
     Column("fresh", _("Freshness"), "mark"),
@@ -46,7 +47,7 @@ _RUNS = (
 )
 _RECORDS = (
     Column("record", _("Record"), "number", lambda row: f"/records/{row['record']}"),
-    Column("feed", _("Feed")),
+    Column("feed", _("Feed"), "code"),
     Column("outcome", _("Outcome"), "mark"),
     Column("deleted", _("Deletion"), "translated"),
 )
@@ -57,10 +58,10 @@ _LINEAGE = (
     Column("functions", _("Functions and code maps")),
 )
 _WAITING = (
-    Column("partner", _("Partner"), link=lambda row: f"/partners/{row['partner']}"),
-    Column("code", _("Kind")),
+    Column("partner", _("Partner"), "participant", link=lambda row: f"/partners/{row['partner']}"),
+    Column("code", _("Kind"), "word:issue"),
     Column("expression", _("Element"), "code"),
-    Column("detail", _("Reason")),
+    Column("detail", _("Reason"), "english"),
     Column("records", _("Records"), "number"),
     Column("example", _("Look at one"), "number", lambda row: f"/records/{row['example']}"),
 )
@@ -152,6 +153,7 @@ def record(desk: Desk, visit: Visit) -> Answer:
         "engineer/record.html",
         {
             "journey": found,
+            "evidence_words": CODES["evidence"],
             "mapped": mapped,
             "lineage": table("lineage", _LINEAGE, lines, visit.query) if lines else None,
             "traced": traced,

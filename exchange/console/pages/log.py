@@ -26,9 +26,9 @@ _MOST = 5_000
 _EVENTS = (
     Column("sequence", _("Number"), "number", lambda row: f"/privacy/audit/{row['sequence']}"),
     Column("at", _("When"), "moment"),
-    Column("kind", _("What")),
+    Column("kind", _("What"), "word:event"),
     Column("who", _("Who")),
-    Column("purpose", _("Purpose")),
+    Column("purpose", _("Purpose"), "purpose"),
     Column("outcome", _("Outcome"), "mark"),
 )
 

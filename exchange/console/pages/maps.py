@@ -28,7 +28,7 @@ _EQUIVALENCES = ("equivalent", "equal", "wider", "narrower", "inexact", "unmatch
 
 
 _CODES = (
-    Column("partner", _("Partner"), link=lambda row: f"/partners/{row['partner']}"),
+    Column("partner", _("Partner"), "participant", link=lambda row: f"/partners/{row['partner']}"),
     Column("code_map", _("Code map"), "code"),
     Column("code", _("Code"), "code", lambda row: row["address"]),
     Column("records", _("Records"), "number"),
@@ -36,12 +36,12 @@ _CODES = (
     Column("suggested", _("Likeliest")),
 )
 _UNREAD = (
-    Column("position", _("Feed and position")),
+    Column("position", _("Feed and position"), "code"),
     Column("records", _("Records"), "number"),
     Column("lost", _("Clinical content"), "translated"),
 )
-_EMPTY = (Column("profile", _("Profile")), Column("elements", _("Elements never filled")))
-_ISSUES = (Column("issue", _("Issue")), Column("records", _("Records"), "number"))
+_EMPTY = (Column("profile", _("Profile"), "code"), Column("elements", _("Elements never filled"), "code"))
+_ISSUES = (Column("issue", _("Issue"), "english"), Column("records", _("Records"), "number"))
 _CHANGES = (
     Column("kind", _("What happens"), "translated"),
     Column("what", _("To what"), "code"),

@@ -21,6 +21,7 @@ from exchange.console.given import uuid_of
 from exchange.console.marking import _
 from exchange.console.messages import Answer, Download, NotFound, Page, Redirect, Visit
 from exchange.console.places import Place
+from exchange.console.speech import Speech
 from exchange.console.tables import MANY, Column, Row, export, table
 from exchange.model.records import Viewer
 from exchange.pipeline.ledger import Connection
@@ -32,20 +33,20 @@ _MOST = 5_000
 _SAID = (
     Column("stored", _("Stored"), "moment"),
     Column("ended", _("Until"), "moment"),
-    Column("status", _("Status")),
+    Column("status", _("Status"), "word:consent-status"),
     Column("kind", _("What it is"), "text", lambda row: str(row["at"])),
     Column("effect", _("Says"), "mark"),
     Column("until", _("Ends")),
-    Column("partner", _("From")),
+    Column("partner", _("From"), "participant"),
     Column("version", _("Version"), "number"),
 )
 _DISCLOSURES = (
     Column("at", _("When"), "moment"),
-    Column("recipient", _("To whom")),
-    Column("role", _("Role")),
-    Column("purpose", _("Purpose")),
+    Column("recipient", _("To whom"), "participant"),
+    Column("role", _("Role"), "say"),
+    Column("purpose", _("Purpose"), "purpose"),
     Column("records", _("Records"), "number"),
-    Column("because", _("Under which rules")),
+    Column("because", _("Under which rules"), "rules"),
     Column("sequence", _("In the log"), "number", lambda row: f"/privacy/audit/{row['sequence']}"),
 )
 
@@ -134,7 +135,7 @@ def person(desk: Desk, visit: Visit) -> Answer:
     rows: list[Row] = [
         {
             "at": d.at, "recipient": d.recipient, "role": d.role, "purpose": d.purpose,
-            "records": len(d.resources), "because": ", ".join(d.because) or None, "sequence": d.sequence,
+            "records": len(d.resources), "because": d.because, "sequence": d.sequence,
         }
         for d in reversed(disclosures)
     ]  # fmt: skip
@@ -188,13 +189,15 @@ def why(desk: Desk, visit: Visit) -> Answer:
     for one in chosen:
         reason = one.decision.effect, one.decision.because, one.visible, one.type, one.source, one.labels
         grouped[reason].append(one)
-    rules = desk.exchange.context.rules
+    rules, say = desk.exchange.context.rules, Speech(visit.language, desk.exchange).say
     answers = [
         {
             "visible": group[0].visible, "type": group[0].type, "source": group[0].source,
             "count": len(group), "labels": group[0].labels, "related": group[0].related,
             "needs": group[0].decision.needs_relationship,
-            "words": answer_words(group[0].decision, rules, tuple(", ".join(c) for c in group[0].consents)),
+            "words": answer_words(
+                group[0].decision, rules, tuple(", ".join(c) for c in group[0].consents), say
+            ),
         }
         for group in grouped.values()
     ]  # fmt: skip

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from exchange.app.partners.delivering import post_of
 from exchange.app.partners.quality import quality_of
-from exchange.app.partners.timeline import timeline
+from exchange.app.partners.timeline import WHAT, Moment, timeline
 from exchange.audit.days import asked_by_day
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.marking import _
 from exchange.console.messages import Answer, Download, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
+from exchange.console.speech import Speech
 from exchange.console.tables import Column, Row, table
 from exchange.delivery.downloads import fetch, ready
 from exchange.delivery.receipts import receipts
@@ -40,7 +40,7 @@ _RUNS = (
 _RECEIPTS = (
     Column("at", _("When"), "moment"),
     Column("name", _("Subscription")),
-    Column("purpose", _("Purpose")),
+    Column("purpose", _("Purpose"), "purpose"),
     Column("records", _("Records"), "number"),
     Column("withheld", _("Withheld, by category")),
     Column("outcome", _("Answer"), "mark"),
@@ -55,7 +55,7 @@ _TIMELINE = (
 _CLIENTS = (
     Column("client_id", _("Client"), "code"),
     Column("scopes", _("Scopes")),
-    Column("purposes", _("Purposes")),
+    Column("purposes", _("Purposes"), "purpose"),
     Column("disabled", _("Switched off"), "moment"),
 )
 _DOWNLOADS = (
@@ -66,8 +66,8 @@ _DOWNLOADS = (
 )
 _ASKING = (
     Column("day", _("Day"), "day"),
-    Column("kind", _("What")),
-    Column("purpose", _("Purpose")),
+    Column("kind", _("What"), "word:event"),
+    Column("purpose", _("Purpose"), "purpose"),
     Column("answers", _("Answers"), "number"),
 )
 
@@ -98,7 +98,8 @@ def start(desk: Desk, visit: Visit) -> Answer:
             {"day": day, "kind": kind, "purpose": purpose, "answers": count}
             for (day, kind, purpose), count in _asked(connection, own.code, visit.at).items()
         ]
-    moments: list[Row] = [asdict(moment) for moment in timeline(desk.exchange, own.code, 30)]
+    said = Speech(visit.language, desk.exchange)
+    moments: list[Row] = [_moment(said, moment) for moment in timeline(desk.exchange, own.code, 30)]
     return Page(
         "own/start.html",
         {
@@ -110,6 +111,18 @@ def start(desk: Desk, visit: Visit) -> Answer:
             "asked": table("asked", _ASKING, asked, visit.query, "day", descending=True),
         },
     )
+
+
+def _moment(said: Speech, moment: Moment) -> Row:
+    """In the reader's words: which question, for what, by which rule."""
+    asked = moment.kind == "asked"
+    name = said.word("event", moment.name) if asked else moment.name
+    purpose = said.purpose(moment.purpose) if moment.purpose else ""
+    what = said.say(WHAT[moment.kind]) % {"name": name, "purpose": purpose}
+    why = said.rules(moment.why.split(", ")) if moment.kind == "sent" and moment.why else moment.why
+    return {
+        "at": moment.at, "what": what.strip(), "number": moment.number, "outcome": moment.outcome, "why": why,
+    }  # fmt: skip
 
 
 def _asked(connection: Connection, code: str, at: datetime) -> Counter[tuple[date, str, str]]:

@@ -12,11 +12,13 @@ from exchange.consent.proof.forms import read_forms
 from exchange.consent.proof.invariants import read_invariants
 from exchange.consent.proof.prover import prove
 from exchange.consent.proof.words import sentences
+from exchange.consent.rules.policies import Policy
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Unusable, Visit
 from exchange.console.places import Place
+from exchange.console.speech import Speech
 from exchange.console.tables import Column, Row, table
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
@@ -24,9 +26,9 @@ _ROLES: tuple[Role, ...] = ("privacy-officer",)
 
 _RULES = (
     Column("id", _("Rule"), "code", lambda row: f"/privacy/rules/{row['id']}"),
-    Column("title", _("In words")),
+    Column("title", _("In words"), "say"),
     Column("effect", _("Effect"), "translated"),
-    Column("citation", _("Law")),
+    Column("citation", _("Law"), "say"),
     Column("begins", _("In force since"), "day"),
     Column("review_by", _("To be reviewed by"), "day"),
     Column("cases", _("Cases"), "number"),
@@ -66,15 +68,18 @@ def rule(desk: Desk, visit: Visit) -> Answer:
         ),
         ("", 0),
     )
-    conditions = {
-        "when": _written(found.when),
-        "unless": [_written(condition) for condition in found.unless],
-        "consent": _written(found.consent) if found.consent else "",
-    }
+    when, *unless = conditions_of(found)
+    consent = unless.pop() if found.consent else []
+    conditions = {"when": when, "unless": unless, "consent": consent}
     return Page(
         "officer/rule.html",
         {"rule": found, "place": place, "cases": [c for c in cases if found.id in c.because], **conditions},
     )
+
+
+def conditions_of(policy: Policy) -> list[list[tuple[str, str]]]:
+    """`when`, each `unless`, and the consent that opens it if one does: what is asked, and which values."""
+    return [_written(model) for model in (policy.when, *policy.unless, policy.consent) if model is not None]
 
 
 def _written(model: object) -> list[tuple[str, str]]:
@@ -123,8 +128,9 @@ def promises(desk: Desk, visit: Visit) -> Answer:
 def prove_promises(desk: Desk, visit: Visit) -> Answer:
     compiled = desk.exchange.context.rules
     written = read_invariants(read_rules(desk.exchange.settings), compiled.vocabulary)
+    say = Speech(visit.language, desk.exchange).say
     found = [
-        (one.written, one, sentences(one.counterexample, compiled) if one.counterexample else ())
+        (one.written, one, sentences(one.counterexample, compiled, say) if one.counterexample else ())
         for one in prove(written, compiled, datetime.now(UTC))
     ]
     return Page("officer/promises.html", {"promises": found, "proved": True})

@@ -25,6 +25,7 @@ from exchange.console.given import reason_of, whole
 from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
+from exchange.console.speech import Speech
 from exchange.console.tables import LONG, MANY, Column, Row, after, stretch, table
 from exchange.linkage import survivorship
 from exchange.model.errors import ContentError
@@ -60,26 +61,26 @@ def _held_link(row: Row) -> str:
 
 _PAIRS = (
     Column("pair", _("Pair"), link=_pair_link),
-    Column("partners", _("Partners")),
+    Column("partners", _("Partners"), "participants"),
     Column("harm", _("Harm if wrong"), "translated"),
     Column("probability", _("Model says"), "percent"),
-    Column("rule", _("Why not linked")),
+    Column("rule", _("Why not linked"), "word:link-rule"),
     Column("opened", _("Waits since"), "day"),
     Column("asked", _("Partners asked"), "day"),
 )
 _SURVIVORS = (
     Column("element", _("Element"), "code"),
     Column("value", _("Shown")),
-    Column("partners", _("Said by")),
+    Column("partners", _("Said by"), "participants"),
     Column("reason", _("Why this one"), "translated"),
     Column("others", _("Others say")),
 )
 _OVERLAYS = (
     Column("patient", _("Record"), link=_held_link),
-    Column("partner", _("Partner")),
+    Column("partner", _("Partner"), "participant"),
     Column("since", _("Since"), "day"),
-    Column("rule", _("Why")),
-    Column("outcome", _("Settled as")),
+    Column("rule", _("Why"), "word:link-rule"),
+    Column("outcome", _("Settled as"), "say"),
 )
 _CHANGES = (
     Column("at", _("When"), "moment"),
@@ -97,7 +98,7 @@ def queue(desk: Desk, visit: Visit) -> Answer:
     ]
     pairs = [
         {
-            "pair": f"{d.a}-{d.b}", "partners": " / ".join(d.partners), "harm": HARM[d.harm],
+            "pair": f"{d.a}-{d.b}", "partners": d.partners, "harm": HARM[d.harm],
             "probability": d.probability, "rule": d.rule or None, "opened": d.opened, "asked": d.asked,
         }
         for d in doubts
@@ -118,16 +119,24 @@ def pair(desk: Desk, visit: Visit) -> Answer:
         found = side_by_side(desk.exchange, numbers, visit.person.login)
     except ContentError as error:
         raise NotFound from error
-    evidence = waterfall(found.evidence, found.prior)
+    said = Speech(visit.language, desk.exchange)
+    evidence = [
+        (said.word("field", name), said.word("level", level) if level else "", bits, total)
+        for name, level, bits, total in waterfall(found.evidence, found.prior)
+    ]
     return Page(
         "steward/pair.html",
         {
             "pair": visit.path["pair"],
             "doubt": found.doubt,
-            "partners": found.doubt.partners if found.doubt else found.ids,
+            "partners": [said.participant(code) for code in found.doubt.partners]
+            if found.doubt
+            else found.ids,
             "lines": lines_of(found.records),
             "evidence": evidence,
-            "drawn": [(f"{name} {level}".strip(), bits, sum_) for name, level, bits, sum_ in evidence],
+            "drawn": [
+                (f"{name}: {level}" if level else name, bits, sum_) for name, level, bits, sum_ in evidence
+            ],
             "events": found.events,
         },
     )
@@ -159,11 +168,13 @@ def person(desk: Desk, visit: Visit) -> Answer:
         found = golden_of(desk.exchange, whole(visit.path["patient"]), visit.person.login)
     except ContentError as error:
         raise NotFound from error
+    said = Speech(visit.language, desk.exchange)
     rows = [
         {
-            "element": one.element, "value": in_words(one.value), "partners": ", ".join(one.partners),
+            "element": one.element, "value": in_words(one.value), "partners": one.partners,
             "reason": REASONS[one.reason],
-            "others": "; ".join(f"{in_words(value)} ({', '.join(by)})" for value, by in one.others) or None,
+            "others": "; ".join(f"{in_words(value)} ({said.participants(by)})" for value, by in one.others)
+            or None,
         }
         for one in found.survivors
     ]  # fmt: skip

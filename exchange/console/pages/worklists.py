@@ -35,14 +35,14 @@ _EMERGENCIES = (
     Column("entry", _("Entry"), "number", lambda row: f"/privacy/emergencies/{row['entry']}"),
     Column("at", _("When"), "moment"),
     Column("until", _("Until"), "moment"),
-    Column("participant", _("Who")),
+    Column("participant", _("Who"), "participant"),
     Column("nature", _("Nature of the emergency")),
-    Column("decision", _("Review")),
+    Column("decision", _("Review"), "say"),
 )
 _TASKS = (
     Column("recall", _("Recall"), "number", lambda row: f"/privacy/recalls/{row['recall']}"),
     Column("kind", _("Why"), "translated"),
-    Column("participant", _("Asked of")),
+    Column("participant", _("Asked of"), "participant"),
     Column("opened", _("Since"), "moment"),
     Column("items", _("Records"), "number"),
     Column("sent", _("Task sent"), "translated"),
@@ -50,19 +50,19 @@ _TASKS = (
 )
 _UNCOMPUTABLE = (
     Column("record", _("Record"), "number"),
-    Column("partner", _("Partner")),
+    Column("partner", _("Partner"), "participant"),
     Column("expression", _("Element"), "code"),
-    Column("detail", _("Reason")),
+    Column("detail", _("Reason"), "english"),
 )
 _LATE = (
     Column("entry", _("Entry"), "number", lambda row: f"/privacy/late/{row['entry']}"),
-    Column("resource", _("Kind of record")),
-    Column("labels", _("Label that came late")),
-    Column("participant", _("Who got it")),
-    Column("purpose", _("Purpose")),
+    Column("resource", _("Kind of record"), "type"),
+    Column("labels", _("Label that came late"), "labels"),
+    Column("participant", _("Who got it"), "participant"),
+    Column("purpose", _("Purpose"), "purpose"),
     Column("times", _("Times"), "number"),
-    Column("because", _("Denied now by")),
-    Column("decision", _("Decision")),
+    Column("because", _("Denied now by"), "rules"),
+    Column("decision", _("Decision"), "say"),
 )
 
 
@@ -72,8 +72,8 @@ def late(desk: Desk, visit: Visit) -> Answer:
         found = late_disclosures_by(connection, decided, after("late", visit.query), LONG)
     rows: list[Row] = [
         {
-            "entry": d.entry, "resource": d.type, "labels": ", ".join(d.labels), "participant": d.participant,
-            "purpose": d.purpose, "times": d.times, "because": ", ".join(d.because), "decision": d.decision,
+            "entry": d.entry, "resource": d.type, "labels": d.labels, "participant": d.participant,
+            "purpose": d.purpose, "times": d.times, "because": d.because, "decision": d.decision,
         }
         for d in found
     ]  # fmt: skip

@@ -1,0 +1,119 @@
+"""Names and codes as a page says them to its reader; a code that has no words stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from exchange.app import Exchange
+from exchange.app.privacy.accountings import words_of
+from exchange.console.codes import CODES
+from exchange.console.language import catalogue
+
+KINDS = ("say", "participant", "participants", "label", "labels", "purpose", "type", "rules")
+"""Kinds of columns that are said by the method of that name."""
+
+
+@dataclass(frozen=True)
+class Speech:
+    """One language, over the content of an exchange."""
+
+    language: str
+    exchange: Exchange
+
+    def say(self, text: str) -> str:
+        """A text of ours, or a title of the content, in the language; else the text."""
+        if not text:
+            return text
+        found = catalogue(self.language).gettext(text)
+        return self._content.get(text, text) if found == text else found
+
+    def word(self, kind: str, code: str | None) -> str:
+        """A code of a kind in words."""
+        known = CODES[kind].get(code or "")
+        return self.say(known) if known else code or "–"
+
+    def participant(self, code: str | None) -> str:
+        """The name of an organization."""
+        if code == "exchange":
+            return self.word("organization", code)
+        found = self.exchange.partners.get(code or "")
+        return found.organization.name if found else self.say(code or "–")
+
+    def participants(self, codes: Iterable[str]) -> str:
+        """Names of organizations in a row."""
+        return ", ".join(map(self.participant, codes))
+
+    def label(self, code: str) -> str:
+        """What a record reveals, and its code."""
+        title = self._labels.get(code)
+        return f"{self.say(title)} ({code})" if title else code
+
+    def labels(self, codes: Iterable[str]) -> str:
+        """Labels in a row; a dash for none."""
+        return ", ".join(map(self.label, codes)) or "–"
+
+    def purpose(self, code: str | None) -> str:
+        """Why somebody asks, and its code; several are parted by a space."""
+        return ", ".join(self._named("purpose", one) for one in (code or "").split()) or "–"
+
+    def type(self, code: str) -> str:
+        """What kind of record, and its resource type."""
+        return self._named("type", code)
+
+    def rules(self, ids: Iterable[str]) -> str:
+        """Titles of the rules; of a consent, that it is the person's own."""
+        return "; ".join(dict.fromkeys(map(self.rule, ids)))
+
+    def rule(self, name: str) -> str:
+        """The title of a rule."""
+        if name == "consent" or name.startswith("consent:"):
+            return self.say("the person's own consent")
+        return self.say(self._titles.get(name, name))
+
+    def condition(self, where: str, values: str) -> tuple[str, str]:
+        """What a rule asks, and which values it takes."""
+        kind = {"domain": "domain"}.get(where, "organization" if where.endswith(" type") else "value")
+        if where == "record label":
+            return self.word("condition", where), self.labels(values.split(", "))
+        if where == "purpose":
+            return self.word("condition", where), ", ".join(map(self.purpose, values.split(", ")))
+        if where == "record type":
+            return self.word("condition", where), ", ".join(map(self.type, values.split(", ")))
+        return self.word("condition", where), ", ".join(self.word(kind, one) for one in values.split(", "))
+
+    def recipient(self, code: str) -> str:
+        """Whom a form names: an organization, or a class of them."""
+        found = self.exchange.context.rules.vocabulary.file.groups.get(code.removeprefix("group:"))
+        return self.say(found.title) if found else self.participant(code)
+
+    def shown(self, kind: str, value: Any) -> str:
+        """A value of a column of one of `KINDS`, or of the codes `word:…`."""
+        if kind.startswith("word:"):
+            return self.word(kind.removeprefix("word:"), value)
+        if value is None or value == "" or value == ():
+            return "–"
+        return str(getattr(self, kind)(value))
+
+    def _named(self, kind: str, code: str) -> str:
+        if kind == "purpose" and code in CODES["purpose"]:
+            return f"{self.word(kind, code)} ({code})"
+        language = "uk" if self.language == "uk" else "es" if self.language == "es" else "en"
+        found = words_of(language).get(f"{kind}.{code}")
+        return f"{found} ({code})" if found else code
+
+    @cached_property
+    def _content(self) -> Mapping[str, str]:
+        return self.exchange.words.get(self.language, {})
+
+    @cached_property
+    def _titles(self) -> Mapping[str, str]:
+        return {rule.policy.id: rule.policy.title for rule in self.exchange.context.rules.rules}
+
+    @cached_property
+    def _labels(self) -> Mapping[str, str]:
+        words = self.exchange.context.rules.vocabulary.file
+        kinds = (words.sensitivity, words.law, words.programs)
+        return {code: label.title for kind in kinds for code, label in kind.items()}
