@@ -116,11 +116,16 @@ def _write_items(conn: psycopg.Connection, recall: int, affected: Sequence[Sent]
 
 
 def _announce(conn: psycopg.Connection, task: UUID, participant: str, at: datetime) -> None:
-    """The Task goes the way of the recipient's first delivery that can carry a resource."""
+    """The Task goes the quickest way of the recipient's own that carries whole resources, if he has any.
+
+    Where notifications name records or nothing at all it would not reach him, and he is asked by hand.
+    """
     conn.execute(
         "WITH way AS (SELECT subscription FROM subscription WHERE participant = %(p)s AND ended IS NULL"
         "  AND status = 'active'"
-        "  AND facts ->> 'form' = 'fhir' AND facts #>> '{channel,type}' <> 'mllp' ORDER BY name LIMIT 1)"
+        "  AND facts ->> 'form' = 'fhir' AND facts #>> '{channel,type}' <> 'mllp'"
+        "  AND facts ->> 'content' = 'full-resource'"
+        "  ORDER BY array_position('{at-once,hourly,nightly}', facts ->> 'every'), name LIMIT 1)"
         " INSERT INTO delivery_event (subscription, event, topic, at, type, fhir_id, rendition)"
         " SELECT subscription, nextval(pg_get_serial_sequence('outbox', 'event')), 'recall', %(at)s, 'Task',"
         "  %(task)s, 0 FROM way",

@@ -207,3 +207,31 @@ def test_an_error_of_the_source_recalls_those_who_got_the_wrong_version_alone(wo
     }
     assert {one.record for one in found} == {wrong} != {right}
     assert [len(one.disclosures) for one in found] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("ways", "taken"),
+    [
+        ({"a": {"content": "empty"}, "b": {"content": "id-only"}, "c": {}}, "c"),
+        ({"a": {"every": "nightly"}, "b": {"every": "hourly"}, "c": {}}, "c"),
+        ({"a": {"every": "nightly"}, "b": {"every": "hourly"}}, "b"),
+        ({"a": {"content": "empty"}}, None),
+    ],
+)
+def test_a_recall_goes_the_quickest_way_on_which_it_can_be_read(world, receiver, person, ways, taken):
+    inboxes = {name: receiver() for name in ways}
+    world.subscribe(**{name: delivery(inboxes[name].url, "new-result", **how) for name, how in ways.items()})
+    _result(world, "harbor", person[2], "p1", labels=PART2)
+    for every in ("at-once", "hourly", "nightly"):
+        world.send(every)
+    world.consent(person[2], "2", "inactive")
+    world.later(minutes=5)
+    found = revoked(world.conn, person[2], world.context, world.now)
+    number = open_recall(world.conn, Cause("revocation", "Consent/1", "anna", "withdrawn"), found, world.now)
+    world.conn.commit()
+    for every in ("at-once", "hourly", "nightly"):
+        world.send(every)
+    assert [name for name, inbox in inboxes.items() for got in inbox.got if got.of("Task")] == (
+        [taken] if taken else []
+    )
+    assert [task.sent for task in tasks(world.conn, number)] == ["acknowledged" if taken else None]
