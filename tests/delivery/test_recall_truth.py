@@ -12,12 +12,14 @@ import pytest
 
 from exchange.delivery.affected import Sent, revoked, wrongly_linked
 from exchange.delivery.corrections import corrected
+from exchange.delivery.outcomes import replay
+from exchange.delivery.subscriptions import pause
 from exchange.repository import read
 from tests.delivery.test_recall import CATEGORY, CLINIC, HOSPITAL, person  # noqa: F401
 from tests.delivery.world import PART2, delivery
 from tests.repository.repository_world import observation
 
-STEPS = 24
+STEPS = 30
 
 
 @dataclass
@@ -28,14 +30,15 @@ class Seen:
     chance: random.Random
     records: list[tuple[str, str, str]] = field(default_factory=list)  # partner, patient, key
     got: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
-    down: bool = False
+    status: int = 200
+    paused: bool = False
 
     def arrives(self, request: Any) -> tuple[int, bytes, dict[str, str]]:
         """A receiver that has read what came, whatever it answers."""
         content = [r for r in request.resources if r["resourceType"] != "Parameters"]
         way = f"{request.key} {json.dumps(content, sort_keys=True)}"
         self.got += [("clinic", way, r) for r in content if r["resourceType"] in ("Observation", "Patient")]
-        return (500 if self.down else 200), b"", {}
+        return self.status, b"", {}
 
     def publish(self, partner: str, patient: str, key: str, **changes: Any) -> None:
         made = observation(partner, patient, key, category=CATEGORY, **changes)
@@ -62,13 +65,28 @@ class Seen:
                 self.got.append((viewer.participant, f"asked {len(self.got)}", json.loads(body)))
 
     def send(self) -> None:
-        self.down = self.chance.random() < 0.3
+        """To one who takes it, is away for a while, or refuses it: then it is parked."""
+        self.status = self.chance.choice((200, 200, 200, 500, 422))
         self.world.send()
-        if self.down:
-            self.down = False
+        if self.status == 500:
+            self.status = 200
             self.world.later(hours=2)
             if self.chance.random() < 0.7:
                 self.world.send()
+
+    def replay(self) -> None:
+        """What is parked is decided and sent anew."""
+        self.status = self.chance.choice((200, 422))
+        replay(self.world.conn, "clinic/results", None, self.world.now)
+        self.world.conn.commit()
+        self.world.send()
+
+    def pause(self) -> None:
+        """Or go on, with what waited meanwhile."""
+        self.paused = not self.paused
+        pause(self.world.conn, "clinic/results", self.world.now if self.paused else None)
+        self.world.conn.commit()
+        self.send()
 
     def times(self, *affected: tuple[str, str, dict[str, Any]]) -> Counter[tuple[str, str]]:
         """How often each got each; a delivery that came twice the same is one."""
@@ -109,7 +127,9 @@ def test_revocations_and_errors_of_the_source_have_the_list_that_was_seen(world,
 
     for step in range(STEPS):
         hospitals, harbors = (lambda: seen.new("hospital", hospital)), (lambda: seen.new("harbor", harbor))
-        seen.step(hospitals, harbors, harbors, seen.ask, seen.ask, seen.correct, word)
+        seen.step(
+            hospitals, harbors, harbors, seen.ask, seen.ask, seen.correct, word, seen.replay, seen.pause
+        )
         where = f"seed {seed}, step {step}"
         of_harbor = {_observed("harbor", harbor, key) for who, _, key in seen.records if who == "harbor"}
         protected = [
@@ -171,7 +191,7 @@ def test_wrong_links_have_the_list_that_was_seen(world, receiver, seed):
 
     for step in range(STEPS):
         new = [lambda who=who: seen.new("hospital", people[who][1]) for who in people]
-        seen.step(*new, seen.ask, seen.ask, link, split)
+        seen.step(*new, seen.ask, seen.ask, link, split, seen.replay, seen.pause)
         if one[0]:
             continue
         wrong = [
