@@ -21,6 +21,7 @@ from pathlib import Path
 import orjson
 import psycopg
 
+from exchange.app.opening import collect_seldom
 from exchange.consent import Context, DisclosureClass, Profile, directive, label_all, parse_rules, participant
 from exchange.consent import profile as profile_of
 from exchange.consent.labels.labelling import Source
@@ -192,6 +193,7 @@ def _copy_again(conn: psycopg.Connection) -> None:
 
 
 def main(records: int, count: int) -> None:
+    collect_seldom()  # as whoever opens the exchange does
     rules = parse_rules(read_tree(HOME / "consent"))
     labelling(rules)
     with tempfile.TemporaryDirectory(prefix="exchange-bench-") as name:

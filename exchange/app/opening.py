@@ -82,14 +82,21 @@ def _context(partners: Mapping[str, Partner], rules: Rules) -> Context:
     return Context(rules, {code: participant(partner) for code, partner in partners.items()})
 
 
+def collect_seldom() -> None:
+    """Sets Python's collector of circular garbage to what this process does.
+
+    A batch, and everything that is decided again, is a hundred thousand long-lived objects: at Python's own
+    thresholds the collector walks them all again and again and doubles the time of a step.
+    """
+    gc.set_threshold(100_000, 50, 50)
+
+
 def open_exchange(settings: Settings, now: Callable[[], datetime] | None = None) -> Exchange:
     """The exchange ready for runs and requests; the database is brought up to this version.
 
     Raises DecisionFailed when officers must put rules into force and have not, or their record was altered.
     """
-    # A batch is a hundred thousand long-lived dicts: at Python's own thresholds the collector walks them all
-    # again and again and doubles the time of a step.
-    gc.set_threshold(100_000, 50, 50)
+    collect_seldom()
     keyring, signing_key = load_keyring(settings.keyring), load_signing_key(settings.signing_key)
     clock = now or (lambda: datetime.now(UTC))
     if settings.activation == "demo":

@@ -26,6 +26,9 @@ from exchange.consent.standing import REPOSITORY, Standing, participant_of, stan
 from exchange.model.records import Decision, Viewer
 
 
+_ACTIONS = frozenset(get_args(Action))
+
+
 def decide(
     cls: DisclosureClass, viewer: Viewer, context: Context, at: datetime, action: str | None = None
 ) -> Decision:
@@ -37,16 +40,31 @@ def decide(
     until = _next_boundary(_boundaries(cls.profile, cls.source, viewer.participant, context), at)
     asking = standing(viewer, context)
     asked = action or ("collect" if viewer == REPOSITORY else "access")
-    unknown = _unknown(cls, viewer, context) or _unknown_action(asked, viewer)
+    unknown = _unknown(cls.source, cls.confidentiality, cls.labels, viewer, context)
+    unknown = unknown or _unknown_action(asked, viewer)
     if asking is None or unknown:
         return Decision("deny", (unknown or "unknown-participant",), until=until)
-    collecting = viewer == REPOSITORY and asked == "collect"
-    names = (asking.names, asking.wider, asking.known)
-    request = Request(viewer.participant, *names, asked, viewer.purpose, at, collecting)
-    labelled = sorted(context.rules.vocabulary.atoms.intersection(cls.labels))
-    atoms: list[str | None] = [*labelled] if labelled else [None]
-    about = [_facts(cls, viewer, asking, context, at, asked, atom) for atom in atoms]
+    request = _request(viewer, asked, at, context)
+    about = [
+        _facts(cls, viewer, asking, context, at, asked, atom)
+        for atom in _atoms(cls.labels, context.rules.vocabulary)
+    ]
     return _combined([_ruling(cls, facts, request, context) for facts in about], until)
+
+
+@lru_cache(maxsize=1 << 16)
+def _request(viewer: Viewer, asked: str, at: datetime, context: Context) -> Request:
+    """As consents see it; the same object again, which is quicker to look up."""
+    collecting = viewer == REPOSITORY and asked == "collect"
+    asking = standing(viewer, context)
+    names = (asking.names, asking.wider, asking.known) if asking else (frozenset(),) * 3
+    return Request(viewer.participant, *names, asked, viewer.purpose, at, collecting)
+
+
+@lru_cache(maxsize=1 << 16)
+def _atoms(labels: tuple[str, ...], vocabulary: Vocabulary) -> tuple[str | None, ...]:
+    """What is decided one by one: each sensitivity label, or once nothing."""
+    return tuple(sorted(vocabulary.atoms.intersection(labels))) or (None,)
 
 
 def _next_boundary(moments: tuple[datetime, ...], at: datetime) -> datetime | None:
@@ -76,12 +94,15 @@ def _ruling(cls: DisclosureClass, facts: Facts, request: Request, context: Conte
     emergency = facts.purpose in vocabulary.file.emergency_purposes
     if cls.profile is None or not cls.profile.groups:
         return decided(opened, emergency)
-    subject = _subject(cls, facts.atom, vocabulary)
+    subject = _subject(facts.atom, cls.confidentiality, cls.labels, cls.matched, vocabulary)
     heard = heard_by(cls.profile, request, subject, cls.source, vocabulary)
     return decided(opened, emergency, heard, cls.source, request.collecting, vocabulary)
 
 
-def _unknown(cls: DisclosureClass, viewer: Viewer, context: Context) -> str | None:
+@lru_cache(maxsize=1 << 16)
+def _unknown(
+    source: str, confidentiality: str, labels: tuple[str, ...], viewer: Viewer, context: Context
+) -> str | None:
     """The first thing about the request that nobody has defined."""
     vocabulary = context.rules.vocabulary
     requester = participant_of(viewer.participant, context)
@@ -91,16 +112,16 @@ def _unknown(cls: DisclosureClass, viewer: Viewer, context: Context) -> str | No
         return "unknown-role"
     if viewer.purpose not in vocabulary.granted:
         return "unknown-purpose"
-    if cls.source not in context.participants:
+    if source not in context.participants:
         return "unknown-source"
-    if cls.confidentiality not in vocabulary.levels:
+    if confidentiality not in vocabulary.levels:
         return "unknown-confidentiality"
-    return None if all(vocabulary.knows(label) for label in cls.labels) else "unknown-label"
+    return None if all(vocabulary.knows(label) for label in labels) else "unknown-label"
 
 
 def _unknown_action(action: str, viewer: Viewer) -> str | None:
     """The rules speak of reading and pushing, and of the repository's taking in."""
-    known = action in get_args(Action) and (action != "collect" or viewer == REPOSITORY)
+    known = action in _ACTIONS and (action != "collect" or viewer == REPOSITORY)
     return None if known else "unknown-action"
 
 
@@ -131,9 +152,15 @@ def _facts(
     )
 
 
-def _subject(cls: DisclosureClass, atom: str | None, vocabulary: Vocabulary) -> Subject:
-    marks = vocabulary.marks.intersection(cls.labels)
-    return Subject(atom, cls.confidentiality, marks, frozenset(cls.matched))
+@lru_cache(maxsize=1 << 16)
+def _subject(
+    atom: str | None,
+    confidentiality: str,
+    labels: tuple[str, ...],
+    matched: tuple[int, ...],
+    vocabulary: Vocabulary,
+) -> Subject:
+    return Subject(atom, confidentiality, vocabulary.marks.intersection(labels), frozenset(matched))
 
 
 def boundaries(cls: DisclosureClass, viewer: Viewer, context: Context) -> tuple[datetime, ...]:

@@ -30,6 +30,11 @@ class Facts:
     labels: frozenset[str]
     atom: str | None
 
+    def __hash__(self) -> int:
+        """By what mostly differs: gates are looked up for every atom of every decision."""
+        asked = (self.requester, self.role, self.purpose, self.action)
+        return hash((self.source, asked, self.type, self.labels, self.atom))
+
 
 Test = Callable[[Facts], bool]
 
