@@ -25,7 +25,6 @@ from exchange.consent.ruling import Ruling, decided
 from exchange.consent.standing import REPOSITORY, Standing, participant_of, standing
 from exchange.model.records import Decision, Viewer
 
-
 _ACTIONS = frozenset(get_args(Action))
 
 
