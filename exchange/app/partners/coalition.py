@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from exchange.app.opening import Exchange
 from exchange.app.partners.overview import glances
-from exchange.app.partners.suppressing import rounded, suppressed
+from exchange.app.partners.suppressing import rounded, suppressed, suppressed_part
 from exchange.audit.days import asked_by_day
 from exchange.model.audit import ASKED
 from exchange.pipeline.ledger import Connection
@@ -41,11 +41,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """As counted once on `day`: whoever looks twice on a day learns nothing new."""
+    """As counted once on `day`: whoever looks twice on a day learns nothing new. None: hidden."""
 
     day: date
-    people: int
-    shared: int
+    people: int | None
+    shared: int | None
     members: list[Member]
 
 
@@ -58,10 +58,11 @@ def figures(exchange: Exchange) -> Figures:
     partners = sorted(exchange.partners)
     cells = {(p, kind): counted["people"].get(p, {}).get(kind, 0) for p in partners for kind in KINDS}
     shown = suppressed(cells, partners, KINDS)
+    people, shared = suppressed_part(counted["persons"], counted["shared"])
     return Figures(
         day=day,
-        people=rounded(counted["persons"]),
-        shared=rounded(counted["shared"]),
+        people=people,
+        shared=shared,
         members=[
             Member(
                 partner=code,

@@ -36,8 +36,22 @@ def suppressed(
     return {cell: None if cell in hidden else rounded(count) for cell, count in cells.items()}
 
 
+def suppressed_part(total: int, part: int) -> tuple[int | None, int | None]:
+    """A total and a part of it; the part is hidden also where the rest of the total is small.
+
+    >>> suppressed_part(120, 10), suppressed_part(120, 110), suppressed_part(120, 60)
+    ((120, None), (120, None), (120, 60))
+    >>> suppressed_part(9, 0), suppressed_part(120, 0), suppressed_part(120, 120)
+    ((None, None), (120, 0), (120, 120))
+    """
+    if 0 < total <= SMALL:
+        return None, None
+    small = any(0 < count <= SMALL for count in (part, total - part))
+    return rounded(total), None if small else rounded(part)
+
+
 def rounded(count: int) -> int:
-    """To the nearest ten; what is counted at all is never shown as none.
+    """To the nearest ten. A count that is not small is never shown as none.
 
     >>> rounded(0), rounded(11), rounded(57), rounded(105)
     (0, 10, 60, 110)
