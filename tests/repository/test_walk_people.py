@@ -55,6 +55,9 @@ def pages(world, viewer, asked):
     [
         "_count=7",
         "_count=50",
+        "_count=9&_total=accurate",
+        "active=true&_count=9&_total=accurate",
+        "active=false&_count=9&_total=accurate",
         "gender=female&_count=3",
         "gender:not=female&_count=4",
         "active=false&_count=2",
@@ -69,6 +72,14 @@ def test_walking_changes_no_page(crowd, monkeypatch, viewer, asked, first):
     monkeypatch.undo()
     monkeypatch.setattr(searching, "FIRST_PEOPLE", first)
     assert pages(crowd, viewer, asked) == whole
+
+
+@pytest.mark.parametrize("asked", ["", "gender=male", "active=true", "active=false", "family=Family1"])
+@pytest.mark.parametrize("viewer", [HOSPITAL, CLINIC, SHELTER], ids=lambda v: v.participant)
+def test_people_are_counted_as_they_are_shown(crowd, viewer, asked):
+    (shown,) = pages(crowd, viewer, f"{asked}&_count=100")
+    ((total, nobody),) = pages(crowd, viewer, f"{asked}&_summary=count")
+    assert (total, nobody) == (len(shown[1]), [])
 
 
 def test_a_page_of_everybody_looks_at_a_few(crowd, monkeypatch):
@@ -99,7 +110,7 @@ def test_a_page_of_everybody_looks_at_a_few(crowd, monkeypatch):
         ("phone=555", False),
         ("_sort=family", False),
         ("_sort=-_id", False),
-        ("_total=accurate", False),
+        ("_total=accurate", True),
         ("_has:Observation:patient:code=1", False),
     ],
 )

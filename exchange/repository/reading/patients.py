@@ -22,7 +22,7 @@ from exchange.repository.reading.walk import (
     walks_people,
     wider,
 )
-from exchange.repository.reading.where import changed_at, find_people, people_within
+from exchange.repository.reading.where import changed_at, count_people, find_people, people_within
 
 Placed = tuple[list[Any], Person]
 """The values of the sort keys, and whose they are."""
@@ -30,12 +30,14 @@ Placed = tuple[list[Any], Person]
 
 def search_patients(reader: Reader, query: Query, base_url: str, key: bytes) -> Page:
     """One page of golden Patients; all of the criteria must hold for one and the same contribution."""
-    ahead, total = _walked(reader, query, key), None
-    if ahead is None:
+    if query.is_count:
+        return empty_page(query, count_people(reader, query.where))
+    ahead = _walked(reader, query, key)
+    if ahead is not None:
+        total = count_people(reader, query.where) if query.total else None
+    else:
         people = find_people(reader, query.where)
-        total = len(people) if query.total or query.is_count else None
-        if query.is_count:
-            return empty_page(query, total)
+        total = len(people) if query.total else None
         ahead = _after(reader, query, _in_order(reader, query.sort, people), key)
     page, more = ahead[: query.count], len(ahead) > query.count
     if total is None and not more and query.cursor is None:

@@ -64,18 +64,25 @@ def persons_seen(reader: Reader, rows: Iterable[tuple[int, UUID, str]]) -> Mappi
     To have read the row is to see the Patient, so that of those nothing is asked again.
     """
     found = {patient: (fhir_id, partner) for patient, fhir_id, partner in rows}
-    linked = {
-        patient
-        for (patient,) in select(
-            reader, "SELECT DISTINCT a FROM patient_edge WHERE a = ANY(%s)", (sorted(found),)
-        )
-    }
+    linked = _linked(reader, found)
     alone = {
         patient: Person((Contribution(patient, fhir_id, UUID(golden_id(str(fhir_id))), partner),))
         for patient, (fhir_id, partner) in found.items()
         if patient not in linked
     }
     return {**alone, **persons_of(reader, linked)}
+
+
+def count_seen(reader: Reader, rows: Iterable[tuple[int, UUID, str]]) -> int:
+    """How many persons they are, without finding out who is linked to nobody."""
+    found = {row[0] for row in rows}
+    linked = _linked(reader, found)
+    return len(found - linked) + len(distinct(persons_of(reader, linked).values()))
+
+
+def _linked(reader: Reader, patients: Iterable[int]) -> set[int]:
+    known = "SELECT DISTINCT a FROM patient_edge WHERE a = ANY(%s)"
+    return {patient for (patient,) in select(reader, known, (sorted(patients),))}
 
 
 def _persons(reader: Reader, start: str, arguments: Sequence[object]) -> dict[int, Person]:

@@ -74,9 +74,8 @@ def walks_people(query: Query) -> bool:
     """
     where = query.where
     by_id = [(key.name, key.descending) for key in query.sort] == [("_id", False)]
-    counted = query.total or query.is_count
     told = any(_tells_apart(criterion.parameter) for criterion in where.criteria)
-    return by_id and not (counted or told or where.ids or where.reverses)
+    return by_id and not (told or where.ids or where.reverses)
 
 
 def _tells_apart(parameter: Parameter) -> bool:

@@ -13,7 +13,14 @@ from uuid import UUID
 from exchange.repository.reading.conditions import Scope, all_of, condition, may_refer_to_a_person
 from exchange.repository.reading.criteria import Chain, Criterion, Reverse, Where
 from exchange.repository.reading.matchers import Arguments, matches_instant, updated
-from exchange.repository.reading.persons import Person, distinct, find_person, persons_of, persons_seen
+from exchange.repository.reading.persons import (
+    Person,
+    count_seen,
+    distinct,
+    find_person,
+    persons_of,
+    persons_seen,
+)
 from exchange.repository.reading.reader import (
     Reader,
     best_of_cluster,
@@ -62,12 +69,25 @@ def find_people(reader: Reader, where: Where) -> list[Person]:
     return people
 
 
-def _saying(reader: Reader, where: Where) -> list[Person]:
+def count_people(reader: Reader, where: Where) -> int:
+    """How many they are."""
+    if where.updated or not all(of_person(criterion).wanted for criterion in where.criteria):
+        return len(find_people(reader, where))
+    said = [of_person(criterion).criterion for criterion in where.criteria]
+    return count_seen(reader, _contributions(reader, replace(where, criteria=said)))
+
+
+def _contributions(reader: Reader, where: Where) -> list[tuple[int, UUID, str]]:
+    """Patient, id and partner of each that is as asked."""
     arguments = Arguments()
     conditions = [where_sql(reader, where, arguments)]
     conditions += [_named(ids_of(values), arguments) for values in where.ids]
     seen = f"SELECT r.patient, r.fhir_id, r.partner FROM resource r WHERE {all_of(conditions)}"
-    people = distinct(persons_seen(reader, select(reader, seen, arguments.values)).values())
+    return select(reader, seen, arguments.values)
+
+
+def _saying(reader: Reader, where: Where) -> list[Person]:
+    people = distinct(persons_seen(reader, _contributions(reader, where)).values())
     if not where.updated:
         return people
     times = changed_at(reader, people)
