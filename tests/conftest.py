@@ -17,6 +17,7 @@ from exchange.repository.database import embedded
 from exchange.repository.database.migrate import migrate
 
 _FOLDER = "EXCHANGE_TEST_POSTGRES"
+_ROOM = 4 << 30  # bytes; a whole run of the tests takes less than half of it
 _TEMPLATE = "exchange_template"
 # The tests' databases need not survive a power cut.
 _SETTINGS = {
@@ -24,14 +25,22 @@ _SETTINGS = {
     "full_page_writes": "off",
     "synchronous_commit": "off",
     "shared_buffers": "256MB",
+    "max_wal_size": "256MB",
 }
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """The process that starts the run owns the server's folder; workers of xdist inherit it."""
     if _FOLDER not in os.environ:
-        os.environ[_FOLDER] = tempfile.mkdtemp(prefix="exchange-test-")
+        os.environ[_FOLDER] = tempfile.mkdtemp(prefix="exchange-test-", dir=_in_memory())
         config.stash[_OWNED] = Path(os.environ[_FOLDER])
+
+
+def _in_memory() -> Path | None:
+    """A file system without a disk behind it, where there is room: a test's database is hundreds of files."""
+    folder = Path("/dev/shm")
+    roomy = folder.is_dir() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > _ROOM
+    return folder if roomy else None
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -32,7 +32,7 @@ from exchange.pipeline.batches import Batches
 from exchange.pipeline.ledger import Connection
 from exchange.pipeline.pushed import connect_push
 from exchange.pipeline.work import Work
-from exchange.repository import ensure_running, migrate, register_participants
+from exchange.repository import ensure_running, migrate, register_participants, write_lists_quickly
 from exchange.settings import Settings
 
 
@@ -173,6 +173,7 @@ def _connector(url: str) -> Callable[[], AbstractContextManager[Connection]]:
     @contextmanager
     def connect() -> Iterator[Connection]:
         with psycopg.connect(url) as connection:
+            write_lists_quickly(connection)
             yield connection
 
     return connect

@@ -15,14 +15,14 @@ from exchange.crypto import Keyring, seal, unseal
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """A folder (any fsspec URL) of sealed files named by run, chunk and step."""
+    """A folder (any fsspec URL) of sealed files, each by run, chunk and the name of what it holds."""
 
     root: str
     keyring: Keyring
 
-    def write(self, run: int, chunk: int, step: str, rows: Iterable[dict[str, Any]]) -> None:
+    def write(self, run: int, chunk: int, kind: str, rows: Iterable[dict[str, Any]]) -> None:
         """Replaces the file in one move, so that a reader never sees half of it."""
-        name = _name(run, chunk, step)
+        name = _name(run, chunk, kind)
         plain = b"\n".join(orjson.dumps(row) for row in rows)
         files, path = fsspec.core.url_to_fs(f"{self.root}/{name}")
         files.makedirs(files._parent(path), exist_ok=True)
@@ -30,9 +30,9 @@ class Batches:
         files.pipe_file(part, seal(plain, self.keyring, name.encode()))
         files.mv(part, path)
 
-    def read(self, run: int, chunk: int, step: str) -> list[dict[str, Any]]:
-        """The rows; raises FileNotFoundError when the step has not run."""
-        name = _name(run, chunk, step)
+    def read(self, run: int, chunk: int, kind: str) -> list[dict[str, Any]]:
+        """The rows; raises FileNotFoundError when it was not written."""
+        name = _name(run, chunk, kind)
         files, path = fsspec.core.url_to_fs(f"{self.root}/{name}")
         plain = unseal(files.cat_file(path), self.keyring, name.encode())
         return [orjson.loads(line) for line in plain.splitlines()]
@@ -45,5 +45,5 @@ class Batches:
             files.rm(path, recursive=True)
 
 
-def _name(run: int, chunk: int, step: str) -> str:
-    return f"{run}/{chunk}/{step}.ndjson.sealed"
+def _name(run: int, chunk: int, kind: str) -> str:
+    return f"{run}/{chunk}/{kind}.ndjson.sealed"

@@ -45,6 +45,16 @@ def link_chunk(
     mark_own_care(connection, result.changed, context, at)
 
 
+def of_people(rows: Sequence[Row]) -> list[Row]:
+    """What linking reads of the rows: their Patients and merges."""
+    found = [{**row, "resources": list(filter(_is_patient, row["resources"]))} for row in rows]
+    return [row for row in found if row["resources"] or row["merges"]]
+
+
+def _is_patient(item: Row) -> bool:
+    return bool(item["resource"]["resourceType"] == "Patient")
+
+
 def incoming_patients(
     rows: Sequence[Row], partner: Partner, features: Callable[[Resource], Features]
 ) -> list[IncomingPatient]:
@@ -53,7 +63,7 @@ def incoming_patients(
         item["resource"]["id"]: item["resource"]
         for row in rows
         for item in row["resources"]
-        if item["resource"]["resourceType"] == "Patient"
+        if _is_patient(item)
     }
     return [
         IncomingPatient(

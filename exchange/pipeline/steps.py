@@ -15,7 +15,7 @@ from exchange.pipeline import ledger
 from exchange.pipeline.balance import close_run
 from exchange.pipeline.carry import known_before
 from exchange.pipeline.ledger import Connection, Run, Step
-from exchange.pipeline.link import link_chunk, with_clusters
+from exchange.pipeline.link import link_chunk, of_people, with_clusters
 from exchange.pipeline.map import map_chunk
 from exchange.pipeline.publish import Origin, publish_chunk
 from exchange.pipeline.pull import pull
@@ -95,26 +95,26 @@ def map_step(work: Work, partner: Partner, run: int, chunk: int) -> None:
 
 
 def safeguard_step(work: Work, partner: Partner, run: int, chunk: int) -> None:
-    """Labels one chunk; safe to run for many chunks at once."""
+    """Labels one chunk and names the facts it states; safe to run for many chunks at once."""
 
     def take(connection: Connection) -> None:
         rows = work.batches.read(run, chunk, "mapped")
         known = known_labels(connection, outside_references(rows))
         connection.commit()
         labelled = safeguard_chunk(rows, partner, work.context.rules, known)
-        work.batches.write(run, chunk, "safeguarded", labelled)
+        work.batches.write(run, chunk, "people", of_people(labelled))
+        work.batches.write(run, chunk, "safeguarded", with_clusters(labelled, partner, work.duplicates))
 
     _take(work, run, chunk, "safeguarded", take)
 
 
 def link_step(work: Work, partner: Partner, run: int, chunk: int) -> None:
-    """Links one chunk's people and clusters its facts."""
+    """Links one chunk's people."""
 
     def take(connection: Connection) -> None:
-        rows = work.batches.read(run, chunk, "safeguarded")
+        rows = work.batches.read(run, chunk, "people")
         link_chunk(connection, rows, partner, work.model, work.context, work.features, work.now())
         connection.commit()
-        work.batches.write(run, chunk, "linked", with_clusters(rows, partner, work.duplicates))
 
     with work.connect() as guard, ledger.partner_lock(guard, partner.code):
         _take(work, run, chunk, "linked", take)
@@ -124,7 +124,7 @@ def publish_step(work: Work, partner: Partner, run: int, chunk: int) -> None:
     """Publishes one chunk; chunks of a run must come in order."""
 
     def take(connection: Connection) -> None:
-        rows = work.batches.read(run, chunk, "linked")
+        rows = work.batches.read(run, chunk, "safeguarded")
         origin = Origin(partner, work.maps(partner).digest, work.context.rules.digest, work.now())
         # Committed by `_take` together with the step: never published and not marked, nor the reverse.
         publish_chunk(connection, run, chunk, rows, origin, work.context)

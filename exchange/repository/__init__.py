@@ -8,6 +8,7 @@ from exchange.repository.database.embedded import (
     stop,
     url_with,
 )
+from exchange.repository.database.lists import write_lists_quickly
 from exchange.repository.database.migrate import migrate, unapplied
 from exchange.repository.disclosure.care import (
     EmergencyAccess,
@@ -216,4 +217,5 @@ __all__ = [
     "url_with",
     "viewers",
     "wanted_of",
+    "write_lists_quickly",
 ]
