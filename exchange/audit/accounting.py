@@ -10,13 +10,16 @@ from typing import Any
 
 import psycopg
 
-from exchange.model.audit import DISCLOSURES, GIVEN_AS, Giving
+from exchange.model.audit import DISCLOSURES, GIVEN_AS, LOOKED, Giving
 
 _ENTITY_QUERY = "24"
 _RESOURCE_TYPES = "http://hl7.org/fhir/resource-types"
 _OBJECT_ROLE_RESOURCE = "4"
 _REPORT = "3"
 _RULE = "urn:mosaic:rule:"
+_PAGE = "page"
+CONSOLE = "(console)"
+"""In the place of a participant: those who work with the exchange itself."""
 
 # A requester knows a person by the golden id of what he may see, so every id of the person's records counts.
 _DISCLOSURES = """
@@ -62,6 +65,30 @@ def accounting(conn: psycopg.Connection, patient: str) -> list[Disclosure]:
     """A person's disclosures, oldest first; `patient` is the id of any Patient of that person."""
     rows = conn.execute(_DISCLOSURES, {"patient": patient, "kinds": list(DISCLOSURES)}).fetchall()
     return [_disclosure(*row) for row in rows]
+
+
+def looks(conn: psycopg.Connection, patient: str) -> list[Disclosure]:
+    """When people at the exchange's own console saw the person's data, oldest first; nobody by name.
+
+    No disclosure to anybody, and still an answer to who saw what.
+    """
+    rows = conn.execute(_DISCLOSURES, {"patient": patient, "kinds": list(LOOKED)}).fetchall()
+    return [
+        Disclosure(
+            sequence=sequence,
+            at=datetime.fromisoformat(event["recorded"]),
+            kind=kind,
+            participant=CONSOLE,
+            recipient=event["source"]["observer"]["display"],
+            role=event["agent"][0].get("role", [{"text": ""}])[0]["text"],
+            purpose=event["purposeOfEvent"][0]["coding"][0]["code"],
+            resources=(_PAGE,),
+            because=(),
+            request="",
+            about=about,
+        )
+        for sequence, kind, _, about, event in rows
+    ]
 
 
 def _disclosure(

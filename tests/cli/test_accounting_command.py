@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import orjson
 import psycopg
 import pytest
 from typer.testing import CliRunner
 
+from exchange.audit import append, steward_entries, view_entries
 from exchange.cli.main import app
 
 ROOT = Path(__file__).parents[2]
@@ -65,3 +68,19 @@ def test_who_is_a_patient_is_declared_of_a_user_or_an_account_and_listed(run, da
     with psycopg.connect(database) as connection:
         kinds = connection.execute("SELECT kind, patient::text FROM audit_event ORDER BY 1").fetchall()
     assert kinds == [(kind, patient) for kind in ("log.read", "workforce.declared", "workforce.ended")]
+
+
+def test_who_saw_what_tells_of_the_console_without_a_name_and_the_law_s_list_does_not(run, database):
+    patient = str(uuid4())
+    with psycopg.connect(database) as connection:
+        at = datetime(2026, 6, 1, 9, tzinfo=UTC)
+        seen = view_entries("kim", ["match-steward"], "HOPERAT", "/matching", [patient, str(uuid4())], at)
+        append(connection, [*seen, *steward_entries("access", "kim", "", [patient], at)])
+    told = run(patient, "--form", "csv", "--language", "en").output
+    assert "people who work at the console of Mosaic Exchange" in told
+    assert "administration of patients" in told
+    assert "health care operations" in told
+    assert "kim" not in told
+    assert "console" not in run(patient, "--form", "csv", "--language", "en", "--law", "hipaa").output
+    bundle = orjson.loads(run(patient, "--form", "fhir").stdout_bytes)
+    assert len(bundle["entry"]) == 2

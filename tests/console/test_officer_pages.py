@@ -65,9 +65,12 @@ def test_the_accounting_is_taken_along(served, opened):
 def test_the_accounting_is_a_paper_too(served, opened):
     with psycopg.connect(opened.database_url) as connection:
         (person,) = connection.execute("SELECT person::text FROM patient ORDER BY patient").fetchone()
-    answer = served.visitor("privacy-officer").get(f"/privacy/people/{person}?format=pdf")
-    assert answer.headers["content-type"] == "application/pdf"
-    assert answer.content.startswith(b"%PDF")
+    officer = served.visitor("privacy-officer")
+    for law in ("", "&law=hipaa", "&law=part2", "&law=all"):
+        answer = officer.get(f"/privacy/people/{person}?format=pdf{law}")
+        assert answer.headers["content-type"] == "application/pdf"
+        assert answer.content.startswith(b"%PDF")
+    assert officer.get(f"/privacy/people/{person}?format=pdf&law=none").status_code == 404
 
 
 def test_a_search_of_the_log_is_kept_by_name_and_is_only_ones_own(browse):

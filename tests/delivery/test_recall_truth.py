@@ -7,16 +7,19 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from exchange.app.privacy.recalling import _late_label
 from exchange.delivery.affected import Sent, revoked, wrongly_linked
 from exchange.delivery.corrections import corrected
 from exchange.delivery.outcomes import replay
 from exchange.delivery.subscriptions import pause
-from exchange.repository import read
+from exchange.repository import late_disclosures, read
+from exchange.repository.disclosure.late import Moved, note_late_disclosures
 from tests.delivery.test_recall import CATEGORY, CLINIC, HOSPITAL, person  # noqa: F401
-from tests.delivery.world import PART2, delivery
+from tests.delivery.world import HIDDEN, PART2, delivery
 from tests.repository.repository_world import observation
 
 STEPS = 30
@@ -228,3 +231,43 @@ def _of_other(world: Any, who: str, resource: dict[str, Any]) -> bool:
     with world.as_viewer({"clinic": CLINIC, "hospital": HOSPITAL}[who]) as view:
         today = read(view, "Observation", resource["id"])
     return today is not None and json.loads(today.body)["subject"] != resource["subject"]
+
+
+@pytest.mark.parametrize("seed", [random.randrange(1 << 32)])
+def test_late_labels_have_the_list_that_was_seen(world, receiver, person, seed):  # noqa: F811
+    """Results that turn out to be hidden from everybody else after they went out, or before they did."""
+    seen = Seen(world, random.Random(seed))
+    hospital, *_ = person
+    world.subscribe(results=delivery(receiver(seen.arrives).url, "new-result"))
+    for _ in range(STEPS // 2):
+        new = (lambda: seen.new("hospital", hospital)), (lambda: seen.new("hospital", hospital))
+        seen.step(*new, seen.ask, seen.correct, seen.replay, seen.pause)
+    world.conn.commit()
+    world.later(minutes=5)
+    assert seen.got
+    late = [one for one in seen.records if seen.chance.random() < 0.6]
+    moved = []
+    for partner, patient, key in late:
+        made = observation(partner, patient, key, category=CATEGORY)
+        where, before = _class_of(world, made["id"])
+        world.publish(world.item(partner, {**made, "language": "x-late"}, labels=HIDDEN))
+        after = _class_of(world, made["id"])[1]
+        moved.append(Moved("Observation", UUID(made["id"]), partner, where, before, after))
+    note_late_disclosures(world.conn, moved, world.context, world.now)
+    world.conn.commit()
+    found = [
+        sent
+        for entry in late_disclosures(world.conn)
+        for sent in _late_label(None, world.conn, str(entry.entry), world.now)
+    ]
+    names = {_observed(*one) for one in late}
+    assert _times(found) == seen.times(
+        *(one for one in seen.got if one[0] == "clinic" and _name(one[2]) in names)
+    ), f"seed {seed}"
+
+
+def _class_of(world: Any, fhir_id: str) -> tuple[int, int]:
+    return world.conn.execute(
+        "SELECT patient, class FROM resource WHERE (type, fhir_id, rendition) = ('Observation', %s, 0)",
+        (fhir_id,),
+    ).fetchone()

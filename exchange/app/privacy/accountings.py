@@ -18,6 +18,7 @@ from exchange.app.opening import Exchange
 from exchange.app.privacy.auditing import read_log
 from exchange.app.privacy.subjects import Language, Subject
 from exchange.app.privacy.suspending import accountable
+from exchange.audit import looks
 from exchange.audit.report import Facts, Law, Line, Report, report
 from exchange.consent import Context
 from exchange.delivery.light import harmless
@@ -46,6 +47,8 @@ def account(exchange: Exchange, asked: Asked, reader: str) -> Report:
     at = exchange.work.now()
     with exchange.work.connect() as connection:
         found = accountable(connection, asked.patient, at)
+        if asked.law == "all":
+            found = [*found, *looks(connection, asked.patient)]
         read_log(connection, reader, f"accounting of disclosures ({asked.law})", [asked.patient], at)
         connection.commit()
     since = datetime.combine(asked.since, time(), _ZONE) if asked.since else None
@@ -146,7 +149,8 @@ def _cells(line: Line, words: Mapping[str, str]) -> list[str]:
         said = words["repeated.day" if first == last else "repeated"]
         when = said.format(times=line.times, first=first, last=last)
     what = ", ".join(words.get(f"type.{kind}", kind) for kind in line.records)
-    return [when, line.recipient, what, words.get(f"purpose.{line.purpose}", line.purpose)]
+    who = words.get(f"recipient.{line.participant}", line.recipient)
+    return [when, who, what, words.get(f"purpose.{line.purpose}", line.purpose)]
 
 
 def _day(at: datetime) -> str:

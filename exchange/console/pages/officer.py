@@ -14,6 +14,7 @@ from exchange.app.privacy.shares import count_shares, counted_shares, purposes_o
 from exchange.app.privacy.subjects import subject_of
 from exchange.app.privacy.suspending import accountable
 from exchange.audit.days import records_kept
+from exchange.audit.report import YEARS
 from exchange.consent.proof.words import answer_words
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
@@ -160,8 +161,11 @@ def person(desk: Desk, visit: Visit) -> Answer:
 
 def _paper(desk: Desk, visit: Visit, ids: Sequence[str]) -> Download:
     """The accounting for the person, in the person's own language; that it was made is recorded."""
-    reader = visit.person.login
-    found = account(desk.exchange, Asked(ids[0], "hipaa"), reader)
+    reader, asked = visit.person.login, visit.query.get("law", "hipaa")
+    law = next((known for known in YEARS if known == asked), None)
+    if law is None:
+        raise NotFound
+    found = account(desk.exchange, Asked(ids[0], law), reader)
     with desk.exchange.work.connect() as connection:
         subject = subject_of(connection, ids[0])
     content = as_pdf(found, subject.language, subject, reader)
