@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from rapidfuzz import fuzz
 
@@ -48,8 +49,8 @@ def suggest(
     """The likeliest targets of the map first; a target no word of which is alike is left out."""
     best: dict[tuple[str, str], Suggestion] = {}
     for source, target in _targets(code_map):
-        names = [target.code, target.display, source]
-        score = round(max(_likeness(code, name, synonyms) for name in names if name and name != "*"))
+        names = (target.code, target.display, source)
+        score = round(max(_likeness(code, name, synonyms) for name in names))
         known = best.get((target.system, target.code))
         if score and (known is None or score > known.score):
             best[target.system, target.code] = Suggestion(target.system, target.code, target.display, score)
@@ -66,7 +67,7 @@ def _targets(code_map: CodeMap) -> Iterator[tuple[str, Target]]:
 def _likeness(one: str, other: str, synonyms: Mapping[str, frozenset[str]]) -> float:
     """0 to 100: equal words and synonyms first, then letters; an initial is like a word that begins so."""
     ours, theirs = _words(one), _words(other)
-    if not ours or not theirs:
+    if not ours:
         return 0.0
     if ours == theirs:
         return 100.0
@@ -78,7 +79,7 @@ def _likeness(one: str, other: str, synonyms: Mapping[str, frozenset[str]]) -> f
 
 
 def _same(one: str, other: str, synonyms: Mapping[str, frozenset[str]]) -> bool:
-    return one == other or other in synonyms.get(one, ()) or fuzz.ratio(one, other) >= 85
+    return other in synonyms.get(one, ()) or fuzz.ratio(one, other) >= 85
 
 
 def _words(text: str) -> list[str]:
@@ -106,8 +107,8 @@ def measure(code_maps: Iterable[CodeMap], synonyms: Mapping[str, frozenset[str]]
     return Accuracy(len(ranks), *(round(part, 3) for part in share))
 
 
-def _ranks(code_map: CodeMap, synonyms: Mapping[str, frozenset[str]], every: int) -> Iterator[int]:
-    """The place of the true target of each held-back code; 99 when it is not suggested."""
+def _ranks(code_map: CodeMap, synonyms: Mapping[str, frozenset[str]], every: int) -> Iterator[float]:
+    """The place of the true target of each held-back code; infinite when it is not suggested."""
     for part in range(every):
         held = [
             code
@@ -118,11 +119,11 @@ def _ranks(code_map: CodeMap, synonyms: Mapping[str, frozenset[str]], every: int
         left = CodeMap(code_map.name, rest, code_map.dated)
         known = {(target.system, target.code) for _, target in _targets(left)}
         for code in held:
-            wanted = {(row.system, row.code) for row in code_map.rows[code] if row.code} & known
+            wanted = {(row.system, row.code) for row in code_map.rows[code]} & known
             if wanted:
                 yield _rank(suggest(code, left, synonyms), wanted)
 
 
-def _rank(found: Sequence[Suggestion], wanted: set[tuple[str, str]]) -> int:
+def _rank(found: Sequence[Suggestion], wanted: set[tuple[str, str]]) -> float:
     places = [place for place, one in enumerate(found, start=1) if (one.system, one.code) in wanted]
-    return min(places, default=99)
+    return min(places, default=inf)
