@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -25,9 +27,10 @@ def show_timeline(
     """
     opened = exchange()
     find_partner(opened.partners, partner)
-    found = timeline(opened, partner, days)
+    with opened.work.connect() as connection:
+        found = timeline(connection, partner, opened.work.now() - timedelta(days=days))
     if json:
-        print_json(found)
+        print_json([{**asdict(moment), "what": moment.what} for moment in found])
         return
     rows = [[f"{m.at:%Y-%m-%d %H:%M}", m.what, m.number, m.outcome, m.why] for m in found]
     table(f"Timeline of {partner}", ["when", "what", "number", "outcome", "why"], rows)

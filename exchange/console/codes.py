@@ -24,6 +24,7 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "given-name-unknown": _("a given name is not known"), "twin": _("twins, perhaps"),
         "middle-name": _("another middle name"), "birth-date": _("another birth date"),
         "birth-date-unknown": _("a birth date is not known"), "number": _("another number of the same kind"),
+        "fits-two-people": _("a record fits two people"),
         "records-contradict": _("other records of the person contradict"),
     },
     "field": {

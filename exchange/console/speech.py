@@ -25,8 +25,11 @@ class Speech:
 
     def say(self, text: str) -> str:
         """A text of ours, or a title of the content, in the language; else the text."""
-        if not text:
-            return text
+        if text not in self._said:
+            self._said[text] = self._sought(text) if text else text
+        return self._said[text]
+
+    def _sought(self, text: str) -> str:
         found = catalogue(self.language).gettext(text)
         return self._content.get(text, text) if found == text else found
 
@@ -103,6 +106,11 @@ class Speech:
         language = "uk" if self.language == "uk" else "es" if self.language == "es" else "en"
         found = words_of(language).get(f"{kind}.{code}")
         return f"{found} ({code})" if found else code
+
+    @cached_property
+    def _said(self) -> dict[str, str]:
+        """What was said once; a list says the same words a thousand times."""
+        return {}
 
     @cached_property
     def _content(self) -> Mapping[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -120,4 +120,28 @@ def receipts(conn: psycopg.Connection, participant: str | None = None, most: int
             " FROM receipt r JOIN delivery d USING (delivery) JOIN subscription s USING (subscription)"
             " WHERE %(p)s::text IS NULL OR r.participant = %(p)s ORDER BY r.receipt DESC LIMIT %(n)s",
             {"p": participant, "n": most},
+        ).fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A receipt on one line; `records` that were in it, counted."""
+
+    at: datetime
+    name: str
+    purpose: str
+    records: int
+    withheld: Mapping[str, int]
+    outcome: str | None
+
+
+def receipt_lines(conn: psycopg.Connection, participant: str, most: int) -> list[Line]:
+    """The newest receipts of a participant."""
+    with conn.cursor(row_factory=class_row(Line)) as cursor:
+        return cursor.execute(
+            "SELECT r.at, s.name, r.purpose, r.withheld, r.outcome,"
+            " (SELECT count(*) FROM receipt_item i WHERE i.receipt = r.receipt)::int AS records"
+            " FROM receipt r JOIN delivery d USING (delivery) JOIN subscription s USING (subscription)"
+            " WHERE r.participant = %s ORDER BY r.receipt DESC LIMIT %s",
+            [participant, most],
         ).fetchall()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
 
 import pytest
 
@@ -11,20 +10,10 @@ from exchange.app.partners.timeline import timeline
 from tests.delivery.world import HIDDEN, Clinic, delivery
 
 
-@dataclass
-class _Work:
-    connect: Any
-    now: Any
-
-
-@dataclass
-class _Exchange:
-    work: _Work
-
-
 def _seen(world: Clinic) -> list[tuple[str, int, str, str]]:
-    exchange: Any = _Exchange(_Work(world._connect, lambda: world.now))
-    return [(m.what, m.number, m.outcome, m.why) for m in timeline(exchange, "clinic", 30)]
+    with world._connect() as connection:
+        found = timeline(connection, "clinic", world.now - timedelta(days=30))
+    return [(m.what, m.number, m.outcome, m.why) for m in found]
 
 
 @pytest.mark.parametrize("hidden", [False, True])

@@ -8,6 +8,7 @@ from datetime import timedelta
 from statistics import median
 
 from exchange.app.opening import Exchange
+from exchange.pipeline.ledger import Connection
 
 _PERIOD = timedelta(days=90)
 
@@ -23,29 +24,26 @@ class Measure:
     of: int
 
 
-def quality_of(exchange: Exchange, partner: str) -> list[Measure]:
+def quality_of(exchange: Exchange, connection: Connection, partner: str) -> list[Measure]:
     """What the partner sent in the last 90 days, against everybody's."""
     since = exchange.work.now() - _PERIOD
-    with exchange.work.connect() as connection:
-        usable = connection.execute(
-            "SELECT partner, sum(number) FILTER (WHERE outcome <> 'quarantined')::float8 / sum(number)"
-            " FROM run, LATERAL (SELECT key AS outcome, value::int AS number FROM jsonb_each_text(records))"
-            " WHERE started >= %s GROUP BY 1 HAVING sum(number) > 0",
-            [since],
-        ).fetchall()
-        mapped = connection.execute(
-            "SELECT r.partner, 1 - least(1, sum(u.records)::float8 / greatest(max(p.pulled), 1))"
-            " FROM run r JOIN unmapped_code u USING (run) JOIN ("
-            "  SELECT partner, sum(pulled) AS pulled FROM run WHERE started >= %(s)s GROUP BY 1"
-            ") AS p USING (partner)"
-            " WHERE r.started >= %(s)s GROUP BY 1",
-            {"s": since},
-        ).fetchall()
-        balanced = connection.execute(
-            "SELECT partner, avg((status = 'balanced')::int)::float8 FROM run"
-            " WHERE started >= %s AND status <> 'open' GROUP BY 1",
-            [since],
-        ).fetchall()
+    usable = connection.execute(
+        "SELECT partner, sum(number) FILTER (WHERE outcome <> 'quarantined')::float8 / sum(number)"
+        " FROM run, LATERAL (SELECT key AS outcome, value::int AS number FROM jsonb_each_text(records))"
+        " WHERE started >= %s GROUP BY 1 HAVING sum(number) > 0",
+        [since],
+    ).fetchall()
+    mapped = connection.execute(
+        "SELECT r.partner, 1 - least(1, sum(u.records)::float8 / greatest(sum(r.pulled), 1)) FROM run r"
+        " LEFT JOIN (SELECT run, sum(records) AS records FROM unmapped_code GROUP BY 1) u USING (run)"
+        " WHERE r.started >= %(s)s GROUP BY 1 HAVING count(u.run) > 0",
+        {"s": since},
+    ).fetchall()
+    balanced = connection.execute(
+        "SELECT partner, avg((status = 'balanced')::int)::float8 FROM run"
+        " WHERE started >= %s AND status <> 'open' GROUP BY 1",
+        [since],
+    ).fetchall()
     senders = {code for code, found in exchange.partners.items() if found.feeds}
     known = {name for name, _ in usable} & senders
     codes = dict.fromkeys(known, 1.0) | _of(senders, mapped)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
-from exchange.app.opening import Exchange
 from exchange.audit.days import asked_by_day
 from exchange.model.audit import ASKED, REFUSED
 from exchange.pipeline.balance import outcomes_of
@@ -48,16 +47,14 @@ class Moment:
         return (WHAT[self.kind] % {"name": self.name, "purpose": self.purpose}).strip()
 
 
-def timeline(exchange: Exchange, code: str, days: int) -> list[Moment]:
+def timeline(connection: Connection, code: str, since: datetime) -> list[Moment]:
     """The newest first."""
-    since = exchange.work.now() - timedelta(days=days)
-    with exchange.work.connect() as connection:
-        found = [
-            *_runs(connection, code, since),
-            *_asked(connection, code, since),
-            *_sent(connection, code, since),
-            *_recalled(connection, code, since),
-        ]
+    found = [
+        *_runs(connection, code, since),
+        *_asked(connection, code, since),
+        *_sent(connection, code, since),
+        *_recalled(connection, code, since),
+    ]
     return sorted(found, key=lambda moment: moment.at, reverse=True)
 
 

@@ -20,7 +20,7 @@ from exchange.console.places import Place
 from exchange.console.speech import Speech
 from exchange.console.tables import Column, Row, table
 from exchange.delivery.downloads import fetch, ready
-from exchange.delivery.receipts import receipts
+from exchange.delivery.receipts import receipt_lines
 from exchange.model.audit import ASKED, REFUSED
 from exchange.model.partner import Partner
 from exchange.model.records import Viewer
@@ -88,24 +88,26 @@ def start(desk: Desk, visit: Visit) -> Answer:
         ]
         delivered: list[Row] = [
             {
-                "at": r.at, "name": r.name, "purpose": r.purpose, "records": len(r.items),
+                "at": r.at, "name": r.name, "purpose": r.purpose, "records": r.records,
                 "withheld": ", ".join(f"{name} {count}" for name, count in r.withheld.items()) or None,
                 "outcome": r.outcome,
             }
-            for r in receipts(connection, own.code, most=500)
+            for r in receipt_lines(connection, own.code, 500)
         ]  # fmt: skip
         asked: list[Row] = [
             {"day": day, "kind": kind, "purpose": purpose, "answers": count}
             for (day, kind, purpose), count in _asked(connection, own.code, visit.at).items()
         ]
+        told = timeline(connection, own.code, visit.at - timedelta(days=30))
+        quality = quality_of(desk.exchange, connection, own.code) if own.feeds else []
     said = Speech(visit.language, desk.exchange)
-    moments: list[Row] = [_moment(said, moment) for moment in timeline(desk.exchange, own.code, 30)]
+    moments: list[Row] = [_moment(said, moment) for moment in told]
     return Page(
         "own/start.html",
         {
             "moments": table("moments", _TIMELINE, moments, visit.query),
             "own": own,
-            "quality": quality_of(desk.exchange, own.code) if own.feeds else [],
+            "quality": quality,
             "runs": table("runs", _RUNS, runs, visit.query),
             "receipts": table("receipts", _RECEIPTS, delivered, visit.query),
             "asked": table("asked", _ASKING, asked, visit.query, "day", descending=True),

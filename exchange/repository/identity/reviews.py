@@ -77,7 +77,8 @@ class Change:
 # Two persons are one question however many records they have: the answer about one pair is that about all.
 _DOUBTS = """
 WITH apart AS MATERIALIZED (
-    SELECT DISTINCT p.person FROM patient_apart x JOIN patient p ON p.patient IN (x.a, x.b)
+    SELECT p.person FROM patient_apart x JOIN patient p ON p.patient = x.a
+    UNION SELECT p.person FROM patient_apart x JOIN patient p ON p.patient = x.b
 ), answered AS MATERIALIZED (
     SELECT DISTINCT least(p.person, q.person) AS one, greatest(p.person, q.person) AS other
     FROM match_review m JOIN patient p ON p.patient = m.a JOIN patient q ON q.patient = m.b
@@ -117,7 +118,7 @@ WITH apart AS MATERIALIZED (
         OR NOT EXISTS (SELECT FROM answered n WHERE (n.one, n.other) = (g.one, g.other))
     ORDER BY one, other, alone, harm DESC, asked, probability DESC, a, b
 )
-SELECT w.a, w.b, w.partners, w.probability, w.rule, w.evidence, w.harm,
+SELECT w.a, w.b, w.partners, w.probability, w.rule, {evidence} AS evidence, w.harm,
     coalesce(w.opened, (
         SELECT max(v.at) FROM link_event v WHERE v.kind = 'linked' AND (v.a, v.b) = (w.a, w.b)
     )) AS opened,
@@ -132,15 +133,17 @@ _CARE = ["AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStat
 def doubts(
     conn: psycopg.Connection, pair: tuple[int, int] | None = None, limit: int | None = None
 ) -> list[Doubt]:
-    """Those that wait, worst harm first, the worst pair of any two persons; with `pair` that one alone, also
-    when it is decided."""
+    """Those that wait, worst harm first, the worst pair of any two persons, without their evidence; with
+    `pair` that one alone, also when it is decided.
+    """
     reviewed = _WAITS if pair is None else "(m.a, m.b) = (%(a)s, %(b)s)"
     passed_over = "true" if pair is None else "(n.a, n.b) = (%(a)s, %(b)s)"
     every = "false" if pair is None else "true"
+    evidence = "'{}'::jsonb" if pair is None else "w.evidence"
     a, b = pair_of(*pair) if pair else (None, None)
     with conn.cursor(row_factory=class_row(Doubt)) as cursor:
         return cursor.execute(
-            _DOUBTS.format(reviewed=reviewed, passed_over=passed_over, every=every),
+            _DOUBTS.format(reviewed=reviewed, passed_over=passed_over, every=every, evidence=evidence),
             {"care": _CARE, "a": a, "b": b, "limit": limit},
         ).fetchall()
 

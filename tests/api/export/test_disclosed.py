@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import psycopg
@@ -17,17 +15,6 @@ from exchange.delivery.affected import sent_about
 from exchange.repository.disclosure.late import Moved, late_disclosures, note_late_disclosures
 
 from .exporting import names
-
-
-@dataclass
-class _Work:
-    connect: Any
-    now: Any
-
-
-@dataclass
-class _Exchange:
-    work: _Work
 
 
 @pytest.mark.parametrize(
@@ -66,8 +53,7 @@ def test_what_was_exported_is_known_wherever_disclosures_are(export, download, p
         today = told.at.replace(hour=0, minute=0, second=0, microsecond=0)
         look(conn, today, told.at)
         assert [str(one.patient) for one in unusual(conn) if one.kind == "no-relationship"] == [told.about]
-        exchange = _Exchange(_Work(lambda: psycopg.connect(database), lambda: told.at))
-        moments = timeline(exchange, "lakeside_hospital", 1)
+        moments = timeline(conn, "lakeside_hospital", told.at - timedelta(days=1))
     assert ("asked: export TREAT", "answered") in [(one.what, one.outcome) for one in moments]
 
 
