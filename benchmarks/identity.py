@@ -42,6 +42,8 @@ MATCHERS: dict[str, Callable[[Population, Model], Quality]] = {
 
 
 def measure(population: Population, model: Model) -> None:
+    gc.collect()
+    gc.disable()  # Millions of records that stay are not searched for garbage again and again.
     for name, matcher in MATCHERS.items():
         started, worked = time.perf_counter(), time.process_time()
         found = matcher(population, model)
@@ -53,6 +55,7 @@ def measure(population: Population, model: Model) -> None:
             flush=True,
         )
         gc.collect()
+    gc.enable()
 
 
 def facts(made: Coalition, mappings: Files) -> None:
@@ -77,13 +80,11 @@ def main() -> None:
     model = parse_model(mappings)
     people, made = coalition(mappings, asked.size, SEED)
     print(HEADER)
-    gc.disable()  # Millions of records that stay are not searched for garbage again and again.
     measure(people, model)
     for number in asked.people:
         measure(desks(number, SEED), model)
     for population in (townsfolk(asked.town, SEED), *published()):
         measure(population, model)
-    gc.enable()
     facts(made, mappings)
     for records in sorted({asked.index // 10, asked.index}):
         speed(records, model, SEED)

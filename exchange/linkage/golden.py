@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -16,6 +16,9 @@ from exchange.model.records import Resource
 US_CORE_PATIENT = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient"
 OTHER_VALUE = "urn:mosaic:other-value"
 """Extension holding a value that another contribution says; two different values are not made one."""
+
+SURVIVED_BY = "urn:mosaic:survived-by"
+"""Extension beside other values: why the first is shown, most-partners | most-complete | first-in-order."""
 
 _SINGLE = {"gender": "valueCode", "birthDate": "valueDate", "maritalStatus": "valueCodeableConcept"}
 _DECEASED = {"deceasedDateTime": "valueDateTime", "deceasedBoolean": "valueBoolean"}
@@ -50,7 +53,13 @@ def _text(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _votes(contributions: Iterable[tuple[str, Resource]], element: str) -> list[Any]:
+class _Vote(NamedTuple):
+    value: Any
+    partners: int
+    length: int
+
+
+def _votes(contributions: Iterable[tuple[str, Resource]], element: str) -> list[_Vote]:
     """Different values, the best first: most partners, most complete, then smallest."""
     said = {
         (partner, _text(patient[element])): patient[element]
@@ -59,30 +68,38 @@ def _votes(contributions: Iterable[tuple[str, Resource]], element: str) -> list[
     }
     partners = Counter(text for _, text in said)
     values = {text: value for (_, text), value in said.items()}
-    return [values[text] for text in sorted(values, key=lambda text: (-partners[text], -len(text), text))]
+    order = sorted(values, key=lambda text: (-partners[text], -len(text), text))
+    return [_Vote(values[text], partners[text], len(text)) for text in order]
 
 
 def _single(contributions: Sequence[tuple[str, Resource]], element: str, kind: str) -> Resource:
-    values = _votes(contributions, element)
-    known = [value for value in values if value != "unknown"] or values
+    votes = _votes(contributions, element)
+    known = [vote for vote in votes if vote.value != "unknown"] or votes
     return _with_others(known, element, kind) if known else {}
 
 
-def _with_others(values: list[Any], element: str, kind: str) -> Resource:
-    first, *others = values
+def _with_others(votes: list[_Vote], element: str, kind: str) -> Resource:
+    first, *others = votes
     if not others:
-        return {element: first}
-    extensions = [{"url": OTHER_VALUE, kind: other} for other in others]
-    if isinstance(first, dict):
-        return {element: {**first, "extension": [*first.get("extension", []), *extensions]}}
-    return {element: first, f"_{element}": {"extension": extensions}}
+        return {element: first.value}
+    extensions = [{"url": OTHER_VALUE, kind: other.value} for other in others]
+    extensions.append({"url": SURVIVED_BY, "valueCode": _reason(first, others[0])})
+    if isinstance(first.value, dict):
+        return {element: {**first.value, "extension": [*first.value.get("extension", []), *extensions]}}
+    return {element: first.value, f"_{element}": {"extension": extensions}}
+
+
+def _reason(first: _Vote, second: _Vote) -> str:
+    if first.partners > second.partners:
+        return "most-partners"
+    return "most-complete" if first.length > second.length else "first-in-order"
 
 
 def _deceased(contributions: Sequence[tuple[str, Resource]]) -> Resource:
     dates = _votes(contributions, "deceasedDateTime")
     if dates:
         return _with_others(dates, "deceasedDateTime", _DECEASED["deceasedDateTime"])
-    said = _votes(contributions, "deceasedBoolean")
+    said = [vote.value for vote in _votes(contributions, "deceasedBoolean")]
     return {"deceasedBoolean": True in said} if said else {}
 
 
@@ -90,7 +107,7 @@ def _multiple_birth(contributions: Sequence[tuple[str, Resource]]) -> Resource:
     orders = _votes(contributions, "multipleBirthInteger")
     if orders:
         return _with_others(orders, "multipleBirthInteger", "valueInteger")
-    said = _votes(contributions, "multipleBirthBoolean")
+    said = [vote.value for vote in _votes(contributions, "multipleBirthBoolean")]
     return {"multipleBirthBoolean": True in said} if said else {}
 
 
@@ -100,7 +117,7 @@ def _extensions(contributions: Sequence[tuple[str, Resource]]) -> Resource:
     for partner, patient in contributions:
         for extension in patient.get("extension", []):
             by_url.setdefault(extension["url"], []).append((partner, {"extension": extension}))
-    chosen = [_votes(said, "extension")[0] for _, said in sorted(by_url.items())]
+    chosen = [_votes(said, "extension")[0].value for _, said in sorted(by_url.items())]
     return {"extension": chosen} if chosen else {}
 
 

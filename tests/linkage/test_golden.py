@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 
 from exchange.linkage import compose
-from exchange.linkage.golden import OTHER_VALUE
+from exchange.linkage.golden import OTHER_VALUE, SURVIVED_BY
 
 HOSPITAL = {
     "resourceType": "Patient",
@@ -74,7 +74,27 @@ def test_two_birth_dates_are_both_told():
     golden = compose([("hospital", HOSPITAL), ("housing", HOSPITAL), ("clinic", other)])
 
     assert golden["birthDate"] == "1980-03-12"
-    assert golden["_birthDate"]["extension"] == [{"url": OTHER_VALUE, "valueDate": "1980-12-03"}]
+    assert golden["_birthDate"]["extension"] == [
+        {"url": OTHER_VALUE, "valueDate": "1980-12-03"},
+        {"url": SURVIVED_BY, "valueCode": "most-partners"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("element", "values", "reason"),
+    [
+        ("birthDate", ["1980-03-12", "1980-12-03", "1980-03-12"], "most-partners"),
+        ("birthDate", ["1980", "1980-03-12"], "most-complete"),
+        ("birthDate", ["1980-03-12", "1980-12-03"], "first-in-order"),
+        ("maritalStatus", [{"text": "married"}, {"text": "single"}, {"text": "married"}], "most-partners"),
+    ],
+)
+def test_a_requester_is_told_why_one_of_two_values_is_shown(element, values, reason):
+    golden = compose([(f"partner-{n}", {**HOSPITAL, element: value}) for n, value in enumerate(values)])
+    told = golden.get(f"_{element}") or golden[element]
+    assert [e["valueCode"] for e in told["extension"] if e["url"] == SURVIVED_BY] == [reason]
+    alone = compose([("partner", {**HOSPITAL, element: values[0]})])
+    assert SURVIVED_BY not in str(alone)
 
 
 def test_what_is_known_wins_over_unknown():

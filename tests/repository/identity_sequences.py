@@ -38,6 +38,9 @@ DESCRIPTIONS: tuple[dict[str, Any], ...] = (
     {"given": "Sam", "family": "Harding", "born": "2015-04-01", "phone": "217-555-0147", "mrn": "77"},
     {"given": "Pavlo", "family": "Bondar", "born": "1990-12-30", "gender": "male", "mrn": "77"},
     {"given": "Павло", "family": "Бондар", "born": "1990-12-30", "gender": "male", **_HOME},
+    {"given": "Ruth", "family": "Harding", "born": "", "gender": "female", **_HOME},
+    {"given": "Ruth", "family": "Harding", "born": "2004-10-21", "gender": "female", **_HOME},
+    {"given": "Baby Girl", "family": "Harding", "born": "2015-04-01", "gender": "female", **_HOME},
     {"given": "", "family": "", "born": ""},
 )
 
