@@ -73,7 +73,7 @@ def compare(a: Features, b: Features, model: Model) -> Match:
     grade = _grade(probability, model)
     rule = needs_steward(a, b, agreement.levels)
     if grade == "probable" and not rule:
-        rule = needs_certainty(a, b, agreement.levels)
+        rule = needs_certainty(a, b, agreement.levels, probability)
     likely = grade in ("certain", "probable")
     if rule and grade != "certainly-not":
         grade = "certainly-not" if hardly_worth_asking(agreement.levels) else "possible"

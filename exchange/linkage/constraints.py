@@ -16,6 +16,7 @@ from exchange.linkage.corroboration import (
     contradicts,
     form_at_home,
     generations_differ,
+    lives_elsewhere,
     may_be_twin,
     middle_contradicts,
     mistyped,
@@ -32,12 +33,16 @@ from exchange.linkage.corroboration import (
     same_number,
     same_somewhere,
     two_names_doubtful,
+    two_newborns,
     years_apart,
 )
 from exchange.linkage.features import Features
 
 SLIP_YEARS = 10
 """Birth years this far apart differ by one key, and in a family that hands its names on by a person."""
+
+OF_THAT_YEAR = 0.999
+"""Where one birth date is an estimate and no place is known, a name has to be this telling."""
 
 
 def apart(a: Features, b: Features, levels: Mapping[str, str]) -> str:
@@ -50,6 +55,8 @@ def apart(a: Features, b: Features, levels: Mapping[str, str]) -> str:
         return ""
     if years_apart(a, b) > GENERATION_YEARS:
         return "generations"
+    if two_newborns(a, b, levels):
+        return "two-newborns"
     given = levels.get("given")
     if given == "distinct" or (given == "different" and levels.get("sex") == "different"):
         return "given-name"
@@ -109,18 +116,22 @@ def unless_another(a: Features, b: Features, levels: Mapping[str, str], rule: st
     return rule == "given-name-unknown" and all_but_given(a, b, levels)
 
 
-def needs_certainty(a: Features, b: Features, levels: Mapping[str, str]) -> str:
-    """The name of the reason why a link that is only probable may not hold; empty when it may.
+def needs_certainty(a: Features, b: Features, levels: Mapping[str, str], probability: float) -> str:
+    """The name of the reason why a link that is only as probable may not hold; empty when it may.
 
-    A birth date that is alike, a home that is not, and names of which there are many: another person's.
-    Numbers that contradict each other beside a name, a birth date and no home: too.
+    A birth date that is alike or estimated, a home that is not the same, and names of which there are many:
+    another person's. Numbers that contradict each other, or another home with another telephone, beside a
+    name and a birth date: too.
     """
     if same_number(levels):
         return ""
-    if levels.get("birth_date") == "slip" and not same_somewhere(levels):
+    birth, somewhere = levels.get("birth_date"), same_somewhere(levels)
+    if not somewhere and (birth == "slip" or (birth == "year" and probability < OF_THAT_YEAR)):
         return "birth-date"
     if not same_home(levels) and (levels.get("ssn") == "different" or numbers_differ(a, b, levels)):
         return "number"
+    if lives_elsewhere(levels):
+        return "elsewhere"
     return ""
 
 
@@ -142,7 +153,7 @@ def never_certain(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
         return True
     if given == "similar" and levels.get("identifier") == "different" and not own_agrees(levels):
         return True
-    if not given or not birth or contradicts(a, b, levels):
+    if not given or not birth or contradicts(a, b, levels) or lives_elsewhere(levels):
         return True
     if levels.get("email") == "exact":
         return False
@@ -150,9 +161,12 @@ def never_certain(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
 
 
 def hardly_worth_asking(levels: Mapping[str, str]) -> bool:
-    """Whether a doubt is nearly always two people: other given names, and nothing that only one has."""
-    return (
-        levels.get("given") in ("different", "distinct")
-        and not same_number(levels)
-        and (levels.get("ssn") != "last4" and levels.get("email") != "exact")
-    )
+    """Whether a doubt is nearly always two people: another given name, or another birth date beside another home
+    or telephone, and nothing that only one has.
+    """
+    if same_number(levels) or levels.get("ssn") == "last4" or levels.get("email") == "exact":
+        return False
+    if levels.get("given") in ("different", "distinct"):
+        return True
+    elsewhere = "different" in (levels.get("phone"), levels.get("address"))
+    return levels.get("birth_date") == "different" and elsewhere and not own_agrees(levels)

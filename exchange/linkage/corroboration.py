@@ -158,14 +158,33 @@ def all_but_birth(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
 
 
 def all_but_given(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
-    """The surname, the birth date, the sex and a place, where one given name is not told."""
+    """The surname, the birth date, the sex and a place, where one given name is not told.
+
+    Not where one partner has two charts: it gives each of two twins its own.
+    """
     return (
         "given" not in levels
         and levels.get("birth_date") == "exact"
         and levels.get("surname") in LIKE_SURNAME
         and (levels.get("sex") == "exact" or ("sex" not in levels and levels.get("email") == "exact"))
+        and levels.get("identifier") != "different"
         and _places(levels) >= 1
         and not may_be_twin(a, b, levels)
+    )
+
+
+def two_newborns(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
+    """Two charts of one partner, neither with a given name, born on one day: twins before they are named."""
+    unnamed = not any(name.given for record in (a, b) for name in record.names)
+    return unnamed and levels.get("birth_date") == "exact" and levels.get("identifier") == "different"
+
+
+def lives_elsewhere(levels: Mapping[str, str]) -> bool:
+    """Another home and another telephone, and nothing of one's own: moved, or a namesake born on that day."""
+    return (
+        levels.get("address") == levels.get("phone") == "different"
+        and not own_agrees(levels)
+        and not same_number(levels)
     )
 
 

@@ -11,6 +11,10 @@ MAIL = [
     {"system": "email", "value": "the.hardings@mail.example"},
 ]
 MAN, WOMAN = {"gender": "male", **HOME}, {"gender": "female", **HOME}
+FAR_AWAY = {
+    "phone": "312-555-0199",
+    "address": [{"line": ["7 Elm Street"], "postalCode": "60614"}],
+}
 BORN = "1961-05-30"
 TWIN = "2015-04-01"
 
@@ -148,6 +152,18 @@ MUST_NOT_LINK = {
         known("Mohamed", "Ali", born="1990-01-01", gender="male", phone="217-555-0147"),
         known("Mohamed", "Ali", born="1990-06-14", gender="male", phone="217-555-0199"),
     ),
+    "namesakes born on one day in two towns, another telephone": (
+        known("Anh", "Tran", gender="male", **FAR_AWAY),
+        known("Anh", "Tran", **MAN),
+    ),
+    "twins before they are named, two charts of one hospital": (
+        known("Baby Boy", born=TWIN, mrn="1", **MAN),
+        known("Baby Boy", born=TWIN, mrn="2", **MAN),
+    ),
+    "a named twin and one before it is named, two charts of one hospital": (
+        known("Anna", born=TWIN, mrn="1", **WOMAN),
+        known("Baby Girl", born=TWIN, mrn="2", **WOMAN),
+    ),
     "husband and wife with one number": (
         known("Carol", born="1961-05-30", ssn="512-34-6789", **WOMAN),
         known("Robert", born="1961-06-02", ssn="512-34-6789", **MAN),
@@ -177,6 +193,10 @@ NEVER_CERTAIN = {
     "no birth date, telephone and mailbox": (
         known("Robert", gender="male", telecom=MAIL, line="12 Oak Street"),
         known("Robert", born="", gender="male", telecom=MAIL, line="12 Oak Street"),
+    ),
+    "another home and another telephone, a rare name": (
+        known("Chidinma", "Okonkwo", gender="female", **FAR_AWAY),
+        known("Chidinma", "Okonkwo", **WOMAN),
     ),
     "an initial": (known("Robert", **MAN), known("R", **MAN)),
     "another middle initial, all else the same": (known("Robert A", **MAN), known("Robert G", **MAN)),

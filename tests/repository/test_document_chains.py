@@ -1,4 +1,4 @@
-"""Documents that replace, complete and translate one another: across partners, in loops, with a hidden middle."""
+"""Documents that replace, complete and translate one another: across partners, in loops, half hidden."""
 
 from __future__ import annotations
 
@@ -98,7 +98,9 @@ def test_a_chain_is_followed_across_partners_and_a_loop_ends(world, documents):
         documents(*told, at=3)
     found = titles(world, HOSPITAL, CHAIN)
     assert sorted(found) == ["about", "first", "round", "second", "third"]
-    assert sorted(titles(world, HOSPITAL, "DocumentReference?")) == sorted([*found, "addendum", "translation"])
+    assert sorted(titles(world, HOSPITAL, "DocumentReference?")) == sorted(
+        [*found, "addendum", "translation"]
+    )
     after = f"DocumentReference?relatesto={document_id('hospital', 'first')}"
     assert sorted(titles(world, HOSPITAL, after)) == ["addendum", "second"]
 
