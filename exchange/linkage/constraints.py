@@ -161,8 +161,9 @@ def never_certain(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
 
 
 def hardly_worth_asking(levels: Mapping[str, str]) -> bool:
-    """Whether a doubt is nearly always two people: another given name, or another birth date beside another home
-    or telephone, and nothing that only one has.
+    """Whether a doubt is nearly always two people: another given name, or other birth dates and homes.
+
+    And nothing agrees that only one of a household has.
     """
     if same_number(levels) or levels.get("ssn") == "last4" or levels.get("email") == "exact":
         return False
