@@ -17,6 +17,7 @@ from exchange.cli import (
     deliveries,
     demo,
     deployment,
+    following,
     maps,
     matching,
     officers,
@@ -50,7 +51,7 @@ app = typer.Typer(
     " [bold]exchange run PARTNER[/bold], [bold]exchange runs[/bold], [bold]exchange serve[/bold].",
     epilog=MEANINGS,
 )
-for module in (runs, demo, serving, deployment):
+for module in (runs, following, demo, serving, deployment):
     app.registered_commands += module.app.registered_commands
 partners.app.registered_commands += timelines.app.registered_commands
 for module in (accountings, suspensions, proofs, officers):

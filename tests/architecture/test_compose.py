@@ -33,6 +33,7 @@ EXPECTED = {
     "airflow-worker",
     "api",
     "deliveries",
+    "arrivals",
     "mllp-listener",
 }
 
