@@ -21,6 +21,9 @@ HOSTILE = (
     "%(name)s %s {0}",
     "=HYPERLINK(1)",
     "\u202egnp.exe\u0085</textarea><svg onload=alert(1)>",
+    "null",
+    "Zo\u200bë\u2060 \U0001f469\u200d\U0001f469\u200d\U0001f466 \u05d0\u0301\u0301\u0301",
+    "Longname" * 300,
 )
 
 
@@ -102,3 +105,25 @@ def test_what_is_typed_is_shown_as_text(browse):
         assert page.locator("h1").inner_text() == "People"
         page.goto(page.url.replace("/people", "/audit?") + urlencode({"kind": text}))
         assert page.locator("h1").inner_text() == "Audit log"
+
+
+def test_no_text_makes_a_page_wider_than_a_narrow_screen(browse, opened):
+    with psycopg.connect(opened.database_url) as connection:
+        person, patient, record = connection.execute(
+            "SELECT p.person::text, p.patient, s.record FROM patient p JOIN resource r USING (fhir_id)"
+            " JOIN source_record s USING (record)"
+            " WHERE convert_from(r.body, 'UTF8') LIKE '%LongnameLongname%'"
+            " LIMIT 1"
+        ).fetchone()
+    pages = {
+        "privacy-officer": [f"/privacy/people/{person}", f"/privacy/people/{person}/consents/forms/part2"],
+        "match-steward": [f"/matching/1-{patient}", f"/matching/person/{patient}"],
+        "data-engineer": [f"/records/{record}", "/partners/new"],
+    }
+    for role, paths in pages.items():
+        page = browse(role, "/")
+        page.set_viewport_size({"width": 360, "height": 800})
+        for path in paths:
+            page.goto(page.url.split("/", 3)[0] + "//" + page.url.split("/", 3)[2] + path)
+            assert page.locator("h1").is_visible(), path
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360, path

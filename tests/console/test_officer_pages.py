@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import psycopg
 import pytest
 
+from exchange.app.privacy import form_papers
+from exchange.app.privacy.rulesets import read_rules
 from exchange.audit import Circumstances, Disclosed, Requester, append, query_entries
+from exchange.consent.proof.forms import read_forms
+from exchange.console.language import LANGUAGES
 from tests.console.access import violations
 
 
@@ -173,3 +179,17 @@ def test_a_form_is_shown_in_the_readers_language(served, language, title, other)
 )  # fmt: skip
 def test_what_is_not_there_is_told_so(served, path):
     assert served.visitor("privacy-officer").get(path).status_code == 404
+
+
+def test_a_form_is_taken_along_as_a_sheet_to_sign_in_each_language(served, opened, monkeypatch):
+    officer = served.visitor("privacy-officer")
+    found = {language: officer.get(f"/privacy/forms/part2?language={language}") for language in LANGUAGES}
+    assert {answer.headers["content-type"] for answer in found.values()} == {"application/pdf"}
+    assert all(answer.content.startswith(b"%PDF-") for answer in found.values())
+    monkeypatch.setattr(form_papers, "pdf", lambda paper: paper)
+    form = read_forms(read_rules(opened.settings))["part2"]
+    sheet = form_papers.form_as_pdf(form, "uk", datetime(2026, 1, 1, tzinfo=UTC))
+    words = "\n".join(sheet.blocks)
+    said = [*form.says.values(), *form.closing, form.signature]
+    assert sheet.title == form.title.uk
+    assert [text.uk for text in said if text.uk not in words] == []

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from exchange.app.privacy.activation import standing
 from exchange.app.privacy.drafting import policy_files, try_draft
+from exchange.app.privacy.form_papers import form_as_pdf
 from exchange.app.privacy.rulesets import read_rules
 from exchange.consent.proof.cases import read_cases
-from exchange.consent.proof.forms import read_forms
+from exchange.consent.proof.forms import Language, read_forms
 from exchange.consent.proof.invariants import read_invariants
 from exchange.consent.proof.prover import prove
 from exchange.consent.proof.words import sentences
@@ -16,7 +18,7 @@ from exchange.consent.rules.policies import Policy
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.marking import _
-from exchange.console.messages import Answer, NotFound, Page, Unusable, Visit
+from exchange.console.messages import Answer, Download, NotFound, Page, Unusable, Visit
 from exchange.console.places import Place
 from exchange.console.speech import Speech
 from exchange.console.tables import Column, Row, table
@@ -144,7 +146,14 @@ def form(desk: Desk, visit: Visit) -> Answer:
     found = read_forms(read_rules(desk.exchange.settings)).get(visit.path["form"])
     if found is None:
         raise NotFound
+    language = _LANGUAGES.get(visit.query.get("language", ""))
+    if language:
+        content = form_as_pdf(found, language, visit.at)
+        return Download(f"form-{found.form}-{language}.pdf", "application/pdf", content)
     return Page("officer/form.html", {"form": found})
+
+
+_LANGUAGES: Mapping[str, Language] = {"en": "en", "es": "es", "uk": "uk"}
 
 
 def activation(desk: Desk, visit: Visit) -> Answer:
