@@ -288,6 +288,22 @@ def test_birth_sex_is_an_extension_of_the_patient_and_no_observation():
     assert of_type(found, "Observation") == []
 
 
+@pytest.mark.parametrize("part", ["4.78", "4.85", "4.511"])
+@pytest.mark.parametrize(
+    ("answer", "profile"),
+    [(value("160604004"), "smokingstatus"), ('<value xsi:type="REAL" value="30.5"/>', "simple-observation")],
+)
+def test_tobacco_use_is_the_smoking_status_where_the_answer_is_coded(part, answer, profile):
+    inner = code("11367-0") + COMPLETED + '<effectiveTime value="20240404"/>' + answer
+
+    found = document(section("2.17", statement("observation", part, "s1", inner)))
+
+    made = the(found, "Observation")
+    assert made["meta"]["profile"] == [f"http://hl7.org/fhir/us/core/StructureDefinition/us-core-{profile}"]
+    assert codes(made["category"][0]) == ["social-history"]
+    assert errors(found) == []
+
+
 def test_the_document_is_kept_by_reference_and_with_its_confidentiality():
     found = document()
 

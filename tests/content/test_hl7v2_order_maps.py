@@ -52,7 +52,17 @@ def test_a_report_without_results_does_not_take_those_of_its_neighbour():
 
 @pytest.mark.parametrize(
     ("order", "status"),
-    [("NW", "active"), ("CA", "revoked"), ("HD", "on-hold"), ("XX|P1|||CM", "completed"), ("ZZ", "unknown")],
+    [
+        ("NW", "active"),
+        ("CA", "revoked"),
+        ("HD", "on-hold"),
+        ("XX|P1|||CM", "completed"),
+        ("ZZ", "unknown"),
+        ("SC|P1|||SC", "active"),
+        ("CA|P1|||SC", "revoked"),
+        ("DC|P1|||IP", "revoked"),
+        ("CA|P1|||CM", "completed"),
+    ],
 )
 def test_the_state_of_an_order_is_its_status_or_what_its_control_code_does(order, status):
     segment = order if "|" in order else f"{order}|P1"
@@ -106,3 +116,16 @@ def test_a_consent_segment_is_kept_and_permits_nothing():
     )
     assert of_type(found, "Consent") == []
     assert "it changes no permission" in " ".join(issue.detail for issue in found.issues)
+
+
+def test_who_read_an_examination_is_told_from_the_subcomponents_of_its_name():
+    order = "OBR|1||F1^LHLAB|71250^Chest^C4|||20261103" + "|" * 25 + "1002&Reader&Rachel&A&MD&DR"
+    found = result("OBX|1|NM|2345-7^Glucose^LN||98|mg/dL", order=order)
+    reader = the(found, "Practitioner")
+    assert the(found, "DiagnosticReport")["resultsInterpreter"] == [
+        {"reference": f"Practitioner/{reader['id']}"}
+    ]
+    assert reader["identifier"][0]["value"] == "1002"
+    assert reader["name"] == [
+        {"family": "Reader", "given": ["Rachel", "A"], "prefix": ["DR"], "suffix": ["MD"]}
+    ]
