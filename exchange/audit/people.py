@@ -20,6 +20,7 @@ _AUTHENTICATION = {"system": _DCM, "code": "110114", "display": "User Authentica
 _LOGIN = {"system": _DCM, "code": "110122", "display": "Login"}
 _LOGOUT = {"system": _DCM, "code": "110123", "display": "Logout"}
 _PATIENT_RECORD = {"system": _DCM, "code": "110110", "display": "Patient Record"}
+_CONFIGURATION = {"system": _DCM, "code": "110100", "display": "Application Activity"}
 _REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 _ENTITY_TYPE = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
 _OBJECT_ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
@@ -61,6 +62,23 @@ def view_entries(
         )
         for patient in patients
     ]
+
+
+def subscription_entry(
+    participant: str, login: str, action: Literal["C", "D"], delivery: str, at: datetime
+) -> Entry:
+    """A person of a participant subscribed at the console, or ended it; `delivery` names it."""
+    event = {
+        **_event(_CONFIGURATION, action, login, ("partner",), at),
+        "entity": [
+            {
+                "what": {"identifier": {"value": f"urn:mosaic:delivery:{delivery}"}},
+                "type": {"system": _ENTITY_TYPE, "code": "2", "display": "System Object"},
+                "role": {"system": _OBJECT_ROLE, "code": "9", "display": "Subscriber"},
+            }
+        ],
+    }
+    return Entry("subscription.changed", participant, None, event)
 
 
 def _event(

@@ -68,7 +68,34 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "match.viewed": _("two records were compared"), "match.decided": _("two records were decided"),
         "accounting.suspended": _("an accounting was suspended"),
         "accounting.resumed": _("a suspension of an accounting ended"),
+        "subscription.changed": _("a subscription was changed"),
         "console.sign-in": _("signed in or out at the console"), "console.viewed": _("seen at the console"),
+    },
+    # https://hl7.org/fhir/R4/valueset-subscription-status.html, and what the console may do
+    "subscription": {
+        "requested": _("not greeted yet"), "active": _("active"), "error": _("not taken"),
+        "off": _("at rest"), "paused": _("paused by the exchange"),
+    },
+    "topic": {
+        "resource-published": _("a record is new"), "resource-changed": _("a record changed"),
+        "resource-deleted": _("a record was deleted"), "admission": _("admission"),
+        "discharge": _("discharge"), "transfer": _("transfer"), "new-result": _("new result"),
+        "referral-status": _("state of a referral"), "consent-change": _("a consent changed"),
+        "person-merged": _("two records turn out to be one person"),
+        "person-split": _("a person turns out to be two"),
+    },
+    "panel": {
+        "related": _("people we care for"), "own": _("people we send records of"),
+        "everyone": _("everybody we may hear of"),
+    },
+    "channel": {
+        "rest_hook": _("notification to a FHIR endpoint"), "fhir": _("transaction to a FHIR server"),
+        "download": _("page to fetch here"), "sftp": _("file over SFTP"),
+        "mllp": _("HL7 v2 message over MLLP"),
+    },
+    "rhythm": {"at-once": _("at once"), "hourly": _("every hour"), "nightly": _("every night")},
+    "content": {
+        "full-resource": _("the whole records"), "id-only": _("their ids alone"), "empty": _("nothing"),
     },
     "basis": {
         "program": _("the program it comes from"), "code": _("a code"), "inference": _("it follows"),

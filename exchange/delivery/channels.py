@@ -41,11 +41,11 @@ def open_channel(
     options = channel_options(subscription.participant, subscription.name, channel, environment)
     match options:
         case PushOptions():
-            by_client = subscription.client is not None
+            by_client = subscription.declared != "partner.yaml"
             with open_push(subscription.participant, options, by_client) as push:
                 whole = channel.type == "fhir"
                 headers = open_headers(options.sealed_headers, keyring, subscription.fhir_id)
-                named = options.url if subscription.client else ""
+                named = options.url if by_client else ""
                 way = Push(push.service, push.guard, headers)
                 yield lambda parcel: _judged(lambda: _posted(way, parcel, signing_key, whole, named))
         case DropOptions():

@@ -147,7 +147,7 @@ def words_owed(
     """The notice that the law makes travel with what these terms let out, if it does."""
     words = office.context.rules.vocabulary.file.obligations
     named = _consents(conn, consents) if "consent-copy" in terms.obligations else []
-    found = notice(terms.obligations, words, named)
+    found = notice(terms.obligations, words, named, office.organization)
     return [found] if found else []
 
 

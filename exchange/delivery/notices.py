@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -22,14 +22,18 @@ def notice(
     obligations: Collection[str],
     words: Mapping[str, str],
     consents: Sequence[Mapping[str, Any]],
+    organization: Callable[[str], str] = str,
 ) -> Resource | None:
-    """A DocumentReference with the words owed and what each consent says, if that is; None: nothing is."""
+    """A DocumentReference with the words owed and what each consent says, if that is; None: nothing is.
+
+    `organization`: name and address of a participant, for people who know no codes.
+    """
     owed = [code for code in TRAVELLING if code in obligations and code in words]
     if not owed:
         return None
     lines = [words[code] for code in owed if code != "consent-copy"]
     if "consent-copy" in owed:
-        lines += ["The consent this rests on:", *map(scope, consents)]
+        lines += ["The consent this rests on:", *(scope(consent, organization) for consent in consents)]
     text = "\n".join(lines)
     return {
         "resourceType": "DocumentReference",
@@ -48,16 +52,29 @@ def notice(
     }
 
 
-def scope(consent: Mapping[str, Any]) -> str:
+# https://terminology.hl7.org/CodeSystem-v3-ActReason.html; what is not here stands as its code.
+_PURPOSES = {
+    "TREAT": "treatment", "ETREAT": "emergency treatment", "BTG": "emergency access",
+    "HPAYMT": "payment", "HOPERAT": "health care operations", "COC": "coordination of care",
+    "CAREMGT": "care management", "HRESCH": "research", "PUBHLTH": "public health",
+    "HLEGAL": "legal proceedings", "PATRQT": "the patient's own request", "FAMRQT": "the family's request",
+}  # fmt: skip
+
+
+def scope(consent: Mapping[str, Any], organization: Callable[[str], str] = str) -> str:
     """The explanation of a consent's scope: who may disclose, for what, until when; nobody else is named.
 
     >>> root = {"type": "permit", "purposes": ["TREAT"], "period": [None, "2027-02-01T00:00:00-06:00"]}
-    >>> scope({"consent": "7", "signed": "2026-02-01T10:00", "organizations": ["harbor"], "root": root})
-    'Consent/7, signed 2026-02-01: harbor may disclose for TREAT, until 2027-01-31 or until it is revoked.'
+    >>> scope({"consent": "7", "organizations": ["harbor"], "root": root})
+    'Consent/7: harbor may disclose for treatment, until 2027-01-31 or until it is revoked.'
     """
     root = consent.get("root") or {}
     signed = f", signed {consent['signed'][:10]}" if consent.get("signed") else ""
-    said = {"organizations": consent.get("organizations"), **root}
+    said = {
+        **root,
+        "organizations": [organization(code) for code in consent.get("organizations") or ()],
+        "purposes": [_PURPOSES.get(code, code) for code in root.get("purposes") or ()],
+    }
     return f"Consent/{consent['consent']}{signed}: {explained(said)}"
 
 

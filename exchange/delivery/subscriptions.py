@@ -22,7 +22,8 @@ Status = Literal["requested", "active", "error", "off"]
 class Subscription:
     """One that is in force; `code` is `<participant>/<name>`.
 
-    `scope` narrows what may be read for it; `client`: who made it by the API, None: partner.yaml.
+    `scope` narrows what may be read for it; `client`: who made it by the API; `declared`: `partner.yaml`,
+    `api` or `console`.
     """
 
     number: int
@@ -35,6 +36,7 @@ class Subscription:
     status: Status = "active"
     scope: str = ""
     client: str | None = None
+    declared: str = "partner.yaml"
 
     @property
     def code(self) -> str:
@@ -81,7 +83,8 @@ def _write(conn: psycopg.Connection, key: tuple[str, str], delivery: Delivery, a
 
 
 _SELECT = (
-    "SELECT subscription, participant, name, facts, started, paused, notifications, status, scope, client"
+    "SELECT subscription, participant, name, facts, started, paused, notifications, status, scope, client,"
+    " declared"
     " FROM subscription WHERE ended IS NULL AND (client IS NULL OR EXISTS ("
     "  SELECT FROM client c WHERE c.client_id = subscription.client AND c.disabled IS NULL"
     "   AND facts ->> 'purpose' = ANY (c.purposes)))"

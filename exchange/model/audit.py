@@ -29,6 +29,7 @@ Kind = Literal[
     "workforce.ended",
     "accounting.suspended",
     "accounting.resumed",
+    "subscription.changed",
     "consent.changed",
     "token.issued",
     "token.refused",

@@ -53,7 +53,7 @@ def test_the_notice_and_the_scope_of_the_consent_go_along_where_they_are_owed(wo
     (notice,) = protected.of("DocumentReference")
     words = b64decode(notice["content"][0]["attachment"]["data"]).decode()
     assert "42 CFR part 2 prohibits unauthorized use or disclosure of these records." in words
-    assert "harbor may disclose for TREAT" in words
+    assert "Harbor may disclose for treatment, until 2031-03-01" in words
     (consents,) = world.ask("SELECT consents FROM receipt ORDER BY receipt DESC LIMIT 1")
     assert [name.split("/")[0] for name in consents] == ["Consent"]
     (event,) = world.ask(

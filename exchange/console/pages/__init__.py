@@ -11,6 +11,7 @@ from exchange.console.pages import (
     rules,
     signing_in,
     steward,
+    subscriptions,
     suspensions,
     unusual,
     workforce,
@@ -32,5 +33,6 @@ PLACES: tuple[Place, ...] = (
     *log.PLACES,
     *rules.PLACES,
     *own.PLACES,
+    *subscriptions.PLACES,
     *coalition.PLACES,
 )

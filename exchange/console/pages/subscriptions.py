@@ -1,0 +1,81 @@
+"""A participant's subscriptions: what it is told by itself, asked for and ended by its own people."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from exchange.app.partners.subscribing import CHANNELS, Wish, own_subscriptions, subscribe, unsubscribe
+from exchange.console.accounts import Role
+from exchange.console.desk import Desk
+from exchange.console.marking import _
+from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
+from exchange.console.places import Place
+from exchange.model.delivery import Topic
+from exchange.model.errors import Conflict, ContentError
+from exchange.model.partner import Partner
+
+_ROLES: tuple[Role, ...] = ("partner",)
+
+_WRONG = {
+    "channel.endpoint": _("The address must be https, and not one of a network of the exchange's own."),
+    "purpose": _("Choose a purpose and a role of your agreement."),
+    "role": _("Choose a purpose and a role of your agreement."),
+    "authorization": _("The Authorization header is one line of plain characters."),
+    "topics": _("Choose at least one event."),
+}
+_UNFIT = _("That cannot be sent that way: a page to fetch is a table or a PDF, an endpoint takes FHIR.")
+
+
+def subscriptions_page(desk: Desk, visit: Visit) -> Answer:
+    own = _own(desk, visit)
+    with desk.exchange.work.connect() as connection:
+        found = own_subscriptions(connection, own.code)
+    values = {"own": own, "found": found, "topics": get_args(Topic), "channels": CHANNELS}
+    return Page("own/subscriptions.html", values)
+
+
+def add_subscription(desk: Desk, visit: Visit) -> Answer:
+    own, form = _own(desk, visit), visit.form
+    channel = form.get("channel", "")
+    wish = Wish(
+        topics=tuple(topic for topic in get_args(Topic) if form.get(f"topic.{topic}")),
+        purpose=form.get("purpose", ""),
+        role=form.get("role", "organization"),
+        panel=form.get("panel", ""),
+        every=form.get("every", ""),
+        channel=channel,
+        content=form.get("content", "full-resource") if channel == "rest_hook" else "full-resource",
+        form=form.get("form", "csv") if channel == "download" else "fhir",
+        own_records=bool(form.get("own_records")),
+        url=form.get("url", "").strip(),
+        authorization=form.get("authorization", "").strip(),
+    )
+    try:
+        subscribe(desk.exchange, own, wish, visit.person.login)
+    except ContentError as problem:
+        raise Unusable(_WRONG.get(problem.field, _UNFIT)) from None
+    except Conflict:
+        raise Unusable(_("There are too many subscriptions; end one.")) from None
+    return Redirect("/own/subscriptions", told=_("It is kept; you are told from now on."))
+
+
+def end_subscription(desk: Desk, visit: Visit) -> Answer:
+    try:
+        unsubscribe(desk.exchange, _own(desk, visit), visit.form.get("name", ""), visit.person.login)
+    except Conflict:
+        raise NotFound from None
+    return Redirect("/own/subscriptions", told=_("The subscription is ended; what waited is not sent."))
+
+
+def _own(desk: Desk, visit: Visit) -> Partner:
+    found = desk.exchange.partners.get(visit.person.participant or "")
+    if found is None:
+        raise NotFound
+    return found
+
+
+PLACES = (
+    Place("/own/subscriptions", subscriptions_page, _ROLES),
+    Place("/own/subscriptions", add_subscription, _ROLES, "POST"),
+    Place("/own/subscriptions/ended", end_subscription, _ROLES, "POST"),
+)
