@@ -9,9 +9,16 @@ from typing import Annotated
 import typer
 
 from exchange.app.privacy.auditing import seal_audit_log, verify_audit_log
+from exchange.app.privacy.deciding import (
+    Verdict,
+    consent_reviews,
+    decide_consent,
+    decide_emergency,
+)
 from exchange.cli.common import JsonOption, console, exchange, print_json, table
 from exchange.model.errors import ContentError
-from exchange.repository import emergency_accesses, review_emergency
+from exchange.pipeline.quarantine import consents_waiting
+from exchange.repository import emergency_accesses
 
 Reader = Annotated[str, typer.Option("--as", help="Who reads (default: the login of this machine).")]
 app = typer.Typer(help="The log of disclosures: prove that it is whole, seal it, account to a person.")
@@ -69,12 +76,53 @@ def review(
     if finding not in ("justified", "not-justified"):
         raise ContentError("no such finding", field="--finding", valid=("justified", "not-justified"))
     with exchange().work.connect() as connection:
-        review_emergency(
+        decide_emergency(
             connection, entry, "justified" if finding == "justified" else "not-justified",
             reason, officer, datetime.now(UTC),
         )  # fmt: skip
         connection.commit()
     console.print(f"emergency access {entry}: {finding}", highlight=False)
+
+
+@app.command()
+def uncomputable(
+    every: Annotated[bool, typer.Option("--decided", help="Those decided instead.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Consents that cannot be computed and wait for a decision; they release nothing in any case."""
+    with exchange().work.connect() as connection:
+        waiting = [] if every else consents_waiting(connection, None, _MOST)
+        decided = consent_reviews(connection, None, _MOST) if every else []
+    if json:
+        print_json(decided if every else waiting)
+    elif every:
+        rows = [[str(d.record), d.decision, d.reason, d.decided_by] for d in decided]
+        table("Consents decided", ["record", "decision", "reason", "by"], rows)
+    else:
+        rows = [[str(w.record), w.partner, w.expression, w.detail] for w in waiting]
+        table("Consents that are not computable", ["record", "partner", "element", "reason"], rows)
+
+
+@app.command()
+def answer(
+    record: Annotated[int, typer.Argument(help="Number of the record, from the list.")],
+    decision: Annotated[
+        Verdict, typer.Option(help="Sent back, captured from its paper, or no consent at all.")
+    ],
+    reason: Annotated[str, typer.Option(help="In a sentence. No patient data.")],
+    officer: Reader = "",
+) -> None:
+    """Record what is done about a consent that cannot be computed; it stands."""
+    if not reason.strip():
+        raise ContentError("say why", field="--reason")
+    opened = exchange()
+    with opened.work.connect() as connection:
+        decide_consent(connection, record, decision, reason, reader_of(officer), opened.work.now())
+        connection.commit()
+    console.print(f"record {record}: {decision}", highlight=False)
+
+
+_MOST = 500
 
 
 def reader_of(named: str) -> str:

@@ -46,6 +46,7 @@ WORDS = (
     _("revocation"), _("wrong-link"), _("late-label"), _("source-error"),
     _("destroyed"), _("returned"), _("corrected"), _("not-held"), _("waiting"), _("nothing"), _("parked"),
     _("written"), _("oral"),
+    _("sent-back"), _("captured"), _("no-consent"),
     _("explained"), _("investigate"), _("sanction"),
     _("replayed"), _("officer-added"), _("officer-revoked"), _("ruleset-activated"),
     # kinds of records, figures

@@ -81,9 +81,18 @@ def waiting_reasons(connection: Connection, partners: Iterable[str]) -> list[Rea
 
 
 def consents_waiting(connection: Connection, after: int | None, limit: int) -> list[Finding]:
-    """Consents that cannot be computed, the newest first, or those before the record `after`."""
-    condition = f"q.expression LIKE 'Consent%%' AND q.record < coalesce(%(of)s, {_LAST})"
+    """Consents not computable that nobody decided about, the newest first, or those before record `after`."""
+    condition = (
+        f"q.expression LIKE 'Consent%%' AND q.record < coalesce(%(of)s, {_LAST})"
+        " AND NOT EXISTS (SELECT FROM consent_review v WHERE v.record = q.record)"
+    )
     return _newest(connection, condition, after, limit)
+
+
+def consent_waits(connection: Connection, record: int) -> Finding | None:
+    """Why the consent of a record cannot be computed, decided about or not; None: it is none of those."""
+    found = _newest(connection, "q.expression LIKE 'Consent%%' AND q.record = %(of)s", record, 1)
+    return found[0] if found else None
 
 
 def open_findings(connection: Connection, partner: str | None, limit: int) -> list[Finding]:

@@ -84,3 +84,28 @@ def test_who_saw_what_tells_of_the_console_without_a_name_and_the_law_s_list_doe
     assert "console" not in run(patient, "--form", "csv", "--language", "en", "--law", "hipaa").output
     bundle = orjson.loads(run(patient, "--form", "fhir").stdout_bytes)
     assert len(bundle["entry"]) == 2
+
+
+def test_what_is_decided_about_a_late_label_is_in_the_log_and_no_consent_is_decided_that_does_not_wait(
+    run, database
+):
+    def command(*words):
+        return CliRunner().invoke(app, words)
+
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "INSERT INTO late_disclosure (found, type, fhir_id, partner, labels, participant, purpose,"
+            " because, first_event, last_event, times)"
+            " VALUES (now(), 'Observation', gen_random_uuid(), 'elm', '{HIV}', 'oak', 'TREAT', '{x}',"
+            " 1, 1, 1)"
+        )
+    said = ("--decision", "no-action", "--reason", "seen before", "--as", "anna")
+    assert command("consent", "close", "1", *said).exit_code == 0
+    assert command("consent", "close", "1", *said).exit_code != 0
+    assert command("audit", "uncomputable", "--json").stdout.strip() == "[]"
+    assert command("audit", "answer", "7", "--decision", "captured", "--reason", "x").exit_code != 0
+    with psycopg.connect(database) as connection:
+        told = connection.execute(
+            "SELECT body ->> 'outcomeDesc' FROM audit_event WHERE kind = 'late.decided'"
+        ).fetchall()
+    assert told == [("entry 1, no-action: seen before",)]

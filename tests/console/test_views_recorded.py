@@ -70,6 +70,7 @@ def marked(opened):
 
 
 _LISTED = (
+    "INSERT INTO consent_review VALUES (1, 'sent-back', 'asked', 'anna', now())",
     "INSERT INTO access_watch (kind, participant, role, day, patient, measured, usual, first_event,"
     " last_event, found)"
     " VALUES ('no-relationship', 'oak_clinic', 'organization', now(), %(id)s, 1, 0, 1, 1, now())",

@@ -9,7 +9,9 @@ import psycopg
 import pytest
 
 from exchange.app import find_partner
+from exchange.app.privacy.deciding import decide_consent
 from exchange.audit import Circumstances, Disclosed, Requester, append, query_entries
+from exchange.model.errors import Conflict
 from exchange.pipeline.steps import run_partner
 from tests.console.access import violations
 from tests.pipeline.coalition import observation, write_ndjson
@@ -54,7 +56,7 @@ def happened(opened):
     return record
 
 
-def test_a_broken_glass_is_reviewed_once(browse):
+def test_a_broken_glass_is_reviewed_once(browse, opened):
     page = browse("privacy-officer", "/privacy/emergencies")
     assert violations(page) == []
     page.locator("#emergencies tbody a").first.click()
@@ -67,6 +69,11 @@ def test_a_broken_glass_is_reviewed_once(browse):
     page.get_by_role("link", name="Those decided").click()
     page.locator("#emergencies tbody a").first.click()
     assert page.get_by_role("button", name="Decide").count() == 0
+    with psycopg.connect(opened.database_url) as connection:
+        told = connection.execute(
+            "SELECT patient IS NOT NULL FROM audit_event WHERE kind = 'emergency.reviewed'"
+        ).fetchall()
+    assert told == [(True,)]
 
 
 def test_an_error_of_the_source_is_asked_back_and_closed(browse, happened):
@@ -85,10 +92,33 @@ def test_an_error_of_the_source_is_asked_back_and_closed(browse, happened):
     assert page.get_by_role("button", name="Close").count() == 0
 
 
-def test_a_consent_that_cannot_be_computed_is_listed(browse):
+def test_a_consent_that_cannot_be_computed_is_decided_once_and_that_is_recorded(browse, opened):
     page = browse("privacy-officer", "/privacy/consents")
     assert violations(page) == []
     assert "Elm Clinic" in page.locator("#uncomputable").inner_text()
+    page.locator("#uncomputable tbody a").first.click()
+    assert violations(page) == []
+    page.get_by_label("sent-back", exact=True).check()
+    page.get_by_label("Why").fill("asked Elm to name the rule")
+    page.get_by_role("button", name="Decide").click()
+    assert "stands" in page.locator(".told").inner_text()
+    assert page.locator("#uncomputable tbody a").count() == 0
+    page.get_by_role("link", name="Those decided").click()
+    assert "asked Elm to name the rule" in page.locator("#uncomputable").inner_text()
+    page.locator("#uncomputable tbody a").first.click()
+    assert page.get_by_role("button", name="Decide").count() == 0
+    with psycopg.connect(opened.database_url) as connection:
+        (record,) = connection.execute("SELECT record FROM consent_review").fetchone()
+        with pytest.raises(Conflict):
+            decide_consent(connection, record, "captured", "again", "anna", opened.work.now())
+        with pytest.raises(Conflict):
+            decide_consent(connection, record + 99, "captured", "no such", "anna", opened.work.now())
+        told = connection.execute(
+            "SELECT body ->> 'outcomeDesc' FROM audit_event WHERE kind = 'consent.reviewed'"
+        ).fetchall()
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("DELETE FROM consent_review")
+    assert told == [(f"record {record}, sent-back: asked Elm to name the rule",)]
 
 
 @pytest.mark.parametrize(

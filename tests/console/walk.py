@@ -22,6 +22,7 @@ _EXAMPLES = {
     "/matching/person/{patient}": "SELECT patient FROM patient ORDER BY 1",
     "/matching/{pair}": "SELECT a || '-' || b FROM match_review ORDER BY decision IS NULL DESC, a, b",
     "/privacy/audit/{sequence}": "SELECT sequence FROM audit_event WHERE patient IS NOT NULL ORDER BY 1",
+    "/privacy/consents/{entry}": "SELECT record FROM consent_review ORDER BY 1",
     "/privacy/emergencies/{entry}": "SELECT entry FROM emergency_access ORDER BY 1",
     "/privacy/forms/{form}": "SELECT 'part2'",
     "/privacy/late/{entry}": "SELECT entry FROM late_disclosure ORDER BY 1",

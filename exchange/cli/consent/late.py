@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
+from exchange.app.privacy.deciding import decide_late
 from exchange.cli.common import JsonOption, console, exchange, print_json, table
 from exchange.model.errors import ContentError
 from exchange.pipeline.sweep import sweep as sweep_history
-from exchange.repository import Closing, close_late_disclosure, late_disclosures
+from exchange.repository import Closing, late_disclosures
 
 app = typer.Typer()
 
@@ -70,6 +71,6 @@ def close(
         raise ContentError("say why, and who decided", field="--reason" if officer.strip() else "--as")
     work = exchange().work
     with work.connect() as connection:
-        close_late_disclosure(connection, entry, decision, reason, officer, work.now())
+        decide_late(connection, entry, decision, reason, officer, work.now())
         connection.commit()
     console.print(f"entry {entry}: {decision}", highlight=False)

@@ -5,6 +5,14 @@ from __future__ import annotations
 from typing import get_args
 from uuid import UUID
 
+from exchange.app.privacy.deciding import (
+    Verdict,
+    consent_review,
+    consent_reviews,
+    decide_consent,
+    decide_emergency,
+    decide_late,
+)
 from exchange.app.privacy.explaining import rule_titles
 from exchange.app.privacy.recalling import recall
 from exchange.console.accounts import Role
@@ -15,16 +23,14 @@ from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable
 from exchange.console.places import Place
 from exchange.console.tables import LONG, PAGE, Column, Row, after, stretch, table
 from exchange.delivery.recall import Cause, Kind, Outcome, close_task, items, tasks
-from exchange.pipeline.quarantine import consents_waiting
+from exchange.pipeline.quarantine import consent_waits, consents_waiting
 from exchange.repository import (
     Closing,
-    close_late_disclosure,
     emergencies_by,
     emergency_access,
     late_disclosure,
     late_disclosures_by,
     patient_of_late,
-    review_emergency,
 )
 from exchange.repository.disclosure.care import Finding
 
@@ -49,10 +55,17 @@ _TASKS = (
     Column("outcome", _("Outcome"), "translated"),
 )
 _UNCOMPUTABLE = (
-    Column("record", _("Record"), "number"),
+    Column("record", _("Record"), "number", lambda row: f"/privacy/consents/{row['record']}"),
     Column("partner", _("Partner"), "participant"),
     Column("expression", _("Element"), "code"),
     Column("detail", _("Reason"), "english"),
+)
+_DECIDED = (
+    Column("record", _("Record"), "number", lambda row: f"/privacy/consents/{row['record']}"),
+    Column("decision", _("Decision"), "translated"),
+    Column("reason", _("Reason")),
+    Column("by", _("By")),
+    Column("at", _("When"), "moment"),
 )
 _LATE = (
     Column("entry", _("Entry"), "number", lambda row: f"/privacy/late/{row['entry']}"),
@@ -94,13 +107,13 @@ def late_entry(desk: Desk, visit: Visit) -> Answer:
     return Page("officer/late_entry.html", values, patients=(patient,) if patient else ())
 
 
-def decide_late(desk: Desk, visit: Visit) -> Answer:
+def decide_on_late(desk: Desk, visit: Visit) -> Answer:
     decision = visit.form.get("decision", "")
     if decision not in get_args(Closing):
         raise Unusable(_("Choose one of the decisions."))
     with desk.exchange.work.connect() as connection:
         number = whole(visit.path["entry"])
-        close_late_disclosure(connection, number, decision, reason_of(visit), visit.person.login, visit.at)  # type: ignore[arg-type]
+        decide_late(connection, number, decision, reason_of(visit), visit.person.login, visit.at)  # type: ignore[arg-type]
         connection.commit()
     return Redirect("/privacy/late", told=_("It is decided, and stands."))
 
@@ -139,7 +152,7 @@ def review(desk: Desk, visit: Visit) -> Answer:
         raise Unusable(_("Choose one of the decisions."))
     with desk.exchange.work.connect() as connection:
         number = whole(visit.path["entry"])
-        review_emergency(connection, number, finding, reason_of(visit), visit.person.login, visit.at)  # type: ignore[arg-type]
+        decide_emergency(connection, number, finding, reason_of(visit), visit.person.login, visit.at)  # type: ignore[arg-type]
         connection.commit()
     return Redirect("/privacy/emergencies", told=_("It is decided, and stands."))
 
@@ -198,6 +211,9 @@ def close_recall(desk: Desk, visit: Visit) -> Answer:
 
 def uncomputable(desk: Desk, visit: Visit) -> Answer:
     """Consents that wait in quarantine: nothing is guessed of them, so nothing is released by them."""
+    decided = decided_ones(visit)
+    if decided:
+        return _decided_consents(desk, visit)
     with desk.exchange.work.connect() as connection:
         found = consents_waiting(connection, after("uncomputable", visit.query), LONG)
     rows: list[Row] = [
@@ -205,13 +221,45 @@ def uncomputable(desk: Desk, visit: Visit) -> Answer:
         for f in found
     ]
     shown = stretch("uncomputable", _UNCOMPUTABLE, rows, visit.query, "record")
-    return Page("officer/uncomputable.html", {"uncomputable": shown})
+    return Page("officer/uncomputable.html", {"uncomputable": shown, "decided": False})
+
+
+def _decided_consents(desk: Desk, visit: Visit) -> Answer:
+    with desk.exchange.work.connect() as connection:
+        found = consent_reviews(connection, after("uncomputable", visit.query), LONG)
+    rows: list[Row] = [
+        {"record": d.record, "decision": d.decision, "reason": d.reason, "by": d.decided_by, "at": d.decided}
+        for d in found
+    ]
+    shown = stretch("uncomputable", _DECIDED, rows, visit.query, "record")
+    return Page("officer/uncomputable.html", {"uncomputable": shown, "decided": True})
+
+
+def consent_entry(desk: Desk, visit: Visit) -> Answer:
+    number = whole(visit.path["entry"])
+    with desk.exchange.work.connect() as connection:
+        found, decided = consent_waits(connection, number), consent_review(connection, number)
+    if found is None and decided is None:
+        raise NotFound
+    values = {"number": number, "found": found, "review": decided, "decisions": get_args(Verdict)}
+    return Page("officer/uncomputable_entry.html", values)
+
+
+def decide_on_consent(desk: Desk, visit: Visit) -> Answer:
+    decision = visit.form.get("decision", "")
+    if decision not in get_args(Verdict):
+        raise Unusable(_("Choose one of the decisions."))
+    with desk.exchange.work.connect() as connection:
+        number = whole(visit.path["entry"])
+        decide_consent(connection, number, decision, reason_of(visit), visit.person.login, visit.at)  # type: ignore[arg-type]
+        connection.commit()
+    return Redirect("/privacy/consents", told=_("It is decided, and stands."))
 
 
 PLACES = (
     Place("/privacy/late", late, _ROLES),
     Place("/privacy/late/{entry}", late_entry, _ROLES, purpose="HCOMPL"),
-    Place("/privacy/late/{entry}", decide_late, _ROLES, "POST"),
+    Place("/privacy/late/{entry}", decide_on_late, _ROLES, "POST"),
     Place("/privacy/emergencies", emergencies, _ROLES, purpose="HCOMPL"),
     Place("/privacy/emergencies/{entry}", emergency, _ROLES, purpose="HCOMPL"),
     Place("/privacy/emergencies/{entry}", review, _ROLES, "POST"),
@@ -220,4 +268,6 @@ PLACES = (
     Place("/privacy/recalls/{recall}", recalled, _ROLES, purpose="HCOMPL"),
     Place("/privacy/recalls/{recall}", close_recall, _ROLES, "POST"),
     Place("/privacy/consents", uncomputable, _ROLES),
+    Place("/privacy/consents/{entry}", consent_entry, _ROLES),
+    Place("/privacy/consents/{entry}", decide_on_consent, _ROLES, "POST"),
 )
