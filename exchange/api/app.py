@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Callable
@@ -162,7 +163,7 @@ async def _read(request: Request, service: Service, request_id: str) -> Call:
         path=request.scope["path"],
         query=query,
         headers=request.headers,
-        body=await _body(request, _most(request, service)),
+        body=await _body_in_time(request, _most(request, service), limits.body_seconds),
         address=request.client.host if request.client else "unknown",
         request_id=request_id,
         at=service.clock(),
@@ -177,6 +178,14 @@ def _most(request: Request, service: Service) -> int:
     if form or not access.read_token(service, token.strip(), service.clock()):
         return service.limits.body
     return service.limits.upload
+
+
+async def _body_in_time(request: Request, most: int, seconds: float) -> bytes:
+    try:
+        async with asyncio.timeout(seconds):
+            return await _body(request, most)
+    except TimeoutError:
+        raise Refusal(408, "timeout", "the body did not come in time", {"Connection": "close"}) from None
 
 
 async def _body(request: Request, most: int) -> bytes:

@@ -105,12 +105,10 @@ def check_claims(claims: Mapping[str, Any], client_id: str, at: datetime) -> Ass
 def requested_viewer(claims: Mapping[str, Any], client: Client, partner: Partner) -> Viewer:
     """Who asks and why, as `extensions.hl7-b2b` says and registration and partner.yaml allow.
 
-    Without a `subject_role` no person asks but the organization itself. Raises OAuthRefused.
+    Without a `subject_role` no person asks but the organization itself, and without any extension the client
+    asks for the only purpose it is registered for. Raises OAuthRefused.
     """
-    extensions = claims.get("extensions")
-    b2b = extensions.get("hl7-b2b") if isinstance(extensions, dict) else None
-    if not isinstance(b2b, dict) or b2b.get("version") != "1":
-        raise OAuthRefused("invalid_grant", "`extensions.hl7-b2b` version 1 is required")
+    b2b = _extension(claims, client, partner)
     if str(b2b.get("organization_id")) not in organization_ids(partner):
         raise OAuthRefused("invalid_grant", "`organization_id` is not the organization of this client")
     role = b2b.get("subject_role", ORGANIZATION_ROLE)
@@ -122,12 +120,26 @@ def requested_viewer(claims: Mapping[str, Any], client: Client, partner: Partner
     return Viewer(partner.code, role, purpose)
 
 
+def _extension(claims: Mapping[str, Any], client: Client, partner: Partner) -> Mapping[str, Any]:
+    """`hl7-b2b`, or what it could only be of a client that knows nothing of it and has one purpose."""
+    if "extensions" not in claims and len(client.purposes) == 1:
+        return {"organization_id": partner.namespace, "purpose_of_use": client.purposes}
+    extensions = claims.get("extensions")
+    b2b = extensions.get("hl7-b2b") if isinstance(extensions, dict) else None
+    if not isinstance(b2b, dict) or b2b.get("version") != "1":
+        raise OAuthRefused(
+            "invalid_grant",
+            "`extensions.hl7-b2b` version 1 is required, save for a client registered for one purpose alone",
+        )
+    return b2b
+
+
 def told_in_b2b(claims: Mapping[str, Any]) -> dict[str, str]:
     """What else the extension says, for the audit log: who the person is and which consent is meant.
 
     Consents are decided on by the records of the exchange alone. Raises OAuthRefused for another shape.
     """
-    b2b = claims["extensions"]["hl7-b2b"]
+    b2b = claims.get("extensions", {}).get("hl7-b2b", {})
     told = {name: b2b[name] for name in _NAMES if name in b2b}
     policies, references = (b2b.get(name, []) for name in ("consent_policy", "consent_reference"))
     if references and not policies:

@@ -14,9 +14,9 @@ from time import monotonic, sleep
 import uvicorn
 
 from exchange.api.app import create_app
-from exchange.api.certificates import CertificateProtocol
 from exchange.api.export.produce import worker
 from exchange.api.metrics import Metrics
+from exchange.api.patience import PatientProtocol
 from exchange.api.service import Service
 from exchange.model.errors import ExchangeError
 
@@ -70,7 +70,7 @@ def _config(service: Service, address: Address, metrics: Metrics) -> uvicorn.Con
     logging.getLogger("uvicorn.access").disabled = True
     return uvicorn.Config(
         create_app(service, metrics),
-        http=CertificateProtocol,
+        http=PatientProtocol,
         host=address.host,
         port=address.port,
         ssl_certfile=address.certificate,

@@ -32,7 +32,8 @@ class Limits:
 
     `upload` is for bodies in FHIR and needs a token. A participant has at most so many `emergencies` open at
     once, so many `panels`, `exports` unfinished and `exports_kept` altogether, `pushes` waiting and
-    `subscriptions`. No statement of a request takes longer than `seconds`.
+    `subscriptions`. No statement of a request takes longer than `seconds`, and its body comes within
+    `body_seconds`.
     """
 
     participant: Rate = _PARTICIPANT
@@ -48,6 +49,7 @@ class Limits:
     target: int = 8_192
     parameters: int = 100
     seconds: int = 30
+    body_seconds: float = 120
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,15 @@ def add(
     ] = None,
     client_id: Annotated[str | None, typer.Option(help="Default: the partner's code.")] = None,
     scope: Annotated[str, typer.Option(help="SMART scopes the client may ask for.")] = "system/*.rs",
+    purpose: Annotated[
+        list[str] | None,
+        typer.Option(help="Purpose of use it may ask for, several times; default: all of the participant's."),
+    ] = None,
 ) -> None:
-    """Register a client for a participant; it may ask for the purposes its partner.yaml names."""
+    """Register a client for a participant; it may ask for purposes that its partner.yaml names.
+
+    A client with one purpose needs no hl7-b2b extension: any software for SMART Backend Services will do.
+    """
     opened = exchange()
     found = find_partner(opened.partners, partner)
     if (jwks is None) == (jwks_url is None):
@@ -41,7 +48,7 @@ def add(
         jwks=_read_keys(jwks) if jwks else {"keys": []},
         scopes=scope.split(),
         roles=list(found.requests.roles),
-        purposes=list(found.requests.purposes),
+        purposes=purpose or list(found.requests.purposes),
         jwks_url=jwks_url,
     )
     with opened.work.connect() as connection:

@@ -1,18 +1,24 @@
 """Clients that nobody here wrote can use the API: fhirpy, SMART's for Python and JavaScript, fhir-kit-client,
-Medplum's."""
+Medplum's, and SMART Fetch, which signs in by itself and takes everything along."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import socket
 import subprocess
+import sys
 import threading
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives import serialization
+from jwt.algorithms import ECAlgorithm
 
 from exchange.api.access import issue
 from exchange.api.clients import find_client
@@ -204,3 +210,41 @@ def test_the_smart_client_for_javascript_reads_pages_resolves_and_keeps_a_panel(
         "family": "Kowalska", "pages": 5, "resolved": 1, "release": 4, "version": "4.0.1",
         "changed": "asthma", "absent": 404,
     }  # fmt: skip
+
+
+@pytest.fixture
+def fetched(tmp_path, served, register):
+    """Runs a subcommand of SMART Fetch, which asks for its tokens as SMART Backend Services; what it kept."""
+    uv = shutil.which("uv", path=str(Path(sys.executable).parent))
+    own = tmp_path / "own"
+    steps = [
+        [uv, "venv", "-q", own],
+        [uv, "pip", "install", "-q", "--python", own / "bin/python", "smart-fetch==1.0.3"],
+    ]
+    if not uv or any(subprocess.run(step, check=False, timeout=300).returncode for step in steps):
+        pytest.skip("SMART Fetch is not to be had")
+    plain = register("lakeside_hospital", client_id="crawler", purposes=["TREAT"], scopes=["system/*.cruds"])
+    keys = tmp_path / "keys.jwks"
+    private = serialization.load_pem_private_key(plain.private_key.encode(), None)
+    jwk = ECAlgorithm(ECAlgorithm.SHA384).to_jwk(private, as_dict=True)
+    keys.write_text(
+        json.dumps({"keys": [{**jwk, "kid": plain.jwk["kid"], "alg": "ES384", "key_ops": ["sign"]}]})
+    )
+
+    def run(subcommand, *options):
+        kept = tmp_path / subcommand
+        known = ["--fhir-url", served[0], "--smart-client-id", plain.client_id, "--smart-key", keys]
+        command = [own / "bin/smart-fetch", subcommand, *known, *options, kept]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        found = b"".join(gzip.decompress(file.read_bytes()) for file in kept.glob("*.ndjson.gz"))
+        return Counter(json.loads(line)["resourceType"] for line in found.splitlines())
+
+    return run
+
+
+def test_smart_fetch_signs_in_and_takes_everything_along_in_bulk_and_by_crawling(fetched):
+    """It sends no hl7-b2b extension: its client is registered for one purpose."""
+    types = ("--type", "Patient,Observation", "--no-default-filters")
+    assert fetched("bulk", *types) == {"Patient": 1, "Observation": 5}
+    assert fetched("crawl", *types) == {"Patient": 1, "Observation": 5}

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import psycopg
 import pytest
 import requests
 
+from exchange.api import patience
 from exchange.api.serve import Address, serving
 from exchange.audit import verify
 from exchange.crypto import public_key
 from exchange.model.ids import golden_id
+
+HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.fixture
@@ -122,6 +127,45 @@ def test_a_body_without_a_length_is_cut_off_at_the_limit(url):
     except requests.ConnectionError:
         status = 413
     assert status == 413
+
+
+@pytest.mark.parametrize(
+    "head", [b"POST /auth/token HTTP/1.1\r\n", b"POST /fhir/Patient/_search HTTP/1.1\r\n"]
+)
+def test_a_body_that_does_not_come_is_not_waited_for(service, head):
+    impatient = replace(service, limits=replace(service.limits, body_seconds=0.2))
+    with serving(impatient, Address(port=0)) as port, socket.create_connection(("127.0.0.1", port)) as slow:
+        slow.settimeout(10)
+        slow.sendall(head + b"Host: x\r\nContent-Length: 500\r\n\r\nfamily=Kow")
+        said = slow.makefile("rb").read()
+    assert said.startswith(b"HTTP/1.1 408")
+    assert b'"code":"timeout"' in said
+
+
+@pytest.mark.parametrize(
+    ("before", "begun"), [(b"", b""), (b"", b"GET /health HTTP/1.1\r\nHost"), (HEALTH, b"GET /h")]
+)
+def test_a_connection_on_which_no_request_comes_is_closed(url, monkeypatch, before, begun):
+    monkeypatch.setattr(patience, "HEAD_SECONDS", 0.2)
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as idle:
+        idle.sendall(before)
+        assert not before or idle.recv(10_000).startswith(b"HTTP/1.1 200")
+        idle.sendall(begun)
+        assert idle.recv(10_000) == b""  # closed
+    assert requests.get(f"{url}/health", timeout=10).status_code == 200
+
+
+def test_an_idle_connection_is_kept_for_the_next_request(url, monkeypatch):
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as kept:
+        monkeypatch.setattr(patience, "HEAD_SECONDS", 0.2)
+        for _ in range(2):
+            kept.sendall(HEALTH)
+            assert kept.recv(10_000).startswith(b"HTTP/1.1 200")
+            threading.Event().wait(0.4)
+        kept.sendall(HEALTH)
+        assert kept.recv(10_000).startswith(b"HTTP/1.1 200")
 
 
 def test_names_searched_in_a_body_do_not_come_back_in_a_url(url, bearer, records):

@@ -6,14 +6,17 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import jwt
 import psycopg
 import pytest
+from starlette.testclient import TestClient
 
-from exchange.api import disable_client
+from exchange.api import create_app, disable_client
 from exchange.crypto import new_jwk_pair, sign_jwt
+from exchange.model.partner import Requests
 
 NOW = int(datetime.now(UTC).timestamp())
 
@@ -133,6 +136,26 @@ def test_a_b2b_extension_that_does_not_fit_the_participant_is_refused(api, softw
 @pytest.mark.parametrize("extensions", [None, {}, {"hl7-b2b": None}, {"hl7-b2b": "TREAT"}, [], "hl7-b2b"])
 def test_without_a_b2b_extension_there_is_no_token(api, software, extensions):
     answer = api.post("/auth/token", data=software.form(software.assertion(extensions=extensions)))
+    assert refusal(answer) == (400, "invalid_grant")
+
+
+@pytest.mark.parametrize("purpose", ["TREAT", "HOPERAT"])
+def test_a_client_with_one_purpose_needs_no_extension(api, register, purpose):
+    """Any software for SMART Backend Services will do; what it asks for stands in its registration."""
+    plain = register("lakeside_hospital", purposes=[purpose])
+    answer = api.post("/auth/token", data=plain.form(plain.assertion(extensions=None)))
+    claims = claims_of(answer.json()["access_token"])
+    assert (claims["participant"], claims["role"]) == ("lakeside_hospital", "organization")
+    assert claims["purpose_of_use"] == purpose
+
+
+def test_the_only_purpose_of_a_client_must_still_be_one_of_its_participant(api, service, register, metrics):
+    plain = register("lakeside_hospital", purposes=["TREAT"])
+    hospital = service.participants["lakeside_hospital"]
+    less = hospital.model_copy(update={"requests": Requests(roles=("organization",), purposes=("COVERAGE",))})
+    changed = replace(service, participants={"lakeside_hospital": less})
+    with TestClient(create_app(changed, metrics), base_url=service.base_url) as client:
+        answer = client.post("/auth/token", data=plain.form(plain.assertion(extensions=None)))
     assert refusal(answer) == (400, "invalid_grant")
 
 
