@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -27,6 +28,11 @@ _SETTINGS = {
     "shared_buffers": "256MB",
     "max_wal_size": "256MB",
 }
+
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("exchange", deadline=None)
+hypothesis.settings.load_profile("exchange")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -270,7 +270,7 @@ def test_metrics_count_without_saying_who(ask, software, forge, metrics):
     assert "lakeside" not in text
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD", "BREW"]),
     path=st.lists(

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from exchange.consent.proof.checks import check
+from exchange.consent.proof.checks import check, miscounted
 
 TODAY = date(2026, 11, 26)
 NAME = "policies/99-mine.yaml"
@@ -45,16 +45,21 @@ def test_a_list_that_lost_a_row_is_noticed(files, name, which):
     lines = files[name].splitlines(keepends=True)
     rows = [number for number, line in enumerate(lines) if not line.startswith("#")][1:]
     lost = "".join(line for number, line in enumerate(lines) if number != rows[which])
-    (flaw,) = check({**files, name: lost}, TODAY)
+    (flaw,) = miscounted({**files, name: lost})
     assert (flaw.kind, flaw.rule) == ("miscounted", name)
     assert flaw.problem == f"its head says {len(rows)} rows, and there are {len(rows) - 1}"
     assert flaw.remedy == f"write `# rows: {len(rows) - 1}` into its head, if no row was lost"
 
 
+def test_a_miscounted_list_is_a_flaw_like_others(files):
+    (flaw,) = check({**files, "minors.csv": files["minors.csv"].replace("# rows: ", "# rows: 1")}, TODAY)
+    assert (flaw.kind, flaw.rule) == ("miscounted", "minors.csv")
+
+
 def test_every_list_says_how_many_rows_it_has(files):
     for name in (one for one in files if one == "minors.csv" or one.startswith("labels/")):
         text = "".join(line for line in files[name].splitlines(True) if not line.startswith("# rows:"))
-        (flaw,) = check({**files, name: text}, TODAY)
+        (flaw,) = miscounted({**files, name: text})
         assert (flaw.kind, flaw.place) == ("miscounted", f"consent/{name}:1")
 
 

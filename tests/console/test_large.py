@@ -27,12 +27,16 @@ from tests.pipeline.coalition import observation, write_ndjson
 
 @contextmanager
 def counted(monkeypatch):
-    """Statements of this process while the block runs, with their values."""
+    """Statements of this process while the block runs, with their values.
+
+    Whether other rules were activated is looked at every few seconds, whatever is asked.
+    """
     said = []
     execute = psycopg.Cursor.execute
 
     def counting(self, query, given=None, **named):
-        said.append((query, given))
+        if "officer_act" not in str(query):
+            said.append((query, given))
         return execute(self, query, given, **named)
 
     with monkeypatch.context() as patch:

@@ -220,7 +220,7 @@ _SEGMENTS = (
 _NAMES = st.lists(st.sampled_from(_SEGMENTS), max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     names=_NAMES,
     lines=_LINES,

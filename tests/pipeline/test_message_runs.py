@@ -120,7 +120,7 @@ def broken(payload: bytes, draw: random.Random) -> bytes:
     return bytes(out)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(sample=st.sampled_from(SAMPLES), seed=st.integers(0, 2**32))
 def test_broken_bytes_become_resources_or_a_reason_and_never_a_crash(sample: bytes, seed: int) -> None:
     document = Document("messages", "broken.hl7", broken(sample, random.Random(seed)))

@@ -18,9 +18,7 @@ OUR_OWN = """
     DiagnosticReport DocumentReference ServiceRequest Task Consent Organization Practitioner Location
     HealthcareService EpisodeOfCare RelatedPerson Provenance AuditEvent Bundle
 """
-many = settings(
-    deadline=None, suppress_health_check=list(HealthCheck), database=None, phases=[Phase.generate]
-)
+many = settings(suppress_health_check=list(HealthCheck), database=None, phases=[Phase.generate])
 
 
 @given(st.data())
