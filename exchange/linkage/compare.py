@@ -21,6 +21,8 @@ from exchange.linkage.model import Model
 Grade = Literal["certain", "probable", "possible", "certainly-not"]
 """http://terminology.hl7.org/CodeSystem/match-grade"""
 
+_BESIDE_NAME_AND_BIRTH = ("middle", "phone", "email", "address", "ssn", "identifier")
+_SAME = frozenset({"exact", "initial", "building", "last4"})
 _CONTRADICTS = frozenset({"different", "distinct"})
 
 
@@ -49,8 +51,19 @@ class Match:
 
     @property
     def grade_in_index(self) -> Grade:
-        """Where everybody else is known as well, and `cluster.partition` sees whom a link would also fit."""
-        return "probable" if self.unless_another else self.grade
+        """Where everybody else is known as well, and `cluster.partition` sees whom a link would also fit.
+
+        A doubt about the birth date of two who have nothing but their names in common is nobody's question:
+        a steward sees no more than that. It comes back as soon as a record says more.
+        """
+        if self.unless_another:
+            return "probable"
+        return "certainly-not" if self._nothing_to_decide_by() else self.grade
+
+    def _nothing_to_decide_by(self) -> bool:
+        levels = {part.field: part.level for part in self.evidence}
+        more = any(levels.get(field) in _SAME for field in _BESIDE_NAME_AND_BIRTH)
+        return self.grade == "possible" and self.rule == "birth-date" and not more
 
     @property
     def links(self) -> bool:

@@ -90,7 +90,7 @@ def quality_of(
     """Of the persons found, and of the doubts that wait: of any two persons the likeliest pair of records."""
     found = found_persons(judged, population, model)
     truth = {_name(position): person for position, person in enumerate(persons)}
-    waiting = [pair for pair in judged if pair.match.grade not in ("certain", "certainly-not")]
+    waiting = [pair for pair in judged if pair.match.grade_in_index not in ("certain", "certainly-not")]
     review: dict[frozenset[str], tuple[str, str]] = {}
     for pair in sorted(waiting, key=lambda pair: -pair.match.probability):
         persons_of = frozenset((found[_name(pair.a)], found[_name(pair.b)]))

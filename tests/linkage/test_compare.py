@@ -267,6 +267,15 @@ def test_a_birth_date_that_is_only_alike_needs_a_place_in_common(person, model):
     assert compare(known, at_home, model).links
 
 
+def test_where_nothing_but_a_name_could_decide_no_steward_is_asked(person, model):
+    known = person("Chidinma Ada", "Rivas", "1983-06-21", gender="female", **HOME)
+    slip = person("Chidinma", "Rivas", "1983-06-22", gender="female")
+    told = person("Chidinma A", "Rivas", "1983-06-22", gender="female")
+    assert compare(known, slip, model).grade == "possible"
+    assert compare(known, slip, model).grade_in_index == "certainly-not"
+    assert compare(known, told, model).grade_in_index != "certainly-not"
+
+
 @pytest.mark.parametrize("number", ["xxx-xx-6789", "512-34-6789"], ids=["last four", "whole number"])
 def test_one_key_wrong_in_the_decade_makes_no_one_of_father_and_son(person, model, number):
     father = person("Robert", "Harding", "1961-05-30", gender="male", ssn=number, **HOME)
