@@ -6,6 +6,7 @@ import pytest
 
 from exchange.mapping.paths.places import GroupRule
 from exchange.mapping.paths.segments import segments_grammar
+from exchange.mapping.source import assembled
 from tests.mapping.support import mapped
 
 GROUPS = {
@@ -22,7 +23,7 @@ GROUPS = {
 }
 GRAMMAR = segments_grammar(GROUPS)
 MESSAGE = GRAMMAR.open(
-    b"MSH|^~\\&|LAB|A&1.2.3&ISO\r"
+    b'MSH|^~\\&|LAB|A&1.2.3&ISO\rPV1|1||W^""^3&""\r'
     b'PID|1||7^^^A&1.2.3&ISO^MR~8^^^B^PI~""|""|Doe^Ann~Roe\r'
     b"ORC|RE|P1\rOBR|1||F1\rNTE|1||header\rOBX|1|TX|N^Note||one\rOBX|2|TX|N^Note||two\rNTE|1||remark\r"
     b"OBX|3|NM|G||5\rOBX|4|NM|G||6\r"
@@ -32,11 +33,24 @@ MESSAGE = GRAMMAR.open(
 
 
 def value(path, place=MESSAGE):
-    return GRAMMAR.value(path)(place, None)
+    """What the path reads; written as source it reads the same."""
+    read = GRAMMAR.value(path)
+    found = read(place, None)
+    assert assembled(GRAMMAR.written_value(path, read), path)(place, None) == found
+    return found
 
 
 def places(path, place=MESSAGE):
-    return GRAMMAR.nodes(path)(place, None)
+    """The places of the path; written as source it finds the same."""
+    nodes = GRAMMAR.nodes(path)
+    found = nodes(place, None)
+    written = assembled(GRAMMAR.written_nodes(path, nodes), path)(place, None)
+    assert list(map(_content, written)) == list(map(_content, found))
+    return found
+
+
+def _content(place):
+    return getattr(place, "text", None) or place.segments
 
 
 @pytest.mark.parametrize(
@@ -58,6 +72,9 @@ def places(path, place=MESSAGE):
         ("PID-3[*].1", ["7", "8"]),
         ("PID-5[*].2", ["Ann"]),
         ("PID-4", None),
+        ("PV1-3.1", "W"),
+        ("PV1-3.2", None),
+        ("PV1-3.3.2", None),
         ("PID-99", None),
         ("ZZZ-1", None),
         ("OBX[*]-5", ["one", "two", "5", "6", "a&b"]),

@@ -41,6 +41,34 @@ def clean(text: str, marks: hl7v2.Delimiters) -> str | None:
     return hl7v2.unescape(text, marks).strip() or None if marks.escape in text else text
 
 
+def first_part(component: int, subcomponent: int) -> Callable[[str, hl7v2.Delimiters], str | None]:
+    """A function of a field's raw text and the delimiters: a part of its first repetition, as text."""
+    index, wanted = max(component - 1, 0), max(subcomponent - 1, 0)
+
+    def part(text: str, marks: hl7v2.Delimiters) -> str | None:
+        if marks.repetition in text:
+            text = text.split(marks.repetition, 1)[0]
+        if component < 0:
+            return clean(text, marks)
+        if marks.component in text:
+            parts = text.split(marks.component, index + 1)
+            if len(parts) <= index:
+                return None
+            text = parts[index]
+        elif index:
+            return None
+        return one_part(text, wanted, subcomponent, marks)
+
+    return part
+
+
+def one_part(text: str, wanted: int, subcomponent: int, marks: hl7v2.Delimiters) -> str | None:
+    """The wanted subcomponent of a component, or all of it; None for nothing and for `""`."""
+    if wanted or text == '""' or marks.escape in text or marks.subcomponent in text:
+        return pick(text, wanted, subcomponent, marks)
+    return text.strip() or None
+
+
 def relative_value(component: int, subcomponent: int) -> Reader:
     """A component of the Field that is the place."""
     if component < 0:
@@ -54,10 +82,7 @@ def relative_value(component: int, subcomponent: int) -> Reader:
         text: str = parts[index]
         if not text:
             return None
-        marks = field.delimiters
-        if wanted or text == '""' or marks.escape in text or marks.subcomponent in text:
-            return pick(text, wanted, subcomponent, marks)
-        return text.strip() or None
+        return one_part(text, wanted, subcomponent, field.delimiters)
 
     return read
 

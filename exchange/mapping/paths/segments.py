@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from exchange.formats import hl7v2
-from exchange.mapping.paths.fields import clean, field_reader, part_numbers, pick, relative_value
+from exchange.mapping.paths.fields import field_reader, first_part, part_numbers, relative_value
 from exchange.mapping.paths.grammar import Grammar, Reader
 from exchange.mapping.paths.names import GROUP_NAME, PARTS, SEGMENT_PATH, place_below, split_path
 from exchange.mapping.paths.places import Field, Group, GroupRule, Place, instances, single_segments
@@ -125,9 +125,8 @@ def _every_part(fields: Reader, component: int, subcomponent: int) -> Reader:
 
 
 def _first_value(name: str, number: int, component: int, subcomponent: int) -> Reader:
-    """The hot path: first repetition of a field of the nearest segment."""
-    index, wanted = max(component - 1, 0), max(subcomponent - 1, 0)
-    header, whole = name == "MSH" and number <= 2, component < 0
+    """The first repetition of a field of the nearest segment."""
+    header, part = name == "MSH" and number <= 2, first_part(component, subcomponent)
 
     def read(node: Any, _run: Any) -> str | None:
         if name not in node.present:
@@ -135,24 +134,8 @@ def _first_value(name: str, number: int, component: int, subcomponent: int) -> R
         found = node.index.get(name) or node.find(name)
         if not found or len(found[0]) <= number:
             return None
-        text = found[0][number]
-        if not text or text == '""' or header:
-            return text if header else None
-        marks = node.delimiters
-        if marks.repetition in text:
-            text = text.split(marks.repetition, 1)[0]
-        if whole:
-            return clean(text, marks)
-        if marks.component in text:
-            parts = text.split(marks.component, index + 1)
-            if len(parts) <= index:
-                return None
-            text = parts[index]
-        elif index:
-            return None
-        if wanted or marks.escape in text or marks.subcomponent in text:
-            return pick(text, wanted, subcomponent, marks)
-        return text.strip() or None
+        text: str = found[0][number]
+        return text if header else part(text, node.delimiters) if text else None
 
     return read
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from exchange.formats import hl7v2
-from exchange.mapping.paths.fields import clean, part_numbers, pick
+from exchange.mapping.paths.fields import clean, first_part, one_part, part_numbers
 from exchange.mapping.paths.grammar import Reader
 from exchange.mapping.paths.names import GROUP_NAME, SEGMENT_PATH, split_path
 from exchange.mapping.source import TEXT, TRUTH, Write, Writer, called
@@ -85,7 +85,7 @@ def _marks(writer: Writer, at: str) -> str:
 
 
 def _part_of_field(segment: str, number: int, component: int, subcomponent: int) -> Write:
-    part = _part(component, subcomponent)
+    part = first_part(component, subcomponent)
 
     def write(writer: Writer, at: str) -> str:
         raw = field(writer, at, segment, number)
@@ -125,38 +125,7 @@ def _once(write: Write, key: tuple[object, ...]) -> Write:
     return lambda writer, at: writer.once((*key, at), lambda: write(writer, at))
 
 
-def _part(component: int, subcomponent: int) -> Any:
-    """A function of a field's raw text and the delimiters: a part of its first repetition, as text."""
-    index, wanted = max(component - 1, 0), max(subcomponent - 1, 0)
-
-    def part(text: str, marks: hl7v2.Delimiters) -> str | None:
-        if text == '""':
-            return None
-        if marks.repetition in text:
-            text = text.split(marks.repetition, 1)[0]
-        if component < 0:
-            return clean(text, marks)
-        if marks.component in text:
-            parts = text.split(marks.component, index + 1)
-            if len(parts) <= index:
-                return None
-            text = parts[index]
-        elif index:
-            return None
-        if wanted or marks.escape in text or marks.subcomponent in text:
-            return pick(text, wanted, subcomponent, marks)
-        return text.strip() or None
-
-    return part
-
-
 def _component(subcomponent: int) -> Any:
     """A function of a component's raw text and the delimiters."""
     wanted = max(subcomponent - 1, 0)
-
-    def part(text: str, marks: hl7v2.Delimiters) -> str | None:
-        if wanted or text == '""' or marks.escape in text or marks.subcomponent in text:
-            return pick(text, wanted, subcomponent, marks)
-        return text.strip() or None
-
-    return part
+    return lambda text, marks: one_part(text, wanted, subcomponent, marks)
