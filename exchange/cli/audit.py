@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from exchange.app.privacy.auditing import seal_audit_log, verify_audit_log
+from exchange.app.privacy.auditing import read_log, seal_audit_log, verify_audit_log
 from exchange.app.privacy.deciding import (
     Verdict,
     consent_reviews,
@@ -45,10 +45,15 @@ def seal() -> None:
 def emergencies(
     every: Annotated[bool, typer.Option("--all", help="Those that were reviewed as well.")] = False,
     json: JsonOption = False,
+    reader: Reader = "",
 ) -> None:
-    """Emergency access (broken glasses) that waits for its review by the privacy officer."""
-    with exchange().work.connect() as connection:
+    """Emergency access (broken glasses) that waits for its review; that you looked is recorded."""
+    opened = exchange()
+    with opened.work.connect() as connection:
         found = emergency_accesses(connection, every)
+        patients = sorted({one.patient for one in found})
+        read_log(connection, reader_of(reader), "emergency accesses", patients, opened.work.now())
+        connection.commit()
     if json:
         print_json(found)
         return

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from exchange.app.privacy.auditing import look_at_new_answers
+from exchange.app.privacy.auditing import look_at_new_answers, read_log
 from exchange.app.privacy.holding import holds, lift_hold, set_hold
 from exchange.audit import append, officer_entries, siem
 from exchange.audit.watch import Decision, decide_unusual, look, unusual
@@ -72,10 +72,15 @@ def look_at(
 def list_unusual(
     everything: Annotated[bool, typer.Option("--all", help="Also those decided.")] = False,
     json: JsonOption = False,
+    reader: Reader = "",
 ) -> None:
-    """List access that differs from what a participant usually does, to be decided one by one."""
-    with exchange().work.connect() as connection:
+    """List access that differs from what is usual, to be decided one by one; that you looked is recorded."""
+    opened = exchange()
+    with opened.work.connect() as connection:
         found = unusual(connection, everything)
+        patients = sorted({str(one.patient) for one in found if one.patient})
+        read_log(connection, reader_of(reader), "unusual access", patients, opened.work.now())
+        connection.commit()
     rows = [
         [str(u.entry), u.kind, u.participant, u.role, f"{u.day}", f"{u.measured:g} (usual {u.usual:.2g})",
          f"{u.first_event}-{u.last_event}", u.decision or ""]

@@ -109,3 +109,26 @@ def test_what_is_decided_about_a_late_label_is_in_the_log_and_no_consent_is_deci
             "SELECT body ->> 'outcomeDesc' FROM audit_event WHERE kind = 'late.decided'"
         ).fetchall()
     assert told == [("entry 1, no-action: seen before",)]
+
+
+def test_reading_a_worklist_of_the_log_is_recorded_with_whom_it_was_about(run, database):
+    patient = str(uuid4())
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "INSERT INTO emergency_access (at, until, participant, client, patient, statement)"
+            " VALUES (now(), now(), 'oak', 'oak', %s, '{}')",
+            [patient],
+        )
+        connection.execute(
+            "INSERT INTO access_watch (kind, participant, role, day, patient, measured, usual, first_event,"
+            " last_event, found) VALUES ('same-home', 'account kim', '', now(), %s, 1, 0, 1, 1, now())",
+            [patient],
+        )
+    for command in ("emergencies", "unusual"):
+        assert CliRunner().invoke(app, ["audit", command, "--as", "anna"]).exit_code == 0
+    with psycopg.connect(database) as connection:
+        rows = connection.execute("SELECT kind, patient::text, body ->> 'outcomeDesc' FROM audit_event")
+        assert rows.fetchall() == [
+            ("log.read", patient, "emergency accesses"),
+            ("log.read", patient, "unusual access"),
+        ]
