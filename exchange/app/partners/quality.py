@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from statistics import median
 
 from exchange.app.opening import Exchange
@@ -26,24 +26,7 @@ class Measure:
 
 def quality_of(exchange: Exchange, connection: Connection, partner: str) -> list[Measure]:
     """What the partner sent in the last 90 days, against everybody's."""
-    since = exchange.work.now() - _PERIOD
-    usable = connection.execute(
-        "SELECT partner, sum(number) FILTER (WHERE outcome <> 'quarantined')::float8 / sum(number)"
-        " FROM run, LATERAL (SELECT key AS outcome, value::int AS number FROM jsonb_each_text(records))"
-        " WHERE started >= %s GROUP BY 1 HAVING sum(number) > 0",
-        [since],
-    ).fetchall()
-    mapped = connection.execute(
-        "SELECT r.partner, 1 - least(1, sum(u.records)::float8 / greatest(sum(r.pulled), 1)) FROM run r"
-        " LEFT JOIN (SELECT run, sum(records) AS records FROM unmapped_code GROUP BY 1) u USING (run)"
-        " WHERE r.started >= %(s)s GROUP BY 1 HAVING count(u.run) > 0",
-        {"s": since},
-    ).fetchall()
-    balanced = connection.execute(
-        "SELECT partner, avg((status = 'balanced')::int)::float8 FROM run"
-        " WHERE started >= %s AND status <> 'open' GROUP BY 1",
-        [since],
-    ).fetchall()
+    usable, mapped, balanced = _shares(exchange, connection)
     senders = {code for code, found in exchange.partners.items() if found.feeds}
     known = {name for name, _ in usable} & senders
     codes = dict.fromkeys(known, 1.0) | _of(senders, mapped)
@@ -52,6 +35,35 @@ def quality_of(exchange: Exchange, connection: Connection, partner: str) -> list
         _measure("records whose codes are all mapped", codes, partner),
         _measure("runs that balanced", _of(senders, balanced), partner),
     ]
+
+
+_Shares = Sequence[Sequence[tuple[str, float]]]
+_counted: dict[str, tuple[object, _Shares]] = {}
+"""By database: shares of everybody, the same for all who look until a run closes or the day ends."""
+
+
+def _shares(exchange: Exchange, connection: Connection) -> _Shares:
+    at = exchange.work.now()
+    runs = connection.execute("SELECT max(run), count(*) FILTER (WHERE status = 'open') FROM run").fetchone()
+    key = at.date(), runs
+    if exchange.database_url not in _counted or _counted[exchange.database_url][0] != key:
+        _counted[exchange.database_url] = key, _count(connection, at - _PERIOD)
+    return _counted[exchange.database_url][1]
+
+
+def _count(connection: Connection, since: datetime) -> _Shares:
+    """By partner: records that could be used, records without unmapped codes, runs that balanced."""
+    questions = (
+        "SELECT partner, sum(number) FILTER (WHERE outcome <> 'quarantined')::float8 / sum(number)"
+        " FROM run, LATERAL (SELECT key AS outcome, value::int AS number FROM jsonb_each_text(records))"
+        " WHERE started >= %s GROUP BY 1 HAVING sum(number) > 0",
+        "SELECT r.partner, 1 - least(1, sum(u.records)::float8 / greatest(sum(r.pulled), 1)) FROM run r"
+        " LEFT JOIN (SELECT run, sum(records) AS records FROM unmapped_code GROUP BY 1) u USING (run)"
+        " WHERE r.started >= %s GROUP BY 1 HAVING count(u.run) > 0",
+        "SELECT partner, avg((status = 'balanced')::int)::float8 FROM run"
+        " WHERE started >= %s AND status <> 'open' GROUP BY 1",
+    )
+    return [connection.execute(question, [since]).fetchall() for question in questions]
 
 
 def _of(senders: set[str], rows: Sequence[tuple[str, float]]) -> dict[str, float]:

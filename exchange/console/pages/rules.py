@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from exchange.app.privacy.activation import standing
 from exchange.app.privacy.drafting import policy_files, try_draft
 from exchange.app.privacy.form_papers import form_as_pdf
 from exchange.app.privacy.rulesets import read_rules
-from exchange.consent.proof.cases import read_cases
+from exchange.consent.proof.cases import Case, read_cases
 from exchange.consent.proof.forms import Language, read_forms
 from exchange.consent.proof.invariants import read_invariants
 from exchange.consent.proof.prover import prove
@@ -22,6 +23,7 @@ from exchange.console.messages import Answer, Download, NotFound, Page, Unusable
 from exchange.console.places import Place
 from exchange.console.speech import Speech
 from exchange.console.tables import Column, Row, table
+from exchange.model.records import Files
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
 
@@ -39,7 +41,7 @@ _RULES = (
 
 def rules(desk: Desk, visit: Visit) -> Answer:
     found = desk.exchange.context.rules
-    _participants, cases, _labels = read_cases(read_rules(desk.exchange.settings))
+    cases = _cases_of(read_rules(desk.exchange.settings))
     rows: list[Row] = [
         {
             "id": rule.policy.id, "title": rule.policy.title, "effect": rule.policy.effect,
@@ -60,7 +62,7 @@ def rule(desk: Desk, visit: Visit) -> Answer:
     if found is None:
         raise NotFound
     files = read_rules(desk.exchange.settings)
-    _participants, cases, _labels = read_cases(files)
+    cases = _cases_of(files)
     marked = f"id: {found.id}\n"
     place = next(
         (
@@ -77,6 +79,16 @@ def rule(desk: Desk, visit: Visit) -> Answer:
         "officer/rule.html",
         {"rule": found, "place": place, "cases": [c for c in cases if found.id in c.because], **conditions},
     )
+
+
+def _cases_of(files: Files) -> tuple[Case, ...]:
+    """Read once as long as the files say the same."""
+    return _parsed(tuple(sorted((name, text) for name, text in files.items() if name.startswith("cases/"))))
+
+
+@lru_cache(maxsize=2)
+def _parsed(files: tuple[tuple[str, str], ...]) -> tuple[Case, ...]:
+    return tuple(read_cases(dict(files))[1])
 
 
 def conditions_of(policy: Policy) -> list[list[tuple[str, str]]]:
