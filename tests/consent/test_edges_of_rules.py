@@ -1,14 +1,14 @@
 """Where one word in the rules, or in how they are read, makes the difference."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
 from exchange.consent import Context, Participant, decide, directive, intervals, parse_rules, profile
 from exchange.consent.dates import EXCHANGE_ZONE, Span
 from exchange.consent.directives.normal_form import UNRESOLVED, Member
-from exchange.consent.proof.case_consents import resolve_case
+from exchange.consent.proof.case_consents import ConsentForm, Terms, consent_of, resolve_case
 from exchange.consent.standing import standing
 from exchange.model.records import Viewer
 from tests.consent.builders import chosen, consent, provision, record, viewer
@@ -209,3 +209,29 @@ def test_whom_the_root_names_and_when_it_ends_holds_for_what_is_below(context, n
     given = chosen(consent(policy=policy, provision=tree))
     answer = decide(record(given, "HIV"), viewer("north_shelter", "COC"), context, noon)
     assert (answer.effect, answer.needs_relationship) == ("permit", False)
+
+
+@pytest.mark.parametrize("kind", ["Organization", "Location", "Practitioner", "Medication", "Questionnaire"])
+def test_what_is_about_a_person_is_no_entry_of_the_directory(context, noon, kind):
+    def asked(about):
+        cls = record(about, content={"resourceType": kind})
+        return decide(cls, viewer("prairie_plan", "TREAT"), context, noon).effect
+
+    assert (asked(None), asked(chosen())) == ("permit", "deny")
+
+
+@pytest.mark.parametrize("label", ["HIV", "MH", "GDIS"])
+def test_a_release_in_illinois_names_who_gets_it_and_ends_whoever_holds_the_record(context, noon, label):
+    """A housing record is under no HIPAA authorization, and still its release names and ends."""
+    home = ConsentForm(kind="hmis", of="hearth_housing", permit=Terms())
+
+    def asked(**terms):
+        release = ConsentForm(kind="authorization", of="hearth_housing", permit=Terms(**terms))
+        given = chosen(consent_of(home, 1), consent_of(release, 2))
+        cls = record(given, "HMIS", "LIVARG", label, source="hearth_housing")
+        return decide(cls, viewer("good_table", "COC"), context, noon).effect
+
+    end = {"until": date(2027, 1, 1)}
+    assert asked(to=("good_table",), **end) == "permit"
+    assert asked(**end) == "deny"
+    assert asked(to=("good_table",)) == "deny"

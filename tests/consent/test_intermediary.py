@@ -5,6 +5,7 @@ import pytest
 from exchange.consent import Context, decide, parse_rules
 from exchange.consent.proof.invariants import read_invariants
 from exchange.consent.proof.prover import prove
+from exchange.consent.standing import REPOSITORY
 from exchange.model.records import Viewer
 from tests.consent.builders import chosen, consent, provision, record
 
@@ -65,6 +66,25 @@ def test_whom_only_a_class_names_must_be_treating_the_patient(intermediary, noon
 
     assert "part2-intermediary-treating" in asked(BY_CLASS, "exchange").because
     assert "part2-intermediary-treating" not in asked(BY_NAME, "exchange").because
+
+
+def test_an_intermediary_takes_records_in_without_being_named(intermediary, noon):
+    """What the rules say is about passing on."""
+    cls = record(chosen(), "42CFRPart2", "SUD", source="harbor_recovery")
+    assert decide(cls, REPOSITORY, intermediary, noon).effect == "permit"
+
+
+@pytest.mark.parametrize(("who", "effect"), [("county_health", "permit"), ("lakeside_hospital", "deny")])
+def test_vital_statistics_are_reported_whoever_passes_them_on(intermediary, noon, who, effect):
+    cls = record(chosen(), "42CFRPart2", "SUD", "VITAL", source="harbor_recovery")
+    assert decide(cls, Viewer(who, "organization", "PUBHLTH"), intermediary, noon).effect == effect
+
+
+def test_an_intermediary_asks_for_no_treatment_where_no_program_is_in_play(intermediary, noon):
+    reported = decide(
+        record(chosen()), Viewer("county_health", "organization", "PUBHLTH"), intermediary, noon
+    )
+    assert (reported.effect, reported.needs_relationship) == ("permit", False)
 
 
 def test_an_exception_that_names_the_exchange_is_no_permission_to_pass_on(intermediary, noon):
