@@ -48,7 +48,10 @@ class Subscription:
 
 
 def register_subscriptions(conn: psycopg.Connection, partners: Mapping[str, Partner], at: datetime) -> None:
-    """Brings the table to what the partner.yaml files say; what is gone ends, what is new starts now."""
+    """Brings the table to what the partner.yaml files say; what is gone ends, what is new starts now.
+
+    What was made at the console ends when its participant, or the purpose or role it was made for, is gone.
+    """
     declared = {
         (partner.code, name): delivery
         for partner in partners.values()
@@ -64,11 +67,23 @@ def register_subscriptions(conn: psycopg.Connection, partners: Mapping[str, Part
         if known.get(key) != (delivery.model_dump(mode="json"), None):
             _write(conn, key, delivery, at)
     gone = [key for key, (_, ended) in known.items() if ended is None and key not in declared]
+    gone += [
+        (participant, name)
+        for participant, name, purpose, role in conn.execute(
+            "SELECT participant, name, facts ->> 'purpose', facts ->> 'role' FROM subscription"
+            " WHERE declared = 'console' AND ended IS NULL"
+        )
+        if not _may_ask(partners.get(participant), purpose, role)
+    ]
     with conn.cursor() as cursor:
         cursor.executemany(
             "UPDATE subscription SET ended = %s WHERE (participant, name) = (%s, %s)",
             [(at, *key) for key in gone],
         )
+
+
+def _may_ask(partner: Partner | None, purpose: str, role: str) -> bool:
+    return partner is not None and purpose in partner.requests.purposes and role in partner.requests.roles
 
 
 def _write(conn: psycopg.Connection, key: tuple[str, str], delivery: Delivery, at: datetime) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from exchange.app.partners.delivering import send_due
 from exchange.app.partners.subscribing import Wish, own_subscriptions, subscribe, unsubscribe
-from exchange.delivery.subscriptions import subscriptions
+from exchange.delivery.subscriptions import register_subscriptions, subscriptions
 from exchange.model.errors import Conflict, ContentError
 from tests.console.access import violations
 from tests.delivery.receiver import Receiver
@@ -136,6 +136,19 @@ def test_an_endpoint_of_the_console_is_held_outside_like_one_of_the_api(opened, 
 
 def _plain(wish):
     return {name: getattr(wish, name) for name in wish.__slots__}
+
+
+@pytest.mark.parametrize("left", [{}, {"purposes": ()}, {"roles": ("physician",)}, None])
+def test_it_ends_with_the_agreement_it_was_made_under(opened, own, left):
+    wish = Wish(("admission",), "TREAT", "organization", "own", "nightly", "download", form="csv")
+    name = subscribe(opened, own, wish, "kim")
+    others = {code: partner for code, partner in opened.partners.items() if code != MEMBER}
+    requests = own.requests.model_copy(update=left or {})
+    now = others if left is None else {**others, MEMBER: own.model_copy(update={"requests": requests})}
+    with psycopg.connect(opened.database_url) as connection:
+        register_subscriptions(connection, now, opened.work.now())
+        names = [one.name for one in own_subscriptions(connection, MEMBER)]
+    assert (name in names) == (left == {})
 
 
 def test_the_page_is_for_everybody_to_use(browse):
