@@ -1,4 +1,4 @@
-"""What enforcement costs: searches about one patient with row-level security beside the same without it.
+"""What enforcement costs: searches and a bulk export with row-level security beside the same without it.
 
 `python benchmarks/enforcement.py [patients]`; then how long a revocation of one person's 500 records takes,
 beside the bare UPDATEs that give so many rows another class. The baseline of the searches is the same
@@ -24,7 +24,7 @@ from repository_world import AT, BASE, HOSPITAL, KEY, SHELTER, World, coalition,
 from test_reprofile import consent, deny_to
 
 from exchange.model.ids import golden_id
-from exchange.repository import Page, Reader, search
+from exchange.repository import Page, Portion, Reader, bulk_slice, everything, search
 from exchange.repository.database import embedded
 from exchange.repository.database.migrate import migrate
 from exchange.repository.disclosure.registering import register_participants
@@ -57,22 +57,72 @@ def populate(world: World, people: int, records: int) -> list[str]:
     return found
 
 
-def compare(world: World, free_world: World, patients: list[str], rounds: int = 300) -> None:
+Ask = Callable[[Reader, str], int]
+"""From a view and the golden id of a Patient to the bytes of what is found."""
+
+
+def searched(kind: str, *rest: tuple[str, str], about_one: bool = True) -> Ask:
+    def ask(view: Reader, golden: str) -> int:
+        asked = [("patient", golden), *rest] if about_one else list(rest)
+        return _length(search(view, kind, asked, BASE, KEY))
+
+    return ask
+
+
+def exported(view: Reader, golden: str) -> int:
+    lines, _ = bulk_slice(view, Portion("Observation"), "", 1_000, KEY)
+    return sum(len(line.body) for line in lines)
+
+
+QUERIES: dict[str, tuple[Ask, int]] = {
+    "by patient, 20": (searched("Observation", ("_count", "20")), 300),
+    "by patient and code": (searched("Observation", ("code", "2345-7"), ("_count", "20")), 300),
+    "by patient, newest first": (searched("Observation", ("_sort", "-date"), ("_count", "20")), 300),
+    "by patient, total": (searched("Observation", ("_total", "accurate"), ("_count", "20")), 300),
+    "by code, 20": (searched("Observation", ("code", "2345-7"), ("_count", "20"), about_one=False), 100),
+    "people by name": (searched("Patient", ("family", "Family7"), about_one=False), 100),
+    "everybody, 20": (searched("Patient", ("_count", "20"), about_one=False), 60),
+    "$everything, 50": (
+        lambda view, golden: _length(everything(view, golden, [("_count", "50")], BASE, KEY)),
+        60,
+    ),
+    "bulk export, 1,000": (exported, 12),
+}
+
+
+def compare(world: World, free_world: World, patients: list[str]) -> None:
     """Both ways in turn, so that what else the machine does weighs on both."""
-    queries = {
-        "by patient, 20": [("_count", "20")],
-        "by patient and code": [("code", "2345-7"), ("_count", "20")],
-        "by patient, newest first": [("_sort", "-date"), ("_count", "20")],
-        "by patient, total": [("_total", "accurate"), ("_count", "20")],
-    }
-    for name, rest in queries.items():
-        bound, free = [], []
+    for name, (ask, rounds) in QUERIES.items():
+        bound, free, size = [], [], 0
         for n in range(rounds):
-            asked = [("patient", golden_id(patients[n % len(patients)])), *rest]
-            bound.append(_time(partial(_ask, world.as_viewer(HOSPITAL), asked)))
-            free.append(_time(partial(_ask, unbound(free_world), asked)))
+            golden = golden_id(patients[n % len(patients)])
+            size = _asked(world.as_viewer(HOSPITAL), ask, golden, bound)
+            if _asked(unbound(free_world), ask, golden, free) != size:
+                raise SystemExit(f"{name}: not the same is found both ways")
         fast, faster = (statistics.quantiles(taken, n=10)[0] for taken in (bound, free))
-        print(f"{name}: {fast / faster:.2f} x without enforcement ({fast:.2f} ms / {faster:.2f} ms)")
+        (p50, p99), (p50_free, p99_free) = (_spread(taken) for taken in (bound, free))
+        print(
+            f"{name}: {fast / faster:.2f} x without enforcement (p10 {fast:.2f} ms / {faster:.2f} ms,"
+            f" p50 {p50:.2f} / {p50_free:.2f}, p99 {p99:.2f} / {p99_free:.2f}),"
+            f" {size / p50 / 1000:.1f} MB/s / {size / p50_free / 1000:.1f} MB/s"
+        )
+
+
+def _spread(taken: list[float]) -> tuple[float, float]:
+    return statistics.median(taken), statistics.quantiles(taken, n=100)[98]
+
+
+def _asked(opened: AbstractContextManager[Reader], ask: Ask, golden: str, taken: list[float]) -> int:
+    """Bytes found; notes how long it took."""
+    started = time.perf_counter()
+    with opened as view:
+        size = ask(view, golden)
+    taken.append((time.perf_counter() - started) * 1000)
+    return size
+
+
+def _length(page: Page) -> int:
+    return sum(len(entry.body) for entry in page.entries)
 
 
 def _ask(opened: AbstractContextManager[Reader], asked: list[tuple[str, str]]) -> Page:
