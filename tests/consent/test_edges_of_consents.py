@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 import pytest
 
-from exchange.consent import label, participant, redact
+from exchange.consent import label, matched, participant, redact
 from exchange.consent.clinical_dates import record_span
 from exchange.consent.dates import EXCHANGE_ZONE, Span
 from exchange.consent.directives.normal_form import Member, Provision
@@ -142,3 +142,12 @@ def test_only_what_tells_is_left_out_and_only_where_that_gains_something(rules):
     assert set(redacted[0]) == {"resourceType", "id", "serviceType"}
     procedure = {"resourceType": "Procedure", "id": "p", "code": HIV, "reasonCode": [HIV]}
     assert redact(procedure, label(procedure, source, rules), rules) is None
+
+
+@pytest.mark.parametrize(("kind", "matches"), [("permit", ()), ("deny", (0,))])
+def test_a_class_of_another_system_is_no_type_of_fhir(kind, matches):
+    """It opens nothing, and what it refuses may be anything."""
+    other = [{"system": "https://other.example/kinds", "code": "Condition"}]
+    given = chosen(consent(provision=provision(kind, **{"class": other})))
+    for name in ("Condition", "Observation"):
+        assert matched(given, {"resourceType": name, "id": "r1"}) == matches
