@@ -76,14 +76,19 @@ class Measured:
     agreed: float | None
 
 
-def decided_pairs(exchange: Exchange) -> Measured:
+def _measured(connection: Connection) -> Measured:
     """Stewards' decisions against the model's probability at 0.5."""
-    with exchange.work.connect() as connection:
-        row = connection.execute(
-            "SELECT count(*), avg(((probability >= 0.5) = (decision = 'link'))::int)::float8"
-            " FROM match_review WHERE decision IS NOT NULL"
-        ).fetchone()
+    row = connection.execute(
+        "SELECT count(*), avg(((probability >= 0.5) = (decision = 'link'))::int)::float8"
+        " FROM match_review WHERE decision IS NOT NULL"
+    ).fetchone()
     return Measured(*(row or (0, None)))
+
+
+def steward_queue(exchange: Exchange, limit: int) -> tuple[list[Overlay], list[Doubt], Measured]:
+    """What waits for a steward, and how stewards and the model agreed so far."""
+    with exchange.work.connect() as connection:
+        return overlays(connection), doubts(connection, limit=limit), _measured(connection)
 
 
 def waiting_for_steward(exchange: Exchange, limit: int) -> tuple[list[Overlay], list[Doubt]]:

@@ -9,13 +9,12 @@ from exchange.app.identity.matching import (
     Consequence,
     ask_about,
     decide_pair,
-    decided_pairs,
     fhir_ids_of,
     history_of,
     latest_changes,
     settle,
     side_by_side,
-    waiting_for_steward,
+    steward_queue,
     waterfall,
 )
 from exchange.app.identity.side_by_side import lines_of
@@ -91,7 +90,7 @@ _CHANGES = (
 
 
 def queue(desk: Desk, visit: Visit) -> Answer:
-    overlays, doubts = waiting_for_steward(desk.exchange, MANY + 1)
+    overlays, doubts, measured = steward_queue(desk.exchange, MANY + 1)
     held = [
         {"patient": o.patient, "partner": o.partner, "since": o.since, "rule": o.rule, "outcome": o.outcome}
         for o in overlays
@@ -108,7 +107,7 @@ def queue(desk: Desk, visit: Visit) -> Answer:
         {
             "overlays": table("held", _OVERLAYS, held, visit.query),
             "pairs": table("pairs", _PAIRS, pairs, visit.query),
-            "measured": decided_pairs(desk.exchange),
+            "measured": measured,
         },
     )
 
