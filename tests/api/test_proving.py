@@ -146,7 +146,7 @@ def _compare_servers(connect, one, other, viewers, monkeypatch):
             client = find_client(conn, f"{viewer.participant}-ES384")
         token, _ = issue(at, viewer, client, parse_scopes("system/*.rs"), datetime.now(UTC))
         monkeypatch.setenv(f"EXCHANGE_PROVE_TOKEN_{number}", token)
-    words = ["prove", "non-interference", "--requests", "100", "--json"]
+    words = ["prove", "non-interference", "--requests", "40", "--json"]
     return CliRunner().invoke(app, [*words, "--against", one.fhir_url, other.fhir_url])
 
 

@@ -97,6 +97,14 @@ def test_what_was_signed_cannot_be_changed_or_taken_back(office, database):
         connection.execute("DELETE FROM officer_act")
 
 
+def test_what_is_in_force_is_not_signed_again(office):
+    _activate(office, "anna")
+    _activate(office, "bohdan")
+    with pytest.raises(DecisionFailed, match="in force already; nothing was signed"):
+        _activate(office, "bohdan")
+    assert "Waits" not in _run("officer", "list")
+
+
 def test_a_key_that_is_not_the_officers_puts_nothing_into_force(office):
     with pytest.raises(DecisionFailed, match="not that of `anna`"):
         _run("activate", "--as", "anna", "--key", office / "bohdan.pem")

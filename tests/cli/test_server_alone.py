@@ -47,7 +47,14 @@ def declared(extra: str) -> set[str]:
     return {re.split(r"[\[<>=]", line)[0] for line in extras[extra]}
 
 
-@pytest.mark.parametrize("words", [("partner", "list", "--json"), ("serve", "--help"), ("listen", "--help")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("partner", "list", "--json"),
+        pytest.param(("serve", "--help"), marks=pytest.mark.slow),
+        pytest.param(("listen", "--help"), marks=pytest.mark.slow),
+    ],
+)
 def test_a_command_of_a_server_needs_no_extra(words: tuple[str, ...]) -> None:
     done = run_without_extras(*words)
     assert (done.returncode, done.stderr) == (0, "")

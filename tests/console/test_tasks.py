@@ -61,7 +61,13 @@ def waiting(opened):
     run_partner(opened.work, find_partner(opened.partners, "elm_clinic"))
 
 
-@pytest.mark.parametrize("role", ROLES.values())
+_LONG = ("privacy-officer", "data-engineer")  # ten seconds each
+
+
+@pytest.mark.parametrize(
+    "role",
+    [pytest.param(role, marks=pytest.mark.slow) if role in _LONG else role for role in ROLES.values()],
+)
 def test_every_task_is_found_from_the_start_page(browse, role):
     page = browse(role, "/", participant="elm_clinic" if role == "partner" else None)
     start, seen, missing = page.url, set(), []

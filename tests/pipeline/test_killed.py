@@ -97,7 +97,12 @@ def undisturbed(
     return state(module_database)
 
 
-@pytest.mark.parametrize("step", STEPS)
+_SLOW = pytest.mark.slow  # a fast one beside it breaks off the same way
+
+
+@pytest.mark.parametrize(
+    "step", [pytest.param(step, marks=_SLOW) if step in ("mapped", "linked") else step for step in STEPS]
+)
 def test_a_run_killed_after_any_step_ends_like_one_that_was_not(
     step: str, home: Path, database: str, tmp_path: Path, undisturbed: dict[str, list[tuple[object, ...]]]
 ) -> None:
@@ -177,7 +182,11 @@ def test_runs_killed_many_times_end_like_one_that_was_not(
 
 
 @pytest.mark.parametrize(
-    "moment", ["SELECT FROM run WHERE NOT pulled_all", "SELECT FROM chunk WHERE step = 'mapped'"]
+    "moment",
+    [
+        "SELECT FROM run WHERE NOT pulled_all",
+        pytest.param("SELECT FROM chunk WHERE step = 'mapped'", marks=_SLOW),
+    ],
 )
 def test_of_two_runs_of_a_partner_at_once_one_is_told_that_somebody_else_is_at_it(
     moment: str, home: Path, database: str, tmp_path: Path, undisturbed: dict[str, list[tuple[object, ...]]]

@@ -65,7 +65,11 @@ def append(connection: Connection, signing_key: str, act: Act, private_key: str)
     """
     connection.execute("LOCK TABLE officer_act IN SHARE ROW EXCLUSIVE MODE")
     acts = recorded_acts(connection, signing_key)
-    signed = replace(act, signature=sign(statement(act, fold(acts).head), private_key))
+    before = fold(acts)
+    if act.kind == "ruleset-activated" and act.subject == before.active:
+        # It would wait for a second officer who has nothing to sign.
+        raise DecisionFailed(f"ruleset {act.subject} is in force already; nothing was signed")
+    signed = replace(act, signature=sign(statement(act, before.head), private_key))
     after = fold([*acts, signed])
     connection.execute(
         "INSERT INTO officer_act VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
