@@ -1,6 +1,6 @@
 """The record of every disclosure: FHIR AuditEvents in an append-only, hash-chained, sealed log."""
 
-from exchange.audit.accounting import Disclosure, accounting, looks
+from exchange.audit.accounting import Disclosure, accounting, look_without_names, looks
 from exchange.audit.chain import AuditFailed, Seal, append, seal
 from exchange.audit.changes import consent_entries
 from exchange.audit.disclosures import Sending, disclosure_entries
@@ -36,6 +36,7 @@ __all__ = [
     "decide_once",
     "denied_entry",
     "disclosure_entries",
+    "look_without_names",
     "looks",
     "officer_entries",
     "prove",

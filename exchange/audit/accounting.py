@@ -91,6 +91,19 @@ def looks(conn: psycopg.Connection, patient: str) -> list[Disclosure]:
     ]
 
 
+def look_without_names(event: Mapping[str, Any], patient: str) -> dict[str, Any]:
+    """The AuditEvent of a look as its Patient may have it: no login, no page, nobody else of a pair."""
+    kept = ("resourceType", "type", "action", "recorded", "outcome", "purposeOfEvent", "source")
+    roles = [{"role": agent["role"]} for agent in event["agent"] if "role" in agent] or [{}]
+    return {
+        **{name: event[name] for name in kept},
+        "agent": [{**roles[0], "who": event["source"]["observer"], "requestor": True}],
+        "entity": [
+            one for one in event["entity"] if one.get("what", {}).get("reference") == f"Patient/{patient}"
+        ],
+    }
+
+
 def _disclosure(
     sequence: int, kind: str, participant: str, about: str | None, event: Mapping[str, Any]
 ) -> Disclosure:

@@ -10,10 +10,9 @@ from exchange.app.privacy.workforce import (
     account_looker,
     declare_member,
     end_member,
+    read_workforce,
     user_looker,
-    workforce,
 )
-from exchange.audit import append, officer_entries
 from exchange.cli.audit import Reader, reader_of
 from exchange.cli.common import JsonOption, console, exchange, print_json, table
 from exchange.model.errors import ContentError
@@ -44,15 +43,7 @@ def declare(
 @app.command(name="list")
 def list_workforce(officer: Reader = "", json: JsonOption = False) -> None:
     """List who is declared; that you looked is recorded."""
-    opened = exchange()
-    found = workforce(opened)
-    with opened.work.connect() as connection:
-        patients = sorted({str(one.patient) for one in found})
-        told = officer_entries(
-            "log.read", reader_of(officer), "workforce that are patients", patients, opened.work.now()
-        )
-        append(connection, told)
-        connection.commit()
+    found = read_workforce(exchange(), reader_of(officer))
     if json:
         print_json(found)
         return

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from exchange.audit import append, steward_entries, view_entries
 from exchange.cli.main import app
+from exchange.validation.structure import structural_issues
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,11 +72,11 @@ def test_who_is_a_patient_is_declared_of_a_user_or_an_account_and_listed(run, da
 
 
 def test_who_saw_what_tells_of_the_console_without_a_name_and_the_law_s_list_does_not(run, database):
-    patient = str(uuid4())
+    patient, other = str(uuid4()), str(uuid4())
     with psycopg.connect(database) as connection:
         at = datetime(2026, 6, 1, 9, tzinfo=UTC)
-        seen = view_entries("kim", ["match-steward"], "HOPERAT", "/matching", [patient, str(uuid4())], at)
-        append(connection, [*seen, *steward_entries("access", "kim", "", [patient], at)])
+        seen = view_entries("kim", ["match-steward"], "HOPERAT", "/matching", [patient, other], at)
+        append(connection, [*seen, *steward_entries("access", "kim", "a twin", [patient, other], at)])
     told = run(patient, "--form", "csv", "--language", "en").output
     assert "people who work at the console of Mosaic Exchange" in told
     assert "administration of patients" in told
@@ -83,7 +84,11 @@ def test_who_saw_what_tells_of_the_console_without_a_name_and_the_law_s_list_doe
     assert "kim" not in told
     assert "console" not in run(patient, "--form", "csv", "--language", "en", "--law", "hipaa").output
     bundle = orjson.loads(run(patient, "--form", "fhir").stdout_bytes)
-    assert len(bundle["entry"]) == 2
+    looks = [entry["resource"] for entry in bundle["entry"]]
+    assert [[e["what"]["reference"] for e in one["entity"]] for one in looks] == [[f"Patient/{patient}"]] * 2
+    for secret in ("kim", "/matching", other, "a twin"):
+        assert secret not in orjson.dumps(bundle).decode(), secret
+    assert [structural_issues(one) for one in looks] == [[], []]
 
 
 def test_what_is_decided_about_a_late_label_is_in_the_log_and_no_consent_is_decided_that_does_not_wait(

@@ -155,6 +155,11 @@ def test_an_agencys_word_suspends_an_accounting_and_what_the_law_does_not_know_i
     shown = officer.post("/privacy/suspensions", **sent)
     assert shown.status_code == 200
     assert "Det. Roe" in shown.text
+    with psycopg.connect(opened.database_url) as connection:
+        last = connection.execute(
+            "SELECT kind, patient::text FROM audit_event ORDER BY sequence DESC LIMIT 1"
+        ).fetchone()
+    assert last == ("log.read", patient), "no look that the person would be told of"
     number = re.search(r"/privacy/suspensions/(\d+)/ended", shown.text)[1]
     ended = officer.post(f"/privacy/suspensions/{number}/ended", "/privacy/suspensions")
     assert ended.status_code == 200

@@ -18,11 +18,12 @@ from exchange.app.opening import Exchange
 from exchange.app.privacy.auditing import read_log
 from exchange.app.privacy.subjects import Language, Subject
 from exchange.app.privacy.suspending import accountable
-from exchange.audit import looks
+from exchange.audit import look_without_names, looks
 from exchange.audit.report import Facts, Law, Line, Report, report
 from exchange.consent import Context
 from exchange.delivery.light import harmless
 from exchange.formats.paper import Pairs, Paper, Table, pdf
+from exchange.model.audit import LOOKED
 from exchange.model.partner import DEFAULT_TIMEZONE
 
 Form = Literal["fhir", "csv", "pdf"]
@@ -70,19 +71,20 @@ def facts_of(context: Context) -> Facts:
 
 
 def as_fhir(exchange: Exchange, found: Report) -> bytes:
-    """A collection of the AuditEvents accounted for, whole, as they stand in the log."""
+    """A collection of the AuditEvents accounted for, whole; looks at the console without names."""
     numbers = [number for line in found.lines for number in line.sequences]
     with exchange.work.connect() as connection:
         rows = connection.execute(
-            "SELECT sequence, body::text FROM audit_event WHERE sequence = ANY(%s) ORDER BY sequence",
+            "SELECT sequence, kind, patient::text, body FROM audit_event WHERE sequence = ANY(%s)"
+            " ORDER BY sequence",
             (numbers,),
         ).fetchall()
     entries = [
         {
             "fullUrl": f"urn:mosaic:audit:{number}",
-            "resource": {**orjson.loads(body), "id": str(number)},
+            "resource": {**(look_without_names(body, about) if kind in LOOKED else body), "id": str(number)},
         }
-        for number, body in rows
+        for number, kind, about, body in rows
     ]
     bundle: dict[str, Any] = {
         "resourceType": "Bundle",

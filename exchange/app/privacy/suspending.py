@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from psycopg.rows import class_row
 
 from exchange.app.opening import Exchange
+from exchange.app.privacy.auditing import read_log
 from exchange.app.privacy.holding import is_known
 from exchange.audit import Disclosure, accounting, append, officer_entries
 from exchange.model.errors import Conflict, ContentError
@@ -74,12 +75,6 @@ def accountable(connection: Connection, patient: str, at: datetime) -> list[Disc
     rows = connection.execute(_HELD_BACK, {"patient": patient, "day": day}).fetchall()
     held_back = {participant for (participant,) in rows}
     return [one for one in accounting(connection, patient) if one.participant not in held_back]
-
-
-def suspensions(connection: Connection) -> list[Suspension]:
-    """All that were ever documented, latest first."""
-    with connection.cursor(row_factory=class_row(Suspension)) as cursor:
-        return cursor.execute("SELECT * FROM accounting_suspension ORDER BY suspension DESC").fetchall()
 
 
 def suspend(exchange: Exchange, said: Stated, officer: str) -> int:
@@ -158,13 +153,11 @@ def end_suspension(exchange: Exchange, number: int, officer: str) -> None:
 
 
 def read_suspensions(exchange: Exchange, reader: str) -> list[Suspension]:
-    """All that were documented; that `reader` looked is recorded for each person."""
+    """All that were ever documented, latest first; that `reader` looked is recorded for each person."""
     with exchange.work.connect() as connection:
-        found = suspensions(connection)
+        with connection.cursor(row_factory=class_row(Suspension)) as cursor:
+            found = cursor.execute("SELECT * FROM accounting_suspension ORDER BY suspension DESC").fetchall()
         patients = sorted({str(one.patient) for one in found})
-        append(
-            connection,
-            officer_entries("log.read", reader, "suspensions of accountings", patients, exchange.work.now()),
-        )
+        read_log(connection, reader, "suspensions of accountings", patients, exchange.work.now())
         connection.commit()
     return found

@@ -9,6 +9,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from exchange.app.opening import Exchange
+from exchange.app.privacy.auditing import read_log
 from exchange.app.privacy.holding import is_known
 from exchange.audit import append, officer_entries
 from exchange.model.errors import Conflict, ContentError
@@ -40,15 +41,17 @@ def user_looker(participant: str, subject: str) -> str:
     return f"user {participant} {subject}"
 
 
-def workforce(exchange: Exchange) -> list[Member]:
-    """Whoever is declared now."""
-    with (
-        exchange.work.connect() as connection,
-        connection.cursor(row_factory=class_row(Member)) as cursor,
-    ):
-        return cursor.execute(
-            "SELECT * FROM workforce_patient WHERE ended IS NULL ORDER BY looker, entry"
-        ).fetchall()
+def read_workforce(exchange: Exchange, reader: str) -> list[Member]:
+    """Whoever is declared now; that `reader` looked is recorded for each person."""
+    with exchange.work.connect() as connection:
+        with connection.cursor(row_factory=class_row(Member)) as cursor:
+            found = cursor.execute(
+                "SELECT * FROM workforce_patient WHERE ended IS NULL ORDER BY looker, entry"
+            ).fetchall()
+        patients = sorted({str(one.patient) for one in found})
+        read_log(connection, reader, "workforce that are patients", patients, exchange.work.now())
+        connection.commit()
+    return found
 
 
 def declare_member(exchange: Exchange, looker: str, patient: str, officer: str) -> int:
