@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from hashlib import sha256
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -90,15 +91,32 @@ class Maps:
 
 def load_maps(files: Files, partner: Partner) -> Maps:
     """The maps of every feed, compiled; ContentError with file, line, field and valid values."""
-    return _load(files, partner, observed=False)
+    return _load(_content(files, partner, observed=False))
 
 
 def observed_maps(maps: Maps) -> Maps:
     """The same maps compiled so that each row tells what it gave."""
-    return _load(maps.files, maps.partner, observed=True)
+    return _load(_content(maps.files, maps.partner, observed=True))
 
 
-def _load(files: Files, partner: Partner, *, observed: bool) -> Maps:
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What a partner's maps are made from: the same digest, the same maps."""
+
+    digest: str
+    observed: bool
+    files: Files = field(compare=False, repr=False)
+    partner: Partner = field(compare=False, repr=False)
+
+
+def _content(files: Files, partner: Partner, *, observed: bool) -> _Content:
+    return _Content(_digest({**files, "": partner.model_dump_json()}), observed, files, partner)
+
+
+@lru_cache(maxsize=16)  # of tens of megabytes each
+def _load(content: _Content) -> Maps:
+    """Large maps take seconds: made once, however often an exchange is opened by the same content."""
+    files, partner, observed = content.files, content.partner, content.observed
     used: dict[str, str] = {}
     feeds = {}
     for name, feed in partner.feeds.items():

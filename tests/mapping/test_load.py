@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from exchange.mapping import load_maps
+from exchange.mapping import load_maps, observed_maps
 from exchange.mapping.function_checks import GIVES
 from exchange.mapping.functions import FUNCTIONS
 from exchange.model.errors import ContentError, RecordRejected
@@ -373,3 +373,16 @@ def test_a_list_goes_on_from_what_it_has_beneath():
 def test_what_goes_on_from_nothing_is_refused(wrong):
     with pytest.raises(ContentError, match="stands first in a list"):
         maps_of("hl7v2", OWN.replace("ADT^A04: [..., benefit]", wrong), SHARED)
+
+
+def test_the_same_content_is_compiled_once_and_other_content_anew():
+    files, partner = {"example/feed.map.yaml": ENTRY}, partner_of("delimited")
+    maps = load_maps(files, partner)
+    assert load_maps(dict(files), partner_of("delimited")) is maps
+    assert observed_maps(maps) is observed_maps(maps) is not maps
+    elsewhere = partner.model_copy(update={"timezone": "America/Denver"})
+    assert load_maps(files, elsewhere).partner.timezone == "America/Denver"
+    columns = "source_system,source_code,target_system,target_code,target_display,equivalence,from,to\n"
+    codes = load_maps({**files, "_shared/codes/gender.csv": columns}, partner)
+    assert codes is not maps
+    assert codes.digest != maps.digest
