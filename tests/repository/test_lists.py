@@ -47,3 +47,13 @@ def test_a_zero_byte_is_refused(connection: psycopg.Connection) -> None:
 def test_lists_in_lists_come_back(connection: psycopg.Connection) -> None:
     items = [["a", '"'], ["\\", "{"]]
     assert connection.execute("SELECT %s::text[]", [items]).fetchone() == (items,)
+
+
+def test_texts_are_written_as_the_connection_says(module_database):
+    """libpq takes its encoding from PGCLIENTENCODING, where somebody has set it."""
+    for encoding in ("latin1", "sql_ascii"):
+        with psycopg.connect(module_database, client_encoding=encoding) as connection:
+            write_lists_quickly(connection)
+            assert connection.execute(
+                "SELECT %s::text[] = ARRAY[U&'\\00E9', 'a']", [["é", "a"]]
+            ).fetchone() == (True,)

@@ -21,7 +21,13 @@ class FlatListDumper(ListDumper):
         if kinds == {int}:
             return b"{%s}" % ",".join(map(str, obj)).encode()
         text = _quoted(obj) if kinds == {str} else None
-        return super().dump(obj) if text is None else text.encode()
+        return super().dump(obj) if text is None else text.encode(self._encoding)
+
+    @property
+    def _encoding(self) -> str:
+        """As psycopg writes single texts: a database without an encoding takes any bytes."""
+        named = self._tx.encoding
+        return "utf-8" if named == "ascii" else named
 
 
 def _quoted(items: Sequence[str]) -> str | None:

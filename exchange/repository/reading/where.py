@@ -63,7 +63,7 @@ def find_people(reader: Reader, where: Where) -> list[Person]:
     people = _saying(reader, replace(where, criteria=[one.criterion for one in asked if one.wanted]))
     for one in asked:
         if not one.wanted and people:
-            unmeant = Where(where.type, where.at, [one.criterion], ids=where.ids, among=where.among)
+            unmeant = Where(where.type, where.at, [one.criterion], among=frozenset(_numbers(people)))
             others = {person.golden_id for person in _saying(reader, unmeant)}
             people = [person for person in people if person.golden_id not in others]
     return people
@@ -100,8 +100,8 @@ def people_within(reader: Reader, where: Where, stretch: Stretch) -> list[Person
     own = stretch.sql(arguments, "p.golden_id")
     statement = f"SELECT p.patient, p.fhir_id, p.partner FROM patient p WHERE {own}"
     near = persons_seen(reader, select(reader, statement, arguments.values))
-    among = _numbers(person for person in near.values() if stretch.holds(person.golden_id))
-    people = find_people(reader, replace(where, among=frozenset(among))) if among else []
+    among = frozenset(_numbers(near.values()))
+    people = find_people(reader, replace(where, among=among)) if among else []
     return [person for person in people if stretch.holds(person.golden_id)]
 
 
