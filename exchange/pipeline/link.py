@@ -46,7 +46,11 @@ def link_chunk(
 
 
 def of_people(rows: Sequence[Row]) -> list[Row]:
-    """What linking reads of the rows: their Patients and merges."""
+    """What linking reads of the rows: their Patients and merges.
+
+    >>> [row["merges"] for row in of_people([{"resources": [], "merges": found} for found in ([], ["a"])])]
+    [['a']]
+    """
     found = [{**row, "resources": list(filter(_is_patient, row["resources"]))} for row in rows]
     return [row for row in found if row["resources"] or row["merges"]]
 

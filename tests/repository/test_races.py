@@ -10,7 +10,7 @@ from time import monotonic, sleep
 import psycopg
 import pytest
 from repository_world import SHELTER, World, observation
-from test_reprofile import consent, deny_to, sees
+from test_reprofile import authorship, consent, deny_to, sees, written_by
 
 from exchange.consent import Context
 from exchange.model.errors import Conflict
@@ -62,6 +62,18 @@ def _beside(world, second, first, then):
         _wait_until_blocked(world.conn, second.conn.info.backend_pid)
         world.conn.commit()
         assert waiting.result(timeout=30).outcomes[0].kind == "published"
+
+
+@pytest.mark.parametrize("consent_first", [True, False], ids=["consent first", "author first"])
+def test_who_wrote_a_record_is_told_beside_a_refusal_of_what_he_wrote(world, second, consent_first):
+    """What says so is about nobody: it is the record's person who has to be kept from the other."""
+    patient = world.patient("hospital", "1")
+    record = world.item("hospital", observation("hospital", patient, "a"))
+    world.publish(record, world.item("hospital", authorship(record, "y")))
+    refusal = world.item("hospital", consent(patient, provision=written_by("x", "shelter")))
+    author = world.item("hospital", authorship(record, "x"))
+    _beside(world, second, *((refusal, author) if consent_first else (author, refusal)))
+    assert not sees(world, SHELTER, record)
 
 
 def _labels(world, item):

@@ -209,25 +209,52 @@ def test_a_refusal_of_what_a_report_refers_to_reaches_that_and_no_more(world, pa
     assert (before, after) == ([False, False], [False, True])
 
 
+def test_what_a_report_refers_to_is_told_of_every_record_of_the_person(world, patient):
+    """The refusal is known from the hospital; the records are about the Patient that the clinic sent."""
+    at_clinic = world.patient("clinic", "7", name=[{"family": "Rivera"}])
+    world.link(patient, at_clinic)
+    named, other = (world.item("clinic", observation("clinic", at_clinic, key)) for key in "ab")
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": resource_id("https://hospital.example/", "DiagnosticReport", "r"),
+        "status": "final",
+        "code": {"text": "glucose"},
+        "result": [{"reference": f"Observation/{named.resource['id']}"}],
+    }
+    refusal = world.item("hospital", consent(patient, provision=related_to(report, "shelter")))
+    world.publish(named, other, refusal)
+    world.publish(world.item("hospital", report))
+    assert [sees(world, SHELTER, named), sees(world, SHELTER, other)] == [False, True]
+
+
+def written_by(author, participant):
+    """A refusal of what a practitioner wrote, to one participant."""
+    tree = deny_to(participant)
+    who = resource_id("https://hospital.example/", "Practitioner", author)
+    data = [{"meaning": "authoredby", "reference": {"reference": f"Practitioner/{who}"}}]
+    return {**tree, "provision": [{**tree["provision"][0], "data": data}]}
+
+
+def authorship(item, author):
+    """A Provenance, about nobody, that says who wrote a record."""
+    who = resource_id("https://hospital.example/", "Practitioner", author)
+    return {
+        "resourceType": "Provenance",
+        "id": resource_id("https://hospital.example/", "Provenance", author),
+        "target": [{"reference": f"Observation/{item.resource['id']}"}],
+        "recorded": "2026-01-02T09:00:00Z",
+        "agent": [{"who": {"reference": f"Practitioner/{who}"}}],
+    }
+
+
 def test_a_refusal_of_what_somebody_wrote_follows_whatever_is_said_of_the_author_later(
     world, patient, measured
 ):
     """Nobody knows who wrote the record; then it is said that another did, and then that the one did, too."""
-    one, other = (resource_id("https://hospital.example/", "Practitioner", key) for key in "xy")
-    tree = deny_to("shelter")
-    data = [{"meaning": "authoredby", "reference": {"reference": f"Practitioner/{one}"}}]
-    refusal = consent(patient, provision={**tree, "provision": [{**tree["provision"][0], "data": data}]})
-    world.publish(world.item("hospital", refusal))
+    world.publish(world.item("hospital", consent(patient, provision=written_by("x", "shelter"))))
     seen = [sees(world, SHELTER, measured)]
-    for author in (other, one):
-        provenance = {
-            "resourceType": "Provenance",
-            "id": resource_id("https://hospital.example/", "Provenance", author),
-            "target": [{"reference": f"Observation/{measured.resource['id']}"}],
-            "recorded": "2026-01-02T09:00:00Z",
-            "agent": [{"who": {"reference": f"Practitioner/{author}"}}],
-        }
-        world.publish(world.item("hospital", provenance))
+    for author in "yx":
+        world.publish(world.item("hospital", authorship(measured, author)))
         seen.append(sees(world, SHELTER, measured))
     assert seen == [False, True, False]
 
