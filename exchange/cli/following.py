@@ -11,7 +11,6 @@ import typer
 from exchange.app import Current
 from exchange.app.records.following import Follower, arriving, turn
 from exchange.cli.common import console, exchange
-from exchange.model.errors import ExchangeError
 
 app = typer.Typer()
 
@@ -34,7 +33,7 @@ def follow(
     follower = Follower(Current(opened), partners or ())
     while True:
         for code, result in turn(follower):
-            if isinstance(result, ExchangeError):
+            if isinstance(result, Exception):
                 console.print(f"{code}: {type(result).__name__} {result}", highlight=False, markup=False)
             else:
                 console.print(f"{code}: run {result.run}, {result.pulled} records", highlight=False)

@@ -10,6 +10,7 @@
     ├── Denied               nothing: it is an answer
     ├── DecisionFailed       deny, and tell the privacy officer
     └── Conflict             re-read, retry once
+        └── Taken            wait until another process has done its work
 
 No message may carry a patient's data: resource types, expressions and positions only.
 """
@@ -107,3 +108,7 @@ class Conflict(ExchangeError):
     retry = "retry"
     http_status = 409
     issue_code = "conflict"
+
+
+class Taken(Conflict):
+    """Another process is at it now."""

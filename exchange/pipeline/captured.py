@@ -32,7 +32,7 @@ def take_captured(work: Work, partner: Partner, bundle: Resource, position: str)
     )  # fmt: skip
     arrival = Arrival(record, sha256(payload).digest())
     with work.connect() as connection, ledger.partner_lock(connection, partner.code):
-        if ledger.has_open_run(connection, partner.code):
+        if ledger.find_open_run(connection, partner.code) is not None:
             raise Conflict(f"`{partner.code}` has an open run; try again when it has ended")
         run = ledger.open_run(connection, partner.code, "capture", work.now())
         outcomes = outcomes_of([arrival], *ledger.last_digests(connection, run.run, partner.code, [arrival]))

@@ -12,7 +12,7 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from exchange.model.errors import Conflict
+from exchange.model.errors import Conflict, Taken
 from exchange.model.records import Document, Issue, SourceRecord
 
 Connection = psycopg.Connection[Any]
@@ -62,12 +62,12 @@ class Arrival:
 
 
 def partner_lock(connection: Connection, partner: str) -> AbstractContextManager[None]:
-    """One step at a time that writes a partner's records; raises Conflict when taken."""
+    """One step at a time that writes a partner's records; raises Taken when it is."""
     return _lock(connection, f"exchange.partner.{partner}", partner)
 
 
 def run_lock(connection: Connection, partner: str) -> AbstractContextManager[None]:
-    """One process at a time that takes a partner's run through all steps; raises Conflict when taken."""
+    """One process at a time that takes a partner's run through all steps; raises Taken when it is."""
     return _lock(connection, f"exchange.run.{partner}", partner)
 
 
@@ -78,7 +78,7 @@ def _lock(connection: Connection, key: str, partner: str) -> Iterator[None]:
         taken = cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone()
         connection.commit()
     if not taken or not taken[0]:
-        raise Conflict(f"another process is running partner `{partner}`; wait for it to end")
+        raise Taken(f"another process is running partner `{partner}`; wait for it to end")
     try:
         yield
     finally:
@@ -97,10 +97,12 @@ def open_run(connection: Connection, partner: str, kind: str, at: datetime) -> R
     return _one_run(connection, "partner = %s AND status = 'open'", [partner])
 
 
-def has_open_run(connection: Connection, partner: str) -> bool:
-    """Is a run of the partner unfinished?"""
-    found = connection.execute("SELECT FROM run WHERE partner = %s AND status = 'open'", [partner])
-    return found.fetchone() is not None
+def find_open_run(connection: Connection, partner: str) -> int | None:
+    """The number of the partner's unfinished run, if there is one."""
+    row = connection.execute(
+        "SELECT run FROM run WHERE partner = %s AND status = 'open'", [partner]
+    ).fetchone()
+    return row[0] if row else None
 
 
 def get_run(connection: Connection, run: int) -> Run:

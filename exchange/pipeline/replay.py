@@ -81,7 +81,7 @@ def open_replay(work: Work, partner: Partner, again: Again) -> int:
     Raises Conflict while another run of the partner is open.
     """
     with work.connect() as connection, ledger.partner_lock(connection, partner.code):
-        if ledger.has_open_run(connection, partner.code):
+        if ledger.find_open_run(connection, partner.code) is not None:
             raise Conflict(
                 f"partner `{partner.code}` has an open run; finish it first: exchange run {partner.code}"
             )

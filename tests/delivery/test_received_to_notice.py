@@ -21,7 +21,8 @@ from exchange.app import Current, open_exchange
 from exchange.app.records.following import Follower, arriving, turn
 from exchange.connectors.journal import JournalWriter
 from exchange.connectors.mllp import spool_folder
-from exchange.model.errors import ContentError, ExchangeError
+from exchange.model.errors import Conflict, ContentError, Taken
+from exchange.pipeline import ledger, steps
 from exchange.settings import load_settings
 from tests.connectors.sender import Sender
 
@@ -106,37 +107,73 @@ def test_what_waits_is_taken_at_the_next_look_and_nothing_makes_no_run(environme
         assert connection.execute("SELECT count(*) FROM run").fetchone() == (1,)
 
 
+def _leave_open(database):
+    with psycopg.connect(database) as connection:
+        return connection.execute(
+            "INSERT INTO run (partner, kind, status, started) VALUES (%s, 'pull', 'open', now())"
+            " RETURNING run",
+            [HOSPITAL],
+        ).fetchone()[0]
+
+
 def test_a_run_that_was_left_open_is_finished_at_the_first_look_and_an_open_one_left_alone_then(
     environment, tmp_path, database
 ):
     opened = open_exchange(load_settings())
-    leave_open = (
-        "INSERT INTO run (partner, kind, status, started) VALUES (%s, 'pull', 'open', now()) RETURNING run"
-    )
-    with psycopg.connect(database) as connection:
-        connection.execute(leave_open, [HOSPITAL])
+    _leave_open(database)
     follower = Follower(Current(opened), (HOSPITAL,))
     ((_, run),) = turn(follower)
     assert run.status == "balanced"
-    with psycopg.connect(database) as connection:
-        connection.execute(leave_open, [HOSPITAL])
+    number = _leave_open(database)
     assert list(turn(follower)) == [], "somebody else is at it"
-    follower.open_since[HOSPITAL] = time.monotonic() - 601
+    follower.others[HOSPITAL] = number - 1, time.monotonic() - 601
+    assert list(turn(follower)) == [], "that was another run"
+    follower.others[HOSPITAL] = number, time.monotonic() - 601
     assert [run.status for _, run in turn(follower)] == ["balanced"], "nobody has been for ten minutes"
 
 
-def test_a_run_that_fails_is_told_and_tried_again_later(environment, tmp_path, monkeypatch):
-    opened = open_exchange(load_settings())
-    follower = Follower(Current(opened), (HOSPITAL,))
+@pytest.mark.parametrize(
+    "problem",
+    [RuntimeError("of Roe001"), ContentError("a map is wrong"), Conflict("rules changed"), OSError(28, "x")],
+)
+def test_a_run_that_fails_half_way_is_told_and_gone_on_with_after_half_a_minute(
+    environment, tmp_path, monkeypatch, problem
+):
+    follower = Follower(Current(open_exchange(load_settings())), (HOSPITAL,))
     with _spool(tmp_path) as journal:
         journal.append([admission(1)])
-    monkeypatch.delenv("LAKESIDE_MLLP_PORT")
-    ((_, problem),) = turn(follower)
-    assert isinstance(problem, ExchangeError)
-    monkeypatch.setenv("LAKESIDE_MLLP_PORT", "0")
+    with monkeypatch.context() as patch:
+        patch.setattr(steps, "safeguard_chunk", _failing(problem))
+        ((code, told),) = turn(follower)
+    assert code == HOSPITAL
+    assert "Roe001" not in str(told), "what is not ours is told without its text"
     assert list(turn(follower)) == []
-    follower.not_before.clear()
-    assert [run.pulled for _, run in turn(follower)] == [2]
+    follower.not_before[HOSPITAL] -= 30
+    assert [(run.status, run.pulled) for _, run in turn(follower)] == [("balanced", 2)]
+
+
+def _failing(problem):
+    def fail(*_):
+        raise problem
+
+    return fail
+
+
+def test_two_who_follow_take_everything_once(environment, tmp_path, database):
+    """The second comes while the first has the run in hand: it waits, and takes over nothing."""
+    opened = open_exchange(load_settings())
+    late = Follower(Current(opened), (HOSPITAL,))
+    with _spool(tmp_path) as journal:
+        journal.append([admission(1)])
+    with opened.work.connect() as guard, ledger.run_lock(guard, HOSPITAL):
+        ((_, told),) = turn(late)
+        assert isinstance(told, Taken)
+        late.not_before.clear()
+        assert list(turn(late)) == [], "the run is somebody else's"
+    assert [run.pulled for _, run in turn(Follower(Current(opened), (HOSPITAL,)))] == [2]
+    assert list(turn(late)) == []
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT count(*) FROM run").fetchone() == (1,)
 
 
 def test_who_has_to_be_asked_is_not_followed(environment):

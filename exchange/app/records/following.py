@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from exchange.app.current import Current
 from exchange.app.opening import Exchange, find_partner
-from exchange.model.errors import ContentError, ExchangeError
+from exchange.app.untold import discreet
+from exchange.model.errors import ContentError, Taken
 from exchange.model.partner import Partner
 from exchange.model.records import Document
 from exchange.pipeline import ledger
@@ -29,13 +30,15 @@ _ABANDONED_SECONDS = 600.0
 class Follower:
     """The partners that are followed (none named: all there are), and what was seen of them.
 
-    `not_before` and `open_since` are moments of the monotonic clock by partner.
+    By partner: `not_before`, a moment of the monotonic clock; `others`: the open run that somebody else is
+    at, and since when it was seen. `looked`: those whose open run is not one that we left.
     """
 
     current: Current
     codes: Sequence[str] = ()
     not_before: dict[str, float] = field(default_factory=dict)
-    open_since: dict[str, float] = field(default_factory=dict)
+    others: dict[str, tuple[int, float]] = field(default_factory=dict)
+    looked: set[str] = field(default_factory=set)
 
 
 def arriving(exchange: Exchange, codes: Sequence[str]) -> list[Partner]:
@@ -48,10 +51,11 @@ def arriving(exchange: Exchange, codes: Sequence[str]) -> list[Partner]:
     return found
 
 
-def turn(follower: Follower) -> Iterator[tuple[str, Run | ExchangeError]]:
+def turn(follower: Follower) -> Iterator[tuple[str, Run | Exception]]:
     """One look at each partner: what waits goes through all steps, by the content and rules of now.
 
-    A partner whose run fails is left in peace for half a minute; nothing of it is lost.
+    A partner whose run fails, whatever the error (told without its text where it is not ours), is left in
+    peace for half a minute; nothing of it is lost, and the others go on.
     """
     exchange = follower.current()
     for partner in arriving(exchange, follower.codes):
@@ -60,21 +64,26 @@ def turn(follower: Follower) -> Iterator[tuple[str, Run | ExchangeError]]:
         try:
             if _is_due(follower, exchange, partner):
                 yield partner.code, run_partner(exchange.work, partner)
-        except ExchangeError as problem:
+        except Exception as problem:
             follower.not_before[partner.code] = time.monotonic() + _BACK_OFF_SECONDS
-            yield partner.code, problem
+            if not isinstance(problem, Taken):
+                follower.looked.discard(partner.code)
+            yield partner.code, discreet(problem)
 
 
 def _is_due(follower: Follower, exchange: Exchange, partner: Partner) -> bool:
-    """Something waits and no run is open, or one was left open: before we began, or ten minutes ago."""
+    """Something waits and no run is open; or one was left: by us, before we began, or ten minutes ago."""
     with exchange.work.connect() as connection:
-        is_open = ledger.has_open_run(connection, partner.code)
+        run = ledger.find_open_run(connection, partner.code)
         cursor = ledger.read_cursor(connection, partner.code)
-    first = partner.code not in follower.open_since
-    since = follower.open_since.setdefault(partner.code, 0.0)
-    if not is_open:
-        follower.open_since[partner.code] = 0.0
+    may_be_ours = partner.code not in follower.looked
+    follower.looked.add(partner.code)
+    if run is None:
         return any(isinstance(item, Document) for item in exchange.work.connector(partner)(cursor))
-    if not first and since == 0.0:
-        follower.open_since[partner.code] = time.monotonic()
-    return first or (since > 0.0 and time.monotonic() - since >= _ABANDONED_SECONDS)
+    if may_be_ours:
+        return True
+    seen, since = follower.others.get(partner.code, (None, 0.0))
+    if seen != run:
+        follower.others[partner.code] = run, time.monotonic()
+        return False
+    return time.monotonic() - since >= _ABANDONED_SECONDS

@@ -36,7 +36,7 @@ def replay_quarantine(exchange: Exchange, partner: Partner) -> list[int]:
 def _finish_open(exchange: Exchange, partner: Partner) -> list[int]:
     """What is asked for while a run is open is done after it: neither is dropped."""
     with exchange.work.connect() as connection:
-        interrupted = ledger.has_open_run(connection, partner.code)
+        interrupted = ledger.find_open_run(connection, partner.code) is not None
     return [run_partner(exchange.work, partner).run] if interrupted else []
 
 
