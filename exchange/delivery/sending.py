@@ -155,10 +155,12 @@ def _offered(
         raise AssertionError(f"a download with {type(options).__name__}")
     counts: Counter[str] = Counter()
     counts["expired"] = end_expired(conn, subscription.number, office.now())
-    with conn.transaction():
-        open_deliveries(conn, subscription.number, every, office.now())
-    while due := next_due(conn, subscription, office.now()):
-        counts["ready" if offer(conn, due, office, options) else "nothing"] += 1
+    opened = True
+    while opened:
+        with conn.transaction():
+            opened = open_deliveries(conn, subscription.number, every, office.now()) > 0
+        while due := next_due(conn, subscription, office.now()):
+            counts["ready" if offer(conn, due, office, options) else "nothing"] += 1
     return +counts
 
 

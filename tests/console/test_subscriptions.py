@@ -48,9 +48,11 @@ def form(url="", **changes):
 
 def test_a_partner_subscribes_is_greeted_and_ends_it(served, opened, inbox):
     partner = served.visitor("partner", MEMBER)
-    shown = partner.post("/own/subscriptions", **form(inbox.url, authorization="Bearer of a secret"))
+    sent = form(f"{inbox.url}?key=hidden", authorization="Bearer of a secret")
+    shown = partner.post("/own/subscriptions", **sent)
     assert shown.status_code == 200, shown.text
     assert inbox.url in shown.text
+    assert "key=hidden" not in shown.text
     assert "Bearer of a secret" not in shown.text
     with psycopg.connect(opened.database_url) as connection:
         (kept,) = [s for s in subscriptions(connection) if s.declared == "console"]

@@ -97,3 +97,14 @@ def test_what_is_hidden_is_not_even_announced(world):
 def test_a_page_is_read_by_people(changes):
     with pytest.raises(ValidationError):
         _notice(**changes)
+
+
+@pytest.mark.parametrize("every", ["at-once", "nightly"])
+def test_all_that_is_due_waits_in_one_turn_in_notices_of_as_much_as_is_wanted(world, every):
+    world.subscribe(notices=_notice(every=every, max_count=2))
+    hospital, _ = world.person()
+    for number in range(5):
+        world.admit(hospital, key=f"v{number}")
+    assert world.send(every) == {"ready": 3}
+    assert len(ready(world.conn, "clinic", world.now)) == 3
+    assert world.ask("SELECT count(*) FROM delivery_event WHERE delivery IS NULL") == [0]

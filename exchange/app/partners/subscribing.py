@@ -49,7 +49,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """One of the participant's subscriptions, whoever declared it; `address` says no secret."""
+    """One of the participant's subscriptions, whoever declared it.
+
+    `address` is without its query, which may be a secret.
+    """
 
     name: str
     declared: str
@@ -72,14 +75,14 @@ def own_subscriptions(connection: Connection, participant: str) -> list[Own]:
             " problem, started, topics, facts ->> 'purpose' AS purpose, facts ->> 'panel' AS panel,"
             " facts ->> 'every' AS every, facts #>> '{channel,type}' AS channel,"
             " CASE WHEN declared = 'partner.yaml' THEN '' ELSE"
-            "  coalesce(facts #>> '{channel,options,url}', '') END AS address"
+            "  split_part(coalesce(facts #>> '{channel,options,url}', ''), '?', 1) END AS address"
             " FROM subscription WHERE participant = %s AND ended IS NULL ORDER BY subscription",
             (participant,),
         ).fetchall()
 
 
 def subscribe(exchange: Exchange, own: Partner, wish: Wish, login: str) -> str:
-    """Keeps it and returns its name; the worker greets an endpoint before it tells it anything.
+    """Keeps it and returns its name; the worker greets who takes notifications before it tells him anything.
 
     Raises ContentError for what cannot be, Conflict when there are too many.
     """
