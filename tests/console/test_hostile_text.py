@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from urllib.parse import urlencode
 
 import psycopg
@@ -93,6 +94,16 @@ def test_no_page_runs_or_breaks_on_what_a_partner_sent(served, opened):
         assert "<svg onload" not in answer.text, address
         shown += "&lt;script&gt;alert" in answer.text
     assert shown > 2
+
+
+def test_what_was_typed_wrong_is_named_as_text(served):
+    engineer = served.visitor("data-engineer")
+    for text in HOSTILE:
+        answer = engineer.post("/codes/elm_clinic/0", "/", equivalence="unmatched", code_map=text)
+        said = unescape(re.search(r'role="alert" lang="en">(.*?)</p>', answer.text, re.DOTALL)[1])
+        assert answer.status_code == 400
+        assert f"`{text}`: no such code map" in said
+        assert "<" not in answer.text.partition('role="alert"')[2].partition("</p>")[0].partition(">")[2]
 
 
 def test_what_is_typed_is_shown_as_text(browse):

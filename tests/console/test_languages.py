@@ -6,7 +6,7 @@ import re
 
 import pytest
 from babel.messages.pofile import read_po
-from jinja2 import Environment
+from jinja2 import Environment, nodes
 
 from exchange.console.extract import texts
 from exchange.console.language import _LOCALE, LANGUAGES
@@ -55,6 +55,14 @@ def test_no_template_says_a_word_that_is_not_marked(path):
     # A piece of a tag that an expression cuts in two is no text.
     words = {" ".join(text.split()) for text in said if re.search(r"[A-Za-z]{2}", text) and '="' not in text}
     assert {word for word in words if not word.startswith("/")} - _UNTRANSLATED == set()
+
+
+@pytest.mark.parametrize("path", sorted(_TEMPLATES.rglob("*.html")), ids=lambda path: path.stem)
+def test_templates_translate_by_gettext_only_what_stands_in_them(path):
+    """Gettext takes its text for HTML and for a format; a value that is said goes through `named.say`."""
+    calls = _JINJA.parse(path.read_text("utf-8")).find_all(nodes.Call)
+    given = [call.args[0] for call in calls if getattr(call.node, "name", "") in ("_", "gettext", "ngettext")]
+    assert [one for one in given if not isinstance(one, nodes.Const)] == []
 
 
 @pytest.mark.parametrize("language", OTHERS)
