@@ -18,12 +18,28 @@ TEXT = {".yaml", ".yml", ".csv", ".json", ".txt", ".md"}
 
 
 def read_tree(root: Path) -> Files:
-    """Every content file under `root` by its path relative to it; samples are left out."""
+    """Every content file under `root` by its path relative to it; samples are left out.
+
+    Raises ContentError for a file that cannot be read or is not UTF-8. What an editor lays down while it
+    has a file open (Emacs: a link `.#name` to nowhere) is no content.
+    """
     return {
-        path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
+        path.relative_to(root).as_posix(): _text(path, root)
         for path in sorted(root.rglob("*"))
-        if path.suffix in TEXT and not {"samples", "expected"} & set(path.relative_to(root).parts)
+        if path.suffix in TEXT
+        and not path.name.startswith(".#")
+        and not {"samples", "expected"} & set(path.relative_to(root).parts)
     }
+
+
+def _text(path: Path, root: Path) -> str:
+    file = f"{root.name}/{path.relative_to(root).as_posix()}"
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ContentError("is not UTF-8; save it in that encoding", file=file) from None
+    except OSError as error:
+        raise ContentError(f"cannot be read: {error.strerror}", file=file) from None
 
 
 def parse_partner(code: str, text: str, file: str, shared: Files | None = None) -> Partner:

@@ -41,13 +41,13 @@ class Current:
         self._looked = monotonic()
         if seen == self._seen:
             return
-        self._seen = seen
         try:
             self._exchange = open_exchange(self._exchange.settings, self._exchange.work.now)
             self.wrong = None
         except ExchangeError as error:
             self.wrong = error
             _log.warning("the content that lies there cannot be used: %s", error)
+        self._seen = seen  # not so when the database did not answer: the next look tries again
 
 
 def _stamp(exchange: Exchange) -> tuple[object, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -34,6 +35,8 @@ from exchange.pipeline.pushed import connect_push
 from exchange.pipeline.work import Work
 from exchange.repository import ensure_running, migrate, register_participants, write_lists_quickly
 from exchange.settings import Settings
+
+_log = logging.getLogger("exchange.app")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +136,16 @@ def open_exchange(settings: Settings, now: Callable[[], datetime] | None = None)
         ahead=partial(take_ahead, partial(_reopened, settings), settings.processes),
     )
     observed = _once(lambda partner: observed_maps(maps(partner)))
-    words = parse_words(read_tree(settings.home / "consent"))
-    return Exchange(settings, partners, mappings, context, url, signing_key, work, observed, words)
+    return Exchange(settings, partners, mappings, context, url, signing_key, work, observed, _words(settings))
+
+
+def _words(settings: Settings) -> Mapping[str, Mapping[str, str]]:
+    """They decide nothing, so wrong ones stop nothing: titles are in English until somebody mends them."""
+    try:
+        return parse_words(read_tree(settings.home / "consent"))
+    except ContentError as error:
+        _log.warning("titles of rules are shown in English: %s", error)
+        return {}
 
 
 def _reopened(settings: Settings) -> Work:

@@ -17,18 +17,21 @@ WORDS = "words.csv"
 
 def parse_words(files: Files) -> dict[str, Mapping[str, str]]:
     """English to translation, by language; nothing without the file. Raises ContentError naming the line."""
-    rows = csv.reader(io.StringIO(files.get(WORDS, "en\n")), strict=True)
-    head = next(rows, [])
-    if head[:1] != ["en"]:
-        raise ContentError("begins with a column of English titles", file=f"consent/{WORDS}", field="en")
-    found: dict[str, dict[str, str]] = {language: {} for language in head[1:]}
-    for row in rows:
-        if len(row) != len(head) or not all(row) or row[0] in next(iter(found.values()), {}):
-            raise ContentError(
-                f"needs {len(head)} texts, none empty, the English one once",
-                file=f"consent/{WORDS}",
-                line=rows.line_num,
-            )
-        for language, text in zip(head[1:], row[1:], strict=True):
-            found[language][row[0]] = text
-    return dict(found)
+    rows = csv.reader(io.StringIO(files.get(WORDS, "en\n").removeprefix("\ufeff")), strict=True)
+    try:
+        head, *lines = [(rows.line_num, row) for row in rows] or [(1, [])]
+    except csv.Error as error:
+        raise ContentError(f"not CSV: {error}", file=f"consent/{WORDS}", line=rows.line_num) from None
+    languages = head[1][1:]
+    if head[1][:1] != ["en"] or len(set(languages)) != len(languages):
+        problem = "begins with a column of English titles, and has one of each other language"
+        raise ContentError(problem, file=f"consent/{WORDS}", line=1, field="en")
+    seen: set[str] = set()
+    for line, row in lines:
+        if len(row) != len(head[1]) or not all(row) or row[0] in seen:
+            problem = f"needs {len(head[1])} texts, none empty, the English one once"
+            raise ContentError(problem, file=f"consent/{WORDS}", line=line)
+        seen.add(row[0])
+    return {
+        language: {row[0]: row[column] for _, row in lines} for column, language in enumerate(languages, 1)
+    }

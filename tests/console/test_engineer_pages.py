@@ -9,7 +9,7 @@ import shutil
 import psycopg
 import pytest
 
-from exchange.app import find_partner
+from exchange.app import Current, find_partner
 from exchange.app.partners.quality import quality_of
 from exchange.pipeline.steps import run_partner
 from tests.console.access import violations
@@ -118,6 +118,41 @@ def test_content_is_read_again_when_somebody_changes_it_and_a_flaw_is_told(serve
         file.write_text(text)
         served.desk.opened.look()
     assert "nonsense" not in engineer.get("/partners").text
+
+
+def test_content_that_could_not_be_taken_because_of_the_database_is_taken_at_the_next_look(opened):
+    current, file = Current(opened), opened.settings.home / "mappings/oak_clinic/partner.yaml"
+    text = file.read_text()
+    try:
+        file.write_text(text.replace("Oak Clinic", "Oak and Sons"))
+        with psycopg.connect(opened.database_url, autocommit=True) as connection:
+            connection.execute("ALTER TABLE subscription RENAME TO away")
+            with pytest.raises(psycopg.Error):
+                current.look()
+            connection.execute("ALTER TABLE away RENAME TO subscription")
+        current.look()
+        assert current().partners["oak_clinic"].organization.name == "Oak and Sons"
+    finally:
+        file.write_text(text)
+
+
+def test_a_file_that_is_open_in_an_editor_is_no_content_and_one_that_cannot_be_read_is_named(opened):
+    folder = opened.settings.home / "mappings/oak_clinic"
+    current, lock, latin = Current(opened), folder / ".#partner.yaml", folder / "notes.txt"
+    try:
+        lock.symlink_to("somebody@host.1234")
+        current.look()
+        assert current.wrong is None
+        latin.write_bytes("caf\u00e9".encode("latin-1"))
+        current.look()
+        assert "mappings/oak_clinic/notes.txt: is not UTF-8" in str(current.wrong)
+        latin.unlink()
+        latin.symlink_to("nowhere")
+        current.look()
+        assert "mappings/oak_clinic/notes.txt: cannot be read" in str(current.wrong)
+    finally:
+        lock.unlink()
+        latin.unlink()
 
 
 def test_what_the_maps_leave_and_what_a_change_does(browse, served, opened):

@@ -157,8 +157,37 @@ def test_a_title_that_was_changed_is_shown_in_english_and_not_in_old_words(opene
 
 
 @pytest.mark.parametrize(
-    ("text", "line"), [("en,uk\na,b\nc\n", 3), ("en,uk\na,b\na,c\n", 3), ("en,uk\na,\n", 2)]
+    ("text", "line"),
+    [
+        ("en,uk\na,b\nc\n", 3),
+        ("en,uk\na,b\na,c\n", 3),
+        ("en,uk\na,\n", 2),
+        ('en,uk\na,"b\n', 2),
+        ("uk,en\na,b\n", 1),
+        ("en,uk,uk\na,b,c\n", 1),
+        ("", 1),
+    ],
 )
 def test_words_that_are_wrong_are_named_by_their_line(text, line):
     with pytest.raises(ContentError, match=rf"consent/words.csv:{line}"):
         parse_words({"words.csv": text})
+
+
+def test_words_saved_by_a_spreadsheet_are_read():
+    assert parse_words({"words.csv": "\ufeffen,uk\na,b\n"}) == {"uk": {"a": "b"}}
+
+
+def test_wrong_words_stop_nothing_and_titles_are_in_english_until_they_are_mended(served, opened):
+    officer, file = served.visitor("privacy-officer"), opened.settings.home / "consent/words.csv"
+    officer.session.cookies.set("language", "uk")
+    text = file.read_text("utf-8")
+    try:
+        file.write_text(text + 'half,"a row\n', "utf-8")
+        served.desk.opened.look()
+        assert "An organization always sees" in officer.get("/privacy/rules").text
+        assert served.desk.opened.wrong is None
+        assert served.desk.exchange.context.rules.digest == opened.context.rules.digest
+    finally:
+        file.write_text(text, "utf-8")
+        served.desk.opened.look()
+    assert "Організація завжди бачить" in officer.get("/privacy/rules").text

@@ -16,6 +16,7 @@ from exchange.consent.rules.elements import ELEMENTS
 from exchange.consent.rules.minors import MINORS
 from exchange.consent.rules.policies import Policy, PolicyFile
 from exchange.consent.rules.ruleset import Rules, compile_rules, parse_rules
+from exchange.consent.words import WORDS, parse_words
 from exchange.model.errors import ContentError
 from exchange.model.records import Files
 
@@ -63,7 +64,7 @@ def check(files: Files, today: date) -> list[Flaw]:
         for one in rules.elements.file.profiles
         if one.review_by < today
     ]
-    found += [*_overdue_lists(files, today), *miscounted(files)]
+    found += [*_overdue_lists(files, today), *miscounted(files), *_unspoken(files)]
     used = {rule.policy.id for rule in rules.rules} | _left_off(files, rules)
     found += [
         Flaw("switched-off", name, place, "its pack is not switched on", _SWITCH)
@@ -96,6 +97,17 @@ def miscounted(files: Files) -> Iterator[Flaw]:
                 "miscounted", name, f"consent/{name}:{line}", f"{says}, and there are {there}",
                 f"write `# rows: {there}` into its head, if no row was lost",
             )  # fmt: skip
+
+
+def _unspoken(files: Files) -> Iterator[Flaw]:
+    """Translations that cannot be read: the rules hold, and are told in English."""
+    try:
+        parse_words(files)
+    except ContentError as error:
+        place = f"{error.file}:{error.line}"
+        yield Flaw(
+            "unreadable", WORDS, place, str(error), "correct the line named; titles are English until then"
+        )
 
 
 def _lists(files: Files) -> list[str]:
