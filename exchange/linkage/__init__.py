@@ -2,8 +2,15 @@
 
 from exchange.linkage.asked import match_person, published_quality, score
 from exchange.linkage.blocking import blocking_keys
-from exchange.linkage.cluster import Authority, Edge, authority_of, contradicting, partition
-from exchange.linkage.compare import FieldEvidence, Match, compare, contradiction, overlay_of
+from exchange.linkage.cluster import Authority, Edge, contradicting, edge_of, partition
+from exchange.linkage.compare import (
+    FieldEvidence,
+    Match,
+    basis_in_index,
+    compare,
+    contradiction,
+    overlay_of,
+)
 from exchange.linkage.duplicates import DuplicateRules, duplicate_key, parse_duplicates, trust_rank
 from exchange.linkage.evaluate import Quality, evaluate, wrong_pairs
 from exchange.linkage.features import Features, features
@@ -21,13 +28,14 @@ __all__ = [
     "Model",
     "Quality",
     "Vocabulary",
-    "authority_of",
+    "basis_in_index",
     "blocking_keys",
     "compare",
     "compose",
     "contradicting",
     "contradiction",
     "duplicate_key",
+    "edge_of",
     "evaluate",
     "features",
     "match_person",

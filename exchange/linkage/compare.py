@@ -14,13 +14,18 @@ from exchange.linkage.constraints import (
     needs_steward,
     never_certain,
     unless_another,
+    who_may_be_another,
 )
 from exchange.linkage.features import Features
 from exchange.linkage.model import Model
 
+MAY_BE_ANOTHER = "-may-be-another"
+"""How the basis of a link ends that only an index makes, after `:a`, `:b` or `:both`: who is unclear."""
+
 Grade = Literal["certain", "probable", "possible", "certainly-not"]
 """http://terminology.hl7.org/CodeSystem/match-grade"""
 
+_LINKS = ("certain", "probable")
 _BESIDE_NAME_AND_BIRTH = ("middle", "phone", "email", "address", "ssn", "identifier")
 _SAME = frozenset({"exact", "initial", "building", "last4"})
 _CONTRADICTS = frozenset({"different", "distinct"})
@@ -60,6 +65,10 @@ class Match:
             return "probable"
         return "certainly-not" if self._nothing_to_decide_by() else self.grade
 
+    @property
+    def links_in_index(self) -> bool:
+        return self.grade_in_index in _LINKS
+
     def _nothing_to_decide_by(self) -> bool:
         levels = {part.field: part.level for part in self.evidence}
         more = any(levels.get(field) in _SAME for field in _BESIDE_NAME_AND_BIRTH)
@@ -67,7 +76,7 @@ class Match:
 
     @property
     def links(self) -> bool:
-        return self.grade in ("certain", "probable")
+        return self.grade in _LINKS
 
 
 def compare(a: Features, b: Features, model: Model) -> Match:
@@ -94,6 +103,13 @@ def compare(a: Features, b: Features, model: Model) -> Match:
         grade = "probable"
     alone = likely and bool(rule) and unless_another(a, b, agreement.levels, rule)
     return Match(grade, probability, basis, rule, evidence, alone)
+
+
+def basis_in_index(match: Match, a: Features, b: Features) -> str:
+    """`match.basis`; of a link that only an index makes also which of the two, in this order, is unclear."""
+    if not match.unless_another:
+        return match.basis
+    return f"{match.basis}:{who_may_be_another(a, b, match.rule)}{MAY_BE_ANOTHER}"
 
 
 def overlay_of(before: Features, now: Features, model: Model) -> Match | None:

@@ -116,6 +116,18 @@ def unless_another(a: Features, b: Features, levels: Mapping[str, str], rule: st
     return rule == "given-name-unknown" and all_but_given(a, b, levels)
 
 
+def who_may_be_another(a: Features, b: Features, rule: str) -> str:
+    """`a`, `b` or `both`: whose birth date or given name is not told."""
+    unclear = [_is_unclear(record, rule) for record in (a, b)]
+    return "both" if all(unclear) or not any(unclear) else "a" if unclear[0] else "b"
+
+
+def _is_unclear(record: Features, rule: str) -> bool:
+    if rule == "birth-date-unknown":
+        return not record.birth_date
+    return not any(name.given for name in record.names)
+
+
 def needs_certainty(a: Features, b: Features, levels: Mapping[str, str], probability: float) -> str:
     """The name of the reason why a link that is only as probable may not hold; empty when it may.
 

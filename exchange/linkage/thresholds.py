@@ -9,7 +9,7 @@ from itertools import combinations
 from math import exp, lgamma, log, log1p
 
 from exchange.linkage.blocking import blocking_keys
-from exchange.linkage.cluster import Edge, authority_of, contradicting, partition
+from exchange.linkage.cluster import contradicting, edge_found, partition
 from exchange.linkage.compare import Match, compare
 from exchange.linkage.constraints import never_certain
 from exchange.linkage.evaluate import Quality, evaluate
@@ -68,18 +68,12 @@ def verdicts(population: Sequence[Features], persons: Sequence[Hashable], model:
 
 def found_persons(judged: Sequence[Judged], population: Sequence[Features], model: Model) -> dict[str, str]:
     """The person of each position: what the links among these pairs make of them."""
-    edges = [
-        Edge(
-            _name(pair.a),
-            _name(pair.b),
-            authority_of(pair.match.basis),
-            pair.match.probability,
-            pair.match.grade == "certain",
-        )
-        for pair in judged
-        if pair.match.grade_in_index in ("certain", "probable")
-    ]
     records = {_name(position): record for position, record in enumerate(population)}
+    edges = [
+        edge_found(_name(pair.a), _name(pair.b), pair.match, records)
+        for pair in judged
+        if pair.match.links_in_index
+    ]
     apart = contradicting(records, [(edge.a, edge.b) for edge in edges], model)
     return partition(records, edges, dict.fromkeys(apart, "model"))
 

@@ -27,7 +27,7 @@ from splink import Linker, SettingsCreator, block_on
 
 from exchange.linkage.agreement import LEVELS
 from exchange.linkage.blocking import blocking_keys
-from exchange.linkage.cluster import Edge, authority_of, contradicting, partition
+from exchange.linkage.cluster import contradicting, edge_found, partition
 from exchange.linkage.compare import compare
 from exchange.linkage.features import Features
 from exchange.linkage.model import Model, parse_model
@@ -41,8 +41,8 @@ def persons_of_all(records: Mapping[str, Features], model: Model, backend: str) 
     edges = []
     for a, b in sorted({*pairs, *_of_one_number(records)}):
         match = compare(records[a], records[b], model)
-        if match.grade_in_index in ("certain", "probable"):
-            edges.append(Edge(a, b, authority_of(match.basis), match.probability, match.grade == "certain"))
+        if match.links_in_index:
+            edges.append(edge_found(a, b, match, records))
     apart = contradicting(records, [(edge.a, edge.b) for edge in edges], model)
     return partition(records, edges, dict.fromkeys(apart, "model"))
 

@@ -1,5 +1,7 @@
 """Persons come out the same in any order of arrival, and never hold two people who contradict each other."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,10 +11,17 @@ MEMBERS = "abcdefg"
 PAIRS = [(x, y) for x in MEMBERS for y in MEMBERS if x < y]
 edges = st.lists(
     st.builds(
-        lambda pair, by, probability: Edge(*pair, by, probability),
+        lambda pair, by, probability, unclear: Edge(
+            *pair,
+            by,
+            probability,
+            by != "model" or not unclear,
+            frozenset(pair[:unclear] if by == "model" else ()),
+        ),
         st.sampled_from(PAIRS),
         st.sampled_from(["steward", "partner", "model"]),
         st.sampled_from([0.97, 0.98, 0.99]),
+        st.sampled_from([0, 0, 1, 2]),
     ),
     max_size=12,
     unique_by=lambda edge: (edge.a, edge.b),
@@ -30,7 +39,7 @@ def model_edge(a, b, probability=0.99):
 def test_the_order_of_links_changes_nothing(links, apart, random):
     before = partition(MEMBERS, links, apart)
     random.shuffle(links)
-    turned = [Edge(link.b, link.a, link.authority, link.probability) for link in links]
+    turned = [replace(link, a=link.b, b=link.a) for link in links]
 
     assert partition(reversed(MEMBERS), turned, apart) == before
 
@@ -59,6 +68,15 @@ def test_a_person_is_named_by_the_smallest_of_its_records(links):
     persons = partition(MEMBERS, links, {})
 
     assert all(persons[leader] == leader <= member for member, leader in persons.items())
+
+
+def test_a_record_that_may_be_somebody_else_joins_one_person_and_never_two():
+    fits_both = [Edge(end, "b", "model", 0.99, False, frozenset("b")) for end in "ac"]
+
+    assert partition("abc", fits_both, {}) == {"a": "a", "b": "b", "c": "c"}
+    assert set(partition("abc", [*fits_both, model_edge("a", "c")], {}).values()) == {"a"}
+    one_by_others = [model_edge("a", "d"), model_edge("c", "d")]
+    assert set(partition("abcd", [*fits_both, *one_by_others], {}).values()) == {"a"}
 
 
 def test_the_weaker_link_of_a_contradiction_gives_way():

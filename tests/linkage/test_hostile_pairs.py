@@ -228,6 +228,18 @@ UNLESS_ANOTHER = {
         known("Robert", telecom=MAIL[1:]),
         known("", telecom=MAIL[1:]),
     ),
+    "a newborn or its twin of a name like it": (
+        known("Jayden", born=TWIN, **MAN),
+        known("Baby Boy", born=TWIN, **MAN),
+    ),
+    "cousins of one name and one house": (
+        known("Jose", "Garcia", born="1990-03-12", **MAN),
+        known("Jose", "Garcia", born="", **MAN),
+    ),
+    "senior or junior, one birth date copied to both": (
+        known("Robert", suffix="Sr", **MAN),
+        known("", suffix="Sr", **MAN),
+    ),
 }
 """A pair alone is not linked; in an index that knows nobody else who fits it is."""
 ANOTHER = {
@@ -236,6 +248,9 @@ ANOTHER = {
     "mother or daughter": known("Maria", "Lopez", born="2004-09-02", **WOMAN),
     "a newborn or its twin": known("Olivia", born=TWIN, **WOMAN),
     "a mailbox and a birth date, no given name": known("William", telecom=MAIL[1:]),
+    "a newborn or its twin of a name like it": known("Kayden", born=TWIN, **MAN),
+    "cousins of one name and one house": known("Jose", "Garcia", born="1990-04-17", **MAN),
+    "senior or junior, one birth date copied to both": known("Robert", suffix="Jr", **MAN),
 }
 MUST_LINK = {
     "a nickname": (known("William", **MAN), known("Bill", **MAN)),
@@ -338,6 +353,15 @@ def test_who_may_be_another_of_the_household_is_linked_where_nobody_else_is_know
     assert persons_of([one, unclear], model) == [0, 0]
     assert persons_of([one, unclear, other], model) == [0, 1, 2]
     assert persons_of([other, unclear, one], model) == [0, 1, 2]
+
+
+def test_two_records_that_tell_less_join_the_one_person_they_both_fit(person, model):
+    told = known("Robert", **MAN), known("Robert", born="", **MAN), known("Robert", born="", **MAN)
+    known_one, *unclear = (person(*each[:3], **each[3]) for each in told)
+    assert not compare(*unclear, model).links_in_index
+    assert persons_of([known_one, *unclear], model) == [0, 0, 0]
+    named, *newborn = (person(given, "Lopez", TWIN, **WOMAN) for given in ("Anna", "Baby Girl", "Baby Girl"))
+    assert persons_of([named, *newborn], model) == [0, 0, 0]
 
 
 def persons_of(population, model):

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import permutations
 from pathlib import Path
 from random import Random
 from time import perf_counter
@@ -302,6 +303,28 @@ def test_who_could_be_the_son_joins_the_father_only_until_the_son_is_known(conne
     link_patients(connection, [incoming("b", "Walter", "Harding", "1990-02-11", **home)], [], model, AT)
     assert persons(connection) == {frozenset("a"), frozenset("b"), frozenset("c")}
     assert {d.rule for d in doubts(connection)} == {"fits-two-people"}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_who_may_be_either_of_two_who_are_only_alike_joins_neither(connection, incoming, model, order):
+    home = {"gender": "male", **HOME}
+    family = [
+        incoming("a", "Jayden", "Harding", "2015-04-01", **home),
+        incoming("b", "Kayden", "Harding", "2015-04-01", **home),
+        incoming("c", "", "Harding", "2015-04-01", **home),
+    ]
+    for place in order:
+        link_patients(connection, [family[place]], [], model, AT)
+    a, b, c = numbers(connection, "a", "b", "c")
+
+    assert persons(connection) == {frozenset("a"), frozenset("b"), frozenset("c")}
+    assert {(frozenset((d.a, d.b)), d.rule) for d in doubts(connection)} == {
+        (frozenset((a, b)), "twin"),
+        (frozenset((a, c)), "fits-two-people"),
+        (frozenset((b, c)), "fits-two-people"),
+    }
+    decide_review(connection, tuple(sorted((b, c))), APART, model, AT)
+    assert persons(connection) == {frozenset("ac"), frozenset("b")}
 
 
 def test_a_doubt_between_two_who_are_one_person_by_other_links_asks_nothing(connection, incoming, model):

@@ -7,16 +7,17 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from identity_sequences import AT, Lives
+from identity_sequences import AT, HIDDEN, OPEN, Lives, patient_of
 from repository_world import BASE, CLINIC, HOSPITAL, KEY, SHELTER
 from test_reprofile import consent, deny_to
 
 from exchange.linkage import parse_model
-from exchange.model.ids import golden_id
+from exchange.model.ids import golden_id, resource_id
 from exchange.model.records import Merge
 from exchange.repository import everything, search, searchset
 from exchange.repository.disclosure.reprofile import reprofile
 from exchange.repository.identity.links import IncomingPatient, link_patients
+from exchange.repository.reading.persons import distinct, persons_of
 
 ROOT = Path(__file__).parents[2] / "mappings"
 STEPS = 30
@@ -48,6 +49,21 @@ def test_records_in_any_order_and_in_any_batches_give_every_viewer_the_same_byte
         views.append([answers(world, viewer) for viewer in (HOSPITAL, CLINIC, SHELTER)])
     assert views[0] == views[1] == views[2]
     assert all(answer[0].count(b"fullUrl") for answer in views[0])
+
+
+@pytest.mark.parametrize(("labels", "people"), [(OPEN, 3), (HIDDEN, 1)], ids=["seen", "hidden"])
+def test_whoever_sees_two_whom_a_record_may_be_sees_it_with_neither(world, model, labels, people):
+    """And who sees one of the two is told as if there were no other."""
+    lives, home = Lives(world, model, Random(0)), {"phone": "217-555-0147", "line": "12 Oak Street"}
+    for key, given, shown in (("1", "Jayden", OPEN), ("2", "", OPEN), ("3", "Kayden", labels)):
+        said = {"given": given, "family": "Harding", "born": "2015-04-01", "gender": "male", **home}
+        fhir_id = resource_id("https://hospital.example/", "Patient", key)
+        patient = patient_of(fhir_id, said)
+        lives._link([IncomingPatient(fhir_id, "hospital", lives.read(patient))], [])
+        lives._publish(world.item("hospital", patient, event_time=None, labels=shown))
+    with world.as_viewer(SHELTER) as view:
+        numbers = [row[0] for row in view.conn.execute("SELECT patient FROM patient")]
+        assert len(distinct(persons_of(view, numbers).values())) == people
 
 
 def again(lives, random):

@@ -10,7 +10,7 @@ from datetime import datetime
 import orjson
 import psycopg
 
-from exchange.linkage import Authority, Edge, Features, Model, authority_of, contradicting, partition
+from exchange.linkage import Authority, Edge, Features, Model, contradicting, edge_of, partition
 from exchange.repository.identity.edges import Pair, Verdict, pair_of, write_events
 
 
@@ -64,14 +64,12 @@ def _reachable(conn: psycopg.Connection, seeds: set[int]) -> dict[int, _Member]:
 
 def _edges(conn: psycopg.Connection, members: Mapping[int, _Member]) -> dict[Pair, Edge]:
     rows = conn.execute(
-        "SELECT a, b, basis, probability, grade FROM patient_edge WHERE a = ANY(%s) AND a < b",
+        "SELECT a, b, grade, probability, basis FROM patient_edge WHERE a = ANY(%s) AND a < b",
         (list(members),),
     )
     return {
-        (a, b): Edge(
-            members[a].fhir_id, members[b].fhir_id, authority_of(basis), probability, grade == "certain"
-        )
-        for a, b, basis, probability, grade in rows
+        (a, b): edge_of(members[a].fhir_id, members[b].fhir_id, grade, probability, basis)
+        for a, b, grade, probability, basis in rows
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import psycopg
 
-from exchange.linkage import Features, Model, compare
+from exchange.linkage import Features, Model, basis_in_index, compare
 from exchange.repository.disclosure.overlay import evidence_of
 
 Pair = tuple[int, int]
@@ -97,8 +97,13 @@ def _records(conn: psycopg.Connection, numbers: Collection[int]) -> dict[int, _R
 def _verdict(a: _Record, b: _Record, model: Model) -> Verdict:
     if a.fhir_id in b.features.links or b.fhir_id in a.features.links:
         return Verdict("certain", 1.0, "link", {})
-    match = compare(a.features, b.features, model)
-    return Verdict(match.grade_in_index, match.probability, match.basis, evidence_of(match))
+    return _judged(a.features, b.features, model)
+
+
+def _judged(a: Features, b: Features, model: Model) -> Verdict:
+    match = compare(a, b, model)
+    basis = basis_in_index(match, a, b)
+    return Verdict(match.grade_in_index, match.probability, basis, evidence_of(match))
 
 
 def evidence_now(conn: psycopg.Connection, pair: Pair, model: Model) -> Mapping[str, Any]:
@@ -109,8 +114,7 @@ def evidence_now(conn: psycopg.Connection, pair: Pair, model: Model) -> Mapping[
 def judged_now(conn: psycopg.Connection, pair: Pair, model: Model) -> Verdict:
     """The model's verdict on two patients as they are now, whatever partners and stewards said."""
     records = _records(conn, pair)
-    match = compare(records[pair[0]].features, records[pair[1]].features, model)
-    return Verdict(match.grade_in_index, match.probability, match.basis, evidence_of(match))
+    return _judged(records[pair[0]].features, records[pair[1]].features, model)
 
 
 def _decided(conn: psycopg.Connection, changed: set[int]) -> set[Pair]:

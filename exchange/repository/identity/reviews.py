@@ -73,7 +73,8 @@ class Change:
 
 # The wrong link of an overlay shows one person's chart as another's; a protected record would cross a wrong
 # link; a missed one hides allergies and medications of either side. A doubt between two who are one person by
-# other links asks nothing; a link that was passed over, since it would join people who are kept apart, does.
+# other links asks nothing; a link that was passed over, since it would join people who are kept apart, or who
+# have no link of their own, does.
 # Two persons are one question however many records they have: the answer about one pair is that about all.
 _DOUBTS = """
 WITH apart AS MATERIALIZED (
@@ -95,6 +96,9 @@ WITH apart AS MATERIALIZED (
         SELECT DISTINCT least(e.a, e.b) AS a, greatest(e.a, e.b) AS b, e.probability
         FROM apart JOIN patient p ON p.person = apart.person JOIN patient_edge e ON e.a = p.patient
         JOIN patient q ON q.patient = e.b AND q.person <> p.person
+        UNION SELECT e.a, e.b, e.probability
+        FROM patient_edge e JOIN patient p ON p.patient = e.a JOIN patient q ON q.patient = e.b
+        WHERE e.a < e.b AND e.basis LIKE '%%-may-be-another' AND q.person <> p.person
     ) n
     WHERE {passed_over} AND NOT EXISTS (SELECT FROM match_review m WHERE (m.a, m.b) = (n.a, n.b))
 ), waiting AS (

@@ -5,13 +5,14 @@ The golden id comes from the smallest visible contribution, so that what is hidd
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
 
-from exchange.linkage import Edge, authority_of, partition
+from exchange.linkage import edge_of, partition
 from exchange.model.ids import golden_id
 from exchange.repository.reading.reader import Reader, select
 
@@ -40,6 +41,7 @@ class Person:
         return tuple(c.patient for c in self.contributions)
 
 
+_PAIR = 2
 _REACHED = """
     WITH RECURSIVE reached (origin, patient) AS (
         SELECT patient, patient FROM {start}
@@ -90,7 +92,9 @@ def _persons(reader: Reader, start: str, arguments: Sequence[object]) -> dict[in
     rows = select(reader, _REACHED.format(start=start), arguments)
     if not rows:
         return {}
-    person = _partition(reader, {row[1]: str(row[2]) for row in rows})
+    members = {row[1]: str(row[2]) for row in rows}
+    several = max(Counter(row[0] for row in rows).values()) > _PAIR
+    person = _partition(reader, members, several=several)
     found: dict[int, Person] = {}
     for origin, group in groupby(rows, key=lambda row: row[0]):
         contributions = tuple(
@@ -103,23 +107,26 @@ def _persons(reader: Reader, start: str, arguments: Sequence[object]) -> dict[in
     return found
 
 
-def _partition(reader: Reader, members: Mapping[int, str]) -> Mapping[int, str]:
-    """Who is one person among visible Patients, given which of them a steward or the model keeps apart."""
+def _partition(reader: Reader, members: Mapping[int, str], *, several: bool) -> Mapping[int, str]:
+    """Who is one person among visible Patients, given which of them a steward or the model keeps apart.
+
+    `several`: of some more is reached than one other, so that one may be linked with two who are not.
+    """
     numbers = sorted(members)
     both = "a = ANY(%(n)s) AND b = ANY(%(n)s)"
     apart = select(reader, f"SELECT a, b, authority FROM patient_apart WHERE {both}", {"n": numbers})
-    if not apart:
+    if not (apart or several):
         return dict.fromkeys(members, "")  # everybody who is reached is one person
     edges = select(
         reader,
-        f"SELECT a, b, basis, probability, grade FROM patient_edge WHERE a < b AND {both}",
+        f"SELECT a, b, grade, probability, basis FROM patient_edge WHERE a < b AND {both}",
         {"n": numbers},
     )
     persons = partition(
         members.values(),
         [
-            Edge(members[a], members[b], authority_of(basis), probability, grade == "certain")
-            for a, b, basis, probability, grade in edges
+            edge_of(members[a], members[b], grade, probability, basis)
+            for a, b, grade, probability, basis in edges
         ],
         {frozenset((members[a], members[b])): authority for a, b, authority in apart},
     )
