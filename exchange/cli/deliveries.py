@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 from uuid import UUID
 
 import typer
@@ -16,11 +16,12 @@ from exchange.delivery.outcomes import Standing, replay, standings
 from exchange.delivery.receipts import receipts
 from exchange.delivery.sending import deliver, turns
 from exchange.delivery.subscriptions import pause, subscriptions
+from exchange.model.delivery import Rhythm
 from exchange.model.errors import ContentError
 
 app = typer.Typer(help="What goes out by itself: subscriptions, deliveries, receipts.")
 Code = Annotated[str, typer.Argument(help="The destination: <participant>/<name of the delivery>.")]
-_RHYTHMS = ("at-once", "hourly", "nightly")
+_RHYTHMS = get_args(Rhythm)
 
 
 @app.command(name="list")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 from uuid import UUID, uuid4
 
 import psycopg
@@ -13,8 +13,11 @@ from psycopg.rows import class_row
 
 from exchange.audit import append, decide_once, officer_entries
 from exchange.delivery.affected import Sent
+from exchange.delivery.subscriptions import Subscription, subscriptions
+from exchange.model.delivery import Rhythm
 
 Kind = Literal["revocation", "wrong-link", "late-label", "source-error"]
+_RHYTHMS = get_args(Rhythm)
 Outcome = Literal["destroyed", "returned", "corrected", "refused", "not-held"]
 
 
@@ -72,13 +75,15 @@ def open_recall(conn: psycopg.Connection, cause: Cause, affected: Sequence[Sent]
     ).fetchone()
     number = int(row[0]) if row else 0
     _write_items(conn, number, affected)
+    ways = _ways(conn)
     for participant in sorted({one.viewer.participant for one in affected}):
         task = uuid4()
         conn.execute(
             "INSERT INTO recall_task (task, recall, participant) VALUES (%s, %s, %s)",
             (task, number, participant),
         )
-        _announce(conn, task, participant, at)
+        if participant in ways:
+            _announce(conn, task, ways[participant], at)
     people = sorted({one.about for one in affected if one.about})
     append(conn, officer_entries("recall.opened", cause.officer, cause.reason, people, at))
     return number
@@ -115,21 +120,29 @@ def _write_items(conn: psycopg.Connection, recall: int, affected: Sequence[Sent]
         )
 
 
-def _announce(conn: psycopg.Connection, task: UUID, participant: str, at: datetime) -> None:
-    """The Task goes the quickest way of the recipient's own that carries whole resources, if he has any.
+def _ways(conn: psycopg.Connection) -> dict[str, Subscription]:
+    """By participant, the quickest of its deliveries in force that carries whole resources, one at rest last.
 
-    Where notifications name records or nothing at all it would not reach him, and he is asked by hand.
+    Where notifications name records or nothing at all a Task would reach nobody, and he is asked by hand.
     """
+    able = [
+        one
+        for one in subscriptions(conn)
+        if one.status == "active"
+        and (one.delivery.form, one.delivery.content) == ("fhir", "full-resource")
+        and one.delivery.channel.type != "mllp"
+    ]
+    found: dict[str, Subscription] = {}
+    for one in sorted(able, key=lambda s: (s.paused is not None, _RHYTHMS.index(s.delivery.every), s.name)):
+        found.setdefault(one.participant, one)
+    return found
+
+
+def _announce(conn: psycopg.Connection, task: UUID, way: Subscription, at: datetime) -> None:
     conn.execute(
-        "WITH way AS (SELECT subscription FROM subscription WHERE participant = %(p)s AND ended IS NULL"
-        "  AND status = 'active'"
-        "  AND facts ->> 'form' = 'fhir' AND facts #>> '{channel,type}' <> 'mllp'"
-        "  AND facts ->> 'content' = 'full-resource'"
-        "  ORDER BY array_position('{at-once,hourly,nightly}', facts ->> 'every'), name LIMIT 1)"
-        " INSERT INTO delivery_event (subscription, event, topic, at, type, fhir_id, rendition)"
-        " SELECT subscription, nextval(pg_get_serial_sequence('outbox', 'event')), 'recall', %(at)s, 'Task',"
-        "  %(task)s, 0 FROM way",
-        {"p": participant, "at": at, "task": task},
+        "INSERT INTO delivery_event (subscription, event, topic, at, type, fhir_id, rendition)"
+        " VALUES (%s, nextval(pg_get_serial_sequence('outbox', 'event')), 'recall', %s, 'Task', %s, 0)",
+        (way.number, at, task),
     )
 
 

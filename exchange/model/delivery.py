@@ -32,6 +32,10 @@ class Channel(_Strict):
     options: dict[str, Any] = {}
 
 
+Rhythm = Literal["at-once", "hourly", "nightly"]
+"""How often something goes out, the quickest first."""
+
+
 class Delivery(_Strict):
     """One subscription. `panel` narrows whom it is about; what may be seen is decided when it is sent.
 
@@ -50,7 +54,7 @@ class Delivery(_Strict):
     panel: Literal["related", "own", "everyone"] = "related"
     types: tuple[str, ...] = ()
     patients: tuple[str, ...] = ()
-    every: Literal["at-once", "hourly", "nightly"] = "at-once"
+    every: Rhythm = "at-once"
     content: Literal["full-resource", "id-only", "empty"] = "full-resource"
     form: Literal["fhir", "csv", "pdf"] = "fhir"
     news_days: int = Field(default=30, ge=1)

@@ -235,3 +235,30 @@ def test_a_recall_goes_the_quickest_way_on_which_it_can_be_read(world, receiver,
         [taken] if taken else []
     )
     assert [task.sent for task in tasks(world.conn, number)] == ["acknowledged" if taken else None]
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "paused = now()",
+        "status = 'error'",
+        "ended = now()",
+        # Made by the API, by a client that is no more.
+        "client = 'gone', declared = 'api', resource = '{}'",
+    ],
+)
+def test_a_recall_goes_by_no_delivery_that_rests_while_another_is_in_force(world, receiver, person, rest):
+    first, second = receiver(), receiver()
+    world.subscribe(
+        a=delivery(first.url, "new-result"), b=delivery(second.url, "new-result", every="nightly")
+    )
+    _result(world, "harbor", person[2], "p1", labels=PART2)
+    world.send()
+    world.consent(person[2], "2", "inactive")
+    world.later(minutes=5)
+    world.conn.execute(f"UPDATE subscription SET {rest} WHERE name = 'a'")
+    found = revoked(world.conn, person[2], world.context, world.now)
+    open_recall(world.conn, Cause("revocation", "Consent/1", "anna", "withdrawn"), found, world.now)
+    world.conn.commit()
+    world.send("nightly")
+    assert [len(got.of("Task")) for got in second.got][-1:] == [1]
