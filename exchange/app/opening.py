@@ -102,11 +102,14 @@ def open_exchange(settings: Settings, now: Callable[[], datetime] | None = None)
     collect_seldom()
     keyring, signing_key = load_keyring(settings.keyring), load_signing_key(settings.signing_key)
     clock = now or (lambda: datetime.now(UTC))
+    # All content is read before anything is registered: what cannot be used changes nothing.
     if settings.activation == "demo":
         mappings, partners, context = content(settings)
     else:
         mappings = read_tree(settings.home / "mappings")
         partners = load_partners(mappings)
+    model, duplicates = parse_model(mappings), parse_duplicates(mappings)
+    features_of = _features(mappings, keyring)
     url = database_url(settings)
     migrate(url)
     connect = _connector(url)
@@ -129,9 +132,9 @@ def open_exchange(settings: Settings, now: Callable[[], datetime] | None = None)
             else open_connector(partner, partner_environment(settings), local_paths(settings))
         ),
         context=context,
-        model=parse_model(mappings),
-        duplicates=parse_duplicates(mappings),
-        features=_features(mappings, keyring),
+        model=model,
+        duplicates=duplicates,
+        features=features_of,
         now=clock,
         ahead=partial(take_ahead, partial(_reopened, settings), settings.processes),
     )
