@@ -107,6 +107,25 @@ def test_a_late_label_is_decided_once(browse):
     assert page.get_by_role("button", name="Decide").count() == 0
 
 
+@pytest.mark.parametrize(
+    ("role", "path", "sheet"),
+    [
+        ("privacy-officer", "/privacy/matrix?purpose=TREAT", (943, 700)),
+        ("data-engineer", "/records/1", (703, 943)),
+    ],
+)
+def test_a_printed_page_holds_all_of_it_and_nothing_to_press(browse, role, path, sheet):
+    page = browse(role, path)
+    page.set_viewport_size(dict(zip(("width", "height"), sheet, strict=True)))
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= sheet[0]
+    assert page.locator("button:visible, .button:visible").count() == 0
+    cut = "found => found.filter(one => one.scrollHeight > one.clientHeight + 1).length"
+    assert page.locator("pre, .wide").evaluate_all(cut) == 0
+    if "purpose" in path:
+        assert page.locator("select").is_visible(), "for which purpose is on the paper too"
+
+
 def test_the_log_is_searched_and_verified(browse):
     page = browse("privacy-officer", "/privacy/audit")
     assert violations(page) == []
