@@ -28,8 +28,8 @@ WHAT = {
 _UNUSUAL = (
     Column("entry", _("Entry"), "number", lambda row: f"/privacy/unusual/{row['entry']}"),
     Column("day", _("Day"), "day"),
-    Column("participant", _("Who")),
-    Column("role", _("Role")),
+    Column("participant", _("Who"), "participant"),
+    Column("role", _("Role"), "say"),
     Column("what", _("What it did"), "translated"),
     Column("measured", _("How often"), "number"),
     Column("decision", _("Decision"), "translated"),
