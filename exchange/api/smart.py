@@ -140,6 +140,7 @@ def _token_entry(
     told: Mapping[str, str] | None = None,
 ) -> Entry:
     who = access.requester(asked.service, held.client_id, held.viewer, held.jti)
+    # What was signed comes first, so that it is not cut off, and last, so that the form does not replace it.
     request = _kept({**(told or {}), **asked.form, **(told or {})})
     return token_entry(kind, who, access.circumstances(asked.service, asked.call), request)
 

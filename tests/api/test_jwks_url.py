@@ -265,3 +265,16 @@ def test_the_b2b_extension_is_taken_whole_or_not_at_all(api, register, audit_row
         (entry,) = [row for row in audit_rows() if row[0] == "token.issued"]
         told = parse_qs(b64decode(entry[3]["entity"][0]["query"]).decode())
         assert set(changes) <= set(told)
+
+
+def test_what_the_assertion_says_of_who_asks_is_kept_whatever_the_form_says(api, register, audit_rows):
+    """Who looks at whom is asked of the log: a form can neither rename the person nor push the name out."""
+    software = register("lakeside_hospital")
+    b2b = software.b2b(subject_name="Dr. A", subject_id="urn:oid:1.2.3#4")
+    form = software.form(
+        software.assertion(extensions={"hl7-b2b": b2b}), padding="x" * 3_000, subject_name="Dr. B"
+    )
+    assert api.post("/auth/token", data=form).status_code == 200
+    (entry,) = [row for row in audit_rows() if row[0] == "token.issued"]
+    told = parse_qs(b64decode(entry[3]["entity"][0]["query"]).decode())
+    assert (told["subject_name"], told["subject_id"]) == (["Dr. A"], ["urn:oid:1.2.3#4"])

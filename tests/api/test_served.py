@@ -156,6 +156,22 @@ def test_a_connection_on_which_no_request_comes_is_closed(url, monkeypatch, befo
     assert requests.get(f"{url}/health", timeout=10).status_code == 200
 
 
+def test_a_head_that_comes_byte_by_byte_is_waited_for_no_longer(url, monkeypatch):
+    monkeypatch.setattr(patience, "HEAD_SECONDS", 0.3)
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=0.05) as slow:
+        for byte in HEALTH * 2:
+            try:
+                slow.sendall(bytes([byte]))
+                assert slow.recv(10_000) == b""
+                return
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                return
+    pytest.fail("the connection was kept")
+
+
 def test_an_idle_connection_is_kept_for_the_next_request(url, monkeypatch):
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as kept:

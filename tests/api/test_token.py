@@ -149,6 +149,13 @@ def test_a_client_with_one_purpose_needs_no_extension(api, register, purpose):
     assert claims["purpose_of_use"] == purpose
 
 
+@pytest.mark.parametrize("extensions", [{}, {"hl7-b2b": None}, {"hl7-b2b": {"version": "1"}}, [], "hl7-b2b"])
+def test_an_extension_that_is_there_is_read_of_a_client_with_one_purpose_too(api, register, extensions):
+    plain = register("lakeside_hospital", purposes=["TREAT"])
+    answer = api.post("/auth/token", data=plain.form(plain.assertion(extensions=extensions)))
+    assert refusal(answer) == (400, "invalid_grant")
+
+
 def test_the_only_purpose_of_a_client_must_still_be_one_of_its_participant(api, service, register, metrics):
     plain = register("lakeside_hospital", purposes=["TREAT"])
     hospital = service.participants["lakeside_hospital"]

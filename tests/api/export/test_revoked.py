@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from exchange.api.export.produce import work_once
+from exchange.model.ids import golden_id
 
 from .exporting import ASYNC
 
@@ -80,6 +81,15 @@ def test_deletions_are_told_of_a_file_that_another_release_wrote(get, deletions,
     service.exports.write(job, number, key, lines)
     assert len(before) == 2
     assert gone(get(file["url"])) == before
+
+
+def test_who_is_deleted_is_told_by_the_id_he_was_shown_by_too(get, export, records):
+    patient = records.patient("lakeside_hospital", "a9")
+    _, first = export("$export?_type=Patient")
+    records.delete(f"Patient/{patient}")
+    _, manifest = export(f"$export?_type=Patient&_since={first['transactionTime']}")
+    (file,) = manifest["deleted"]
+    assert gone(get(file["url"])) == {f"Patient/{patient}", f"Patient/{golden_id(patient)}"}
 
 
 @pytest.mark.parametrize("denied", ["access", "disclose"])
