@@ -111,7 +111,8 @@ def _applied(function: Callable[..., Any], constants: list[Any]) -> Callable[[An
     def apply(found: Any, run: Any) -> Any:
         if type(found) is list:
             return [item for item in [one(each, run) for each in found] if item is not None] or None
-        return known[found] if type(found) is str and found in known else one(found, run)
+        result = known.get(found) if type(found) is str else None
+        return one(found, run) if result is None else result
 
     return apply
 

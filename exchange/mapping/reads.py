@@ -36,7 +36,7 @@ def remembered_entry(build: Write, table: dict[str, Node], language: Language, s
     claims = table["profile"].items() if "profile" in table else []
     parts = [table[name] for name in _OF_ENTRY if name in table]
     parts += [claim.value["when"] for claim in claims if isinstance(claim.value, dict)]
-    reads = None if {"tell", "apart"} & table.keys() else _reads_of(parts, language, spot)
+    reads = _reads_of(parts, language, spot)
     return build if reads is None else _remembered(build, reads, language, spot)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import linecache
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 from weakref import finalize
 
@@ -62,10 +63,6 @@ class Writer:
         """A constant as it is written in a display."""
         return repr(value) if type(value) in (str, bool, int) else self.constant(value)
 
-    def function(self, write: Write, label: str) -> str:
-        """The name of another function."""
-        return self.constant(assembled(write, label))
-
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
         """Statements under `if …` or `for …`."""
@@ -114,11 +111,14 @@ class Writer:
         return "def read(at, run):\n" + "\n".join(self._lines) + "\n"
 
 
+_NUMBERS = count(1)
+
+
 def assembled(write: Write, label: str) -> Reader:
     """The function; `label` says in stack traces what it makes."""
     writer = Writer()
     source = writer.source(write(writer, "at"))
-    file = f"<map {label} {id(writer):x}>"
+    file = f"<map {label!r} {next(_NUMBERS)}>"
     names = dict(writer.names)
     exec(compile(source, file, "exec"), names)  # noqa: S102 - what maps hold is passed as constants, not as source
     read: Reader = names["read"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from exchange.mapping import Maps, load_maps, map_record
 from exchange.mapping.load import observed_maps
 from exchange.mapping.shapes import REMEMBERED, Remembered
 from exchange.model.errors import RecordRejected
-from exchange.model.records import SourceRecord
+from exchange.model.records import Mapped, SourceRecord
 from tests.mapping.support import maps_of, record_of
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
@@ -119,6 +121,53 @@ def test_a_segment_further_out_does_not_see_what_the_place_sees() -> None:
         for first in ("A", "C")
     ]
     assert texts == ["A", "C"]
+
+
+WARDS = (
+    "source_system,source_code,target_system,target_code,target_display,equivalence,from,to\n"
+    ",W1,http://t,old,,equal,,2025-12-31\n,W1,http://t,new,,equal,2026-01-01,\n"
+)
+
+
+@pytest.mark.parametrize(
+    "row",
+    ['{code: PV1-3 | code("ward")}', '{$each: PV1-3, code: . | code("ward")}'],
+    ids=["field", "place"],
+)
+def test_a_translation_that_depends_on_the_day_is_made_for_each_day(row: str) -> None:
+    text = (
+        "format: hl7v2\nmessages: {ADT^A01: [encounter]}\nentries:\n  encounter:\n    resource: Encounter\n"
+        "    each: PV1\n    id: PV1-19\n    set:\n      status: =finished\n"
+        f"      class: {row}\n"
+    )
+    maps = maps_of("hl7v2", text, {"_shared/codes/ward.csv": WARDS})
+    days = (datetime(2025, 5, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC))
+    made = [map_record(replace(record_of("hl7v2", _message()), event_time=day), maps) for day in days]
+    assert [found.resources[0]["class"]["code"] for found in made] == ["old", "new"]
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ('    deleted: PV1-3 = "gone"\n', lambda found: len(found.deleted)),
+        (
+            '    profile: [{when: PV1-3 = "gone", claim: us-core-encounter}]\n',
+            lambda found: len(found.resources[-1]["meta"].get("profile", ())),
+        ),
+    ],
+    ids=["deleted", "profile"],
+)
+def test_conditions_of_an_entry_count_as_read(row: str, told: Callable[[Mapped], int]) -> None:
+    maps = _hospital_map("      reasonCode: {text: PV1-19}\n" + row)
+    wards = ("W1", "gone", "W1")
+    found = [told(map_record(record_of("hl7v2", _message(ward=ward)), maps)) for ward in wards]
+    assert found == [0, 1, 0]
+
+
+def test_what_an_entry_tells_it_tells_of_each_record() -> None:
+    maps = _hospital_map("      reasonCode: {text: PV1-3}\n    tell: kept as text\n")
+    told = [map_record(record_of("hl7v2", _message()), maps).issues for _ in range(2)]
+    assert [[issue.detail for issue in issues] for issues in told] == [["kept as text"]] * 2
 
 
 def test_an_issue_is_told_each_time() -> None:

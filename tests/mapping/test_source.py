@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import linecache
 import traceback
 
 from exchange.mapping.source import assembled
@@ -64,7 +66,21 @@ def test_a_stack_trace_shows_the_line_that_was_made() -> None:
     except ZeroDivisionError:
         told = traceback.format_exc()
     assert "at / 0" in told
-    assert "<map Patient.birthDate" in told
+    assert "<map 'Patient.birthDate'" in told
+
+
+def test_lines_are_shown_as_long_as_their_function_is_there_and_no_longer() -> None:
+    def lines() -> int:
+        return sum(file.startswith("<map 'Patient.gender'") for file in linecache.cache)
+
+    made = [assembled(lambda _writer, at: at, "Patient.gender") for _ in range(3)]
+    assert lines() == 3
+    del made[0]
+    gc.collect()
+    assert lines() == 2
+    made.clear()
+    gc.collect()
+    assert lines() == 0
 
 
 def test_a_reference_from_a_place_means_what_is_made_of_that_place() -> None:
