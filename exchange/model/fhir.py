@@ -44,9 +44,9 @@ def patient_of(resource: Resource) -> str | None:
 def _attending(appointment: Resource) -> str | None:
     """Whom an appointment is with; one of several Patients is a record of no one among them."""
     actors = [one.get("actor") for one in _as_list(appointment.get("participant")) if isinstance(one, dict)]
-    named = {reference for actor in actors for reference in references(actor)}
-    people = [reference for reference in named if reference.startswith("Patient/")]
-    return people[0].split("/")[1] if len(people) == 1 else None
+    named = (reference for actor in actors for reference in references(actor))
+    people = {reference.split("/")[1] for reference in named if reference.startswith("Patient/")}
+    return people.pop() if len(people) == 1 else None
 
 
 def references(node: Any) -> Iterator[str]:
