@@ -13,9 +13,12 @@ import psycopg
 import pytest
 
 from exchange.app.prove.asking import ASYNCHRONOUS, Material, Request
+from exchange.app.prove.comparing import Answer
 from exchange.app.prove.drawing import random_request
+from exchange.cli.prove import side
 from exchange.cli.prove.rehearsal import Rehearsal
 from exchange.cli.prove.twin import twin
+from exchange.model.errors import PartnerUnavailable
 from exchange.model.ids import resource_id
 from exchange.model.records import Viewer
 from exchange.repository import BadSearch
@@ -102,6 +105,14 @@ def exports(ids):
     yield Request("GET", "$export", (*some, ("_typeFilter", "Observation?code=7918-6")), EXPORT)
     yield Request("GET", "$export", (("_typeFilter", "Observation?colour=7918-6"),), EXPORT)
     yield Request("GET", f"Group/{ids['person']}/$export", (), EXPORT)
+
+
+def test_an_export_of_another_server_is_waited_for_and_never_taken_for_one_without_files(monkeypatch):
+    monkeypatch.setattr(side, "_PAUSE", 0)
+    answers = [Answer(status, (), b"") for status in (202, 429, 202, 200)]
+    assert side.polled(iter(answers).__next__) == answers[-1:]
+    with pytest.raises(PartnerUnavailable, match="not done"):
+        side.polled(lambda: answers[0])
 
 
 def test_an_export_is_followed_to_its_last_file_and_leaves_nothing(sides, ids, records):

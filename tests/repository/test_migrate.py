@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from exchange.model.errors import ContentError
+from exchange.pipeline.ledger import STEPS
 from exchange.repository.database.migrate import migrate
 
 
@@ -28,3 +29,21 @@ def test_an_empty_database_gets_every_file_in_order(database_server):
     applied = migrate(embedded.ensure_database(database_server, "migrate_from_nothing"))
     assert applied == sorted(applied)
     assert applied[0] == "001_repository.sql"
+
+
+def test_chunks_under_way_are_mapped_again_by_a_release_that_leaves_other_files_between_steps(database):
+    """And no others: what was published stays published, and a run that was closed stays as it is."""
+    with psycopg.connect(database) as conn:
+        for run, status in ((1, "open"), (2, "balanced")):
+            conn.execute(
+                "INSERT INTO run (run, partner, status, started) OVERRIDING SYSTEM VALUE"
+                " VALUES (%s, 'p', %s, now())",
+                (run, status),
+            )
+            chunks = [(run, number, step) for number, step in enumerate(STEPS)]
+            conn.cursor().executemany("INSERT INTO chunk VALUES (%s, %s, %s, 1)", chunks)
+        conn.execute("DELETE FROM migration WHERE name = '125_batches_of_people.sql'")
+    assert migrate(database) == ["125_batches_of_people.sql"]
+    with psycopg.connect(database) as conn:
+        steps = [step for (step,) in conn.execute("SELECT step FROM chunk ORDER BY run, chunk")]
+    assert steps == [*["pulled"] * 4, "published", *STEPS]

@@ -36,8 +36,8 @@ class Rehearsal:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
+        before = came_to = self._exports()
         self.held.execute("SAVEPOINT rehearsal")
-        came_to: list[object] = []
         try:
             yield self.held
             if self.held.info.transaction_status == TransactionStatus.INTRANS:
@@ -45,7 +45,7 @@ class Rehearsal:
                 came_to = self._exports()
         finally:
             self.held.execute("ROLLBACK TO SAVEPOINT rehearsal; RELEASE SAVEPOINT rehearsal")
-        if came_to != self._exports():
+        if came_to != before:
             self._carry_on(came_to)
 
     def as_pool(self) -> ConnectionPool[psycopg.Connection]:

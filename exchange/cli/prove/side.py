@@ -20,20 +20,23 @@ _BY_THEMSELVES = frozenset({"date", "x-request-id"})
 _BASE, _ORIGIN = "{base}", "{origin}"
 _JSON, _FORM = "application/fhir+json", "application/x-www-form-urlencoded"
 _SECONDS = 60
-_POLLS = 1200
+_POLLS, _PAUSE = 1200, 0.5
+_NOT_YET = (202, 429)
 
 Ask = Callable[[], Answer]
 
 
 def polled(ask: Ask) -> list[Answer]:
-    """The status of an export that somebody else works on, asked for every half second until it is done."""
-    answer = ask()
+    """The status of an export that another works on, asked for every half second until it is done.
+
+    Raises PartnerUnavailable after ten minutes: nobody can say of files he did not see that they are alike.
+    """
     for _ in range(_POLLS):
-        if answer.status != 202:
-            break
-        sleep(0.5)
         answer = ask()
-    return [answer]
+        if answer.status not in _NOT_YET:
+            return [answer]
+        sleep(_PAUSE)
+    raise PartnerUnavailable("an export of a FHIR server was not done within ten minutes")
 
 
 @dataclass(frozen=True, slots=True)
