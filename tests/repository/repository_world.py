@@ -7,12 +7,14 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import psycopg
 
 from exchange.consent import Context, Participant, parse_rules
 from exchange.model.ids import golden_id, resource_id
 from exchange.model.records import Labels, Resource, Viewer
+from exchange.repository import Page, search
 from exchange.repository.disclosure.reprofile import reprofile
 from exchange.repository.reading.reader import Reader, reader
 from exchange.repository.storage.items import PublishItem, PublishResult
@@ -33,6 +35,7 @@ _FILES = {
 
 
 _OPEN = Labels()
+_MOST_PAGES = 60
 
 
 def _participant(code: str, kind: str, purpose: str, covered: bool) -> Participant:
@@ -133,6 +136,19 @@ class World:
         result = publish(self.conn, items, deleted, self.context, self.at)
         self.conn.commit()
         return result
+
+    def pages(self, viewer: Viewer, resource_type: str, asked: str) -> list[Page]:
+        """Every page of a search, following the links."""
+        found: list[Page] = []
+        pairs = parse_qsl(asked)
+        while len(found) < _MOST_PAGES:
+            with self.as_viewer(viewer) as view:
+                found.append(search(view, resource_type, pairs, BASE, KEY))
+            following = found[-1].next
+            if following is None:
+                return found
+            pairs = parse_qsl(urlsplit(following).query)
+        raise AssertionError("the pages do not end")
 
     def as_viewer(self, viewer: Viewer, at: datetime | None = None) -> AbstractContextManager[Reader]:
         return reader(_Lender(self.conn), viewer, at or self.at)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import pytest
-from repository_world import BASE, CLINIC, HOSPITAL, KEY, SHELTER, observation
+from repository_world import CLINIC, HOSPITAL, SHELTER, observation
 
 from exchange.model.records import Labels
-from exchange.repository import search
 from exchange.repository.reading import search as searching
 from exchange.repository.reading.query import parse_query
 from exchange.repository.reading.walk import START, Stretch, walks, wider
 
-_MOST_PAGES = 60
 HALF = {"coding": [{"system": "http://loinc.org", "code": "718-7"}]}
 
 
@@ -38,17 +36,9 @@ def stocked(shared_world):
 
 
 def _pages(world, viewer, asked):
-    """Ids of every page, following the links, and the totals that were told."""
-    found, totals, pairs = [], [], parse_qsl(asked)
-    for _ in range(_MOST_PAGES):
-        with world.as_viewer(viewer) as view:
-            page = search(view, "Observation", pairs, BASE, KEY)
-        found.append([entry.full_url for entry in page.entries])
-        totals.append(page.total)
-        if page.next is None:
-            return found, totals
-        pairs = parse_qsl(urlsplit(page.next).query)
-    raise AssertionError("the pages do not end")
+    """Ids of every page, and the totals that were told."""
+    pages = world.pages(viewer, "Observation", asked)
+    return [[entry.full_url for entry in page.entries] for page in pages], [page.total for page in pages]
 
 
 @pytest.mark.parametrize("viewer", [HOSPITAL, CLINIC, SHELTER], ids=lambda v: v.participant)
