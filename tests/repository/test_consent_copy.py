@@ -120,3 +120,13 @@ def test_what_needs_no_consent_comes_without(world):
     with world.as_viewer(HOSPITAL) as view:
         found = search(view, "Location", [], BASE, KEY)
     assert (len(found.entries), found.scopes) == (1, ())
+
+
+def test_a_permit_reaches_who_certainly_gave_it_and_nobody_who_only_probably_did(world):
+    ann, other = patient(world, "ann"), world.patient("harbor_recovery", "7", PART2)
+    world.publish(world.item("harbor_recovery", part2(other, "TREAT")))
+    for grade, seen in (("probable", 0), ("certain", 1)):
+        world.link(ann, other, grade)
+        cares_for(world, ann)
+        assert len(page(world).entries) == seen
+        world.unlink(ann, other)

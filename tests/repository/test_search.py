@@ -109,6 +109,18 @@ def test_of_duplicates_the_best_is_shown_and_all_can_be_read(world, ask, people)
         assert read(view, "Observation", other.resource["id"])
 
 
+def test_what_two_say_who_are_only_probably_one_person_is_shown_twice(world, ask, people):
+    said = [
+        world.item("hospital", observation("hospital", who, key), cluster=b"fact", trust=trust)
+        for who, key, trust in ((people[0], "a", 1), (people[1], "b", 5))
+    ]
+    world.publish(*said)
+    for grade, shown in (("probable", 2), ("certain", 1)):
+        world.link(people[0], people[1], grade)
+        assert len(_ids(ask("Observation"))) == shown
+        world.unlink(people[0], people[1])
+
+
 def test_provenance_comes_with_what_was_found_and_can_be_read(world, ask, people):
     world.publish(world.item("hospital", observation("hospital", people[0], "a")))
     page = ask("Observation", "_revinclude=Provenance:target")
