@@ -1,11 +1,13 @@
-"""What addresses and forms give, made sure of: a number, an id, a reason."""
+"""What addresses, forms and accounts give, made sure of: a number, an id, a reason, an organization."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
+from exchange.console.desk import Desk
 from exchange.console.marking import _
 from exchange.console.messages import NotFound, Unusable, Visit
+from exchange.model.partner import Partner
 
 _DIGITS = 15
 _LETTERS = 500
@@ -36,6 +38,14 @@ def reason_of(visit: Visit) -> str:
     if not reason:
         raise Unusable(_("A decision needs its reason."))
     return reason[:_LETTERS]
+
+
+def own_of(desk: Desk, visit: Visit) -> Partner:
+    """The organization whose people's account asks; an account of none finds no such page."""
+    found = desk.exchange.partners.get(visit.person.participant or "")
+    if found is None:
+        raise NotFound
+    return found
 
 
 def decided_ones(visit: Visit) -> bool:

@@ -93,12 +93,14 @@ class Speech:
         return self.say(found.title) if found else self.participant(code)
 
     def shown(self, kind: str, value: Any) -> str:
-        """A value of a column of one of `KINDS`, or of the codes `word:…`."""
+        """A value of a column as its cell reads: one of `KINDS`, of the codes `word:…`, or our own words."""
         if kind.startswith("word:"):
             return self.word(kind.removeprefix("word:"), value)
         if value is None or value == "" or value == ():
             return "–"
-        return str(getattr(self, kind)(value))
+        if kind in ("translated", "mark"):
+            return self.say(str(value))
+        return str(getattr(self, kind)(value)) if kind in KINDS else str(value)
 
     def _named(self, kind: str, code: str) -> str:
         if kind == "purpose" and code in CODES["purpose"]:

@@ -19,6 +19,10 @@ MANY = 1_000  # what waits is counted so far and then said to be more
 _LONGEST = 15  # digits of a number in an address
 
 
+def _stored(kind: str, value: Any) -> str:
+    return str(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """`kind` says how a template shows it: text, number, day, moment, percent, code, mark, english, or as
@@ -59,15 +63,19 @@ def table(
     fields: Fields,
     sort: str = "",
     descending: bool = False,
+    shown: Callable[[str, Any], str] = _stored,
 ) -> Table:
-    """The rows as the address asks for them; `sort` and `descending` where it says nothing."""
-    names = {column.name for column in columns}
+    """The rows as the address asks for them; `sort` and `descending` where it says nothing.
+
+    `shown` is how a value of a kind of columns reads: rows are sorted by it, and found by it or as stored.
+    """
+    kinds = {column.name: column.kind for column in columns}
     wanted = fields.get(f"{name}.filter", "").strip()
     chosen = fields.get(f"{name}.sort", sort)
     backwards = fields.get(f"{name}.down", "1" if descending and chosen == sort else "") == "1"
-    found = [row for row in rows if _holds(row, columns, wanted)]
-    if chosen in names:
-        found.sort(key=lambda row: _order(row[chosen]), reverse=backwards)
+    found = [row for row in rows if _holds(row, columns, wanted.lower(), shown)]
+    if chosen in kinds:
+        found.sort(key=lambda row: _order(row[chosen], kinds[chosen], shown), reverse=backwards)
     pages = max(1, -(-len(found) // PAGE))
     page = min(max(_whole(fields.get(f"{name}.page", "1")), 1), pages)
     return Table(
@@ -134,13 +142,18 @@ def export(name: str, columns: Sequence[Column], rows: Sequence[Row]) -> Downloa
     return Download(f"{name}.csv", "text/csv; charset=utf-8", text.getvalue().encode("utf-8-sig"))
 
 
-def _holds(row: Row, columns: Sequence[Column], wanted: str) -> bool:
-    return not wanted or any(wanted.lower() in str(row[column.name]).lower() for column in columns)
+def _holds(row: Row, columns: Sequence[Column], wanted: str, shown: Callable[[str, Any], str]) -> bool:
+    return not wanted or any(
+        wanted in str(row[column.name]).lower() or wanted in shown(column.kind, row[column.name]).lower()
+        for column in columns
+    )
 
 
-def _order(value: Any) -> tuple[bool, Any]:
-    """Nothing comes last; texts in the order of their letters whatever their case."""
-    return value is None, value.lower() if isinstance(value, str) else value if value is not None else ""
+def _order(value: Any, kind: str, shown: Callable[[str, Any], str]) -> tuple[bool, Any]:
+    """Nothing comes last; texts in the order of the letters they are shown with, whatever their case."""
+    if value is None:
+        return True, ""
+    return False, shown(kind, value).lower() if isinstance(value, str | tuple) else value
 
 
 def _whole(text: str) -> int:

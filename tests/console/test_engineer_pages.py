@@ -266,6 +266,26 @@ def test_what_is_not_there_is_told_so(served):
         assert engineer.get(path).status_code == 404, path
 
 
+def test_what_maps_leave_is_told_as_old_once_maps_change_and_is_counted_by_those_of_now(served, opened):
+    engineer, file = (
+        served.visitor("data-engineer"),
+        opened.settings.home / "mappings/_shared/maps/fhir_r4.map.yaml",
+    )
+    text, old = file.read_text(), "its maps were changed"
+    try:
+        assert old not in engineer.post("/partners/oak_clinic/loss").text
+        file.write_text(text + "# changed\n")
+        served.desk.opened.look()
+        assert old in engineer.get("/partners/oak_clinic/loss").text
+        file.write_text(text + "# changed again\n")
+        engineer.post("/partners/oak_clinic/loss")
+        served.desk.opened.look()
+        assert old not in engineer.get("/partners/oak_clinic/loss").text
+    finally:
+        file.write_text(text)
+        served.desk.opened.look()
+
+
 def test_the_quality_of_a_partners_data_follows_its_runs(served, opened):
     """What is kept between two looks is counted again when a run closes."""
     now = served.desk.exchange

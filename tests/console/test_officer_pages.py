@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
 from exchange.app.privacy import form_papers
 from exchange.app.privacy.rulesets import read_rules
+from exchange.app.privacy.suspending import Stated, end_suspension, suspend
 from exchange.audit import Circumstances, Disclosed, Requester, append, query_entries
 from exchange.consent.proof.forms import read_forms
 from exchange.console.language import LANGUAGES
@@ -64,8 +65,32 @@ def test_a_number_finds_its_person_and_half_a_number_does_not(served):
 def test_the_accounting_is_taken_along(served, opened):
     with psycopg.connect(opened.database_url) as connection:
         (person,) = connection.execute("SELECT person::text FROM patient ORDER BY patient").fetchone()
-    answer = served.visitor("privacy-officer").get(f"/privacy/people/{person}?format=csv")
-    assert "Oak Clinic,organization,TREAT,1,own-records" in answer.content.decode("utf-8-sig")
+        views = (
+            "SELECT count(*) FROM audit_event WHERE kind = 'console.viewed' AND patient IN"
+            " (SELECT fhir_id FROM patient WHERE person = %s)"
+        )
+        (before,) = connection.execute(views, [person]).fetchone()
+        answer = served.visitor("privacy-officer").get(f"/privacy/people/{person}?format=csv")
+        assert "Oak Clinic,organization,TREAT,1,own-records" in answer.content.decode("utf-8-sig")
+        assert connection.execute(views, [person]).fetchone()[0] > before, "a file is a look too"
+
+
+def test_what_is_suspended_is_on_no_accounting_of_the_console_until_it_ends(served, opened):
+    with psycopg.connect(opened.database_url) as connection:
+        (person, patient) = connection.execute(
+            "SELECT person::text, fhir_id::text FROM patient ORDER BY patient"
+        ).fetchone()
+    officer, today = served.visitor("privacy-officer"), opened.work.now().date()
+    yesterday = today - timedelta(days=1)
+    said = Stated(patient, "oak_clinic", "Det. Roe", "written", yesterday, today + timedelta(days=1))
+    number = suspend(opened, said, "ann")
+    try:
+        assert "own-records" not in officer.get(f"/privacy/people/{person}?format=csv").text
+        assert "treatment (TREAT)</td>" not in officer.get(f"/privacy/people/{person}").text
+    finally:
+        end_suspension(opened, number, "ann")
+    assert "own-records" in officer.get(f"/privacy/people/{person}?format=csv").text
+    assert "treatment (TREAT)</td>" in officer.get(f"/privacy/people/{person}").text
 
 
 def test_the_accounting_is_a_paper_too(served, opened):

@@ -20,6 +20,7 @@ from exchange.console.speech import Speech
 from exchange.content import read_tree
 from exchange.linkage.agreement import LEVELS
 from exchange.model.audit import Kind
+from exchange.model.delivery import Channel, Delivery, Rhythm, Topic
 from exchange.model.errors import ContentError
 from exchange.model.partner import OrganizationType
 from tests.console.walk import address, pages
@@ -140,12 +141,35 @@ def test_every_code_that_a_page_may_show_has_words(opened):
     assert set(get_args(OrganizationType)) <= set(CODES["organization"])
     assert set(LEVELS) <= set(CODES["field"])
     assert {level for levels in LEVELS.values() for level in levels} <= set(CODES["level"])
+    assert set(get_args(Topic)) == set(CODES["topic"])
+    assert set(get_args(Rhythm)) == set(CODES["rhythm"])
+    for model, field, kind in (
+        (Delivery, "panel", "panel"),
+        (Delivery, "content", "content"),
+        (Channel, "type", "channel"),
+    ):
+        assert set(get_args(model.model_fields[field].annotation)) == set(CODES[kind])
     assert set(rules.vocabulary.file.obligations) == set(CODES["obligation"])
     assert set(rules.vocabulary.file.domains) == set(CODES["domain"])
     asked = {
         where for rule in rules.rules for block in conditions_of(rule.policy) for where, _values in block
     }
     assert asked <= set(CODES["condition"])
+
+
+def test_a_list_is_searched_in_the_words_it_shows(served):
+    officer = served.visitor("privacy-officer")
+    officer.session.cookies.set("language", "uk")
+    for words in ("Організація завжди бачить", "own-records"):
+        found = officer.get("/privacy/rules", params={"rules.filter": words}).text
+        assert re.findall(r'href="/privacy/rules/([\w-]+)"', found) == ["own-records"]
+
+
+def test_a_consent_is_said_as_the_persons_own_whichever_of_its_sentences_counted(opened):
+    speech = Speech("en", opened)
+    assert speech.rules(("consent:0:provision.provision[1]", "consent", "own-records")) == (
+        "the person's own consent; An organization always sees what it contributed itself"
+    )
 
 
 def test_a_title_that_was_changed_is_shown_in_english_and_not_in_old_words(opened):

@@ -76,6 +76,20 @@ def test_the_proof_of_one_person_is_worth_nothing_to_another(served):
     assert other.get("/account").status_code == 200
 
 
+def test_each_area_is_open_to_its_own_people():
+    """A slip in the roles of one page lets nobody in."""
+    areas = {
+        "privacy": {"privacy-officer"}, "own": {"partner"}, "matching": {"match-steward"},
+        "partners": {"data-engineer"}, "runs": {"data-engineer"}, "records": {"data-engineer"},
+        "quarantine": {"data-engineer"}, "codes": {"data-engineer"},
+        "coalition": {"coalition", "privacy-officer"},
+    }  # fmt: skip
+    before = {"sign-in", "openid", "link", "language"}
+    for place in PLACES:
+        area = place.path.split("/")[1]
+        assert set(place.roles) == areas.get(area, set() if area in before else set(ROLES)), place.path
+
+
 def test_a_name_that_was_made_to_point_here_is_refused(served):
     answer = requests.get(served.url + "/sign-in", headers={"Host": "evil.example"}, timeout=30)
     assert answer.status_code == 421

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange.console.tables import LONG, PAGE, Column, after, export, stretch
+from exchange.console.tables import LONG, PAGE, Column, after, export, stretch, table
 
 COLUMNS = (Column("n", "Number", "number"), Column("text", "Text"))
 
@@ -50,6 +50,23 @@ def test_no_cell_is_a_formula_whatever_stands_before_it(hidden, sign):
     content = export("x", columns, rows).content.decode("utf-8-sig")
     read = list(csv.reader(io.StringIO(content, newline="")))
     assert [row[1][0] for row in read] == ["'", "'"]
+
+
+def test_a_table_is_found_and_sorted_by_what_it_shows_and_found_by_what_is_stored_too():
+    columns = (Column("n", "Number", "number"), Column("who", "Who", "name"))
+    rows = [{"n": 1, "who": "a_code"}, {"n": 2, "who": "b_code"}, {"n": 3, "who": None}]
+
+    def names(kind, value):
+        return {"a_code": "Zoo", "b_code": "Ark"}.get(value, "–") if kind == "name" else str(value)
+
+    def numbers(**asked):
+        fields = {f"t.{name}": value for name, value in asked.items()}
+        return [row["n"] for row in table("t", columns, rows, fields, shown=names).rows]
+
+    assert numbers(filter="zoo") == numbers(filter="A_code") == [1]
+    assert numbers(filter="2") == [2]
+    assert numbers(sort="who") == [2, 1, 3]
+    assert numbers(sort="n", down="1") == [3, 2, 1]
 
 
 def test_numbers_and_names_stay_as_they_are():

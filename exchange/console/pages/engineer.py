@@ -18,6 +18,7 @@ from exchange.console.language import catalogue
 from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Visit
 from exchange.console.places import Place
+from exchange.console.speech import Speech
 from exchange.console.tables import LONG, Column, Row, after, export, stretch, table
 from exchange.model.errors import ContentError, RecordRejected
 from exchange.pipeline import ledger, quarantine
@@ -69,7 +70,9 @@ _WAITING = (
 
 def partners(desk: Desk, visit: Visit) -> Answer:
     rows = [asdict(glance) | {"status": glance.status or _("never")} for glance in glances(desk.exchange)]
-    shown = table("partners", _PARTNERS, rows, visit.query, "name")
+    shown = table(
+        "partners", _PARTNERS, rows, visit.query, "name", shown=Speech(visit.language, desk.exchange).shown
+    )
     return Page("engineer/partners.html", {"partners": shown, "wrong": desk.opened.wrong})
 
 
@@ -93,7 +96,9 @@ def partner(desk: Desk, visit: Visit) -> Answer:
         "engineer/partner.html",
         {
             "partner": find_partner(desk.exchange.partners, code),
-            "runs": table("runs", _RUNS, rows, visit.query),
+            "runs": table(
+                "runs", _RUNS, rows, visit.query, shown=Speech(visit.language, desk.exchange).shown
+            ),
         },
     )
 
@@ -178,7 +183,8 @@ def waiting(desk: Desk, visit: Visit) -> Answer:
         rows = [asdict(one) for one in quarantine.waiting_reasons(connection, desk.exchange.partners)]
     if visit.query.get("format") == "csv":
         return export("quarantine", _WAITING, rows)
-    shown = table("waiting", _WAITING, rows, visit.query, "records", descending=True)
+    said = Speech(visit.language, desk.exchange).shown
+    shown = table("waiting", _WAITING, rows, visit.query, "records", descending=True, shown=said)
     return Page(
         "engineer/quarantine.html", {"waiting": shown, "partners": sorted({r["partner"] for r in rows})}
     )

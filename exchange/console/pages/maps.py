@@ -17,6 +17,7 @@ from exchange.console.given import whole
 from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
+from exchange.console.speech import Speech
 from exchange.console.tables import Column, Row, export, table
 from exchange.content import read_tree
 from exchange.model.errors import ContentError
@@ -90,7 +91,12 @@ def changes(desk: Desk, visit: Visit) -> Answer:
             raise Unusable(_("Compare with a git revision, or with a folder of this exchange's home."))
         found = difference(desk.exchange, code, visit.at - timedelta(days=int(days)), against)
         rows = [{"kind": kind, "what": what, "count": count} for kind, what, count in found.changes]
-        values |= {"found": found, "changes": table("changes", _CHANGES, rows, visit.query)}
+        values |= {
+            "found": found,
+            "changes": table(
+                "changes", _CHANGES, rows, visit.query, shown=Speech(visit.language, desk.exchange).shown
+            ),
+        }
     return Page("engineer/difference.html", values)
 
 
@@ -117,7 +123,8 @@ def codes(desk: Desk, visit: Visit) -> Answer:
     ]
     if visit.query.get("format") == "csv":
         return export("codes", _CODES, rows)
-    shown = table("codes", _CODES, rows, visit.query, "records", descending=True)
+    said = Speech(visit.language, desk.exchange).shown
+    shown = table("codes", _CODES, rows, visit.query, "records", descending=True, shown=said)
     return Page("engineer/codes.html", {"codes": shown})
 
 

@@ -145,12 +145,13 @@ def person(desk: Desk, visit: Visit) -> Answer:
         return type(file)(file.name, file.media, file.content, known.ids)
     if visit.query.get("format") == "pdf":
         return _paper(desk, visit, known.ids)
+    shown = Speech(visit.language, desk.exchange).shown
     return Page(
         "officer/person.html",
         {
             "person": known,
-            "said": table("said", _SAID, said, visit.query),
-            "disclosures": table("disclosures", _DISCLOSURES, rows, visit.query),
+            "said": table("said", _SAID, said, visit.query, shown=shown),
+            "disclosures": table("disclosures", _DISCLOSURES, rows, visit.query, shown=shown),
             "purposes": purposes,
             "chosen": chosen,
             **_matrix([share for share in shares if share.purpose == chosen]),

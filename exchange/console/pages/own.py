@@ -14,6 +14,7 @@ from exchange.app.partners.timeline import WHAT, Moment, timeline
 from exchange.audit.days import asked_by_day
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
+from exchange.console.given import own_of
 from exchange.console.marking import _
 from exchange.console.messages import Answer, Download, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
@@ -22,7 +23,6 @@ from exchange.console.tables import Column, Row, table
 from exchange.delivery.downloads import fetch, ready
 from exchange.delivery.receipts import receipt_lines
 from exchange.model.audit import ASKED, REFUSED
-from exchange.model.partner import Partner
 from exchange.model.records import Viewer
 from exchange.pipeline import ledger
 from exchange.pipeline.balance import OUTCOMES, outcomes_of
@@ -73,7 +73,7 @@ _ASKING = (
 
 
 def start(desk: Desk, visit: Visit) -> Answer:
-    own = _own(desk, visit)
+    own = own_of(desk, visit)
     with desk.exchange.work.connect() as connection:
         found = ledger.recent_runs(connection, own.code, 50)
         outcomes = outcomes_of(connection, found)
@@ -105,12 +105,12 @@ def start(desk: Desk, visit: Visit) -> Answer:
     return Page(
         "own/start.html",
         {
-            "moments": table("moments", _TIMELINE, moments, visit.query),
+            "moments": table("moments", _TIMELINE, moments, visit.query, shown=said.shown),
             "own": own,
             "quality": quality,
-            "runs": table("runs", _RUNS, runs, visit.query),
-            "receipts": table("receipts", _RECEIPTS, delivered, visit.query),
-            "asked": table("asked", _ASKING, asked, visit.query, "day", descending=True),
+            "runs": table("runs", _RUNS, runs, visit.query, shown=said.shown),
+            "receipts": table("receipts", _RECEIPTS, delivered, visit.query, shown=said.shown),
+            "asked": table("asked", _ASKING, asked, visit.query, "day", descending=True, shown=said.shown),
         },
     )
 
@@ -137,7 +137,7 @@ def _asked(connection: Connection, code: str, at: datetime) -> Counter[tuple[dat
 
 
 def clients(desk: Desk, visit: Visit) -> Answer:
-    own = _own(desk, visit)
+    own = own_of(desk, visit)
     rows: list[Row] = [
         {
             "client_id": c.client_id, "scopes": " ".join(c.scopes), "purposes": " ".join(c.purposes),
@@ -145,11 +145,12 @@ def clients(desk: Desk, visit: Visit) -> Answer:
         }
         for c in desk.clients(own.code)
     ]  # fmt: skip
-    return Page("own/clients.html", {"own": own, "clients": table("clients", _CLIENTS, rows, visit.query)})
+    shown = table("clients", _CLIENTS, rows, visit.query, shown=Speech(visit.language, desk.exchange).shown)
+    return Page("own/clients.html", {"own": own, "clients": shown})
 
 
 def add_client(desk: Desk, visit: Visit) -> Answer:
-    own, given = _own(desk, visit), visit.files.get("jwks")
+    own, given = own_of(desk, visit), visit.files.get("jwks")
     try:
         keys: dict[str, Any] = json.loads(given.content if given else visit.form.get("keys", ""))
     except ValueError:
@@ -161,13 +162,13 @@ def add_client(desk: Desk, visit: Visit) -> Answer:
 
 
 def end_client(desk: Desk, visit: Visit) -> Answer:
-    if not desk.disable(_own(desk, visit).code, visit.form.get("client_id", "")):
+    if not desk.disable(own_of(desk, visit).code, visit.form.get("client_id", "")):
         raise NotFound
     return Redirect("/own/clients", told=_("The client is switched off; its tokens are refused from now on."))
 
 
 def downloads(desk: Desk, visit: Visit) -> Answer:
-    own = _own(desk, visit)
+    own = own_of(desk, visit)
     with desk.exchange.work.connect() as connection:
         waiting = ready(connection, own.code, visit.at)
     rows: list[Row] = [
@@ -186,7 +187,7 @@ def downloads(desk: Desk, visit: Visit) -> Answer:
 
 def download(desk: Desk, visit: Visit) -> Answer:
     """Read, decided and recorded now, and once."""
-    own = _own(desk, visit)
+    own = own_of(desk, visit)
     try:
         wanted = UUID(visit.form.get("delivery", ""))
     except ValueError:
@@ -201,12 +202,12 @@ def download(desk: Desk, visit: Visit) -> Answer:
 
 
 def panel_page(desk: Desk, visit: Visit) -> Answer:
-    return Page("own/panel.html", {"own": _own(desk, visit), "status": None})
+    return Page("own/panel.html", {"own": own_of(desk, visit), "status": None})
 
 
 def panel(desk: Desk, visit: Visit) -> Answer:
     """A list of Patients' ids through the API's own code, which checks, keeps and records it."""
-    own, given = _own(desk, visit), visit.files.get("members")
+    own, given = own_of(desk, visit), visit.files.get("members")
     purpose = next(iter(own.requests.purposes), "")
     role = next(iter(own.requests.roles), "organization")
     text = (
@@ -230,13 +231,13 @@ def panel(desk: Desk, visit: Visit) -> Answer:
 
 
 def ask_page(desk: Desk, visit: Visit) -> Answer:
-    own = _own(desk, visit)
+    own = own_of(desk, visit)
     return Page("own/ask.html", {"own": own, "target": "Patient?_count=5", "chosen": "", "status": None})
 
 
 def ask(desk: Desk, visit: Visit) -> Answer:
     """As us, for a purpose: through the API's own code, recorded like any other question."""
-    own = _own(desk, visit)
+    own = own_of(desk, visit)
     purpose, role = visit.form.get("purpose", ""), visit.form.get("role", "organization")
     target = visit.form.get("target", "").strip()
     if purpose not in own.requests.purposes or role not in own.requests.roles:
@@ -247,13 +248,6 @@ def ask(desk: Desk, visit: Visit) -> Answer:
     shown = json.dumps(json.loads(body), indent=2, ensure_ascii=False) if body else ""
     values = {"own": own, "target": target, "chosen": purpose, "status": status, "body": shown[:200_000]}
     return Page("own/ask.html", {**values, "total": json.loads(body).get("total") if body else None})
-
-
-def _own(desk: Desk, visit: Visit) -> Partner:
-    found = desk.exchange.partners.get(visit.person.participant or "")
-    if found is None:
-        raise NotFound
-    return found
 
 
 PLACES = (

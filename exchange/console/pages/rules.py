@@ -51,7 +51,7 @@ def rules(desk: Desk, visit: Visit) -> Answer:
         }
         for rule in found.rules
     ]  # fmt: skip
-    shown = table("rules", _RULES, rows, visit.query)
+    shown = table("rules", _RULES, rows, visit.query, shown=Speech(visit.language, desk.exchange).shown)
     return Page("officer/rules.html", {"rules": shown, "digest": found.digest})
 
 

@@ -102,11 +102,12 @@ def queue(desk: Desk, visit: Visit) -> Answer:
         }
         for d in doubts
     ]  # fmt: skip
+    shown = Speech(visit.language, desk.exchange).shown
     return Page(
         "steward/queue.html",
         {
-            "overlays": table("held", _OVERLAYS, held, visit.query),
-            "pairs": table("pairs", _PAIRS, pairs, visit.query),
+            "overlays": table("held", _OVERLAYS, held, visit.query, shown=shown),
+            "pairs": table("pairs", _PAIRS, pairs, visit.query, shown=shown),
             "measured": measured,
         },
     )
@@ -177,7 +178,7 @@ def person(desk: Desk, visit: Visit) -> Answer:
         }
         for one in found.survivors
     ]  # fmt: skip
-    shown = table("golden", _SURVIVORS, rows, visit.query, "element")
+    shown = table("golden", _SURVIVORS, rows, visit.query, "element", shown=said.shown)
     return Page("steward/person.html", {"golden": shown, "records": found.records})
 
 

@@ -7,12 +7,12 @@ from typing import get_args
 from exchange.app.partners.subscribing import CHANNELS, Wish, own_subscriptions, subscribe, unsubscribe
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
+from exchange.console.given import own_of
 from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
 from exchange.model.delivery import Topic
 from exchange.model.errors import Conflict, ContentError
-from exchange.model.partner import Partner
 
 _ROLES: tuple[Role, ...] = ("partner",)
 
@@ -27,7 +27,7 @@ _UNFIT = _("That cannot be sent that way: a page to fetch is a table or a PDF, a
 
 
 def subscriptions_page(desk: Desk, visit: Visit) -> Answer:
-    own = _own(desk, visit)
+    own = own_of(desk, visit)
     with desk.exchange.work.connect() as connection:
         found = own_subscriptions(connection, own.code)
     values = {"own": own, "found": found, "topics": get_args(Topic), "channels": CHANNELS}
@@ -35,7 +35,7 @@ def subscriptions_page(desk: Desk, visit: Visit) -> Answer:
 
 
 def add_subscription(desk: Desk, visit: Visit) -> Answer:
-    own, form = _own(desk, visit), visit.form
+    own, form = own_of(desk, visit), visit.form
     channel = form.get("channel", "")
     wish = Wish(
         topics=tuple(topic for topic in get_args(Topic) if form.get(f"topic.{topic}")),
@@ -61,17 +61,10 @@ def add_subscription(desk: Desk, visit: Visit) -> Answer:
 
 def end_subscription(desk: Desk, visit: Visit) -> Answer:
     try:
-        unsubscribe(desk.exchange, _own(desk, visit), visit.form.get("name", ""), visit.person.login)
+        unsubscribe(desk.exchange, own_of(desk, visit), visit.form.get("name", ""), visit.person.login)
     except Conflict:
         raise NotFound from None
     return Redirect("/own/subscriptions", told=_("The subscription is ended; what waited is not sent."))
-
-
-def _own(desk: Desk, visit: Visit) -> Partner:
-    found = desk.exchange.partners.get(visit.person.participant or "")
-    if found is None:
-        raise NotFound
-    return found
 
 
 PLACES = (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, get_args
 from uuid import UUID
 
 from exchange.app.privacy.deciding import (
@@ -21,8 +23,10 @@ from exchange.console.given import decided_ones, reason_of, whole
 from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
+from exchange.console.speech import Speech
 from exchange.console.tables import LONG, PAGE, Column, Row, after, stretch, table
 from exchange.delivery.recall import Cause, Kind, Outcome, close_task, items, tasks
+from exchange.pipeline.ledger import Connection
 from exchange.pipeline.quarantine import consent_waits, consents_waiting
 from exchange.repository import (
     Closing,
@@ -35,6 +39,7 @@ from exchange.repository import (
 from exchange.repository.disclosure.care import Finding
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
+_Decide = Callable[[Connection, int, Any, str, str, datetime], None]  # entry, decision, reason, officer, when
 
 
 _EMERGENCIES = (
@@ -108,14 +113,7 @@ def late_entry(desk: Desk, visit: Visit) -> Answer:
 
 
 def decide_on_late(desk: Desk, visit: Visit) -> Answer:
-    decision = visit.form.get("decision", "")
-    if decision not in get_args(Closing):
-        raise Unusable(_("Choose one of the decisions."))
-    with desk.exchange.work.connect() as connection:
-        number = whole(visit.path["entry"])
-        decide_late(connection, number, decision, reason_of(visit), visit.person.login, visit.at)  # type: ignore[arg-type]
-        connection.commit()
-    return Redirect("/privacy/late", told=_("It is decided, and stands."))
+    return _decided(desk, visit, get_args(Closing), decide_late, "/privacy/late")
 
 
 def emergencies(desk: Desk, visit: Visit) -> Answer:
@@ -147,14 +145,7 @@ def emergency(desk: Desk, visit: Visit) -> Answer:
 
 
 def review(desk: Desk, visit: Visit) -> Answer:
-    finding = visit.form.get("decision", "")
-    if finding not in get_args(Finding):
-        raise Unusable(_("Choose one of the decisions."))
-    with desk.exchange.work.connect() as connection:
-        number = whole(visit.path["entry"])
-        decide_emergency(connection, number, finding, reason_of(visit), visit.person.login, visit.at)  # type: ignore[arg-type]
-        connection.commit()
-    return Redirect("/privacy/emergencies", told=_("It is decided, and stands."))
+    return _decided(desk, visit, get_args(Finding), decide_emergency, "/privacy/emergencies")
 
 
 def recalls(desk: Desk, visit: Visit) -> Answer:
@@ -168,7 +159,8 @@ def recalls(desk: Desk, visit: Visit) -> Answer:
         }
         for t in found
     ]  # fmt: skip
-    shown = table("recalls", _TASKS, rows, visit.query, "recall", descending=True)
+    said = Speech(visit.language, desk.exchange).shown
+    shown = table("recalls", _TASKS, rows, visit.query, "recall", descending=True, shown=said)
     return Page("officer/recalls.html", {"recalls": shown, "kinds": get_args(Kind)})
 
 
@@ -246,14 +238,18 @@ def consent_entry(desk: Desk, visit: Visit) -> Answer:
 
 
 def decide_on_consent(desk: Desk, visit: Visit) -> Answer:
-    decision = visit.form.get("decision", "")
-    if decision not in get_args(Verdict):
+    return _decided(desk, visit, get_args(Verdict), decide_consent, "/privacy/consents")
+
+
+def _decided(desk: Desk, visit: Visit, among: tuple[str, ...], decide: _Decide, back: str) -> Redirect:
+    """Decides an entry with one of `among` and its reason, by whoever asks; it stands."""
+    decision, why, entry = visit.form.get("decision", ""), reason_of(visit), whole(visit.path["entry"])
+    if decision not in among:
         raise Unusable(_("Choose one of the decisions."))
     with desk.exchange.work.connect() as connection:
-        number = whole(visit.path["entry"])
-        decide_consent(connection, number, decision, reason_of(visit), visit.person.login, visit.at)  # type: ignore[arg-type]
+        decide(connection, entry, decision, why, visit.person.login, visit.at)
         connection.commit()
-    return Redirect("/privacy/consents", told=_("It is decided, and stands."))
+    return Redirect(back, told=_("It is decided, and stands."))
 
 
 PLACES = (
