@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from exchange.app import Exchange
@@ -39,11 +39,22 @@ class Speech:
         return self.say(known) if known else code or "–"
 
     def participant(self, code: str | None) -> str:
-        """The name of an organization."""
+        """The name of an organization; of somebody at the console, whose account it is."""
         if code == "exchange":
             return self.word("organization", code)
+        if code and code.startswith("account "):
+            return self.say("account %(login)s") % {"login": code.removeprefix("account ")}
         found = self.exchange.partners.get(code or "")
         return found.organization.name if found else self.say(code or "–")
+
+    def looker(self, who: str) -> str:
+        """Who looks: an account, or a participant's user."""
+        kind, _, rest = who.partition(" ")
+        if kind != "user":
+            return self.participant(who)
+        participant, _, user = rest.partition(" ")
+        words = {"user": user, "participant": self.participant(participant)}
+        return self.say("user %(user)s of %(participant)s") % words
 
     def participants(self, codes: Iterable[str]) -> str:
         """Names of organizations in a row."""
@@ -78,14 +89,10 @@ class Speech:
 
     def condition(self, where: str, values: str) -> tuple[str, str]:
         """What a rule asks, and which values it takes."""
-        kind = {"domain": "domain"}.get(where, "organization" if where.endswith(" type") else "value")
-        if where == "record label":
-            return self.word("condition", where), self.labels(values.split(", "))
-        if where == "purpose":
-            return self.word("condition", where), ", ".join(map(self.purpose, values.split(", ")))
-        if where == "record type":
-            return self.word("condition", where), ", ".join(map(self.type, values.split(", ")))
-        return self.word("condition", where), ", ".join(self.word(kind, one) for one in values.split(", "))
+        kind = "domain" if where == "domain" else "organization" if where.endswith(" type") else "value"
+        named = {"record label": self.label, "purpose": self.purpose, "record type": self.type}
+        said = named.get(where, partial(self.word, kind))
+        return self.word("condition", where), ", ".join(map(said, values.split(", ")))
 
     def recipient(self, code: str) -> str:
         """Whom a form names: an organization, or a class of them."""

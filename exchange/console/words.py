@@ -14,6 +14,8 @@ WORDS = (
     # what a partner's timeline tells
     _("sent in run %(name)s"), _("asked: %(name)s %(purpose)s"), _("was sent: %(name)s"),
     _("was asked back: recall %(name)s"), _("the person's own consent"), _("organization"),
+    # who looks
+    _("account %(login)s"), _("user %(user)s of %(participant)s"),
     # counterexamples
     _("access"), _("disclose"), _("collect"),
     _("sud-program"), _("mental-health"), _("nursing-home"), _("public-health"), _("housing"), _("food"),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+from inspect import getclosurevars
 
 import psycopg
 import pytest
 
 from exchange.app import Current, find_partner
 from exchange.app.partners.quality import quality_of
+from exchange.console.serve import compile_maps
 from exchange.pipeline.steps import run_partner
 from tests.console.access import violations
 from tests.pipeline.coalition import observation, write_ndjson
@@ -283,6 +285,45 @@ def test_what_maps_leave_is_told_as_old_once_maps_change_and_is_counted_by_those
         assert old not in engineer.get("/partners/oak_clinic/loss").text
     finally:
         file.write_text(text)
+        served.desk.opened.look()
+
+
+def test_maps_are_compiled_ahead_and_a_wrong_one_waits_for_its_page(served, opened):
+    file = opened.settings.home / "mappings/oak_clinic/partner.yaml"
+    text = file.read_text()
+    try:
+        file.write_text(text.replace("_shared/maps/fhir_r4.map.yaml", "nowhere.map.yaml"))
+        served.desk.opened.look()
+        compile_maps(served.desk)
+        loaded = getclosurevars(served.desk.exchange.observed).nonlocals["loaded"]
+        assert set(loaded) == {"elm_clinic"}
+    finally:
+        file.write_text(text)
+        served.desk.opened.look()
+
+
+def test_a_code_that_was_mapped_is_off_the_list_at_once(served, opened):
+    engineer, written = (
+        served.visitor("data-engineer"),
+        opened.settings.home / "mappings/elm_clinic/codes/gender.csv",
+    )
+    with psycopg.connect(opened.database_url) as connection:
+        connection.execute(
+            "INSERT INTO unmapped_code"
+            " SELECT run, 'records', 'gender', 'urn:y', 'zq', 'Patient.gender', 'sex', 1"
+            " FROM run WHERE partner = 'elm_clinic' ORDER BY run LIMIT 1"
+        )
+    try:
+        assert "<code>zq</code>" in engineer.get("/codes").text
+        row = {"code_map": "gender", "source_system": "urn:y", "source_code": "zq"}
+        target = "http://hl7.org/fhir/administrative-gender|female|Female"
+        shown = engineer.post("/codes/elm_clinic/0", "/", **row, chosen=target)
+        assert "A row was added" in shown.text
+        assert "<code>zq</code>" not in shown.text
+    finally:
+        written.unlink(missing_ok=True)
+        with psycopg.connect(opened.database_url) as connection:
+            connection.execute("DELETE FROM unmapped_code WHERE system = 'urn:y'")
         served.desk.opened.look()
 
 

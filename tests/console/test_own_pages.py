@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 
 from exchange.app.partners.delivering import send_due
 from exchange.app.partners.suppressing import SMALL, suppressed
+from exchange.app.partners.timeline import Moment
+from exchange.console.pages.own import _moment
+from exchange.console.speech import Speech
 from exchange.crypto import new_jwk_pair
 from exchange.delivery.subscriptions import register_subscriptions
 from exchange.model.delivery import Delivery
@@ -72,6 +75,19 @@ def test_a_question_beyond_the_agreement_is_refused(served, fields, status):
     assert answer.status_code == status
     if status == 200:
         assert "OperationOutcome" in answer.text
+
+
+def test_a_timeline_names_questions_and_rules_in_words_and_leaves_a_recipients_answer(opened):
+    said, at = Speech("en", opened), opened.work.now()
+    kept_out = _moment(said, Moment(at, "sent", "7", 3, "withheld", "own-records, consent:0:provision"))
+    assert kept_out["what"] == "sent in run 7"
+    assert kept_out["why"] == (
+        "An organization always sees what it contributed itself; the person's own consent"
+    )
+    asked = _moment(said, Moment(at, "asked", "query", 2, "good", "", "TREAT"))
+    assert asked["what"] == "asked: a search treatment (TREAT)"
+    told = _moment(said, Moment(at, "delivered", "100 % of births", 1, "refused", "own-records"))
+    assert (told["what"], told["why"]) == ("was sent: 100 % of births", "own-records")
 
 
 def test_a_client_is_registered_and_switched_off(browse, tmp_path):

@@ -172,6 +172,12 @@ def test_a_consent_is_said_as_the_persons_own_whichever_of_its_sentences_counted
     )
 
 
+def test_who_looked_is_said_by_account_or_by_participant_and_user(opened):
+    english, ukrainian = Speech("en", opened), Speech("uk", opened)
+    assert english.looker("user elm_clinic u 7%") == "user u 7% of Elm Clinic"
+    assert ukrainian.looker("account vega") == ukrainian.participant("account vega") == "обліковий запис vega"
+
+
 def test_a_title_that_was_changed_is_shown_in_english_and_not_in_old_words(opened):
     speech = Speech("uk", opened)
     assert speech.rule("own-records").startswith("Організація завжди бачить")
