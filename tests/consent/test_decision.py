@@ -89,6 +89,25 @@ def test_the_repository_may_not_pretend_to_be_somebody_else(context, noon):
     assert decide(record(chosen()), posing, context, noon).because == ("unknown-role",)
 
 
+@pytest.mark.parametrize(
+    ("changes", "asking", "reason"),
+    [
+        ({"source": "left_the_exchange"}, {}, "unknown-source"),
+        ({"confidentiality": "X"}, {}, "unknown-confidentiality"),
+        ({"labels": ("HUSH",)}, {}, "unknown-label"),
+        ({}, {"participant": "left_the_exchange"}, "unknown-participant"),
+        ({}, {"role": "janitor"}, "unknown-role"),
+        ({}, {"purpose": "CURIOSITY"}, "unknown-purpose"),
+    ],
+)
+@pytest.mark.parametrize("own", [True, False], ids=["own record", "another's"])
+def test_what_nobody_has_defined_closes(context, noon, own, changes, asking, reason):
+    cls = replace(record(chosen(), source="lakeside_hospital" if own else "southside_clinic"), **changes)
+    assert decide(cls, viewer(), context, noon).effect == ("permit" if not changes else "deny")
+    found = decide(cls, replace(viewer(), **asking), context, noon)
+    assert (found.effect, found.because) == ("deny", (reason,))
+
+
 def test_a_hospital_may_not_ask_as_the_repository(context, noon):
     posing = Viewer("lakeside_hospital", "organization", "COLLECT")
     assert decide(record(chosen()), posing, context, noon).effect == "deny"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
+
 from exchange.app import Exchange, find_partner, replay_quarantine
+from exchange.pipeline.quarantine import consents_waiting
 from tests.pipeline.pantry import PARTNER, PEOPLE, held, make_pantry, open_pantry, run, write
 
 PROFILED = PEOPLE.replace("    id: id\n", "    id: id\n    profile: us-core-patient\n").replace(
@@ -61,3 +64,15 @@ def test_once_the_setting_is_taken_back_the_record_can_be_replayed(tmp_path: Pat
     lenient = open_pantry(tmp_path, database, PARTNER)
     replay_quarantine(lenient, find_partner(lenient.partners, "pantry"))
     assert held(lenient, "Patient") == 3
+
+
+def test_consents_that_are_not_computable_are_gone_through_from_the_newest(
+    tmp_path: Path, database: str
+) -> None:
+    run(taken(tmp_path, database, "quarantine: [required, value]"))
+    with psycopg.connect(database) as connection:
+        connection.execute("UPDATE quarantine SET severity = 'error', expression = 'Consent.provision'")
+        first = consents_waiting(connection, None, 1)
+        rest = consents_waiting(connection, first[0].record, 9)
+        assert first[0].record > max(finding.record for finding in rest)
+        assert consents_waiting(connection, min(finding.record for finding in rest), 9) == []
