@@ -60,7 +60,7 @@ def test_a_report_without_results_does_not_take_those_of_its_neighbour():
         ("ZZ", "unknown"),
         ("SC|P1|||SC", "active"),
         ("CA|P1|||SC", "revoked"),
-        ("DC|P1|||IP", "revoked"),
+        *((f"{ends}|P1|||IP", "revoked") for ends in ("DC", "OC", "CR", "OD", "DR")),
         ("CA|P1|||CM", "completed"),
     ],
 )
@@ -68,6 +68,24 @@ def test_the_state_of_an_order_is_its_status_or_what_its_control_code_does(order
     segment = order if "|" in order else f"{order}|P1"
     found = message("ORM^O01", f"ORC|{segment}", "OBR|1|P1||24323-8^Panel^LN")
     assert the(found, "ServiceRequest")["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("order", "status"),
+    [
+        ("NW", "active"),
+        ("CA", "cancelled"),
+        ("CA|P1|||SC", "cancelled"),
+        ("DC|P1|||IP", "stopped"),
+        ("SC|P1|||IP", "active"),
+        ("DC|P1|||CM", "completed"),
+        ("ZZ", "unknown"),
+    ],
+)
+def test_a_prescription_that_is_discontinued_is_stopped_whatever_state_it_had_before(order, status):
+    segment = order if "|" in order else f"{order}|P1"
+    found = message("ORM^O01", f"ORC|{segment}", "RXO|308189^Amoxicillin^RXNORM")
+    assert the(found, "MedicationRequest")["status"] == status
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,10 @@ def test_the_extension_of_a_telephone_is_kept():
     }
 
 
-@pytest.mark.parametrize(("code", "told"), [("M", {"type": "postal"}), ("H", {"use": "home"}), ("", {})])
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [*((mail, {"type": "postal"}) for mail in ("M", "SH")), ("H", {"use": "home"}), ("", {})],
+)
 def test_an_address_for_mail_is_postal(code, told):
     (address,) = patient(f"1 Main St^^Peoria^IL^61604^^{code}")["address"]
     place = {"line": ["1 Main St"], "city": "Peoria", "state": "IL", "postalCode": "61604"}
