@@ -57,7 +57,6 @@ def name_and_birth(levels: Mapping[str, str]) -> bool:
     """The whole name and the birth date: a number that contradicts them is more likely a slip."""
     return (
         levels.get("given") == levels.get("birth_date") == "exact"
-        and levels.get("surname") in LIKE_SURNAME
         and (levels.get("surname") == "exact" or same_home(levels))
         and levels.get("sex") != "different"
     )

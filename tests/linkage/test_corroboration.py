@@ -113,6 +113,7 @@ COUNTS: dict[str, tuple[Callable[..., bool], tuple[Features, Features], Levels, 
             {"sex": "different"},
             {"identifier": "different"},
             {"email": "different"},
+            {"sex": "", "email": "", "phone": "exact"},
             {"both": (TWIN, PLAIN)},
         ],
     ),
@@ -140,6 +141,30 @@ COUNTS: dict[str, tuple[Callable[..., bool], tuple[Features, Features], Levels, 
         {"identifier": "different"},
         [{"identifier": ""}, {"both": (PLAIN, PLAIN)}, {"surname": "exact", "phone": "exact"}],
     ),
+    "two social security numbers": (
+        said.contradicts,
+        (PLAIN, PLAIN),
+        {"ssn": "different"},
+        [{"ssn": "exact"}, {"surname": "similar", "address": "building"}],
+    ),
+    "one home": (
+        lambda _a, _b, levels: said.same_home(levels),
+        (PLAIN, PLAIN),
+        {"surname": "part", "phone": "exact"},
+        [{"surname": "different"}, {"phone": "different"}],
+    ),
+    "a place": (
+        lambda _a, _b, levels: said.same_somewhere(levels),
+        (PLAIN, PLAIN),
+        {"middle": "exact", "surname": "exact"},
+        [{"middle": "initial"}, {"surname": "part"}],
+    ),
+    "what twins do not share": (
+        said.one_of_a_kind,
+        (PLAIN, PLAIN),
+        {"email": "exact"},
+        [{"email": "different"}, {"email": "", "phone": "exact"}],
+    ),
     "two numbers of one system": (
         said.numbers_differ,
         INSURED,
@@ -163,6 +188,14 @@ def test_a_name_called_alike_and_a_middle_name_tell_father_and_son_apart() -> No
     assert said.never_shared(JUNIOR, JUNIOR, levels)
     assert not said.never_shared(JUNIOR, UNKNOWN, levels)
     assert said.never_shared(PLAIN, UNKNOWN, {**NAME, "ssn": "last4"})
+
+
+def test_a_place_in_birth_order_tells_twins_apart() -> None:
+    assert said.one_of_a_kind(TWIN, TWIN, {})
+    assert not said.may_be_twin(TWIN, TWIN, {"given": "similar"})
+    assert said.may_be_twin(TWIN, PLAIN, {"given": "similar"})
+    assert not said.may_be_twin(TWIN, PLAIN, {"given": "exact"})
+    assert not said.may_be_twin(TWIN, PLAIN, {"given": "form", "email": "exact"})
 
 
 def test_initials_of_middle_names_count_where_the_birth_date_does_not_tell_more() -> None:
