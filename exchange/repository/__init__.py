@@ -73,6 +73,7 @@ from exchange.repository.reading.cursor import CursorRefused
 from exchange.repository.reading.everything import compartment, everything
 from exchange.repository.reading.history import history, is_gone, read_version
 from exchange.repository.reading.lastn import lastn
+from exchange.repository.reading.leading import leads_of, led
 from exchange.repository.reading.match import Described, Identity, Matches, match
 from exchange.repository.reading.mirrored import about_nobody, patients_after, still_seen, wanted_of
 from exchange.repository.reading.page import Entry, Page, searchset
@@ -175,6 +176,8 @@ __all__ = [
     "late_disclosures",
     "late_disclosures_by",
     "latest_instant",
+    "leads_of",
+    "led",
     "link_patients",
     "load_classes",
     "mark_own_care",

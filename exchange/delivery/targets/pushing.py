@@ -45,6 +45,8 @@ from exchange.repository import (
     about_nobody,
     chosen,
     hold_ruling,
+    leads_of,
+    led,
     patients_after,
     reader,
     still_seen,
@@ -196,10 +198,13 @@ def _leaving(view: Reader, push: _Push, wanted: Sequence[Wanted]) -> _Leaving:
     if not wanted:
         return _Leaving(())
     seen = chosen(view, wanted)
+    leads = leads_of(view, seen.all)
+    told = [led(one, leads) for one in seen.all if f"{one.type}/{one.id}" not in leads]
     _as_owner(view, push)
     consents = consents_behind(view.conn, seen, push.destination.viewer, view.at)
     extra = words_owed(view.conn, seen.terms, consents, push.office)
-    served = [*seen.all, *seen.provenance]
+    ids = {one.id for one in told}
+    served = [*told, *(one for one in seen.provenance if one.id in ids)]
     found = {_name(entry): entry for entry in bundles.entries(served, extra, ())}
     digests = {name: sha256(entry.body or b"").digest() for name, entry in found.items()}
     known = holdings(view.conn, push.target, found)
@@ -212,7 +217,7 @@ def _leaving(view: Reader, push: _Push, wanted: Sequence[Wanted]) -> _Leaving:
     fresh = {name for name in changed if name not in known or known[name].leaving != digests[name]}
     entries = [entry for name, entry in found.items() if name in changed]
     if fresh:
-        items = [one for one in seen.all if Name(one.type, UUID(one.id)) in fresh]
+        items = [one for one in told if Name(one.type, UUID(one.id)) in fresh]
         sending = Sending(_key(push, entries), "fhir", consents)
         where = f"urn:mosaic:target:{push.destination.code}"
         record_sending(

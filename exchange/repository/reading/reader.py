@@ -78,21 +78,24 @@ def best_rendition(alias: str = "r") -> str:
 )"""
 
 
-def best_of_cluster(alias: str = "r") -> str:
-    """SQL: no better member of its cluster, of this or a certainly linked Patient or of nobody, is visible.
+def better_in_cluster(alias: str, other: str) -> str:
+    """SQL: `other` is a better member of the cluster, of this or a certainly linked Patient or of nobody.
 
     A link that is only probable hides nothing: it may hold for neither of two people it fits.
     """
-    return f"""({alias}.cluster IS NULL OR NOT EXISTS (
-    SELECT FROM resource b
-    WHERE b.cluster = {alias}.cluster AND b.type = {alias}.type
-      AND (b.rendition, b.rank, b.fhir_id) < ({alias}.rendition, {alias}.rank, {alias}.fhir_id)
-      AND (b.patient = {alias}.patient OR (b.patient IS NULL AND {alias}.patient IS NULL)
+    first, then = (f"({of}.rendition, {of}.rank, {of}.fhir_id)" for of in (other, alias))
+    return f"""{other}.cluster = {alias}.cluster AND {other}.type = {alias}.type AND {first} < {then}
+      AND ({other}.patient = {alias}.patient OR ({other}.patient IS NULL AND {alias}.patient IS NULL)
         OR EXISTS (
             SELECT FROM patient_edge e
-            WHERE e.a = {alias}.patient AND e.b = b.patient AND e.grade = 'certain'
-        ))
-))"""
+            WHERE e.a = {alias}.patient AND e.b = {other}.patient AND e.grade = 'certain'
+        ))"""
+
+
+def best_of_cluster(alias: str = "r") -> str:
+    """SQL: no better member of its cluster is visible."""
+    better = better_in_cluster(alias, "b")
+    return f"({alias}.cluster IS NULL OR NOT EXISTS (SELECT FROM resource b WHERE {better}))"
 
 
 BEST_RENDITION = best_rendition()
