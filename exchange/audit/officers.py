@@ -7,32 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import psycopg
 
 from exchange.audit.events import Entry
 from exchange.audit.parts import recorded
+from exchange.model.audit import OfficerAct
 from exchange.model.errors import Conflict
-
-Act = Literal[
-    "recall.opened",
-    "recall.closed",
-    "log.read",
-    "log.exported",
-    "log.pruned",
-    "hold.set",
-    "hold.lifted",
-    "watch.decided",
-    "emergency.reviewed",
-    "late.decided",
-    "consent.reviewed",
-    "rules.signed",
-    "workforce.declared",
-    "workforce.ended",
-    "accounting.suspended",
-    "accounting.resumed",
-]
 
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"
 _LIFECYCLE = "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle"
@@ -70,7 +52,7 @@ def decide_once(
 
 
 def officer_entries(
-    act: Act, officer: str, reason: str, patients: Sequence[str], at: datetime
+    act: OfficerAct, officer: str, reason: str, patients: Sequence[str], at: datetime
 ) -> list[Entry]:
     """One record per Patient concerned, or one without; `reason` is the officer's own and names nobody."""
     event: dict[str, object] = {

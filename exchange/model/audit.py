@@ -9,13 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-Kind = Literal[
-    "read",
-    "query",
-    "everything",
-    "export",
-    "disclosure",
-    "denied",
+OfficerAct = Literal[
     "recall.opened",
     "recall.closed",
     "log.read",
@@ -32,6 +26,17 @@ Kind = Literal[
     "workforce.ended",
     "accounting.suspended",
     "accounting.resumed",
+]
+"""What officers do with the exchange itself."""
+
+Kind = Literal[
+    "read",
+    "query",
+    "everything",
+    "export",
+    "disclosure",
+    "denied",
+    OfficerAct,
     "subscription.changed",
     "consent.changed",
     "token.issued",

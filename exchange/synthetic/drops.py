@@ -12,7 +12,7 @@ from typing import Protocol, TextIO
 from exchange.synthetic import faults
 from exchange.synthetic.facts import History
 from exchange.synthetic.feeds import county, directory, good_table, hearth, lakeside, prairie, willow
-from exchange.synthetic.feeds.fhir import Resource
+from exchange.synthetic.feeds.fhir import Resource, staff
 from exchange.synthetic.feeds.lakeside import Message
 from exchange.synthetic.store import Store
 
@@ -227,7 +227,6 @@ class Source(Protocol):
 
     PARTNER: str
 
-    def staff(self, updated: datetime) -> Iterator[Resource]: ...
     def resources(self, history: History, now: datetime) -> Iterator[Resource]: ...
 
 
@@ -238,7 +237,7 @@ class Records:
         self.feed, self.window = feed, window
         self.store = Store(folder / "records.sqlite")
         self.store.begin(None if window.after is None else datetime.now(UTC))
-        self.store.add(feed.staff(_FOUNDED))
+        self.store.add(staff(feed.PARTNER, _FOUNDED))
         self.faulty = feed.PARTNER == prairie.PARTNER
 
     def add(self, history: History) -> None:

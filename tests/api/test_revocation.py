@@ -12,6 +12,7 @@ from exchange.model.ids import golden_id, resource_id
 from exchange.model.records import Labels
 from exchange.repository.storage.items import PublishItem
 from exchange.repository.write import publish
+from tests.consent import builders
 
 
 @pytest.fixture
@@ -27,31 +28,13 @@ def _observation(key):
 
 
 def _consent(patient, kind, **changes):
-    return {
-        "resourceType": "Consent",
-        "id": resource_id("https://prairie_clinic.example/", "Consent", "1"),
-        "status": "active",
-        "scope": {
-            "coding": [
-                {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
-            ]
-        },
-        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
-        "patient": {"reference": f"Patient/{patient}"},
-        "dateTime": "2026-01-01",
-        "sourceAttachment": {"title": "form"},
-        "provision": {
-            "type": kind,
-            "action": [
-                {
-                    "coding": [
-                        {"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": "access"}
-                    ]
-                }
-            ],
-        },
+    asked = {"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": "access"}
+    return builders.consent(
+        id=resource_id("https://prairie_clinic.example/", "Consent", "1"),
+        patient={"reference": f"Patient/{patient}"},
+        provision={"type": kind, "action": [{"coding": [asked]}]},
         **changes,
-    }
+    )
 
 
 def _give(records, patient, consent):

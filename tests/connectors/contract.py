@@ -203,6 +203,10 @@ class HttpSystem(RemoteSystem, Protocol):
 class HttpContract(RemoteContract):
     """For connectors over HTTP."""
 
+    @pytest.fixture(name="http_system")
+    def _http(self, remote: HttpSystem) -> HttpSystem:
+        return remote
+
     @pytest.fixture(autouse=True)
     def _short_waits(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(http, "_FIRST_WAIT_SECONDS", 0.02)

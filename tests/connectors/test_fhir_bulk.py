@@ -115,10 +115,6 @@ class TestFhirBulk(HttpContract):
     def _remote(self, program: BulkPartner) -> BulkPartner:
         return program
 
-    @pytest.fixture(name="http_system")
-    def _http(self, program: BulkPartner) -> BulkPartner:
-        return program
-
 
 def checkpoints(connector: Connector) -> list[dict[str, Any]]:
     return [item.cursor for item in connector(None) if isinstance(item, Checkpoint)]

@@ -76,10 +76,6 @@ class TestFhirSearch(HttpContract):
     def _remote(self, clinic: SearchPartner) -> SearchPartner:
         return clinic
 
-    @pytest.fixture(name="http_system")
-    def _http(self, clinic: SearchPartner) -> SearchPartner:
-        return clinic
-
 
 def test_since_is_the_servers_clock_less_the_overlap(clinic: SearchPartner) -> None:
     clinic.add("record-1")

@@ -57,10 +57,6 @@ class TestHttpJson(HttpContract):
     def _remote(self, directory: DirectoryPartner) -> DirectoryPartner:
         return directory
 
-    @pytest.fixture(name="http_system")
-    def _http(self, directory: DirectoryPartner) -> DirectoryPartner:
-        return directory
-
 
 def test_only_the_page_that_changed_comes_again(directory: DirectoryPartner) -> None:
     directory.add(*markers(7))

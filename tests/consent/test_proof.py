@@ -11,10 +11,9 @@ import pytest
 from exchange.consent import Participant, parse_rules
 from exchange.consent.proof.archetypes import permits, refusals
 from exchange.consent.proof.invariants import read_invariants
-from exchange.consent.proof.prover import decision_for, prove, violates
+from exchange.consent.proof.prover import decision_for, facts_at, prove, violates
 from exchange.consent.proof.space import ABOVE, SOURCE, Point, Search, points
 from exchange.consent.proof.words import sentences
-from exchange.consent.rules.conditions import Facts
 from exchange.model.errors import ContentError
 from exchange.model.partner import OrganizationType
 
@@ -155,20 +154,7 @@ def test_the_space_holds_every_set_of_rules_that_any_request_meets(rules):
 
 def _applying(point: Point, rules) -> int:
     atom = next((label for label in point.labels if label in rules.vocabulary.atoms), None)
-    facts = Facts(
-        source=point.source,
-        requester=point.requester,
-        source_bound=point.source.bound_at(NOW),
-        requester_bound=point.requester.bound_at(NOW),
-        role=point.role,
-        purpose=point.purpose,
-        action=point.action,
-        type=point.type,
-        about=point.about,
-        confidentiality=point.confidentiality,
-        labels=frozenset(point.labels),
-        atom=atom,
-    )
+    facts = facts_at(point, atom)
     in_force = rules.slices[rules.in_force(NOW)]
     return sum(1 << i for i, rule in enumerate(rules.rules) if rule in in_force and rule.applies(facts))
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from threading import Thread
 from time import sleep
 from typing import Any
@@ -80,13 +81,17 @@ class Visitor:
 def opened(tmp_path_factory: pytest.TempPathFactory, module_database: str) -> Exchange:
     """Two clinics that sent what they have."""
     folder = tmp_path_factory.mktemp("console")
-    home = make_twins(folder)
+    return run_twins(make_twins(folder), folder, module_database)
+
+
+def run_twins(home: Path, folder: Path, database: str) -> Exchange:
+    """The exchange after both clinics' runs."""
     exchange = open_exchange(
         load_settings(
             {
                 "EXCHANGE_HOME": str(home),
                 "EXCHANGE_DATA": str(folder / "data"),
-                "EXCHANGE_DATABASE_URL": module_database,
+                "EXCHANGE_DATABASE_URL": database,
             }
         )
     )

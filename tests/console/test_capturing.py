@@ -9,14 +9,12 @@ import shutil
 import psycopg
 import pytest
 
-from exchange.app import find_partner, open_exchange
 from exchange.app.privacy.signed_forms import named_recipients
 from exchange.consent.proof.forms import read_forms
 from exchange.content import read_tree
 from exchange.model.records import Viewer
-from exchange.pipeline.steps import run_partner
-from exchange.settings import load_settings
 from tests.console.access import violations
+from tests.console.conftest import run_twins
 from tests.pipeline.coalition import ROOT, observation, write_ndjson
 from tests.pipeline.twins import TWIN, make_twins
 
@@ -46,18 +44,7 @@ def opened(tmp_path_factory, module_database):
         one["identifier"] = [{"system": system, "value": f"M{number}"}]
         records += [one, {**observation(number, number), "code": HIV}]
     write_ndjson(folder / "elm" / "one.ndjson", records)
-    exchange = open_exchange(
-        load_settings(
-            {
-                "EXCHANGE_HOME": str(home),
-                "EXCHANGE_DATA": str(folder / "data"),
-                "EXCHANGE_DATABASE_URL": module_database,
-            }
-        )
-    )
-    for code in ("elm_clinic", "oak_clinic"):
-        run_partner(exchange.work, find_partner(exchange.partners, code))
-    return exchange
+    return run_twins(home, folder, module_database)
 
 
 @pytest.fixture(scope="module")

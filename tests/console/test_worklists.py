@@ -13,23 +13,13 @@ from exchange.app.privacy.deciding import decide_consent
 from exchange.audit import Circumstances, Disclosed, Requester, append, query_entries
 from exchange.model.errors import Conflict
 from exchange.pipeline.steps import run_partner
+from tests.consent.builders import consent
 from tests.console.access import violations
 from tests.pipeline.coalition import observation, write_ndjson
 
-CONSENT = {
-    "resourceType": "Consent",
-    "id": "c1",
-    "status": "active",
-    "scope": {
-        "coding": [
-            {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
-        ]
-    },
-    "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
-    "patient": {"reference": "Patient/p1"},
-    "dateTime": "2026-01-02",
-    "policyRule": {"coding": [{"system": "https://example.org/rules", "code": "OURS"}]},
-}
+CONSENT = consent(
+    policy=None, policyRule={"coding": [{"system": "https://example.org/rules", "code": "OURS"}]}
+)
 
 
 @pytest.fixture(scope="module", autouse=True)

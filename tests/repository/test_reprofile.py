@@ -7,32 +7,26 @@ from dataclasses import replace
 import pytest
 from repository_world import HOSPITAL, SHELTER, observation
 
+from exchange.consent.directives.codings import ACT_CODE
 from exchange.model.ids import resource_id
 from exchange.repository import known_labels, readmissible_records
 from exchange.repository.reading.read import read
+from tests.consent import builders
 
 
 def consent(patient, kind="deny", **changes):
     """The patient's word on everything: permit or deny, to everybody or as `provision` says."""
-    return {
-        "resourceType": "Consent",
-        "id": resource_id("https://hospital.example/", "Consent", patient),
-        "status": "active",
-        "scope": {
-            "coding": [
-                {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
-            ]
-        },
-        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
-        "patient": {"reference": f"Patient/{patient}"},
-        "dateTime": "2026-01-01",
-        "sourceAttachment": {"title": "form"},
-        "policyRule": {
-            "coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTOUT"}]
-        },
-        "provision": {"type": kind},
-        **changes,
-    }
+    return builders.consent(
+        **{
+            "id": resource_id("https://hospital.example/", "Consent", patient),
+            "patient": {"reference": f"Patient/{patient}"},
+            "dateTime": "2026-01-01",
+            "policy": None,
+            "policyRule": {"coding": [{"system": ACT_CODE, "code": "OPTOUT"}]},
+            "provision": {"type": kind},
+            **changes,
+        }
+    )
 
 
 def sees(world, viewer, item):

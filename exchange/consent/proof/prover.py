@@ -216,10 +216,11 @@ def _is(situation: Situation, point: Point, consents: Consents, rules: Rules) ->
         return False
     test = holds(condition_of(situation), rules.vocabulary)
     atoms = rules.vocabulary.atoms.intersection(point.labels) or (None,)
-    return any(test(_facts(point, atom)) for atom in atoms)
+    return any(test(facts_at(point, atom)) for atom in atoms)
 
 
-def _facts(point: Point, atom: str | None) -> Facts:
+def facts_at(point: Point, atom: str | None) -> Facts:
+    """What the rules look at for one label of the record, or for the whole record (None)."""
     return Facts(
         source=point.source,
         requester=point.requester,

@@ -15,10 +15,9 @@ import psycopg
 from psycopg.rows import class_row
 
 from exchange.consent import Context
-from exchange.model.errors import Conflict
 from exchange.model.records import Resource
 from exchange.model.terms import SYSTEMS
-from exchange.repository.disclosure.worklist import stretch_of
+from exchange.repository.disclosure.worklist import decide_entry, stretch_of
 from exchange.repository.storage.parameters import hash32, parameters, token_key
 
 REFERRED = timedelta(days=180)
@@ -190,12 +189,5 @@ def review_emergency(
     conn: psycopg.Connection, entry: int, finding: Finding, reason: str, officer: str, at: datetime
 ) -> None:
     """Records the after-review, once; raises Conflict when there is nothing to review."""
-    done = conn.execute(
-        "UPDATE emergency_access SET decision = %s, reason = %s, decided_by = %s, decided = %s"
-        " WHERE entry = %s AND decision IS NULL",
-        [finding, reason, officer, at, entry],
-    )
-    if not done.rowcount:
-        raise Conflict(
-            f"entry {entry} does not wait for review; list those that do: exchange audit emergencies"
-        )
+    listed_by = "exchange audit emergencies"
+    decide_entry(conn, "emergency_access", entry, finding, reason, officer, at, listed_by)

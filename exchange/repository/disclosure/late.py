@@ -13,10 +13,9 @@ from psycopg.rows import class_row
 
 from exchange.consent import Context, decide
 from exchange.model.audit import DISCLOSURES, GIVEN_AS
-from exchange.model.errors import Conflict
 from exchange.model.records import Viewer
 from exchange.repository.disclosure.viewers import load_classes
-from exchange.repository.disclosure.worklist import stretch_of
+from exchange.repository.disclosure.worklist import decide_entry, stretch_of
 
 Closing = Literal["recall", "breach", "no-action"]
 """The recipient is asked to give it back or destroy it; it goes to breach assessment; neither is needed."""
@@ -185,12 +184,5 @@ def close_late_disclosure(
     conn: psycopg.Connection, entry: int, decision: Closing, reason: str, officer: str, at: datetime
 ) -> None:
     """Records what the privacy officer decided, once; raises Conflict when there is nothing to decide."""
-    done = conn.execute(
-        "UPDATE late_disclosure SET decision = %s, reason = %s, decided_by = %s, decided = %s"
-        " WHERE entry = %s AND decision IS NULL",
-        [decision, reason, officer, at, entry],
-    )
-    if not done.rowcount:
-        raise Conflict(
-            f"entry {entry} does not wait for a decision; list those that do: exchange consent late"
-        )
+    listed_by = "exchange consent late"
+    decide_entry(conn, "late_disclosure", entry, decision, reason, officer, at, listed_by)

@@ -12,7 +12,7 @@ from exchange.synthetic.contacts import Contact
 from exchange.synthetic.facts import Allergy, History, Prescription, Problem, Result, Survey, Visit, Vitals
 from exchange.synthetic.feeds.hl7 import ZONE
 from exchange.synthetic.feeds.observation import ANSWERS, flag
-from exchange.synthetic.tables import LOINC, NPI, RXNORM, SNOMED, UCUM, Code, Practitioner
+from exchange.synthetic.tables import LOINC, NPI, RXNORM, SNOMED, UCUM, Code, Practitioner, practitioners
 
 Resource = dict[str, Any]
 
@@ -95,6 +95,13 @@ def practitioner(who: Practitioner, updated: datetime) -> Resource:
         active=True,
         name=[{"family": who.family, "given": [who.given], "prefix": ["Dr"]}],
     )
+
+
+def staff(partner: str, updated: datetime) -> Iterator[Resource]:
+    """The partner and the people who work there."""
+    yield organization(partner, updated)
+    for who in practitioners(partner):
+        yield practitioner(who, updated)
 
 
 def own_organization(partner: str) -> Resource:

@@ -27,13 +27,6 @@ TYPES = (
 _SESSION = Code(SNOMED, "56876005", "Drug rehabilitation and detoxification")
 
 
-def staff(updated: datetime) -> Iterator[fhir.Resource]:
-    """The program and the people who work there."""
-    yield fhir.organization(PARTNER, updated)
-    for who in practitioners(PARTNER):
-        yield fhir.practitioner(who, updated)
-
-
 def resources(history: History, now: datetime) -> Iterator[fhir.Resource]:
     """Everything the program holds about a client at the moment `now`; deleted results are gone."""
     contact = history.contact(PARTNER)

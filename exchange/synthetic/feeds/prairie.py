@@ -29,13 +29,6 @@ _CHECK_UP = Code(SNOMED, "185349003", "Encounter for check up (procedure)")
 _FOLLOW_UP = Code(SNOMED, "390906007", "Follow-up encounter (procedure)")
 
 
-def staff(updated: datetime) -> Iterator[fhir.Resource]:
-    """The clinic and the people who work there."""
-    yield fhir.organization(PARTNER, updated)
-    for who in practitioners(PARTNER):
-        yield fhir.practitioner(who, updated)
-
-
 def resources(history: History, now: datetime) -> Iterator[fhir.Resource]:
     """Everything the clinic holds about a person at the moment `now`."""
     contact = history.contact(PARTNER)
