@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from exchange.linkage.names import fold
@@ -91,6 +92,7 @@ def _bound(resource: Resource, element: str, name: str) -> str:
     return _utc_minute(text) if len(text) > 10 else ""
 
 
+@lru_cache(maxsize=4096)
 def _utc_minute(text: str) -> str:
     if len(text) <= 10:
         return text if len(text) == 10 else ""

@@ -6,6 +6,7 @@ import pytest
 
 from exchange.repository.storage.index import index_rows
 from exchange.repository.storage.parameters import parameters
+from exchange.repository.storage.units import usual_scales, worked_out
 
 US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition"
 GROUPS = {"race": "2054-5", "ethnicity": "2135-2"}
@@ -51,3 +52,7 @@ def test_what_is_not_there_makes_no_row_and_what_is_only_there_does():
     alive = {"resourceType": "Patient", "id": "1"}
     assert found_by(alive, "deceased") == []
     assert len(found_by({**alive, "deceasedDateTime": "2026-01-02"}, "deceased")) == 1
+
+
+def test_the_table_of_usual_units_says_what_the_registry_of_all_units_says():
+    assert {code: worked_out(code) for code in usual_scales()} == dict(usual_scales())

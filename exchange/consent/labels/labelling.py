@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Literal
+from typing import Any, Literal
+
+import orjson
 
 from exchange.consent.directives.codings import ACT_CODE, ACT_REASON, CONFIDENTIALITY
 from exchange.consent.labels.findings import TEXTS, Coding, Findings, findings
@@ -50,6 +52,11 @@ class _Look:
 
     evidence: tuple[Evidence, ...]
     references: tuple[_Reference, ...]
+
+
+_NOTHING = _Look((), ())
+_SHORT, _MANY = 400, 1 << 16
+"""Bytes of JSON up to which what an element told is kept, and of how many."""
 
 
 def label(resource: Resource, source: Source, rules: Rules) -> Labels:
@@ -105,21 +112,61 @@ def labels_from(evidence: tuple[Evidence, ...], vocabulary: Vocabulary) -> Label
 
 def _look(resource: Resource, source: Source, rules: Rules) -> _Look:
     kind = resource["resourceType"]
-    skin = partial(_through_skin, resource)
     evidence = list(_program_evidence(source, kind, rules))
     references: list[_Reference] = []
-    leads_nowhere = _leads_nowhere(rules.vocabulary)
     for name, element in resource.items():
         form = type(element)
         if form is dict or form is list:
-            found = findings(name, element)
-            evidence.extend(_evidence(found, f"{kind}.{name}", skin, kind, rules))
-            references.extend(
-                (key, f"{kind}.{name}", to) for key, to in found.references if key not in leads_nowhere
-            )
+            look = _look_at(name, element, resource, rules)
+            evidence += look.evidence
+            references += look.references
         elif form is str and name in TEXTS:
-            evidence.extend(_from_hits(rules.lists.of_text(element), "text", f"{kind}.{name}", skin, kind))
+            hits = rules.lists.of_text(element)
+            if hits:
+                skin = partial(_through_skin, resource)
+                evidence.extend(_from_hits(hits, "text", f"{kind}.{name}", skin, kind))
     return _Look(tuple(evidence), tuple(references))
+
+
+def _look_at(name: str, element: Any, resource: Resource, rules: Rules) -> _Look:
+    """What one element tells: codes, categories and states are spelled alike in thousands of records."""
+    kind = resource["resourceType"]
+    if type(element) is dict and len(element) == 1 and type(element.get("reference")) is str:
+        nowhere = name in _leads_nowhere(rules.vocabulary)
+        return _NOTHING if nowhere else _Look((), ((name, f"{kind}.{name}", element["reference"]),))
+    spelled = orjson.dumps(element)
+    if len(spelled) > _SHORT:
+        return _looked_at(name, element, kind, partial(_through_skin, resource), rules)
+    known = _known_looks(rules)
+    look = known.get((kind, name, spelled))
+    if look is None:
+        asked: list[bool] = []
+
+        def skin() -> bool:
+            asked.append(_through_skin(resource))
+            return asked[-1]
+
+        look = _looked_at(name, element, kind, skin, rules)
+        if len(known) >= _MANY:
+            known.clear()
+        if not asked:  # else it depends on the other elements
+            known[kind, name, spelled] = look
+    return look
+
+
+def _looked_at(name: str, element: Any, kind: str, skin: ThroughSkin, rules: Rules) -> _Look:
+    found, expression = findings(name, element), f"{kind}.{name}"
+    leads_nowhere = _leads_nowhere(rules.vocabulary)
+    return _Look(
+        tuple(_evidence(found, expression, skin, kind, rules)),
+        tuple((key, expression, to) for key, to in found.references if key not in leads_nowhere),
+    )
+
+
+@lru_cache(maxsize=4)
+def _known_looks(rules: Rules) -> dict[tuple[str, str, bytes], _Look]:
+    """What short elements told under these rules, by type, name and JSON."""
+    return {}
 
 
 @lru_cache(maxsize=64)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any, Literal
+
+import orjson
 
 from exchange.consent.labels.findings import findings
 from exchange.consent.rules.ruleset import Rules
@@ -31,6 +34,8 @@ def without_free_text(resource: Resource, narrative: Narrative, rules: Rules) ->
     if narrative == "released" or kind in words.directory_types or kind in words.free_text_kept:
         return resource
     names = _free_text_names((*words.free_text.get("*", ()), *words.free_text.get(kind, ())))
+    if not _members(names).search(orjson.dumps(resource)):
+        return resource  # nearly every record: one look at its bytes spares a copy of all its objects
     kept: Resource = _element(resource, names, narrative, rules)
     if "contained" in resource:
         kept["contained"] = [without_free_text(inner, narrative, rules) for inner in resource["contained"]]
@@ -43,6 +48,13 @@ def without_free_text(resource: Resource, narrative: Narrative, rules: Rules) ->
 def _free_text_names(names: tuple[str, ...]) -> frozenset[str]:
     """With the names of what extends a primitive value."""
     return frozenset((*names, *(f"_{name}" for name in names)))
+
+
+@lru_cache(maxsize=1024)
+def _members(names: frozenset[str]) -> re.Pattern[bytes]:
+    """Finds a member in JSON under which text may be left out; a quote within a string is escaped."""
+    known = "|".join(map(re.escape, sorted({*names, "contained", "data", "div", *_TEXT_VALUES})))
+    return re.compile(f'"(?:{known})":'.encode())
 
 
 def _element(

@@ -52,6 +52,8 @@ def redact(resource: Resource, labels: Labels, rules: Rules) -> tuple[Resource, 
 
     None when nothing would be gained: the evidence lies in the record itself, or there is none.
     """
+    if not labels.evidence:
+        return None
     kind = resource["resourceType"]
     removable = frozenset(rules.vocabulary.file.removable.get("*", ()))
     removable |= frozenset(rules.vocabulary.file.removable.get(kind, ()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg.abc import Buffer
@@ -11,14 +12,14 @@ from psycopg.types.array import ListDumper
 
 
 class FlatListDumper(ListDumper):
-    """Lists of int or of text without quotes and backslashes; others as psycopg writes them.
+    """Lists of int, of UUID or of text without quotes and backslashes; others as psycopg writes them.
 
     https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
     """
 
     def dump(self, obj: list[Any]) -> Buffer | None:
         kinds = set(map(type, obj))
-        if kinds == {int}:
+        if kinds == {int} or kinds == {UUID}:
             return b"{%s}" % ",".join(map(str, obj)).encode()
         text = _quoted(obj) if kinds == {str} else None
         return super().dump(obj) if text is None else text.encode(self._encoding)

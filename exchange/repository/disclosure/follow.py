@@ -26,13 +26,15 @@ def with_labels_of_others(
     conn: psycopg.Connection, items: Mapping[int, PublishItem], context: Context
 ) -> dict[int, PublishItem]:
     """The items with the labels of what they refer to, stored before or among themselves."""
-    asked = {to for item in items.values() for to in references(item.resource)}
+    asked = {position: references(item.resource) for position, item in items.items()}
     own = {reference_to(item.resource): item.labels for item in items.values()}
-    seen = _telling({**known_labels(conn, asked - own.keys()), **own}, context)
+    named = {to for each in asked.values() for to in each}
+    seen = _telling({**known_labels(conn, named - own.keys()), **own}, context)
     found, changed = dict(items), bool(seen)
     while changed:
         changed = False
-        for position, item in found.items():
+        for position in [p for p, each in asked.items() if any(to in seen for to in each)]:
+            item = found[position]
             labelled = _followed(item, seen, context)
             if labelled is not item:
                 found[position], changed = labelled, True

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from math import isclose
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from exchange.model.ucum import is_ucum
 
 if TYPE_CHECKING:
     from ucumvert import PintUcumRegistry
 
 UCUM = "http://unitsofmeasure.org"
+
+USUAL = Path(__file__).with_name("usual_units.csv")
 
 # Units in brackets that convert; the others are arbitrary and compare with nothing but themselves.
 _CONVERTED = frozenset(
@@ -22,6 +29,7 @@ _BRACKETS = re.compile(r"\[([^\]]*)\]")
 
 # Powers are worked out to the last digit: 10*99999999 would take all memory and never end.
 _LONGEST = 60
+_ONLY_SAID = re.compile(r"\{[^{}]*\}")
 _ENDLESS = re.compile(r"[0-9]{6}|[*^][+-]?[0-9]{3}")
 
 
@@ -49,7 +57,27 @@ def scale(code: str) -> Scale | None:
     >>> [scale(code) for code in ("mgs", "[IU]/L", "B", "{score}", "10*99999999")]
     [None, None, None, None, None]
     """
-    if len(code) > _LONGEST or _ENDLESS.search(code):
+    usual = usual_scales()
+    return usual[code] if code in usual else worked_out(code)
+
+
+@cache
+def usual_scales() -> Mapping[str, Scale | None]:
+    """What `worked_out` says of the units that nearly all quantities have, kept as a table.
+
+    `generate_units.py` beside it works them out.
+    """
+    with USUAL.open(encoding="utf-8", newline="") as lines:
+        return {row["code"]: _read(row) for row in csv.DictReader(lines)}
+
+
+def _read(row: Mapping[str, str]) -> Scale | None:
+    return Scale(float(row["factor"]), float(row["offset"]), row["base"]) if row["base"] else None
+
+
+def worked_out(code: str) -> Scale | None:
+    """The scale by the registry of all units, which takes a second to come to."""
+    if len(code) > _LONGEST or _ENDLESS.search(code) or _ONLY_SAID.fullmatch(code) or not is_ucum(code):
         return None
     if not _CONVERTED.issuperset(_BRACKETS.findall(code)):
         return None
@@ -69,7 +97,7 @@ def scale(code: str) -> Scale | None:
 
 @cache
 def _registry() -> PintUcumRegistry:
-    """Made when first needed: it takes half a second."""
+    """Made when first needed."""
     from ucumvert import PintUcumRegistry
 
     return PintUcumRegistry()

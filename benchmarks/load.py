@@ -1,0 +1,190 @@
+"""What a load costs, step by step: processor time per resource of this process and of PostgreSQL's.
+
+`python benchmarks/load.py [copies] [folder]` takes a folder of Synthea's transaction Bundles (default: a set
+beside the project), or people with twenty results each where there is none, from NDJSON files to queryable;
+every copy are other people. Processor time, because what else the machine does would weigh on any other.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import orjson
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from exchange.app import Exchange, open_exchange
+from exchange.pipeline import steps
+from exchange.repository.database import embedded
+from exchange.settings import load_settings
+from tests.pipeline.coalition import CLINIC, make_home, observation, patient
+
+SHARED = Path(os.environ.get("EXCHANGE_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "data"
+CHUNK, FILE = 10_000, 20_000
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+def synthea(folder: Path) -> Iterator[bytes]:
+    """Lines of each Bundle's resources, which refer to each other as a server's would."""
+    for path in sorted(folder.glob("*.json.gz")):
+        entries = orjson.loads(gzip.decompress(path.read_bytes()))["entry"]
+        kinds = {e["fullUrl"]: f"{e['resource']['resourceType']}/{e['resource']['id']}" for e in entries}
+        for entry in entries:
+            parts = re.split(r"(urn:uuid:[0-9a-f-]{36})", orjson.dumps(entry["resource"]).decode())
+            yield "".join(kinds.get(part, part) for part in parts).encode()
+
+
+def invented(people: int = 2000) -> Iterator[bytes]:
+    yield from (orjson.dumps(patient(n)) for n in range(people))
+    yield from (orjson.dumps(observation(n, of=n % people)) for n in range(people * 20))
+
+
+def copied(lines: list[bytes], copy: int) -> Iterator[bytes]:
+    """The same said of other people: ids and names are theirs."""
+    if copy == 0:
+        yield from lines
+        return
+    for line in lines:
+        changed = re.sub(rb"([0-9a-f]{8})((?:-[0-9a-f]{4}){3}-)", partial(_of_copy, copy), line)
+        if b'"Patient"' in line[:40]:
+            changed = re.sub(rb'("(?:family|value)":"[^"]+)', rb"\g<1>%d" % copy, changed)
+        yield changed
+
+
+def _of_copy(copy: int, match: re.Match[bytes]) -> bytes:
+    return b"%08x" % (int(match[1], 16) ^ copy) + match[2]
+
+
+def write(folder: Path, lines: list[bytes], copies: int) -> int:
+    """One folder of files, type by type, as an export is written."""
+    by_type = defaultdict[str, list[bytes]](list)
+    for copy in range(copies):
+        for line in copied(lines, copy):
+            by_type[line[17 : line.index(b'"', 17)].decode()].append(line)
+    folder.mkdir(parents=True)
+    order = ["Organization", "Location", "Practitioner", "Patient", "Encounter"]
+    for place, kind in enumerate(sorted(by_type, key=lambda k: (order.index(k) if k in order else 99, k))):
+        for start in range(0, len(by_type[kind]), FILE):
+            part = b"\n".join(by_type[kind][start : start + FILE])
+            (folder / f"{place:02}-{kind}-{start:08}.ndjson").write_bytes(part)
+    return sum(map(len, by_type.values()))
+
+
+class Spent:
+    """Processor seconds by step, of this process and its children, and of the server."""
+
+    def __init__(self, postmaster: int) -> None:
+        self._postmaster = postmaster
+        self.steps = defaultdict[str, list[float]](lambda: [0.0, 0.0, 0.0])
+
+    @contextmanager
+    def on(self, step: str) -> Iterator[None]:
+        before, started = (_own(), _server(self._postmaster)), time.perf_counter()
+        yield
+        found = self.steps[step]
+        found[0] += _own() - before[0]
+        found[1] += _server(self._postmaster) - before[1]
+        found[2] += time.perf_counter() - started
+
+
+def _own() -> float:
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+def _server(postmaster: int) -> float:
+    """Of those that ended, and of those that live."""
+    ticks = sum(_stat(postmaster)[13:17])
+    for folder in Path("/proc").glob("[0-9]*"):
+        fields = _stat(int(folder.name))
+        if fields and fields[3] == postmaster:
+            ticks += sum(fields[13:15])
+    return ticks / _TICK
+
+
+def _stat(pid: int) -> list[int]:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return []
+    return [0, 0, 0, *map(int, text.rpartition(")")[2].split()[1:])]
+
+
+def load(opened: Exchange, spent: Spent) -> None:
+    """As `run_partner` does, each step by itself and all in this process."""
+    work, partner = opened.work, opened.partners["elm_clinic"]
+    with spent.on("pull"):
+        run = steps.pull_step(work, partner)
+    each: dict[steps.Step, Callable[..., None]] = {
+        "mapped": steps.map_step,
+        "safeguarded": steps.safeguard_step,
+        "linked": steps.link_step,
+        "published": steps.publish_step,
+    }
+    for step, take in each.items():
+        for chunk in steps.waiting_chunks(work, run, step):
+            with spent.on(step):
+                take(work, partner, run, chunk)
+    with spent.on("close"):
+        steps.close_step(work, run)
+
+
+def prepared(folder: Path) -> Exchange:
+    records = folder / "records"
+    make_home(folder, records)
+    yaml = folder / "mappings" / "elm_clinic" / "partner.yaml"
+    yaml.write_text(CLINIC.format(folder=records).replace("chunk_records: 40\n", f"chunk_records: {CHUNK}\n"))
+    return open_exchange(load_settings({"EXCHANGE_HOME": str(folder), "EXCHANGE_DATA": str(folder / "data")}))
+
+
+def report(spent: Spent, resources: int, opened: Exchange) -> None:
+    total = [0.0, 0.0, 0.0]
+    for step, found in spent.steps.items():
+        total = [a + b for a, b in zip(total, found, strict=True)]
+        print(f"{step:12} {_per(found, resources)}")
+    print(f"{'sum':12} {_per(total, resources)}")
+    print(f"two cores at work: {2 * resources / sum(total[:2]):,.0f} resources/s")
+    with opened.work.connect() as connection:
+        (size,) = connection.execute("SELECT pg_database_size(current_database())").fetchone() or (0,)
+        counts = connection.execute(
+            "SELECT outcome, sum(resources) FROM resource_balance GROUP BY 1"
+        ).fetchall()
+    print(f"{size / resources:,.0f} bytes of database per resource; {dict(counts)}")
+
+
+def _per(found: list[float], resources: int) -> str:
+    own, server, wall = (1e6 * seconds / resources for seconds in found)
+    return f"{own + server:6.1f} us = {own:6.1f} here + {server:6.1f} in the server (wall {wall:6.1f})"
+
+
+def main(copies: int, source: Path) -> None:
+    lines = list(synthea(source) if source.is_dir() else invented())
+    with tempfile.TemporaryDirectory(prefix="exchange-bench-") as name:
+        folder = Path(name)
+        resources = write(folder / "records", lines, copies)
+        print(f"{resources} resources of {sum(map(len, lines)) / len(lines):,.0f} bytes each")
+        try:
+            opened = prepared(folder)
+            postmaster = int((folder / "data/postgres/data/postmaster.pid").read_text().split()[0])
+            spent = Spent(postmaster)
+            load(opened, spent)
+            report(spent, resources, opened)
+        finally:
+            embedded.stop(folder / "data" / "postgres")
+
+
+if __name__ == "__main__":
+    main(
+        int(sys.argv[1]) if len(sys.argv) > 1 else 1,
+        Path(sys.argv[2]) if len(sys.argv) > 2 else SHARED / "synthea_fhir_smart150",
+    )
