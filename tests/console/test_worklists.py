@@ -17,9 +17,8 @@ from tests.consent.builders import consent
 from tests.console.access import violations
 from tests.pipeline.coalition import observation, write_ndjson
 
-CONSENT = consent(
-    policy=None, policyRule={"coding": [{"system": "https://example.org/rules", "code": "OURS"}]}
-)
+OURS = {"coding": [{"system": "https://example.org/rules", "code": "OURS"}]}
+CONSENT = consent(policy=None, policyRule=OURS, sourceReference=None, provision=None)
 
 
 @pytest.fixture(scope="module", autouse=True)
