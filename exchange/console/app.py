@@ -28,6 +28,7 @@ from exchange.console.messages import Answer, Download, NotFound, Page, Redirect
 from exchange.console.pages import PLACES
 from exchange.console.places import Place
 from exchange.console.rendering import Renderer
+from exchange.console.tables import taken_along
 from exchange.model.errors import ContentError, ExchangeError
 
 _log = logging.getLogger("exchange.console")
@@ -132,7 +133,8 @@ class _Door:
             return Page("forbidden.html", status=403), ""
         if request.method == "POST" and not cookies.same(self.desk, request, visit.form.get("csrf", "")):
             return Page("expired.html", status=403), ""
-        return place.work(self.desk, visit), place.purpose
+        answer = place.work(self.desk, visit)
+        return taken_along(answer, visit.query) if isinstance(answer, Page) else answer, place.purpose
 
     def _response(self, visit: Visit, answer: Answer) -> Response:
         if isinstance(answer, Redirect):

@@ -10,13 +10,15 @@ from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
+_NAMES = 240  # room for thirty letters
+
 
 def waterfall(rows: Sequence[tuple[str, float, float]], label: str) -> Markup:
     """Bars of (name, change, sum after it), one below the other, from a common scale."""
     bounds = [0.0, *(after for _, _, after in rows), *(after - change for _, change, after in rows)]
     low, high = min(bounds), max(bounds)
     span = (high - low) or 1.0
-    width, names, row = 640, 190, 26
+    width, names, row = 690, _NAMES, 26
 
     def x(value: float) -> float:
         return round(names + (value - low) / span * (width - names - 60), 1)
@@ -35,7 +37,7 @@ def waterfall(rows: Sequence[tuple[str, float, float]], label: str) -> Markup:
 def bars(rows: Sequence[tuple[str, float, str]], label: str) -> Markup:
     """Horizontal bars of (name, value, text beside the bar)."""
     most = max((value for _, value, _ in rows), default=0) or 1
-    width, names, row = 640, 190, 26
+    width, names, row = 690, _NAMES, 26
     parts = [svg(width, row * len(rows) + 4, label)]
     for index, (name, value, words) in enumerate(rows):
         y, length = index * row + 2, round(value / most * (width - names - 110), 1)

@@ -41,7 +41,7 @@ CODES: Mapping[str, Mapping[str, str]] = {
     "link-basis": {
         "steward": _("a steward's word"), "merge": _("the partner merged them"),
         "link": _("the partner linked them"), "same-mrn": _("the same record number"),
-        "model": _("the model"),
+        "model": _("the model"), "links": _("the links of its records"),
     },
     # https://hl7.org/fhir/R4/codesystem-issue-type.html
     "issue": {

@@ -15,10 +15,17 @@ _DROP = 90
 _KINDS = {"quarantined": "bad", "withheld": "warn", "published": "good"}
 
 
-def flow_chart(flow: Flow, label: str, address: Callable[[str], str], word: Callable[[str], str]) -> Markup:
-    """The five steps from left to right; what leaves after a step bends down to its number, a link.
+def flow_chart(
+    flow: Flow,
+    label: str,
+    address: Callable[[str, str], str],
+    word: Callable[[str], str],
+    number: Callable[[float], str],
+) -> Markup:
+    """The five steps from left to right; what leaves after one bends down to its number. A number is a link.
 
-    `address` gives the page that lists an outcome's records, `word` a step or outcome in the language.
+    `address` gives the page that lists the records of a `step` or an `outcome`; `word` and `number` say in
+    the language what they are and how many.
     """
     scale = _FULL / (flow.pulled or 1)
     lines = max((sum(1 for step, _, _ in flow.leaving if step == at) for at in _STEPS), default=0)
@@ -29,7 +36,7 @@ def flow_chart(flow: Flow, label: str, address: Callable[[str], str], word: Call
         x = index * _GAP + 20
         thick = max(rest * scale, 1.0)
         parts.append(text(x, 16, word(step), "name"))
-        parts.append(text(x, 32, f"{rest:,}", "soft"))
+        parts.append(_linked(address("step", step), x, 32, number(rest), f"{word(step)}: {number(rest)}"))
         parts.append(box(x, _TOP, _BAR, thick, "bar"))
         leaving = [(outcome, n) for at, outcome, n in flow.leaving if at == step and n]
         stays = rest - sum(n for _, n in leaving)
@@ -38,7 +45,8 @@ def flow_chart(flow: Flow, label: str, address: Callable[[str], str], word: Call
             y = _TOP + bottom
             end = _TOP + _FULL + 26 + 22 * place
             parts.append(_bend(x + _BAR, y, max(n * scale, 1.0), end, f"flow {_KINDS.get(outcome, '')}"))
-            parts.append(_linked(address(outcome), x + _BAR + 74, end + 12, f"{word(outcome)} {n:,}"))
+            said = f"{word(outcome)} {number(n)}"
+            parts.append(_linked(address("outcome", outcome), x + _BAR + 74, end + 12, said))
             bottom += n * scale
         if step != "publish" and stays:
             parts.append(_band(x + _BAR, _TOP, _GAP - _BAR, stays * scale))
@@ -62,5 +70,7 @@ def _bend(x: float, y: float, thick: float, end: float, kind: str) -> Markup:
     return Markup('<path d="{}" class="{}"/>').format(path, kind)
 
 
-def _linked(address: str, x: float, y: float, words: str) -> Markup:
-    return Markup('<a href="{}">{}</a>').format(address, text(x, y, words, "name"))
+def _linked(address: str, x: float, y: float, words: str, spoken: str = "") -> Markup:
+    """`spoken`: what a screen reader says where the words alone say too little."""
+    heard = Markup(' aria-label="{}"').format(spoken) if spoken else Markup("")
+    return Markup('<a href="{}"{}>{}</a>').format(address, heard, text(x, y, words, "name"))

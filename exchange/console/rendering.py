@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal, format_percent
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from exchange.console import charts
 from exchange.console.areas import areas_of
@@ -61,16 +64,50 @@ def _environment(language: str) -> Environment:
 
 def _filters(language: str) -> Mapping[str, Callable[..., Any]]:
     return {
-        "number": partial(_number, language),
+        "number": partial(in_digits, language),
         "percent": lambda value: format_percent(value, "#,##0.0 %", locale=language),
         "day": partial(_day, language),
+        "soft": soft,
         "moment": lambda value: format_datetime(value, "medium", locale=language) if value else "–",
     }
 
 
-def _number(language: str, value: float | None) -> str:
+def in_digits(language: str, value: float | None) -> str:
+    """A number as the language writes it; a dash for none."""
     return "–" if value is None else format_decimal(value, locale=language)
 
 
 def _day(language: str, value: date | datetime | None) -> str:
     return format_date(value, "medium", locale=language) if value else "–"
+
+
+_SHORT = 16
+_LONG_WORD = re.compile(rf"\S{{{_SHORT + 1},}}")
+_JOINERS = "\u200c\u200d"
+
+
+def soft(value: object) -> Markup:
+    """The text, with places where a word too long for a column may break: after a sign, else between letters.
+
+    >>> str(soft("Immunization.vaccineCode <b>")), str(soft("short.one"))
+    ('Immunization.<wbr>vaccineCode &lt;b&gt;', 'short.one')
+    """
+    text, done, parts = str(value), 0, [Markup("")]
+    for word in _LONG_WORD.finditer(text):
+        parts.append(escape(text[done : word.start()]))
+        parts.append(Markup("<wbr>").join(_pieces(word[0])))
+        done = word.end()
+    return Markup("").join([*parts, escape(text[done:])])
+
+
+def _pieces(word: str) -> Iterator[str]:
+    """A letter keeps its marks, and what is joined stays so."""
+    start = 0
+    for place in range(1, len(word)):
+        before, after = word[place - 1], word[place]
+        if category(after).startswith("M") or after in _JOINERS or before in _JOINERS:
+            continue
+        if before in "./_:,;=&@" or place - start >= _SHORT:
+            yield word[start:place]
+            start = place
+    yield word[start:]

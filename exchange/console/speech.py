@@ -11,6 +11,8 @@ from exchange.app import Exchange
 from exchange.app.privacy.accountings import words_of
 from exchange.console.codes import CODES
 from exchange.console.language import catalogue
+from exchange.console.reasons import told
+from exchange.console.words import PLAIN
 
 KINDS = ("say", "participant", "participants", "label", "labels", "purpose", "type", "rules")
 """Kinds of columns that are said by the method of that name."""
@@ -24,14 +26,19 @@ class Speech:
     exchange: Exchange
 
     def say(self, text: str) -> str:
-        """A text of ours, or a title of the content, in the language; else the text."""
+        """A text or code of ours, or a title of the content, in the language; else the text."""
         if text not in self._said:
             self._said[text] = self._sought(text) if text else text
         return self._said[text]
 
     def _sought(self, text: str) -> str:
-        found = catalogue(self.language).gettext(text)
-        return self._content.get(text, text) if found == text else found
+        words = PLAIN.get(text, text)
+        found = catalogue(self.language).gettext(words)
+        return self._content.get(words, words) if found == words else found
+
+    def finding(self, text: str) -> str | None:
+        """What was found, in the language; None for words that are not ours and stay as they are."""
+        return told(text, self.say) if text else text
 
     def word(self, kind: str, code: str | None) -> str:
         """A code of a kind in words."""
@@ -105,6 +112,8 @@ class Speech:
             return self.word(kind.removeprefix("word:"), value)
         if value is None or value == "" or value == ():
             return "–"
+        if kind == "finding":
+            return self.finding(str(value)) or str(value)
         if kind in ("translated", "mark"):
             return self.say(str(value))
         return str(getattr(self, kind)(value)) if kind in KINDS else str(value)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unicodedata import category
 from urllib.parse import urlencode
 
-from exchange.console.messages import Download, Fields
+from exchange.console.messages import Download, Fields, Page
 
 Row = Mapping[str, Any]
 PAGE = 50
@@ -25,7 +25,7 @@ def _stored(kind: str, value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`kind` says how a template shows it: text, number, day, moment, percent, code, mark, english, or as
+    """`kind` says how a template shows it: text, number, day, moment, percent, code, mark, finding, or as
     `Speech` says it.
     """
 
@@ -49,6 +49,7 @@ class Table:
     descending: bool
     filter: str
     fields: Fields
+    whole: Sequence[Row]
 
     def address(self, **changes: object) -> str:
         """The query of this table with some values changed; other tables of the page keep theirs."""
@@ -89,6 +90,7 @@ def table(
         descending=backwards,
         filter=wanted,
         fields=fields,
+        whole=found,
     )
 
 
@@ -102,15 +104,20 @@ class Stretch:
     further: int | None
     begins: bool
     fields: Fields
+    whole: Sequence[Row]
 
-    def address(self, after: int | None) -> str:
+    def address(self, after: int | None, form: str = "") -> str:
         """The query of the page that begins after a key; None: the first page."""
-        given = {**self.fields, f"{self.id}.after": str(after or "")}
+        given = {**self.fields, f"{self.id}.after": str(after or ""), f"{self.id}.format": form}
         return "?" + urlencode({key: value for key, value in given.items() if value})
 
 
-LONG = PAGE + 1
-"""Rows to ask the database for: one more than a page tells whether there are more."""
+_TAKEN = 10_000  # rows of a file
+
+
+def asked_for(name: str, fields: Fields) -> int:
+    """Rows to ask the database for: one more than a page or a file holds tells whether there are more."""
+    return (_TAKEN if fields.get(f"{name}.format") == "csv" else PAGE) + 1
 
 
 def after(name: str, fields: Fields) -> int | None:
@@ -120,7 +127,7 @@ def after(name: str, fields: Fields) -> int | None:
 
 
 def stretch(name: str, columns: Sequence[Column], rows: Sequence[Row], fields: Fields, key: str) -> Stretch:
-    """Up to `LONG` rows in the order the database gave them, told apart by the whole number `key`."""
+    """Rows in the order of the database, as many as were `asked_for`; `key` is a whole number of each."""
     shown = rows[:PAGE]
     return Stretch(
         id=name,
@@ -129,7 +136,16 @@ def stretch(name: str, columns: Sequence[Column], rows: Sequence[Row], fields: F
         further=shown[-1][key] if len(rows) > PAGE else None,
         begins=after(name, fields) is None,
         fields=fields,
+        whole=rows[: asked_for(name, fields) - 1],
     )
+
+
+def taken_along(page: Page, fields: Fields) -> Page | Download:
+    """The page, or the table of it that the address asks for as a file: all rows that its filter leaves."""
+    for found in page.values.values():
+        if isinstance(found, Table | Stretch) and fields.get(f"{found.id}.format") == "csv":
+            return replace(export(found.id, found.columns, found.whole), patients=page.patients)
+    return page
 
 
 def export(name: str, columns: Sequence[Column], rows: Sequence[Row]) -> Download:

@@ -2,7 +2,40 @@
 
 from __future__ import annotations
 
+from exchange.console.codes import CODES
 from exchange.console.marking import _
+
+PLAIN = {
+    **CODES["obligation"],
+    "sud-program": _("substance use program"), "mental-health": _("mental health provider"),
+    "nursing-home": _("nursing home"), "public-health": _("public health authority"),
+    "social-services": _("social services"), "victim-services": _("victim services"),
+    # effects of rules
+    "prohibited": _("forbids"), "released": _("gives"), "emergency-only": _("gives in an emergency"),
+    "required": _("asks for a consent"), "allowed": _("allows"),
+    "relationship": _("asks for a care relationship"), "obligation": _("adds a duty"),
+    "own-consent": _("lets only the minor's own consent count"),
+    # why something is denied where no rule says so, and a consent that is not named
+    "silence": _("no rule and no consent permits it"), "consent": _("the person's own consent"),
+    "unknown-participant": _("the requester is no participant"),
+    "unknown-role": _("the requester has no such role"),
+    "unknown-purpose": _("the rules do not know the purpose"),
+    "unknown-action": _("the rules do not know what is to be done"),
+    "unknown-source": _("the source of the record is no participant"),
+    "unknown-confidentiality": _("the rules do not know the confidentiality"),
+    "unknown-label": _("the rules do not know a label of the record"),
+    # what happens to persons and pairs
+    "kept-apart": _("kept apart"), "unlinked": _("taken apart"), "person.merged": _("two persons became one"),
+    "person.split": _("one person became two"),
+    # decisions of officers
+    "no-action": _("nothing to do"), "not-justified": _("not justified"), "wrong-link": _("a wrong link"),
+    "late-label": _("a label that came late"), "source-error": _("an error of the source"),
+    "not-held": _("they do not hold it"), "sent-back": _("sent back to the partner"),
+    "no-consent": _("it is no consent"), "officer-added": _("an officer was added"),
+    "officer-revoked": _("an officer's right was taken away"),
+    "ruleset-activated": _("rules were put into force"),
+}  # fmt: skip
+"""Codes that pages show as they are stored, in words."""
 
 WORDS = (
     # outcomes of records and runs
@@ -18,8 +51,7 @@ WORDS = (
     _("account %(login)s"), _("user %(user)s of %(participant)s"),
     # counterexamples
     _("access"), _("disclose"), _("collect"),
-    _("sud-program"), _("mental-health"), _("nursing-home"), _("public-health"), _("housing"), _("food"),
-    _("social-services"), _("directory"), _("payer"), _("victim-services"),
+    _("housing"), _("food"), _("directory"), _("payer"),
     _("anybody"), _("a class the requester belongs to"), _("the requester by name"),
     _("but it names somebody else"), _("but it has expired"), _("but it is for another purpose"),
     _("but it is not certain that it is this person's"),
@@ -33,24 +65,17 @@ WORDS = (
     # severities and answers
     _("fatal"), _("error"), _("warning"), _("information"), _("warn"), _("bad"),
     _("permit"), _("deny"), _("acknowledged"), _("refused"), _("unanswered"),
-    # effects of rules
-    _("prohibited"), _("released"), _("emergency-only"), _("required"), _("allowed"), _("relationship"),
-    _("obligation"), _("own-consent"),
     # parts of two records side by side
     _("name"), _("born"), _("died"), _("gender"), _("birth order"), _("contact"), _("address"),
-    _("identifier"), _("source"),
+    _("identifier"),
     # what happens to persons and pairs
-    _("possible"), _("unlinked"), _("kept-apart"), _("person.merged"), _("person.split"), _("overlay"),
+    _("possible"), _("overlay"),
     # what maps change
     _("appears"), _("vanishes"), _("fills"), _("empties"), _("changes"), _("issue"), _("no issue"),
     # decisions of officers
-    _("recall"), _("breach"), _("no-action"), _("justified"), _("not-justified"),
-    _("revocation"), _("wrong-link"), _("late-label"), _("source-error"),
-    _("destroyed"), _("returned"), _("corrected"), _("not-held"), _("waiting"), _("nothing"), _("parked"),
-    _("written"), _("oral"),
-    _("sent-back"), _("captured"), _("no-consent"),
-    _("explained"), _("investigate"), _("sanction"),
-    _("replayed"), _("officer-added"), _("officer-revoked"), _("ruleset-activated"),
+    _("recall"), _("breach"), _("justified"), _("revocation"), _("captured"),
+    _("destroyed"), _("returned"), _("corrected"), _("waiting"), _("nothing"), _("parked"),
+    _("written"), _("oral"), _("explained"), _("investigate"), _("sanction"), _("replayed"),
     # kinds of records, figures
     _("Encounter"), _("Condition"), _("Observation"), _("Immunization"), _("MedicationRequest"),
     _("ServiceRequest"), _("other"),

@@ -64,8 +64,12 @@ def parse(payload: bytes) -> etree._Element:
 def _rejected(error: etree.XMLSyntaxError) -> RecordRejected:
     place = f"line {error.lineno or 0}"
     if error.code == etree.ErrorTypes.ERR_RESOURCE_LIMIT:  # type: ignore[attr-defined]
-        limits = "256 levels, 10,000,000 characters in one text, and entities that do not multiply"
-        return RecordRejected(f"more than the XML reader takes: {limits}", code="too-costly", position=place)
+        return RecordRejected(
+            "more than the XML reader takes: 256 levels, 10,000,000 characters in one text, and entities that"
+            " do not multiply",
+            code="too-costly",
+            position=place,
+        )
     return RecordRejected("not well-formed XML", code="structure", position=place)
 
 

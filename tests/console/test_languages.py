@@ -11,6 +11,7 @@ from jinja2 import Environment, nodes
 from exchange.console.extract import texts
 from exchange.console.language import _LOCALE, LANGUAGES
 from exchange.console.pages import PLACES
+from tests.console import walk
 from tests.console.access import violations
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
@@ -79,7 +80,7 @@ def test_a_page_is_read_in_the_language(served, place, language):
     role = place.roles[0] if place.roles else "match-steward"
     visitor = served.visitor(role, "elm_clinic" if role == "partner" else None)
     visitor.session.cookies.set("language", language)
-    answer = visitor.get(place.path)
+    answer = visitor.get(place.path + walk.ASKED.get(place.path, ""))
     # Signing in elsewhere is not set up here; that it is not is told in the language too.
     assert answer.status_code == (404 if place.path.startswith("/openid") else 200)
     assert f'<html lang="{language}">' in answer.text

@@ -64,7 +64,7 @@ class _Said(HTMLParser):
 
 def said(html: str) -> list[str]:
     reader = _Said()
-    reader.feed(html)
+    reader.feed(html.replace("<wbr>", ""))
     return reader.texts
 
 

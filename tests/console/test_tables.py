@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange.console.tables import LONG, PAGE, Column, after, export, stretch, table
+from exchange.console.tables import PAGE, Column, after, asked_for, export, stretch, table
 
 COLUMNS = (Column("n", "Number", "number"), Column("text", "Text"))
 
 
 def found(begin, count):
     """What a database answers to the next page of the rows 1 to `count`."""
-    return [{"n": n, "text": ""} for n in range((begin or 0) + 1, count + 1)][:LONG]
+    return [{"n": n, "text": ""} for n in range((begin or 0) + 1, count + 1)][: asked_for("list", {})]
 
 
 @pytest.mark.parametrize("count", [0, 1, PAGE, PAGE + 1, 3 * PAGE, 3 * PAGE + 7])

@@ -87,7 +87,7 @@ def test_a_consent_that_cannot_be_computed_is_decided_once_and_that_is_recorded(
     assert "Elm Clinic" in page.locator("#uncomputable").inner_text()
     page.locator("#uncomputable tbody a").first.click()
     assert violations(page) == []
-    page.get_by_label("sent-back", exact=True).check()
+    page.get_by_label("sent back to the partner", exact=True).check()
     page.get_by_label("Why").fill("asked Elm to name the rule")
     page.get_by_role("button", name="Decide").click()
     assert "stands" in page.locator(".told").inner_text()

@@ -39,7 +39,8 @@ _EXAMPLES = {
     "/runs/{run}": "SELECT run FROM run ORDER BY 1",
     "/runs/{run}/records": "SELECT run FROM run ORDER BY 1",
 }
-_ASKED = {"/privacy/people/{person}/why": f"?participant={PARTNER}&purpose=TREAT&kind="}
+_CELL = f"?participant={PARTNER}&purpose=TREAT&kind="
+ASKED = {"/privacy/people/{person}/why": _CELL, "/privacy/matrix/why": _CELL}
 
 
 def pages() -> Iterator[Place]:
@@ -51,11 +52,11 @@ def address(place: Place, connection: psycopg.Connection) -> str | None:
     """Where the page is; None when there is nothing in the database that it could be about."""
     names = re.findall(r"\{(\w+)\}", place.path)
     if not names:
-        return place.path
+        return place.path + ASKED.get(place.path, "")
     if names == ["partner"]:
         return place.path.format(partner=PARTNER)
     row = connection.execute(_EXAMPLES[place.path]).fetchone()
     if row is None:
         return None
     values = dict(zip([name for name in names if name != "partner"], row, strict=True))
-    return place.path.format(partner=PARTNER, **values) + _ASKED.get(place.path, "")
+    return place.path.format(partner=PARTNER, **values) + ASKED.get(place.path, "")

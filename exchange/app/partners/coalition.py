@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from exchange.app.opening import Exchange
 from exchange.app.partners.overview import glances
-from exchange.app.partners.suppressing import rounded, suppressed, suppressed_part
+from exchange.app.partners.suppressing import suppressed, suppressed_alone, suppressed_part
 from exchange.audit.days import asked_by_day
 from exchange.model.audit import ASKED
 from exchange.pipeline.ledger import Connection
@@ -28,15 +28,14 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """`people` by kind of record, None: hidden; `drawn`: answers by purpose; `late`: not on schedule."""
+    """`people` by kind, `records` given, `answers` drawn: None where hidden; `late`: not on schedule."""
 
     partner: str
     name: str
     people: dict[str, int | None]
-    records: int
-    answers: int
+    records: int | None
+    answers: int | None
     late: bool | None
-    drawn: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +67,9 @@ def figures(exchange: Exchange) -> Figures:
                 partner=code,
                 name=exchange.partners[code].organization.name,
                 people={kind: shown[code, kind] for kind in KINDS},
-                records=rounded(counted["records"].get(code, 0)),
-                answers=sum(counted["answers"].get(code, {}).values()),
+                records=suppressed_alone(counted["records"].get(code, 0)),
+                answers=suppressed_alone(sum(counted["answers"].get(code, {}).values())),
                 late=late.get(code),
-                drawn=counted["answers"].get(code, {}),
             )
             for code in partners
         ],

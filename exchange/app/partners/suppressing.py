@@ -50,6 +50,15 @@ def suppressed_part(total: int, part: int) -> tuple[int | None, int | None]:
     return rounded(total), None if small else rounded(part)
 
 
+def suppressed_alone(count: int) -> int | None:
+    """A count that no other figure is a part of.
+
+    >>> suppressed_alone(0), suppressed_alone(10), suppressed_alone(11)
+    (0, None, 10)
+    """
+    return None if 0 < count <= SMALL else rounded(count)
+
+
 def rounded(count: int) -> int:
     """To the nearest ten. A count that is not small is never shown as none.
 

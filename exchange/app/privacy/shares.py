@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
 
 from exchange.app.privacy.persons import Share
+from exchange.consent import Context, decide
+from exchange.model.records import Decision, Viewer
 from exchange.pipeline.ledger import Connection
+from exchange.repository import load_classes
 
 _QUICK = 0.02  # seconds: where counting takes no longer, whoever looks is shown the counts of now
 
@@ -41,6 +46,27 @@ GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
 """
 
 
+_OF_KIND = """
+SELECT held.class, held.records::int, coalesce(own.records, 0)::int
+FROM class_share held JOIN disclosure_class c USING (class)
+LEFT JOIN class_share own
+    ON (own.class, own.participant, own.emergency) = (held.class, %(participant)s, %(emergency)s)
+WHERE held.participant = '' AND CASE WHEN %(kind)s = '' THEN c.labels = '{}' ELSE %(kind)s = ANY(c.labels) END
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Records of one source, type and set of labels that one decision stands for, and how many are seen."""
+
+    source: str
+    type: str
+    labels: tuple[str, ...]
+    decision: Decision
+    records: int
+    visible: int
+
+
 def purposes_of(connection: Connection) -> list[str]:
     """The purposes that participants may ask for."""
     rows = connection.execute(
@@ -52,6 +78,29 @@ def purposes_of(connection: Connection) -> list[str]:
 def shares_of_all(connection: Connection, purpose: str, at: datetime) -> list[Share]:
     """Everybody's records by label, `` for what has none, and what each participant may see of them."""
     return [Share(*row) for row in connection.execute(_SHARES, {"purpose": purpose, "at": at})]
+
+
+def reasons_of_all(
+    context: Context, connection: Connection, viewer: Viewer, kind: str, at: datetime
+) -> Sequence[Reason]:
+    """Why a participant sees what it sees of everybody's records of a label, `` for none; most first."""
+    emergency = viewer.purpose in context.rules.vocabulary.file.emergency_purposes
+    asked = {"participant": viewer.participant, "emergency": emergency, "kind": kind}
+    rows = connection.execute(_OF_KIND, asked).fetchall()
+    classes = load_classes(connection, {number for number, _, _ in rows})
+    found: dict[tuple[object, ...], Reason] = {}
+    for number, records, related in rows:
+        of = classes[number]
+        decision = decide(of, viewer, context, at)
+        seen = 0 if decision.effect == "deny" else related if decision.needs_relationship else records
+        consented = tuple("consent" if one.startswith("consent:") else one for one in decision.because)
+        key = (of.source, of.type, of.labels, decision.effect, decision.needs_relationship, consented)
+        before = found.get(key)
+        found[key] = Reason(
+            of.source, of.type, of.labels, before.decision if before else decision,
+            records + (before.records if before else 0), seen + (before.visible if before else 0),
+        )  # fmt: skip
+    return sorted(found.values(), key=lambda one: -one.records)
 
 
 def count_shares(connection: Connection, at: datetime) -> None:

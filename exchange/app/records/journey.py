@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 from uuid import UUID
 
 import orjson
@@ -19,6 +19,14 @@ from exchange.pipeline.map import map_source, source_record
 from exchange.pipeline.safeguard import safeguard_chunk
 
 Leaving = Literal["pull", "map", "publish"]
+Step = Literal["pull", "map", "safeguard", "link", "publish"]
+_CAME_TO_MAP = "(outcome IS NULL OR chunk IS NOT NULL)"
+_CAME_FURTHER = f"{_CAME_TO_MAP} AND outcome IS DISTINCT FROM 'quarantined'"
+_CAME: Mapping[Step, LiteralString] = {
+    "pull": "true", "map": _CAME_TO_MAP,
+    "safeguard": _CAME_FURTHER, "link": _CAME_FURTHER, "publish": _CAME_FURTHER,
+}  # fmt: skip
+STEPS: tuple[Step, ...] = tuple(_CAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +105,19 @@ def _leaving(outcome: str, early: bool) -> Leaving:
 
 
 def records_of(
-    connection: Connection, run: int, outcome: str | None, after: int | None, limit: int
+    connection: Connection,
+    run: int,
+    outcome: str | None,
+    after: int | None,
+    limit: int,
+    step: Step = "pull",
 ) -> list[Listed]:
-    """Records of a run in their order, all or those of one outcome, from the one after a number on."""
+    """Records of a run that came to a step, all or those of one outcome, from the one after a number on."""
     with connection.cursor(row_factory=class_row(Listed)) as cursor:
         return cursor.execute(
             "SELECT record, feed, outcome, deleted, chunk FROM source_record WHERE run = %(r)s"
-            " AND (%(o)s::text IS NULL OR outcome = %(o)s) AND record > %(a)s ORDER BY record LIMIT %(n)s",
+            f" AND (%(o)s::text IS NULL OR outcome = %(o)s) AND {_CAME[step]} AND record > %(a)s"
+            " ORDER BY record LIMIT %(n)s",
             {"r": run, "o": outcome, "a": after or 0, "n": limit},
         ).fetchall()
 

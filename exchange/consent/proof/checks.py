@@ -92,9 +92,11 @@ def miscounted(files: Files) -> Iterator[Flaw]:
         there = rows_of(files[name])
         if head is None or int(head[1]) != there:
             line = files[name][: head.start()].count("\n") + 1 if head else 1
-            says = f"its head says {head[1]} rows" if head else "its head does not say how many rows it has"
+            problem = f"its head does not say how many rows it has, and there are {there}"
+            if head:
+                problem = f"its head says {head[1]} rows, and there are {there}"
             yield Flaw(
-                "miscounted", name, f"consent/{name}:{line}", f"{says}, and there are {there}",
+                "miscounted", name, f"consent/{name}:{line}", problem,
                 f"write `# rows: {there}` into its head, if no row was lost",
             )  # fmt: skip
 

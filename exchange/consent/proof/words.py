@@ -89,7 +89,7 @@ def answer_words(
 
 
 def _permit_words(needs_relationship: bool, obligations: Iterable[str], say: Say = plain) -> str:
-    told = ", ".join(sorted(obligations)) or say("none")
+    told = ", ".join(map(say, sorted(obligations))) or say("none")
     if needs_relationship:
         return say("Answer: permit, with a care relationship, obligations: %(told)s.") % {"told": told}
     return say("Answer: permit, without a care relationship, obligations: %(told)s.") % {"told": told}
@@ -113,7 +113,7 @@ def _because_words(
         elif reason in policies:
             because.append(f"{say(policies[reason].title)} ({reason}; {say(policies[reason].citation)})")
         else:
-            because.append(reason)
+            because.append(say(reason))
     return tuple(say("Because of: %(reason)s.") % {"reason": text} for text in because)
 
 

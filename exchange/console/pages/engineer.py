@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 
 from exchange.app import Exchange, balance, find_partner, replay_quarantine, withheld_of
 from exchange.app.partners.overview import glances
-from exchange.app.records.journey import flow_of, journey_of, pretty, records_of
+from exchange.app.records.journey import STEPS, flow_of, journey_of, pretty, records_of
 from exchange.app.records.lineage import Lineage, trace
 from exchange.console.accounts import Role
 from exchange.console.codes import CODES
@@ -18,8 +19,9 @@ from exchange.console.language import catalogue
 from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Visit
 from exchange.console.places import Place
+from exchange.console.rendering import in_digits
 from exchange.console.speech import Speech
-from exchange.console.tables import LONG, Column, Row, after, export, stretch, table
+from exchange.console.tables import Column, Row, after, asked_for, stretch, table
 from exchange.model.errors import ContentError, RecordRejected
 from exchange.pipeline import ledger, quarantine
 from exchange.pipeline.balance import OUTCOMES, outcomes_of
@@ -62,7 +64,7 @@ _WAITING = (
     Column("partner", _("Partner"), "participant", link=lambda row: f"/partners/{row['partner']}"),
     Column("code", _("Kind"), "word:issue"),
     Column("expression", _("Element"), "code"),
-    Column("detail", _("Reason"), "english"),
+    Column("detail", _("Reason"), "finding"),
     Column("records", _("Records"), "number"),
     Column("example", _("Look at one"), "number", lambda row: f"/records/{row['example']}"),
 )
@@ -90,8 +92,6 @@ def partner(desk: Desk, visit: Visit) -> Answer:
             }
             for run in found
         ]  # fmt: skip
-    if visit.query.get("format") == "csv":
-        return export(f"runs-{code}", _RUNS, rows)
     return Page(
         "engineer/partner.html",
         {
@@ -119,8 +119,9 @@ def run(desk: Desk, visit: Visit) -> Answer:
             "draw": lambda label: flow_chart(
                 flow,
                 label,
-                lambda outcome: f"/runs/{number}/records?outcome={outcome}",
+                lambda what, value: f"/runs/{number}/records?{what}={value}",
                 catalogue(visit.language).gettext,
+                partial(in_digits, visit.language),
             ),
         },
     )
@@ -128,13 +129,21 @@ def run(desk: Desk, visit: Visit) -> Answer:
 
 def records(desk: Desk, visit: Visit) -> Answer:
     number, outcome = whole(visit.path["run"]), visit.query.get("outcome")
-    if outcome is not None and outcome not in OUTCOMES:
+    step = next((one for one in STEPS if one == visit.query.get("step", "pull")), None)
+    if (outcome is not None and outcome not in OUTCOMES) or step is None:
         raise NotFound
     with desk.exchange.work.connect() as connection:
-        found = records_of(connection, number, outcome, after("records", visit.query), LONG)
+        found = records_of(
+            connection,
+            number,
+            outcome,
+            after("records", visit.query),
+            asked_for("records", visit.query),
+            step,
+        )
     rows: list[Row] = [asdict(one) | {"deleted": _("yes") if one.deleted else _("no")} for one in found]
     shown = stretch("records", _RECORDS, rows, visit.query, "record")
-    return Page("engineer/records.html", {"run": number, "outcome": outcome, "records": shown})
+    return Page("engineer/records.html", {"run": number, "outcome": outcome, "step": step, "records": shown})
 
 
 def record(desk: Desk, visit: Visit) -> Answer:
@@ -181,8 +190,6 @@ def _traced(exchange: Exchange, record: int) -> Lineage | None:
 def waiting(desk: Desk, visit: Visit) -> Answer:
     with desk.exchange.work.connect() as connection:
         rows = [asdict(one) for one in quarantine.waiting_reasons(connection, desk.exchange.partners)]
-    if visit.query.get("format") == "csv":
-        return export("quarantine", _WAITING, rows)
     said = Speech(visit.language, desk.exchange).shown
     shown = table("waiting", _WAITING, rows, visit.query, "records", descending=True, shown=said)
     return Page(

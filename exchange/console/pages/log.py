@@ -17,7 +17,7 @@ from exchange.console.given import whole
 from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
-from exchange.console.tables import LONG, Column, Row, after, export, stretch
+from exchange.console.tables import Column, Row, after, asked_for, export, stretch
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
 
@@ -27,7 +27,7 @@ _EVENTS = (
     Column("sequence", _("Number"), "number", lambda row: f"/privacy/audit/{row['sequence']}"),
     Column("at", _("When"), "moment"),
     Column("kind", _("What"), "word:event"),
-    Column("who", _("Who")),
+    Column("who", _("Who"), "participant"),
     Column("purpose", _("Purpose"), "purpose"),
     Column("outcome", _("Outcome"), "mark"),
 )
@@ -43,7 +43,9 @@ def audit(desk: Desk, visit: Visit) -> Answer:
     taken_along = visit.query.get("format") == "csv"
     with desk.exchange.work.connect() as connection:
         begins = None if taken_along else after("events", visit.query)
-        found = find_events(connection, wanted, _MOST if taken_along else LONG, begins)
+        found = find_events(
+            connection, wanted, _MOST if taken_along else asked_for("events", visit.query), begins
+        )
         kinds = kinds_written(connection)
     outcomes = {"0": "good", "4": "warn", "8": "bad", "12": "bad"}
     rows: list[Row] = [asdict(e) | {"outcome": outcomes.get(e.outcome, e.outcome)} for e in found]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from exchange.app.partners.trying import recognised, try_wish, wish_from_json, wish_to_json, write_wish
@@ -18,7 +19,7 @@ from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
 from exchange.console.speech import Speech
-from exchange.console.tables import Column, Row, export, table
+from exchange.console.tables import Column, Row, table
 from exchange.content import read_tree
 from exchange.model.errors import ContentError
 from exchange.model.partner import DEFAULT_TIMEZONE
@@ -42,7 +43,13 @@ _UNREAD = (
     Column("lost", _("Clinical content"), "translated"),
 )
 _EMPTY = (Column("profile", _("Profile"), "code"), Column("elements", _("Elements never filled"), "code"))
-_ISSUES = (Column("issue", _("Issue"), "english"), Column("records", _("Records"), "number"))
+_ISSUES = (
+    Column("severity", _("Severity"), "mark"),
+    Column("code", _("Kind"), "word:issue"),
+    Column("element", _("Element"), "code"),
+    Column("reason", _("Reason"), "finding"),
+    Column("records", _("Records"), "number"),
+)
 _CHANGES = (
     Column("kind", _("What happens"), "translated"),
     Column("what", _("To what"), "code"),
@@ -59,7 +66,7 @@ def loss(desk: Desk, visit: Visit) -> Answer:
         for name, count in found.unread.items()
     ]
     empty = [{"profile": name, "elements": ", ".join(paths)} for name, paths in found.never_filled.items()]
-    issues = [{"issue": name, "records": count} for name, count in found.issues.items()]
+    issues = [_issue(name) | {"records": count} for name, count in found.issues.items()]
     return Page(
         "engineer/loss.html",
         {
@@ -71,6 +78,13 @@ def loss(desk: Desk, visit: Visit) -> Answer:
             "issues": table("issues", _ISSUES, issues, visit.query),
         },
     )
+
+
+def _issue(name: str) -> dict[str, Any]:
+    """The parts of an issue's name in a report."""
+    place, _colon, reason = name.partition(": ")
+    severity, code, element = [*place.split(" ", 2), "", ""][:3]
+    return {"severity": severity, "code": code, "element": element, "reason": reason}
 
 
 def count_loss(desk: Desk, visit: Visit) -> Answer:
@@ -121,8 +135,6 @@ def codes(desk: Desk, visit: Visit) -> Answer:
         }
         for number, task in enumerate(worklist(desk.exchange, None))
     ]
-    if visit.query.get("format") == "csv":
-        return export("codes", _CODES, rows)
     said = Speech(visit.language, desk.exchange).shown
     shown = table("codes", _CODES, rows, visit.query, "records", descending=True, shown=said)
     return Page("engineer/codes.html", {"codes": shown})

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from exchange.app.privacy.accountings import Asked, account, as_pdf
 from exchange.app.privacy.capturing import taken_here
 from exchange.app.privacy.explaining import Explained, explain_person, rule_titles
 from exchange.app.privacy.persons import Share, find_persons, kinds_of, person_of, said_by, shares_of
-from exchange.app.privacy.shares import count_shares, counted_shares, purposes_of, shares_of_all
+from exchange.app.privacy.shares import (
+    count_shares,
+    counted_shares,
+    purposes_of,
+    reasons_of_all,
+    shares_of_all,
+)
 from exchange.app.privacy.subjects import subject_of
 from exchange.app.privacy.suspending import accountable
 from exchange.audit.days import records_kept
@@ -24,11 +30,12 @@ from exchange.console.messages import Answer, Download, NotFound, Page, Redirect
 from exchange.console.places import Place
 from exchange.console.speech import Speech
 from exchange.console.tables import MANY, Column, Row, export, table
-from exchange.model.records import Viewer
+from exchange.model.records import Decision, Viewer
 from exchange.pipeline.ledger import Connection
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
 _MOST = 5_000
+_REASONS = 40  # cards on a page
 
 
 _SAID = (
@@ -90,6 +97,42 @@ def count_again(desk: Desk, visit: Visit) -> Answer:
         count_shares(connection, visit.at)
         connection.commit()
     return Redirect("/privacy/matrix")
+
+
+def overall_why(desk: Desk, visit: Visit) -> Answer:
+    """Every reason for one cell of everybody's matrix; whose records these are is not shown."""
+    viewer, kind = _asked(desk, visit)
+    with desk.exchange.work.connect() as connection:
+        found = reasons_of_all(desk.exchange.context, connection, viewer, kind, visit.at)
+    rules, said = desk.exchange.context.rules, Speech(visit.language, desk.exchange)
+    shown = found[:_REASONS]
+    answers = [
+        {"reason": one, "words": answer_words(_of_anybody(one.decision), rules, (), said.say)}
+        for one in shown
+    ]
+    titles = rule_titles(desk.exchange.context)
+    named = sorted({name for one in shown for name in one.decision.because if name in titles})
+    values = {"answers": answers, "more": len(found) - len(shown)}
+    values |= {"viewer": viewer, "kind": kind, "rules": [(name, *titles[name]) for name in named]}
+    return Page("officer/overall_why.html", values)
+
+
+def _of_anybody(decision: Decision) -> Decision:
+    """Which consent of a person it was tells nothing of everybody: it is said once that it was one."""
+    because = dict.fromkeys("consent" if one.startswith("consent:") else one for one in decision.because)
+    return replace(decision, because=tuple(because))
+
+
+def _asked(desk: Desk, visit: Visit) -> tuple[Viewer, str]:
+    """Who would ask, and of which label the records are; `` for none."""
+    viewer = Viewer(
+        visit.query.get("participant", ""),
+        visit.query.get("role", "organization"),
+        visit.query.get("purpose", ""),
+    )
+    if viewer.participant not in desk.exchange.partners:
+        raise NotFound
+    return viewer, visit.query.get("kind", "")
 
 
 def _chosen(purposes: Sequence[str], visit: Visit) -> str:
@@ -176,14 +219,7 @@ def _paper(desk: Desk, visit: Visit, ids: Sequence[str]) -> Download:
 def why(desk: Desk, visit: Visit) -> Answer:
     """Every reason for one cell of a person's matrix, with the rules' titles and citations."""
     key = uuid_of(visit.path["person"])
-    viewer = Viewer(
-        visit.query.get("participant", ""),
-        visit.query.get("role", "organization"),
-        visit.query.get("purpose", ""),
-    )
-    kind = visit.query.get("kind", "")
-    if viewer.participant not in desk.exchange.partners:
-        raise NotFound
+    viewer, kind = _asked(desk, visit)
     with desk.exchange.work.connect() as connection:
         known = person_of(connection, key)
         if not known.patients:
@@ -225,6 +261,7 @@ PLACES = (
     Place("/privacy", start, _ROLES),
     Place("/privacy/matrix", overall, _ROLES),
     Place("/privacy/matrix", count_again, _ROLES, "POST"),
+    Place("/privacy/matrix/why", overall_why, _ROLES),
     Place("/privacy/people", search, _ROLES, "POST", purpose="HCOMPL"),
     Place("/privacy/people/{person}", person, _ROLES, purpose="HCOMPL"),
     Place("/privacy/people/{person}/why", why, _ROLES, purpose="HCOMPL"),

@@ -25,9 +25,10 @@ from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
 from exchange.console.speech import Speech
-from exchange.console.tables import LONG, MANY, Column, Row, after, stretch, table
+from exchange.console.tables import MANY, Column, Row, after, asked_for, stretch, table
 from exchange.linkage import survivorship
 from exchange.model.errors import ContentError
+from exchange.model.records import Resource
 from exchange.repository import Word
 
 _ROLES: tuple[Role, ...] = ("match-steward",)
@@ -129,10 +130,8 @@ def pair(desk: Desk, visit: Visit) -> Answer:
         {
             "pair": visit.path["pair"],
             "doubt": found.doubt,
-            "partners": [said.participant(code) for code in found.doubt.partners]
-            if found.doubt
-            else found.ids,
-            "lines": lines_of(found.records),
+            "partners": [said.participant(_partner_of(record)) for record in found.records],
+            "lines": [line for line in lines_of(found.records) if line[0].split()[0] != "source"],
             "evidence": evidence,
             "drawn": [
                 (f"{name}: {level}" if level else name, bits, sum_) for name, level, bits, sum_ in evidence
@@ -140,6 +139,12 @@ def pair(desk: Desk, visit: Visit) -> Answer:
             "events": found.events,
         },
     )
+
+
+def _partner_of(record: Resource | None) -> str:
+    """Who sent a record, as its map wrote it down."""
+    source: str = record.get("meta", {}).get("source", "") if record else ""
+    return source.rpartition(":")[2]
 
 
 def decide(desk: Desk, visit: Visit) -> Answer:
@@ -208,7 +213,9 @@ def settle_held(desk: Desk, visit: Visit) -> Answer:
 def changes(desk: Desk, visit: Visit) -> Answer:
     rows = [
         {"event": c.event, "at": c.at, "kind": c.kind, "before": c.before, "after": c.after}
-        for c in latest_changes(desk.exchange, after("changes", visit.query), LONG)
+        for c in latest_changes(
+            desk.exchange, after("changes", visit.query), asked_for("changes", visit.query)
+        )
     ]
     shown = stretch("changes", _CHANGES, rows, visit.query, "event")
     return Page("steward/changes.html", {"changes": shown})

@@ -11,7 +11,7 @@ from exchange.console.given import decided_ones, reason_of, whole
 from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
-from exchange.console.tables import LONG, Column, Row, after, stretch
+from exchange.console.tables import Column, Row, after, asked_for, stretch
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
 
@@ -39,7 +39,9 @@ _UNUSUAL = (
 def questions(desk: Desk, visit: Visit) -> Answer:
     decided = decided_ones(visit)
     with desk.exchange.work.connect() as connection:
-        found = unusual_by(connection, decided, after("unusual", visit.query), LONG)
+        found = unusual_by(
+            connection, decided, after("unusual", visit.query), asked_for("unusual", visit.query)
+        )
     rows: list[Row] = [
         {
             "entry": u.entry, "day": u.day, "participant": u.participant, "role": u.role,

@@ -24,7 +24,7 @@ from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
 from exchange.console.speech import Speech
-from exchange.console.tables import LONG, PAGE, Column, Row, after, stretch, table
+from exchange.console.tables import Column, Row, after, asked_for, stretch, table
 from exchange.delivery.recall import Cause, Kind, Outcome, close_task, items, tasks
 from exchange.pipeline.ledger import Connection
 from exchange.pipeline.quarantine import consent_waits, consents_waiting
@@ -63,7 +63,7 @@ _UNCOMPUTABLE = (
     Column("record", _("Record"), "number", lambda row: f"/privacy/consents/{row['record']}"),
     Column("partner", _("Partner"), "participant"),
     Column("expression", _("Element"), "code"),
-    Column("detail", _("Reason"), "english"),
+    Column("detail", _("Reason"), "finding"),
 )
 _DECIDED = (
     Column("record", _("Record"), "number", lambda row: f"/privacy/consents/{row['record']}"),
@@ -87,7 +87,9 @@ _LATE = (
 def late(desk: Desk, visit: Visit) -> Answer:
     decided = decided_ones(visit)
     with desk.exchange.work.connect() as connection:
-        found = late_disclosures_by(connection, decided, after("late", visit.query), LONG)
+        found = late_disclosures_by(
+            connection, decided, after("late", visit.query), asked_for("late", visit.query)
+        )
     rows: list[Row] = [
         {
             "entry": d.entry, "resource": d.type, "labels": d.labels, "participant": d.participant,
@@ -119,7 +121,9 @@ def decide_on_late(desk: Desk, visit: Visit) -> Answer:
 def emergencies(desk: Desk, visit: Visit) -> Answer:
     decided = decided_ones(visit)
     with desk.exchange.work.connect() as connection:
-        found = emergencies_by(connection, decided, after("emergencies", visit.query), LONG)
+        found = emergencies_by(
+            connection, decided, after("emergencies", visit.query), asked_for("emergencies", visit.query)
+        )
     rows: list[Row] = [
         {
             "entry": e.entry, "at": e.at, "until": e.until, "participant": e.participant,
@@ -129,7 +133,7 @@ def emergencies(desk: Desk, visit: Visit) -> Answer:
     ]  # fmt: skip
     shown = stretch("emergencies", _EMERGENCIES, rows, visit.query, "entry")
     # What is written about an emergency is in words: it may say who it was.
-    about = tuple(sorted({e.patient for e in found[:PAGE]}))
+    about = tuple(sorted({e.patient for e in found[: asked_for("emergencies", visit.query) - 1]}))
     values = {"emergencies": shown, "decided": decided}
     return Page("officer/emergencies.html", values, patients=about)
 
@@ -207,7 +211,9 @@ def uncomputable(desk: Desk, visit: Visit) -> Answer:
     if decided:
         return _decided_consents(desk, visit)
     with desk.exchange.work.connect() as connection:
-        found = consents_waiting(connection, after("uncomputable", visit.query), LONG)
+        found = consents_waiting(
+            connection, after("uncomputable", visit.query), asked_for("uncomputable", visit.query)
+        )
     rows: list[Row] = [
         {"record": f.record, "partner": f.partner, "expression": f.expression, "detail": f.detail}
         for f in found
@@ -218,7 +224,9 @@ def uncomputable(desk: Desk, visit: Visit) -> Answer:
 
 def _decided_consents(desk: Desk, visit: Visit) -> Answer:
     with desk.exchange.work.connect() as connection:
-        found = consent_reviews(connection, after("uncomputable", visit.query), LONG)
+        found = consent_reviews(
+            connection, after("uncomputable", visit.query), asked_for("uncomputable", visit.query)
+        )
     rows: list[Row] = [
         {"record": d.record, "decision": d.decision, "reason": d.reason, "by": d.decided_by, "at": d.decided}
         for d in found
