@@ -103,10 +103,18 @@ def _name_pair(a: Name, b: Name, known: Known) -> tuple[dict[str, str], dict[str
 
 
 def _swapped(a: Name, b: Name, known: Known) -> str:
-    """The level of the given names if `b` has given name and surname in each other's place, else nothing."""
-    given = given_level(a.given, b.surname, known)
-    surname = _surname(a.surname, b.given[: len(a.surname)], known)
-    return given if given in ("exact", "form", "similar") and surname in ("exact", "similar") else ""
+    """The level of the given names if `b` has given name and surname in each other's place, else nothing.
+
+    A surname that is another given name (Lara, Laura) is no slip of it.
+    """
+    given, surname = (
+        given_level(a.given, b.surname, known),
+        _surname(a.surname, b.given[: len(a.surname)], known),
+    )
+    if given not in ("exact", "form", "similar") or surname not in ("exact", "similar"):
+        return ""
+    other_name = given_level(a.surname, b.given, known) in ("alike", "distinct")
+    return "" if other_name else given
 
 
 def _both_swapped(a: Name, b: Name, known: Known) -> bool:

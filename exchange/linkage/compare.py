@@ -13,6 +13,7 @@ from exchange.linkage.constraints import (
     needs_certainty,
     needs_steward,
     never_certain,
+    nothing_to_decide_by,
     unless_another,
     who_may_be_another,
 )
@@ -26,8 +27,6 @@ Grade = Literal["certain", "probable", "possible", "certainly-not"]
 """http://terminology.hl7.org/CodeSystem/match-grade"""
 
 _LINKS = ("certain", "probable")
-_BESIDE_NAME_AND_BIRTH = ("middle", "phone", "email", "address", "ssn", "identifier")
-_SAME = frozenset({"exact", "initial", "building", "last4"})
 _CONTRADICTS = frozenset({"different", "distinct"})
 
 
@@ -58,21 +57,18 @@ class Match:
     def grade_in_index(self) -> Grade:
         """Where everybody else is known as well, and `cluster.partition` sees whom a link would also fit.
 
-        A doubt about the birth date of two who have nothing but their names in common is nobody's question:
-        a steward sees no more than that. It comes back as soon as a record says more.
+        A doubt about two who have nothing but their names in common is nobody's question: a steward sees no
+        more than that. It comes back as soon as a record says more.
         """
         if self.unless_another:
             return "probable"
-        return "certainly-not" if self._nothing_to_decide_by() else self.grade
+        levels = {part.field: part.level for part in self.evidence}
+        asked = self.grade != "possible" or not nothing_to_decide_by(levels, self.rule)
+        return self.grade if asked else "certainly-not"
 
     @property
     def links_in_index(self) -> bool:
         return self.grade_in_index in _LINKS
-
-    def _nothing_to_decide_by(self) -> bool:
-        levels = {part.field: part.level for part in self.evidence}
-        more = any(levels.get(field) in _SAME for field in _BESIDE_NAME_AND_BIRTH)
-        return self.grade == "possible" and self.rule == "birth-date" and not more
 
     @property
     def links(self) -> bool:

@@ -28,6 +28,7 @@ from exchange.linkage.corroboration import (
     one_estimate,
     one_initial,
     one_of_a_kind,
+    only_alike,
     own_agrees,
     same_home,
     same_number,
@@ -40,6 +41,9 @@ from exchange.linkage.features import Features
 
 SLIP_YEARS = 10
 """Birth years this far apart differ by one key, and in a family that hands its names on by a person."""
+
+_BESIDE_NAME_AND_BIRTH = ("middle", "phone", "email", "address", "ssn", "identifier")
+_SAME = frozenset({"exact", "initial", "building", "last4"})
 
 OF_THAT_YEAR = 0.999
 """Where one birth date is an estimate and no place is known, a name has to be this telling."""
@@ -131,15 +135,17 @@ def _is_unclear(record: Features, rule: str) -> bool:
 def needs_certainty(a: Features, b: Features, levels: Mapping[str, str], probability: float) -> str:
     """The name of the reason why a link that is only as probable may not hold; empty when it may.
 
-    A birth date that is alike or estimated, a home that is not the same, and names of which there are many:
-    another person's. Numbers that contradict each other, or another home with another telephone, beside a
-    name and a birth date: too.
+    A birth date that is alike or estimated, or a name that is, a home that is not the same, and names of
+    which there are many: another person's. Numbers that contradict each other, or another home with another
+    telephone, beside a name and a birth date: too.
     """
     if same_number(levels):
         return ""
     birth, somewhere = levels.get("birth_date"), same_somewhere(levels)
     if not somewhere and (birth == "slip" or (birth == "year" and probability < OF_THAT_YEAR)):
         return "birth-date"
+    if not somewhere and only_alike(levels):
+        return "names"
     if not same_home(levels) and (levels.get("ssn") == "different" or numbers_differ(a, b, levels)):
         return "number"
     if lives_elsewhere(levels):
@@ -175,11 +181,30 @@ def never_certain(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
 def hardly_worth_asking(levels: Mapping[str, str]) -> bool:
     """Whether a doubt is nearly always two people: another given name, or other birth dates and homes.
 
-    And nothing agrees that only one of a household has.
+    And nothing agrees that only one of a household has. Without a given name the other sex is a twin.
     """
-    if same_number(levels) or levels.get("ssn") == "last4" or levels.get("email") == "exact":
+    if same_number(levels) or levels.get("ssn") == "last4":
+        return False
+    reached = levels.get("phone"), levels.get("address")
+    unlike_birth = levels.get("birth_date") == "different" and levels.get("middle") != "exact"
+    if unlike_birth and reached == ("different", "different"):
+        return True
+    if levels.get("email") == "exact":
         return False
     if levels.get("given") in ("different", "distinct"):
         return True
-    elsewhere = "different" in (levels.get("phone"), levels.get("address"))
-    return levels.get("birth_date") == "different" and elsewhere and not own_agrees(levels)
+    if "given" not in levels and levels.get("sex") == "different":
+        return True
+    return unlike_birth and "different" in reached
+
+
+def nothing_to_decide_by(levels: Mapping[str, str], rule: str) -> bool:
+    """Whether a steward would see no more than names and birth dates, and these leave the doubt.
+
+    Where `rule` limits what the model is sure of, a whole name with the birth date is more; else an initial
+    is no more.
+    """
+    same = _SAME if rule else _SAME - {"initial"}
+    if any(levels.get(field) in same for field in _BESIDE_NAME_AND_BIRTH):
+        return False
+    return not (rule and "given" in levels and levels.get("birth_date") == "exact")

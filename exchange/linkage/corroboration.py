@@ -140,10 +140,9 @@ def never_shared(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
 
 
 def all_but_birth(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
-    """The whole name, the sex, and two places or a telephone that no other place speaks against, while one of
-    the two birth dates is known.
+    """The whole name, the sex, and two places or one that no other speaks against, while one of the two
+    birth dates is known.
     """
-    elsewhere = "different" in (levels.get("email"), levels.get("address"))
     return (
         bool(a.birth_date or b.birth_date)
         and a.generation == b.generation
@@ -152,8 +151,14 @@ def all_but_birth(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
         and levels.get("sex") == "exact"
         and levels.get("middle") not in ("different", "distinct")
         and levels.get("identifier") != "different"
-        and (_places(levels) >= 2 or (levels.get("phone") == "exact" and not elsewhere))
+        and (_places(levels) >= 2 or _one_place(levels))
     )
+
+
+def _one_place(levels: Mapping[str, str]) -> bool:
+    """A telephone, a mailbox or the very home, and none of them that differs."""
+    places = [levels.get(field) for field in ("phone", "email", "address")]
+    return "exact" in places and "different" not in places
 
 
 def all_but_given(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
@@ -185,6 +190,16 @@ def lives_elsewhere(levels: Mapping[str, str]) -> bool:
         and not own_agrees(levels)
         and not same_number(levels)
     )
+
+
+def only_alike(levels: Mapping[str, str]) -> bool:
+    """A form of the given name; or a part of the name that is only alike, and a telephone, mailbox or home
+    that differs.
+    """
+    if levels.get("given") == "form":
+        return True
+    contacts = (levels.get(field) for field in ("phone", "email", "address"))
+    return "similar" in (levels.get("given"), levels.get("surname")) and "different" in contacts
 
 
 def mistyped(levels: Mapping[str, str]) -> bool:
