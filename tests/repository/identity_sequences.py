@@ -41,6 +41,10 @@ DESCRIPTIONS: tuple[dict[str, Any], ...] = (
     {"given": "Ruth", "family": "Harding", "born": "", "gender": "female", **_HOME},
     {"given": "Ruth", "family": "Harding", "born": "2004-10-21", "gender": "female", **_HOME},
     {"given": "Baby Girl", "family": "Harding", "born": "2015-04-01", "gender": "female", **_HOME},
+    {"given": "Ruth", "family": "Harding", "born": "", "gender": "female", "line": _HOME["line"]},
+    {"given": "Jayden", "family": "Harding", "born": "2015-04-01", "gender": "male", **_HOME},
+    {"given": "Kayden", "family": "Harding", "born": "2015-04-01", "gender": "male", **_HOME},
+    {"given": "Baby Boy", "family": "Harding", "born": "2015-04-01", "gender": "male", **_HOME},
     {"given": "", "family": "", "born": ""},
 )
 
@@ -125,8 +129,11 @@ class Lives:
         return f"{fhir_id} {number}"
 
     def merge(self) -> str:
+        """Half of the time of one who was merged before: chains, and rings of them."""
         pair = self._pair()
-        if pair:
+        if pair and self.merges and self.random.random() < 0.5:
+            pair = self.random.choice(self.random.choice(self.merges)), pair[1]
+        if pair and pair[0] != pair[1]:
             self._link([], [Merge(*pair)])
             self.merges.append(pair)
         return str(pair)

@@ -113,6 +113,15 @@ def test_a_certain_link_tells_the_age_and_a_probable_one_does_not(world):
         assert ("ADOL" in labels_of(world, found)) is own
 
 
+def test_the_age_of_somebody_who_is_kept_apart_tells_nothing(world):
+    """As where a partner merged the two, and a steward keeps each of them apart from a third."""
+    patient, elsewhere = person(world, "1980-01-15"), world.patient("lakeside_hospital", "q")
+    born(world, elsewhere, "2012-01-15")
+    world.link(patient, elsewhere)
+    world.conn.execute("UPDATE patient SET person = fhir_id")
+    assert "ADOL" not in labels_of(world, visit(world, patient))
+
+
 def test_what_is_known_of_one_chart_marks_those_of_the_whole_person_and_their_past(world):
     patient, elsewhere = person(world, "1980-01-15"), world.patient("lakeside_hospital", "q")
     found = visit(world, patient)
