@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from inspect import getsource
 from pathlib import Path
 from typing import get_args
 
@@ -19,6 +20,7 @@ from exchange.console.pages.rules import conditions_of
 from exchange.console.speech import Speech
 from exchange.content import read_tree
 from exchange.linkage.agreement import LEVELS
+from exchange.linkage.constraints import apart, needs_certainty, needs_steward
 from exchange.model.audit import Kind
 from exchange.model.delivery import Channel, Delivery, Rhythm, Topic
 from exchange.model.errors import ContentError
@@ -141,6 +143,8 @@ def test_every_code_that_a_page_may_show_has_words(opened):
     assert set(get_args(OrganizationType)) <= set(CODES["organization"])
     assert set(LEVELS) <= set(CODES["field"])
     assert {level for levels in LEVELS.values() for level in levels} <= set(CODES["level"])
+    limits = getsource(apart) + getsource(needs_steward) + getsource(needs_certainty)
+    assert set(re.findall(r'return "([a-z-]+)"', limits)) <= set(CODES["link-rule"])
     assert set(get_args(Topic)) == set(CODES["topic"])
     assert set(get_args(Rhythm)) == set(CODES["rhythm"])
     for model, field, kind in (
