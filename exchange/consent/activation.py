@@ -6,6 +6,7 @@ has no rules in force.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from exchange.crypto import verify
 from exchange.model.errors import DecisionFailed
 
 Kind = Literal["officer-added", "officer-revoked", "ruleset-activated"]
+_WHAT = "mosaic-exchange officer act 1"
 _SIGNATURES: Mapping[Kind, int] = {"officer-added": 2, "officer-revoked": 1, "ruleset-activated": 2}
 
 
@@ -51,7 +53,18 @@ class Standing:
 def statement(act: Act, head: bytes) -> bytes:
     """The bytes that are signed; `head` chains them to everything signed before."""
     said = [act.kind, act.subject, act.key, act.officer, act.at.astimezone(UTC).isoformat()]
-    return canonical(["mosaic-exchange officer act 1", head.hex(), *said])
+    return canonical([_WHAT, head.hex(), *said])
+
+
+def stated(text: str) -> Act | None:
+    """The act that a statement is of, unsigned; None for another text, which no officer is to sign."""
+    try:
+        what, head, kind, subject, key, officer, at = json.loads(text)
+        act = Act(kind, subject, key, officer, datetime.fromisoformat(at))
+        same = what == _WHAT and kind in _SIGNATURES and statement(act, bytes.fromhex(head)) == text.encode()
+    except (ValueError, TypeError, AttributeError):
+        return None
+    return act if same else None
 
 
 def fold(acts: Iterable[Act]) -> Standing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -58,8 +58,10 @@ def _sealed(act: Act) -> bytes:
     return statement(act, b"") + act.signature
 
 
-def append(connection: Connection, signing_key: str, act: Act, private_key: str) -> Standing:
-    """Signs and writes the act; returns what the record adds up to then.
+def append(
+    connection: Connection, signing_key: str, act: Act, signature: Callable[[bytes], bytes]
+) -> Standing:
+    """Writes the act with the `signature` over its statement; returns what the record adds up to then.
 
     Raises DecisionFailed, and writes nothing, when the act may not stand.
     """
@@ -69,7 +71,7 @@ def append(connection: Connection, signing_key: str, act: Act, private_key: str)
     if act.kind == "ruleset-activated" and act.subject == before.active:
         # It would wait for a second officer who has nothing to sign.
         raise DecisionFailed(f"ruleset {act.subject} is in force already; nothing was signed")
-    signed = replace(act, signature=sign(statement(act, before.head), private_key))
+    signed = replace(act, signature=signature(statement(act, before.head)))
     after = fold([*acts, signed])
     connection.execute(
         "INSERT INTO officer_act VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
@@ -83,6 +85,11 @@ def append(connection: Connection, signing_key: str, act: Act, private_key: str)
     )
     append_to_log(connection, told)
     return after
+
+
+def to_sign(connection: Connection, signing_key: str, act: Act) -> str:
+    """The statement of the act as an officer signs it elsewhere, with a key that nobody else sees."""
+    return statement(act, standing(connection, signing_key).head).decode()
 
 
 def store_ruleset(connection: Connection, files: Files, at: datetime) -> Rules:

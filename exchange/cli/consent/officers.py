@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from base64 import b64encode
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +15,8 @@ from exchange.app.privacy.activation import append, officers_record, standing, s
 from exchange.app.privacy.rulesets import read_rules
 from exchange.cli.common import JsonOption, console, exchange, print_json, settings, table
 from exchange.cli.consent.trying import RulesOption
-from exchange.consent.activation import Act, Kind, Standing
-from exchange.crypto import new_signing_key, public_key
+from exchange.consent.activation import Act, Kind, Standing, stated
+from exchange.crypto import new_signing_key, public_key, sign
 from exchange.model.errors import ContentError
 
 app = typer.Typer()
@@ -63,6 +66,22 @@ def revoke(
     _say(f"{name} is no officer any more")
 
 
+@officer.command(name="sign")
+def sign_elsewhere(key: KeyOption) -> None:
+    """Sign what the console's page Activation shows, on a machine that reaches nothing: print the signature.
+
+    Reads the statement from standard input and says what it is; a text that is none is not signed.
+
+    Example: [bold]exchange consent officer sign --key anna.pem[/bold]
+    """
+    text = input().strip()
+    act = stated(text)
+    if act is None:
+        raise ContentError("is no statement of a privacy officer; nothing was signed")
+    print(f"{act.officer} signs: {act.kind} {act.subject}, {act.at:%Y-%m-%d %H:%M}", file=sys.stderr)
+    print(b64encode(sign(text.encode(), _read(key))).decode())
+
+
 @officer.command(name="list")
 def list_officers(json: JsonOption = False) -> None:
     """List the officers, the ruleset in force and what waits for a second signature."""
@@ -92,7 +111,7 @@ def activate(signer: AsOption, key: KeyOption, rules: RulesOption = None) -> Non
     with officers_record(found) as (connection, signing_key):
         digest = store_ruleset(connection, files, datetime.now(UTC)).digest
         act = Act("ruleset-activated", digest, "", signer, datetime.now(UTC))
-        after = append(connection, signing_key, act, _read(key))
+        after = append(connection, signing_key, act, partial(sign, private_pem=_read(key)))
     if after.active != digest:
         _say(f"ruleset {digest} needs the signature of a second officer")
     elif found.activation == "demo":
@@ -105,7 +124,7 @@ def activate(signer: AsOption, key: KeyOption, rules: RulesOption = None) -> Non
 def _sign(kind: Kind, subject: str, subject_key: str, signer: str, key: Path) -> Standing:
     with officers_record(settings()) as (connection, signing_key):
         act = Act(kind, subject, subject_key, signer, datetime.now(UTC))
-        return append(connection, signing_key, act, _read(key))
+        return append(connection, signing_key, act, partial(sign, private_pem=_read(key)))
 
 
 def _read(file: Path) -> str:

@@ -1,6 +1,7 @@
 """The pages, by the people they are for."""
 
 from exchange.console.pages import (
+    activating,
     capturing,
     coalition,
     engineer,
@@ -32,6 +33,7 @@ PLACES: tuple[Place, ...] = (
     *suspensions.PLACES,
     *log.PLACES,
     *rules.PLACES,
+    *activating.PLACES,
     *own.PLACES,
     *subscriptions.PLACES,
     *coalition.PLACES,

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from exchange.app.privacy.activation import standing
 from exchange.app.privacy.drafting import policy_files, try_draft
 from exchange.app.privacy.form_papers import form_as_pdf
 from exchange.app.privacy.rulesets import read_rules
@@ -168,23 +167,6 @@ def form(desk: Desk, visit: Visit) -> Answer:
 _LANGUAGES: Mapping[str, Language] = {"en": "en", "es": "es", "uk": "uk"}
 
 
-def activation(desk: Desk, visit: Visit) -> Answer:
-    with desk.exchange.work.connect() as connection:
-        found = standing(connection, desk.exchange.signing_key)
-        acts = connection.execute(
-            "SELECT number, kind, subject, officer, at FROM officer_act ORDER BY number DESC"
-        ).fetchall()
-    return Page(
-        "officer/activation.html",
-        {
-            "standing": found,
-            "acts": acts,
-            "mode": desk.exchange.settings.activation,
-            "digest": desk.exchange.context.rules.digest,
-        },
-    )
-
-
 PLACES = (
     Place("/privacy/rules", rules, _ROLES),
     Place("/privacy/rules/{rule}", rule, _ROLES),
@@ -194,5 +176,4 @@ PLACES = (
     Place("/privacy/promises", prove_promises, _ROLES, "POST"),
     Place("/privacy/forms", forms, _ROLES),
     Place("/privacy/forms/{form}", form, _ROLES),
-    Place("/privacy/activation", activation, _ROLES),
 )
