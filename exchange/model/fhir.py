@@ -60,9 +60,14 @@ def references(node: Any) -> list[str]:
     >>> references({"subject": {"reference": "Patient/7"}, "note": [{"text": '"reference":"Patient/8"'}]})
     ['Patient/7']
     """
+    return references_in(orjson.dumps(node))
+
+
+def references_in(spelled: bytes) -> list[str]:
+    """As `references`, of JSON as orjson writes it."""
     return [
         orjson.loads(found) if b"\\" in found else found[1:-1].decode()
-        for found in _REFERENCE.findall(orjson.dumps(node))
+        for found in _REFERENCE.findall(spelled)
     ]
 
 

@@ -11,7 +11,7 @@ from exchange.consent import REPOSITORY, Context, decide
 from exchange.repository.disclosure.viewers import permitted_to_hold
 from exchange.repository.disclosure.withdraw import withhold
 from exchange.repository.storage import history, outbox, store
-from exchange.repository.storage.index import index_rows
+from exchange.repository.storage.index import IndexRows, index_rows
 from exchange.repository.storage.items import ItemOutcome
 from exchange.repository.storage.plan import Change, Rendition, change_of, row_of
 from exchange.repository.storage.store import Key
@@ -67,16 +67,15 @@ def _apply(
     history.archive(conn, [*replaced, *vanished])
     store.remove(conn, [*replaced, *vanished])
     rids = [*replaced, *store.new_rids(conn, len(by_kind["new"]))]
-    store.insert(
-        conn,
-        (
-            (row_of(c, rid, at), index_rows(c.rendition.resource))
-            for c, rid in zip(written, rids, strict=True)
-        ),
-    )
+    store.insert(conn, (_row(c, rid, at) for c, rid in zip(written, rids, strict=True)))
     outbox.note_stored(conn, stored, before, at)
     history.insert_past(conn, [row_of(c, 0, at) for c in by_kind["older"]])
     _adjust(conn, by_kind["same"])
+
+
+def _row(change: Change, rid: int, at: datetime) -> tuple[store.Row, IndexRows]:
+    row = row_of(change, rid, at)
+    return row, index_rows(change.rendition.resource, row.body)
 
 
 def _stored(change: Change) -> outbox.Stored:

@@ -7,7 +7,7 @@ from repository_world import HOSPITAL, SHELTER, observation
 
 from exchange.model.ids import resource_id
 from exchange.model.records import Labels
-from exchange.repository import known_labels
+from exchange.repository import known_labels, reindex
 from exchange.repository.reading.read import read
 
 HIV = Labels("R", frozenset({"HIV"}))
@@ -63,6 +63,31 @@ def test_an_order_is_labelled_by_its_reason_whichever_came_first(world, patient,
         world.publish(item)
     assert _codes(world, order) == {"HIV"}
     assert (_sees(world, HOSPITAL, order), _sees(world, SHELTER, order)) == (True, False)
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_reference_no_parameter_finds_is_followed(world, patient, indexed):
+    """Records of before the index had such references are looked through, until all are indexed anew."""
+    reason = _condition(patient)
+    about = {
+        "url": "https://hospital.example/about",
+        "valueReference": {"reference": f"Condition/{reason['id']}"},
+    }
+    order = _order(patient, _condition(patient, "other"), extension=[about])
+    world.publish(world.item("hospital", order))
+    if not indexed:
+        world.conn.execute("DELETE FROM index_reference WHERE param = 0")
+        world.conn.execute("UPDATE reference_told SET since = 1 + (SELECT max(rid) FROM resource)")
+        world.conn.commit()
+    world.publish(world.item("hospital", reason, labels=HIV))
+    assert _codes(world, order) == {"HIV"}
+
+
+def test_all_that_is_indexed_anew_need_not_be_looked_through(world, patient):
+    world.conn.execute("UPDATE reference_told SET since = 1000")
+    world.conn.commit()
+    assert list(reindex(world.conn)) == [1]
+    assert world.conn.execute("SELECT since FROM reference_told").fetchone() == (0,)
 
 
 def test_a_label_goes_on_to_what_refers_to_what_refers(world, patient):

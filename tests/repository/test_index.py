@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 
 from exchange.repository.storage.index import index_rows
@@ -20,7 +21,7 @@ def coded(name):
 
 def found_by(resource, name):
     key = parameters()[resource["resourceType"]][name].key
-    rows = index_rows(resource)
+    rows = index_rows(resource, orjson.dumps(resource))
     return [row for row in (*rows.tokens, *rows.references, *rows.dates) if row[-1] == key]
 
 

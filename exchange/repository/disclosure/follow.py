@@ -78,27 +78,34 @@ def pass_labels_on(
     return changed
 
 
-# A record refers to others of its patient; what is about nobody (a place, a practitioner) is found by index.
+# A record refers to others of its patient by any element, and to what is about nobody (a place, a
+# practitioner) by one that a parameter finds. The index has every reference but that to the patient a record
+# is about, and those of records from before it had them: these are looked for in what the records say.
 _REFERRING = """
+WITH told AS MATERIALIZED (
+    SELECT n.name, n.fhir_id, string_to_array(n.codes, ' ') AS codes, t.patient
+    FROM unnest(%(names)s::text[], %(ids)s::uuid[], %(codes)s::text[]) AS n (name, fhir_id, codes)
+    LEFT JOIN LATERAL (
+        SELECT patient FROM resource
+        WHERE type = split_part(n.name, '/', 1) AND fhir_id = n.fhir_id AND rendition = 0
+        UNION ALL
+        SELECT patient FROM withheld WHERE type = split_part(n.name, '/', 1) AND fhir_id = n.fhir_id
+    ) AS t ON true
+)
 SELECT r.type, r.fhir_id, r.patient
-FROM unnest(%(names)s::text[], %(ids)s::uuid[], %(codes)s::text[]) AS n (name, fhir_id, codes)
-JOIN LATERAL (
-    SELECT patient FROM resource
-    WHERE type = split_part(n.name, '/', 1) AND fhir_id = n.fhir_id AND rendition = 0
-    UNION ALL
-    SELECT patient FROM withheld WHERE type = split_part(n.name, '/', 1) AND fhir_id = n.fhir_id
-) AS t ON true
-JOIN resource r ON r.patient = t.patient
+FROM told n
+JOIN resource r ON r.patient = n.patient
+    AND (n.name LIKE 'Patient/%%' OR r.rid < (SELECT since FROM reference_told))
 JOIN disclosure_class c ON c.class = r.class
-WHERE CASE WHEN c.labels @> string_to_array(n.codes, ' ') THEN false
+WHERE CASE WHEN c.labels @> n.codes THEN false
       ELSE position(convert_to('"' || n.name || '"', 'UTF8') IN r.body) > 0 END
 UNION
 SELECT r.type, r.fhir_id, r.patient
-FROM unnest(%(names)s::text[], %(ids)s::uuid[], %(codes)s::text[]) AS n (name, fhir_id, codes)
-JOIN index_reference x ON x.target = n.fhir_id
+FROM told n
+JOIN index_reference x ON x.target = n.fhir_id AND (x.param <> 0 OR x.patient = n.patient)
 JOIN resource r ON r.rid = x.rid
 JOIN disclosure_class c ON c.class = r.class
-WHERE NOT c.labels @> string_to_array(n.codes, ' ')
+WHERE NOT c.labels @> n.codes
 """
 
 

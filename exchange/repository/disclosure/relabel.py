@@ -173,7 +173,7 @@ def _rewrite(conn: psycopg.Connection, classes: Mapping[Kept, int], bodies: Mapp
         [
             (
                 replace(row, class_=n, content_hash=content_hash(body), body=orjson.dumps(body)),
-                index_rows(body),
+                index_rows(body, orjson.dumps(body)),
             )
             for row, body, n in written
         ],

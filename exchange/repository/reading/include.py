@@ -9,6 +9,7 @@ from exchange.repository.reading.provenance import provenance_of
 from exchange.repository.reading.query import ANY, Include, Query
 from exchange.repository.reading.reader import BEST_OF_CLUSTER, Reader, Shown, fetch, select
 from exchange.repository.reading.view import Served, golden_patients, serve
+from exchange.repository.storage.index import UNNAMED
 from exchange.repository.storage.parameters import parameters
 
 _MOST_WAVES = 6
@@ -54,8 +55,9 @@ def referred(
     found = parameters()[include.source][include.parameter].key if include else None
     targets = select(
         reader,
-        "SELECT DISTINCT target FROM index_reference WHERE rid = ANY(%s) AND (%s::int IS NULL OR param = %s)",
-        ([rid for resource in resources for rid in resource.rids], found, found),
+        "SELECT DISTINCT target FROM index_reference WHERE rid = ANY(%s)"
+        " AND CASE WHEN %s::int IS NULL THEN param <> %s ELSE param = %s END",
+        ([rid for resource in resources for rid in resource.rids], found, UNNAMED, found),
     )
     condition = "r.fhir_id = ANY(%(ids)s) AND r.type = ANY(%(types)s)"
     types = [include.target] if include and include.target else sorted(parameters())

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+from exchange.model.fhir import patient_of, references_in
 from exchange.model.records import Resource
 from exchange.repository.storage.dates import Span, period, span
 from exchange.repository.storage.parameters import (
@@ -46,14 +47,29 @@ class IndexRows:
     quantities: set[Quantity]
 
 
-def index_rows(resource: Resource) -> IndexRows:
-    """Every row of one rendition; values that cannot be read make none."""
+UNNAMED = 0
+"""The key of references that no parameter finds."""
+
+
+def index_rows(resource: Resource, spelled: bytes) -> IndexRows:
+    """Every row of one rendition, whose JSON is `spelled`; values that cannot be read make none."""
     rows = IndexRows(set(), set(), set(), set(), set())
     by_element = _extractors(resource["resourceType"])
     for element in resource:
         for extract in by_element.get(element, ()):
             extract(resource, rows)
+    _add_other_references(rows, resource, references_in(spelled))
     return rows
+
+
+def _add_other_references(rows: IndexRows, resource: Resource, named: list[str]) -> None:
+    """What no parameter finds, so that labels reach whoever refers; the patient, once, is a column."""
+    about = f"Patient/{patient_of(resource)}"
+    found = {str(target) for target, _ in rows.references}
+    for reference in named:
+        _, slash, key = reference.rpartition("/")
+        if slash and key not in found and (reference != about or named.count(reference) > 1):
+            _add_reference(rows, UNNAMED, "Reference", reference)
 
 
 Extract = Callable[[Resource, IndexRows], None]

@@ -26,10 +26,12 @@ def reindex(conn: psycopg.Connection, size: int = 1000) -> Iterator[int]:
         with conn.transaction():
             rows = conn.execute(_BATCH, (last, size)).fetchall()
             found = [
-                (store.Owner(rid, patient, class_), index_rows(orjson.loads(body)))
+                (store.Owner(rid, patient, class_), index_rows(orjson.loads(body), body))
                 for rid, patient, class_, body in rows
             ]
             store.rewrite_index(conn, found)
+            if not rows:
+                conn.execute("UPDATE reference_told SET since = 0")
         if not rows:
             return
         last = rows[-1][0]
