@@ -45,6 +45,7 @@ _WIDE = (
     (re.compile(rb"\0[MFB]"), "utf-16-be"),
 )
 """How a message of two or four bytes a character begins, with a byte order mark or without."""
+_NARROW = re.compile(rb"[MFB][^\0]")
 _SELF_CHECKING = ("utf-8", "iso2022_jp_2", "gb18030", "euc_kr", "euc_tw", "big5")
 """Encodings that text of another is hardly ever valid in: of several sets named, these are tried first."""
 FRAME = "\x0b\x1c \t\r\n"
@@ -53,6 +54,8 @@ FRAME = "\x0b\x1c \t\r\n"
 
 def wide_encoding(payload: bytes) -> str | None:
     """The encoding of a payload whose characters take two or four bytes; None for all others."""
+    if _NARROW.match(payload):
+        return None
     return next((name for begins, name in _WIDE if begins.match(payload)), None)
 
 

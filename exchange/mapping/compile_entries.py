@@ -21,12 +21,11 @@ from exchange.mapping.copied import copied
 from exchange.mapping.entries import ANY, Entry
 from exchange.mapping.language import Field, Language, Spot
 from exchange.mapping.paths.grammar import Reader
-from exchange.mapping.paths.names import SEGMENT_PATH
 from exchange.mapping.paths.places import SEGMENTS
 from exchange.mapping.reads import remembered_element, remembered_entry
 from exchange.mapping.run import Run
 from exchange.mapping.source import Write, reader, same
-from exchange.mapping.written_entries import written_key, written_places, written_resource
+from exchange.mapping.written_entries import written_key, written_made, written_places, written_resource
 from exchange.model.fhir_types import type_names
 from exchange.model.records import Format
 
@@ -99,14 +98,16 @@ def _compile_entry(name: str, nodes: Mapping[str, Node], language: Language, bel
     language.places[name] = place
     required, needed = _required(table, language, outer)
     key = written_key(_key(table, language, spot), spot)
-    made = written_resource(
-        name,
-        resource,
-        _fields(table, resource, language, spot),
-        compile_claims(table, language, spot),
+    fields = _fields(table, resource, language, spot)
+    made = written_made(
+        remembered_entry(
+            written_resource(name, resource, fields, compile_claims(table, language, spot), language),
+            table,
+            language,
+            spot,
+        ),
         write_condition(table["deleted"], language, spot) if "deleted" in table else None,
         _conditional(table, language, spot),
-        language,
     )
     done = language.targets[name] = Entry(
         name=name,
@@ -120,14 +121,14 @@ def _compile_entry(name: str, nodes: Mapping[str, Node], language: Language, bel
             spot,
         ),
         key=key,
-        build=reader(remembered_entry(made, table, language, spot), spot.element),
+        build=reader(made, spot.element),
         tell=_tell(table, language, spot),
         apart=_address_of(language) if _is_on("apart", table, language, "ccda") else None,
         required=required,
         needed=needed,
         everywhere=language.format == "hl7v2",
         elements=language.format == "ccda",
-        segment=_segment(table) if language.format == "hl7v2" else "",
+        needs=_needs(table, parent, language),
         snapshot=_snapshot(table, language, outer),
         anchor=_anchor(table, parent, language),
         named=table["each"].text("each") if language.format == "hl7v2" and "each" in table else "",
@@ -144,9 +145,10 @@ def _conditional(table: dict[str, Node], language: Language, spot: Spot) -> Writ
     return write_condition(table["conditional"], language, spot)
 
 
-def _segment(table: dict[str, Node]) -> str:
-    found = SEGMENT_PATH.match(table["each"].text("each")) if "each" in table else None
-    return found.group(1) if found and "required" not in table else ""
+def _needs(table: dict[str, Node], parent: Entry | None, language: Language) -> tuple[frozenset[str], ...]:
+    """What one of its places needs, and what one around it."""
+    own = language.grammar.needs(table["each"].text("each")) if "each" in table else frozenset()
+    return ((own,) if own else ()) + (parent.needs if parent is not None else ())
 
 
 def _anchor(

@@ -76,7 +76,10 @@ def _kept(writer: Writer, memo: str, name: str, call: str) -> str:
 
 
 def _references(entry: Entry, here: str, node: Any, run: Any) -> list[dict[str, str]] | None:
-    found = [entry.reference(place, run) for place in entry.places_from(here, node, run)]
+    places = entry.places_from(here, node, run)
+    if not places:
+        return None
+    found = [entry.reference(place, run) for place in places]
     return [{"reference": text} for text in dict.fromkeys(found) if text] or None
 
 

@@ -6,15 +6,17 @@ https://hl7.org/fhir/R4/datatypes.html#dateTime
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, timedelta, timezone, tzinfo
 from datetime import date as _date
 from datetime import datetime as _datetime
 
 _TIME = re.compile(
-    r"(?P<year>\d{4})(?:-?(?P<month>\d{2})(?:-?(?P<day>\d{2})(?:[T ]?(?P<hour>\d{2})"
-    r"(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?)?)?)?)?"
-    r"\s*(?P<zone>Z|[+-]\d{1,2}:?\d{2})?"
+    r"(\d{4})(?:-?(\d{2})(?:-?(\d{2})(?:[T ]?(\d{2})"  # year, month, day, hour
+    r"(?::?(\d{2})(?::?(\d{2})(?:[.,](\d+))?)?)?)?)?)?"  # minute, second, fraction
+    r"\s*(Z|[+-]\d{1,2}:?\d{2})?"  # zone
 )
+_Parts = Sequence[str | None]
 
 
 def date(text: str, *formats: str) -> str:
@@ -25,8 +27,7 @@ def date(text: str, *formats: str) -> str:
     """
     if formats:
         return _read(text, formats).strftime("%Y-%m-%d")
-    parts = _time_parts(text)
-    return _date_part(parts)
+    return _date_part(_time_parts(text))
 
 
 def days_after(text: str, days: str) -> str | None:
@@ -67,7 +68,7 @@ def datetime(text: str, *formats: str, zone: tzinfo) -> str:
         exact = any("%H" in pattern or "%I" in pattern for pattern in formats)
         return moment.replace(tzinfo=zone).isoformat() if exact else moment.strftime("%Y-%m-%d")
     parts = _time_parts(text)
-    return _moment(parts, zone) if parts["hour"] else _date_part(parts)
+    return _moment(parts, zone) if parts[3] else _date_part(parts)
 
 
 def instant(text: str, *formats: str, zone: tzinfo) -> str:
@@ -134,29 +135,32 @@ def _read(text: str, formats: tuple[str, ...]) -> _datetime:
     raise ValueError("not a date in the declared format")
 
 
-def _time_parts(text: str) -> dict[str, str | None]:
+def _time_parts(text: str) -> _Parts:
     found = _TIME.fullmatch(text.strip())
     if found is None:
         raise ValueError("not a date")
-    return found.groupdict()
+    return found.groups()
 
 
-def _date_part(parts: dict[str, str | None]) -> str:
-    year, month, day = parts["year"], parts["month"], parts["day"]
+def _date_part(parts: _Parts) -> str:
+    year, month, day = parts[:3]
     _datetime(int(year or 0), int(month or 1), int(day or 1))  # noqa: DTZ001 only checks the calendar
     return "-".join(part for part in (year, month, day) if part)
 
 
-def _moment(parts: dict[str, str | None], zone: tzinfo) -> str:
-    values = [int(parts[name] or default) for name, default in _EARLIEST.items()]
-    moment = _datetime(*values, tzinfo=_zone(parts["zone"], zone))  # type: ignore[misc,arg-type]
-    if fraction := parts["fraction"]:
-        moment = moment.replace(microsecond=int(fraction[:6].ljust(6, "0")))
-        return moment.isoformat(timespec="milliseconds")
-    return moment.isoformat()
-
-
-_EARLIEST = {"year": "1", "month": "1", "day": "1", "hour": "0", "minute": "0", "second": "0"}
+def _moment(parts: _Parts, zone: tzinfo) -> str:
+    year, month, day, hour, minute, second, fraction, own = parts
+    moment = _datetime(
+        int(year or 1),
+        int(month or 1),
+        int(day or 1),
+        int(hour or 0),
+        int(minute or 0),
+        int(second or 0),
+        int(fraction[:6].ljust(6, "0")) if fraction else 0,
+        _zone(own, zone),
+    )
+    return moment.isoformat(timespec="milliseconds") if fraction else moment.isoformat()
 
 
 def _zone(text: str | None, default: tzinfo) -> tzinfo:

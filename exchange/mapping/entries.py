@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from exchange.mapping.paths.grammar import Reader
 from exchange.mapping.paths.places import Place
 from exchange.mapping.run import Run
+from exchange.mapping.shapes import REMEMBERED
 from exchange.model.errors import RecordRejected
 from exchange.model.records import Resource
 
@@ -29,7 +30,7 @@ class Made(NamedTuple):
 class Entry:
     """A compiled entry; `key` gives the partner's own key, None for a copy of the source.
 
-    Without its HL7 v2 `segment` (`` where there is none to look for) a message gives it nothing.
+    A message of HL7 v2 without one of each that it `needs` gives it nothing.
     Places of HL7 v2 are looked for `everywhere` outward; those of C-CDA are `elements`. A record that makes
     none is rejected as `required` says, if `needed` holds for it. What it makes under the key that `snapshot`
     gives around its places replaces what records sent before made under that key. `build` gives what is
@@ -52,18 +53,23 @@ class Entry:
     needed: Reader | None
     everywhere: bool
     elements: bool = False
-    segment: str = ""
+    needs: tuple[frozenset[str], ...] = ()
     snapshot: Reader | None = None
     anchor: Callable[[Any, str], Any] | None = None
     named: str = ""
 
     def places(self, node: Any, run: Run) -> list[Any]:
         """Where this entry makes a resource, seen from `node`."""
-        if node is not run.root:
+        if node is run.root:
+            memo = run.places
+        elif self.anchor is None:
             return self._places(node, run)
-        known = run.places.get(self.name)
+        else:
+            node = self.anchor(node, self.named)
+            memo = node.memo
+        known: list[Any] | None = memo.get(self.select)
         if known is None:
-            known = run.places[self.name] = self._places(node, run)
+            known = memo[self.select] = self._places(node, run)
         return known
 
     def _places(self, node: Any, run: Run) -> list[Any]:
@@ -90,7 +96,7 @@ class Entry:
         """Id of the resource made at a place; None when a needed part of its key is missing."""
         if not (self.everywhere or self.elements):
             return self._id(place, run)
-        memo, name = (place.memo, f"-> {self.name}") if self.everywhere else (run.memo, (self.name, place))
+        memo, name = (place.memo, self.build) if self.everywhere else (run.memo, (self.name, place))
         known: str | None = memo.get(name, "")
         if known == "":
             known = memo[name] = self._id(place, run)
@@ -115,6 +121,35 @@ class Entry:
             return f"{run.root['resourceType']}/{run.root['id']}"
         own = self.id_at(place, run)
         return None if own is None else f"{self.resource}/{own}"
+
+
+class MessageKind:
+    """What a kind of message makes: entries, of which a message reaches those that it has segments for.
+
+    What is required is looked for in any.
+    """
+
+    __slots__ = ("entries", "reached")
+
+    def __init__(self, entries: tuple[Entry, ...]) -> None:
+        self.entries = entries
+        self.reached: dict[frozenset[str], tuple[Entry, ...]] = {}
+
+    def by(self, segments: Collection[str]) -> tuple[Entry, ...]:
+        """The entries for a message with segments of these names: few sets of names come again and again."""
+        names = frozenset(segments)
+        known = self.reached.get(names)
+        if known is None:
+            if len(self.reached) >= REMEMBERED:
+                self.reached.clear()
+            known = tuple(each for each in self.entries if each.required or not lacks(names, each.needs))
+            self.reached[names] = known
+        return known
+
+
+def lacks(segments: Collection[str], needs: Iterable[frozenset[str]]) -> bool:
+    """Whether there is a need of which no segment is there."""
+    return any(need.isdisjoint(segments) for need in needs)
 
 
 def inside_of(
@@ -143,7 +178,6 @@ def make(entry: Entry, run: Run) -> list[Made]:
     if entry.snapshot is not None:
         _note_snapshots(entry, entry.snapshot, run)
     made: list[Made] = []
-    seen: dict[str, Resource] = run.memo.setdefault("apart", {})
     build = entry.build
     for place in entry.places(run.root, run):
         run.context = place
@@ -154,7 +188,7 @@ def make(entry: Entry, run: Run) -> list[Made]:
         if entry.tell is not None:
             entry.tell(place, run)
         if entry.apart is not None:
-            found = found._replace(resource=_apart(found.resource, seen, entry.apart(place, run), run))
+            found = found._replace(resource=_apart(found.resource, entry.apart(place, run), run))
         made.append(found)
     if not made and entry.required and (entry.needed is None or holds(entry.needed, run.root, run)):
         raise RecordRejected(entry.required, code="required", expression=entry.resource)
@@ -165,13 +199,12 @@ def _note_snapshots(entry: Entry, key: Reader, run: Run) -> None:
     """What the record makes under each key, where it speaks of such things at all: `""` alone makes none."""
     around = [run.root] if entry.within is None else entry.within.places(run.root, run)
     for outer in around:
-        places = entry.each(outer, run) if entry.each is not None else []
-        name = key(outer, run) if places else None
+        places = entry.select([outer], run)
+        name = key(outer, run) if places or (entry.each is not None and entry.each(outer, run)) else None
         if name is not None:
             members = run.snapshots.setdefault(run.resource_id("snapshot", f"{entry.name}|{name}"), {})
             for place in places:
-                if entry.when is None or _true(entry.when(place, run)):
-                    members[entry.reference(place, run)] = None
+                members[entry.reference(place, run)] = None
 
 
 def holds(condition: Reader | None, place: Any, run: Run) -> bool:
@@ -179,9 +212,10 @@ def holds(condition: Reader | None, place: Any, run: Run) -> bool:
     return condition is not None and _true(condition(place, run))
 
 
-def _apart(resource: Resource, seen: dict[str, Resource], address: str, run: Run) -> Resource:
+def _apart(resource: Resource, address: str, run: Run) -> Resource:
     """The resource under an id of its own where the source gave one id to different things."""
     own, kind = resource["id"], resource["resourceType"]
+    seen: dict[str, Resource] = run.memo.setdefault("apart", {})
     if seen.setdefault(own, resource) == resource:
         return resource
     run.note("information", "duplicate", f"an id stands for more than one {kind}", kind, "")

@@ -17,7 +17,7 @@ from exchange.mapping.compile_elements import EACH, compile_places
 from exchange.mapping.compile_entries import compile_entries, resource_type, with_likes
 from exchange.mapping.compile_expression import compile_expression, parse_expression
 from exchange.mapping.content import INHERITED, Node, merge, read_yaml, walk
-from exchange.mapping.entries import Entry
+from exchange.mapping.entries import Entry, MessageKind
 from exchange.mapping.fhir_feed import FhirFeed, fhir_feed
 from exchange.mapping.groups import group_rule
 from exchange.mapping.language import Language, Spot
@@ -57,11 +57,15 @@ _FORMATS: tuple[Format, ...] = ("hl7v2", "ccda", "delimited", "fhir_json", "hsds
 
 @dataclass(frozen=True, slots=True)
 class MergeRule:
-    """Where a record says that two of the partner's Patients are one; both readers give References."""
+    """Where a record says that two of the partner's Patients are one; both readers give References.
+
+    A message of HL7 v2 without one of each that it `needs` says nothing of the kind.
+    """
 
     each: Reader | None
     survivor: Reader
     loser: Reader
+    needs: tuple[frozenset[str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class FeedMap:
 
     language: Language
     entries: Mapping[str, Entry]
-    messages: Mapping[str, tuple[Entry, ...]]
+    messages: Mapping[str, MessageKind]
     by_type: Mapping[str, tuple[Entry, ...]]
     merges: tuple[MergeRule, ...]
     refusals: tuple[Refusal, ...]
@@ -259,7 +263,7 @@ def _observable(grammar: Grammar, kind: Format, observed: bool) -> Grammar:
 
 def _messages(
     table: Mapping[str, Node], entries: Mapping[str, Entry], root: Node, feed: Feed
-) -> dict[str, tuple[Entry, ...]]:
+) -> dict[str, MessageKind]:
     if feed.format != "hl7v2":
         return {}
     if "messages" not in table:
@@ -272,8 +276,8 @@ def _messages(
         for name in names:
             if name not in entries:
                 raise node.fail("no such entry", f"messages.{kind}.{name}", entries)
-        messages[kind] = tuple(entries[name] for name in names)
-    reached = {entry.name for made in messages.values() for entry in made}
+        messages[kind] = MessageKind(tuple(entries[name] for name in names))
+    reached = {entry.name for made in messages.values() for entry in made.entries}
     for name in entries:
         if name not in reached:
             raise (
@@ -302,7 +306,15 @@ def _merge_rule(node: Node, language: Language) -> MergeRule:
         each=each,
         survivor=_side(inner.at(table["survivor"], "merges.survivor"), language),
         loser=_side(inner.at(table["loser"], "merges.loser"), language),
+        needs=_needed_by(inner.at(table["loser"], "merges.loser"), language),
     )
+
+
+def _needed_by(spot: Spot, language: Language) -> tuple[frozenset[str], ...]:
+    """What a reference to an entry needs; nothing is known of others."""
+    found = parse_expression(language, spot)
+    entry = language.targets.get(found.target) if isinstance(found, ex.Ref) and not found.key else None
+    return () if entry is None else tuple(entry.needs)
 
 
 def _side(spot: Spot, language: Language) -> Reader:

@@ -24,7 +24,7 @@ from exchange.mapping.source import Write
 _FEW = 6
 """Texts at most that are compared to spare the reading of one element."""
 _SAME_ALWAYS = (*PARTNER_FACTS, "partner", "feed")
-_OF_ENTRY = ("id", "set", "deleted", "conditional")
+_OF_ENTRY = ("id", "set")
 
 
 class _Unknown(Exception):
@@ -32,7 +32,10 @@ class _Unknown(Exception):
 
 
 def remembered_entry(build: Write, table: dict[str, Node], language: Language, spot: Spot) -> Write:
-    """What makes a place's resource, run once for places where all that it reads is the same."""
+    """What makes a place's resource, run once for places where all that it reads is the same.
+
+    Whether it is deleted or conditional the kind of message says: that is asked each time.
+    """
     claims = table["profile"].items() if "profile" in table else []
     parts = [table[name] for name in _OF_ENTRY if name in table]
     parts += [claim.value["when"] for claim in claims if isinstance(claim.value, dict)]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from exchange.mapping.carried import Statement, filled, statements
-from exchange.mapping.entries import ANY, Entry, Made, make
+from exchange.mapping.entries import ANY, Entry, Made, lacks, make
 from exchange.mapping.fhir import deleted_reference, incoming
 from exchange.mapping.language import Row
 from exchange.mapping.load import FeedMap, Maps, MergeRule, observed_maps
@@ -141,8 +141,7 @@ def _message_entries(feed_map: FeedMap, message: Place) -> tuple[Entry, ...]:
     parts = header[9].split(message.delimiters.component) if len(header) > 9 else []
     kind = "^".join(parts[:2])
     if kind in feed_map.messages:
-        present = {"", *message.index}
-        return tuple(entry for entry in feed_map.messages[kind] if entry.segment in present)
+        return feed_map.messages[kind].by(message.index)
     shown = kind if all(_TYPE.fullmatch(part) for part in parts[:2]) and parts else "of MSH-9"
     raise RecordRejected(f"message type {shown} is not mapped", code="not-supported", expression="MSH-9")
 
@@ -176,6 +175,8 @@ def _as_partial(made: Iterable[Made], run: Run) -> Iterable[Made]:
 def _merges(rules: Iterable[MergeRule], root: Any, run: Run) -> list[Merge]:
     merges = []
     for rule in rules:
+        if rule.needs and lacks(root.index, rule.needs):
+            continue
         for place in [root] if rule.each is None else rule.each(root, run):
             run.context = place
             loser = _reference_id(rule.loser(place, run))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from exchange.mapping.paths.contents import Reads
 from exchange.mapping.paths.names import SEGMENT_PATH
 from exchange.mapping.paths.written import field, is_standard, texts_of
-from exchange.mapping.shapes import Remembered
+from exchange.mapping.shapes import UNKNOWN, Remembered
 from exchange.mapping.source import Write, Writer, assembled
 
 
@@ -64,10 +64,15 @@ def _remembered(write: Write, label: str, content: Callable[[Writer, str], tuple
     def remembered(writer: Writer, at: str) -> str:
         known = Remembered(assembled(write, label))
         out = writer.new("None")
-        with writer.block(f"if {writer.constant(known)}.worth"):
+        name, unknown = writer.constant(known), writer.constant(UNKNOWN)
+        with writer.block(f"if {name}.worth"):
             texts, condition = content(writer, at)
-            read = writer.constant(known.read)
-            writer.line(f"{out} = {read}({at}, run, {texts} if {condition} else None)")
+            found = writer.new(f"{texts} if {condition} else None")
+            writer.line(f"{out} = {writer.constant(known.get)}({found}, {unknown})")
+            with writer.block(f"if {out} is {unknown}"):
+                writer.line(f"{out} = {name}.read({at}, run, {found})")
+            with writer.block("else"):
+                writer.line(f"{name}.spared += 1")
         with writer.block("else"):
             writer.line(f"{out} = {writer.constant(known.build)}({at}, run)")
         return out
@@ -83,7 +88,9 @@ def _contents(writer: Writer, at: str, reads: Reads) -> list[str]:
         if name not in reads.whole
     ]
     whole = writer.constant(texts_of)
-    return texts + [f"{whole}({at}, {name!r})" for name in sorted(reads.whole)]
+    return texts + [
+        f"{whole}({at}, {name!r}) if {name!r} in {at}.present else ()" for name in sorted(reads.whole)
+    ]
 
 
 def _targets(found: list[dict[str, str]] | None) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ class Run:
         self.day = record.event_time.date().isoformat() if record.event_time else ""
         self.source = f"urn:mosaic:partner:{record.partner}"
         self.source_id = record.key
-        self.places: dict[str, list[Any]] = {}
+        self.places: dict[Any, list[Any]] = {}
         self.memo: dict[Any, Any] = {}
         self.ids: dict[str, str] = {}
         self.issues: list[Issue] = []

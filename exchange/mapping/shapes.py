@@ -12,7 +12,8 @@ from exchange.mapping.source import Write, Writer
 
 REMEMBERED = 2000
 """Results kept at each place in a map for values met before: nothing mutates what a map gives."""
-_UNKNOWN = object()
+UNKNOWN = object()
+"""In the place of what is not remembered: nothing may be."""
 
 
 def guarded(condition: Write, build: Write) -> Write:
@@ -31,29 +32,27 @@ def guarded(condition: Write, build: Write) -> Write:
 class Remembered:
     """A reader, run once for each content of a place; what left a note is not remembered.
 
-    Where little comes again, it stops to remember (`worth` is False): to look costs more than it spares.
+    Who asks looks with `get` first and counts what was `spared`. Where little comes again, it stops to
+    remember (`worth` is False): to look costs more than it spares.
     """
 
-    __slots__ = ("asked", "build", "known", "spared", "worth")
+    __slots__ = ("build", "get", "known", "missed", "spared", "worth")
 
     def __init__(self, build: Reader) -> None:
         self.build = build
         self.known: dict[Hashable, Any] = {}
-        self.asked = self.spared = 0
+        self.get = self.known.get
+        self.missed = self.spared = 0
         self.worth = True
 
     def read(self, node: Any, run: Any, content: Hashable | None) -> Any:
-        """What the reader gives; `content` is None where it is not known."""
+        """What the reader gives for content not met before, or not known (None)."""
         if content is None:
             return self.build(node, run)
-        self.asked += 1
-        value = self.known.get(content, _UNKNOWN)
-        if value is not _UNKNOWN:
-            self.spared += 1
-            return value
-        if self.asked >= REMEMBERED:
-            self.worth = self.spared * 4 > self.asked
-            self.asked = self.spared = 0
+        self.missed += 1
+        if self.missed >= REMEMBERED:
+            self.worth = self.spared * 3 > self.missed
+            self.missed = self.spared = 0
             self.known.clear()
         notes = run.notes
         value = self.build(node, run)

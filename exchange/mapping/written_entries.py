@@ -61,11 +61,9 @@ def written_resource(
     resource: str,
     fields: Iterable[Field],
     claims: Iterable[tuple[str, Write | None]],
-    deleted: Write | None,
-    conditional: Write | None,
     language: Language,
 ) -> Write:
-    """What is made at a place: a resource with its id, then its elements in the order of the map."""
+    """The resource made at a place: its id, then its elements in the order of the map."""
 
     def made(writer: Writer, at: str) -> str:
         entry = language.targets[name]
@@ -81,6 +79,18 @@ def written_resource(
         for field in fields:
             _put(writer, out, field, field.compiled.write(writer, at))
         _claim(writer, at, out, claims)
+        return out
+
+    return made
+
+
+def written_made(resource: Write, deleted: Write | None, conditional: Write | None) -> Write:
+    """The resource with what the record says of it: is it gone, does it only count where none is known."""
+
+    def made(writer: Writer, at: str) -> str:
+        out = resource(writer, at)
+        with writer.block(f"if {out} is None"):
+            writer.line("return None")
         states = [writer.true(write(writer, at)) if write else "False" for write in (deleted, conditional)]
         return f"{writer.constant(Made)}({out}, {', '.join(states)})"
 

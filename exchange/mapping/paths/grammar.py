@@ -33,6 +33,11 @@ def _never(_path: str) -> bool:
     return False
 
 
+def _unsaid(_path: str) -> frozenset[str]:
+    """Nothing is known of what a path needs."""
+    return frozenset()
+
+
 def _anchorless(_path: str) -> None:
     """What a path selects depends on the very place that it is looked for from."""
 
@@ -50,8 +55,9 @@ class Grammar:
     `below` gives the kind of the places that a path selects, seen from a place of a kind (`` when unknown),
     and raises ValueError for a path that can select nothing there. `anchor` gives what finds
     the place, at or around another, from which a path selects the same (or one of the name given); None where
-    that is not known. `written_value` and `written_nodes` give
-    the same as source (`exchange.mapping.source.Write`), from the path and its reader.
+    that is not known. Without any of the segments that it `needs` (none: not known) a path
+    gives no place. `written_value` and `written_nodes` give the same as source
+    (`exchange.mapping.source.Write`), from the path and its reader.
     """
 
     match: Callable[[str, int], int]
@@ -68,5 +74,6 @@ class Grammar:
     around: Callable[[Any], Iterable[Any]] | None = None
     below: Callable[[str, str], str] = _anywhere
     anchor: Callable[[str], Callable[[Any, str], Any] | None] = _anchorless
+    needs: Callable[[str], frozenset[str]] = _unsaid
     written_value: Callable[[str, Reader], Any] | None = None
     written_nodes: Callable[[str, Reader], Any] | None = None

@@ -51,8 +51,8 @@ class Place:
         self.name, self.segments, self.outer, self.delimiters = name, segments, outer, delimiters
         self.occurrence = 0
         self.members: frozenset[str] = frozenset()
-        self.memo: dict[str, Any] = {}
-        self.memos: list[dict[str, Any]] = [] if outer is None else outer.memos
+        self.memo: dict[Any, Any] = {}
+        self.memos: list[dict[Any, Any]] = [] if outer is None else outer.memos
         self.memos.append(self.memo)
         index: dict[str, list[hl7v2.Segment]] = {}
         for segment in segments:
@@ -97,7 +97,7 @@ class Field:
         self.text, self.parts = text, text.split(separator)
         self.place, self.index, self.present = place, place.index, place.present
         self.delimiters = place.delimiters
-        self.memo: dict[str, Any] = {}
+        self.memo: dict[Any, Any] = {}
 
     def find(self, name: str) -> list[hl7v2.Segment]:
         return self.place.find(name)

@@ -37,6 +37,12 @@ def segments_grammar(groups: Mapping[str, GroupRule]) -> Grammar:
         found = SEGMENT_PATH.fullmatch(path)
         return _anchor(path, frozenset((path,))) if found and found.group(3) is None else None
 
+    def needs(path: str) -> frozenset[str]:
+        if path in groups:
+            return frozenset(groups[path].starts)
+        found = SEGMENT_PATH.fullmatch(path)
+        return frozenset((found.group(1),)) if found else frozenset()
+
     return Grammar(
         match=_match,
         value=_value,
@@ -49,6 +55,7 @@ def segments_grammar(groups: Mapping[str, GroupRule]) -> Grammar:
         content=_content,
         below=place_below,
         anchor=anchor,
+        needs=needs,
         written_value=written_value,
         written_nodes=written_nodes,
     )
@@ -179,13 +186,15 @@ def _segment_reader(name: str) -> Reader:
     def read(node: Any, _run: Any) -> list[Place]:
         if name not in node.present:
             return []
-        for place in node.chain():
+        place: Place | None = node.place if type(node) is Field else node
+        while place is not None:
             if place.name == name:
                 return [place]
             if name in place.index:
                 return single_segments(place, name)
             if name in place.members:
                 return []
+            place = place.outer
         return []
 
     return read
@@ -198,13 +207,15 @@ def _group_reader(name: str, rule: GroupRule) -> Reader:
     def read(node: Any, _run: Any) -> list[Place]:
         if starts.isdisjoint(node.present):
             return []
-        for place in node.chain():
+        place: Place | None = node.place if type(node) is Field else node
+        while place is not None:
             if place.name == name:
                 return [place]
             if not starts.isdisjoint(place.index):
                 return instances(group, place)
             if place.members.issuperset(starts):
                 return []
+            place = place.outer
         return []
 
     return read

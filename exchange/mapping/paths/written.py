@@ -65,7 +65,7 @@ def is_standard(writer: Writer, at: str) -> str:
 
 def texts_of(place: Any, name: str) -> tuple[tuple[str, ...], ...]:
     """The raw fields of the nearest segments of a name."""
-    return tuple(map(tuple, place.find(name))) if name in place.present else ()
+    return tuple(map(tuple, place.find(name)))
 
 
 def _segment(writer: Writer, at: str, name: str) -> str:
