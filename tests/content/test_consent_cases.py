@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from exchange.consent import Context, parse_rules
-from exchange.consent.proof.cases import Case, flipped, holds, prove, read_cases, run, run_labels
+from exchange.consent.proof.cases import Case, flipped, holds, read_cases, run, run_labels
+from exchange.consent.proof.report import prove
 
 CONTENT = Path(__file__).parents[2] / "consent"
 FILES = {

@@ -8,8 +8,8 @@ from exchange.app.opening import Exchange
 from exchange.app.privacy.rulesets import read_rules
 from exchange.app.privacy.simulating import Simulated, simulate
 from exchange.consent import parse_rules
-from exchange.consent.proof.cases import Report, prove
 from exchange.consent.proof.checks import Flaw, check
+from exchange.consent.proof.report import Report, prove
 from exchange.model.errors import ContentError
 from exchange.model.records import Files
 

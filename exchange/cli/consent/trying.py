@@ -11,8 +11,8 @@ from exchange.app.privacy.rulesets import read_rules
 from exchange.cli.common import JsonOption, console, print_json, settings
 from exchange.consent import parse_rules
 from exchange.consent.dates import EXCHANGE_ZONE
-from exchange.consent.proof.cases import prove as run_cases
 from exchange.consent.proof.checks import check as find_flaws
+from exchange.consent.proof.report import prove as run_cases
 
 app = typer.Typer()
 RulesOption = Annotated[

@@ -1,4 +1,4 @@
-"""`consent/cases/*.yaml`: decisions the rules must give, and the proof that the cases would notice if not."""
+"""The single cases of `consent/cases/*.yaml`: decisions the rules must give, labels that must be found."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from exchange.consent.labels.labelling import Source, label
 from exchange.consent.labels.own_care import with_own_care
 from exchange.consent.participants import Participant
 from exchange.consent.proof.case_consents import ConsentForm, consent_of, resolve_case
-from exchange.consent.proof.row_cases import idle_rows
-from exchange.consent.rules.ruleset import Rules, without
+from exchange.consent.rules.ruleset import Rules
 from exchange.model.partner import OrganizationType
 from exchange.model.records import Decision, Files, Resource, Viewer
 
 PARTICIPANTS = "cases/participants.yaml"
+TABLES = "cases/tables.yaml"
 
 
 class CaseParticipant(Content):
@@ -122,26 +122,10 @@ class Failure:
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """`failures`: cases that do not hold; `blind`: that hold either way; `idle`: rules (and lines of
-    `minors.csv`) that no case needs as they are.
-    """
-
-    cases: int
-    failures: tuple[Failure, ...]
-    blind: tuple[str, ...]
-    idle: tuple[str, ...]
-
-    @property
-    def good(self) -> bool:
-        return self.cases > 0 and not (self.failures or self.blind or self.idle)
-
-
 def read_cases(files: Files) -> tuple[dict[str, Participant], list[Case], list[LabelCase]]:
-    """Everything under `cases/`. Raises ContentError."""
+    """Who plays, and all single cases under `cases/`. Raises ContentError."""
     cast, _ = load(ParticipantsFile, PARTICIPANTS, files[PARTICIPANTS])
-    names = sorted(name for name in files if name.startswith("cases/") and name != PARTICIPANTS)
+    names = sorted(name for name in files if name.startswith("cases/") and name not in (PARTICIPANTS, TABLES))
     read = [load(CaseFile, name, files[name])[0] for name in names]
     people = {code: _participant(code, facts) for code, facts in cast.participants.items()}
     return (
@@ -164,19 +148,6 @@ def _moment(day: date, hour: time) -> datetime:
     return datetime.combine(day, hour, EXCHANGE_ZONE)
 
 
-def prove(files: Files, rules: Rules) -> Report:
-    """Runs every case, every case flipped, and the cases again without each rule, or line of `minors.csv`."""
-    people, cases, label_cases = read_cases(files)
-    context = Context(rules, people)
-    failures = [*run(cases, context), *run_labels(label_cases, rules)]
-    of_patients = [case for case in label_cases if case.patient]
-    failed = {failure.case for failure in failures}
-    blind = [case.case for case in cases if case.case not in failed and holds(flipped(case), context)]
-    idle = [rule.policy.id for rule in rules.rules if not _missed(rule.policy.id, cases, context)]
-    idle += idle_rows(rules, lambda other: any(run_labels(of_patients, other)))
-    return Report(len(cases) + len(label_cases), tuple(failures), tuple(blind), tuple(idle))
-
-
 def run(cases: Iterable[Case], context: Context) -> Iterator[Failure]:
     """The cases that do not come out as written."""
     for case in cases:
@@ -193,17 +164,13 @@ def flipped(case: Case) -> Case:
     return case.model_copy(update={"expect": "deny" if case.expect == "permit" else "permit"})
 
 
-def _missed(policy_id: str, cases: Sequence[Case], context: Context) -> bool:
-    """Whether some case breaks when the rule had never been written."""
-    fewer = Context(without(context.rules, policy_id), context.participants)
-    return any(not holds(case, fewer) for case in cases)
-
-
 def answer(case: Case, context: Context) -> Decision:
     """What the rules decide."""
     request = case.request
     viewer = Viewer(request.participant, request.role, request.purpose)
-    return decide(disclosure_class(case), viewer, context, moment(case.at), request.action)
+    return decide(
+        disclosure_class(case.record, case.consents), viewer, context, moment(case.at), request.action
+    )
 
 
 def moment(at: str) -> datetime:
@@ -214,13 +181,12 @@ def moment(at: str) -> datetime:
     return start
 
 
-def disclosure_class(case: Case) -> DisclosureClass:
-    """The class of the record under the consents of the case."""
-    record = case.record
+def disclosure_class(record: CaseRecord, consents: Sequence[ConsentForm]) -> DisclosureClass:
+    """The class of the record under these consents."""
     born = [record.born] if record.born else []
     read = [
         (until_of_age(directive(consent_of(form, number), resolve=resolve_case), born), form.certain)
-        for number, form in enumerate(case.consents)
+        for number, form in enumerate(consents)
     ]
     chosen = profile(read) if record.about == "person" else None
     content: Resource = {"resourceType": record.type, "id": "case", **record.content}

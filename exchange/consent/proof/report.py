@@ -1,0 +1,59 @@
+"""Whether what `consent/cases/` says comes out, and the proof that somebody would notice if it did not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from exchange.consent.classes import Context
+from exchange.consent.proof.cases import Failure, flipped, holds, read_cases, run, run_labels
+from exchange.consent.proof.row_cases import idle_rows
+from exchange.consent.proof.tables import names, needless, questions, read_tables, run_tables, wrong
+from exchange.consent.rules.ruleset import Rules, without
+from exchange.model.records import Files
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`failures`: cases that do not hold; `blind`: that hold either way; `idle`: rules (and lines of
+    `minors.csv`) that no case needs as they are.
+    """
+
+    cases: int
+    failures: tuple[Failure, ...]
+    blind: tuple[str, ...]
+    idle: tuple[str, ...]
+
+    @property
+    def good(self) -> bool:
+        return self.cases > 0 and not (self.failures or self.blind or self.idle)
+
+
+def prove(files: Files, rules: Rules) -> Report:
+    """Runs every case, every case flipped, and the cases again without each rule, or line of `minors.csv`."""
+    people, cases, label_cases = read_cases(files)
+    context = Context(rules, people)
+    tables = read_tables(files, context)
+    asked = list(questions(tables, context))
+    failures = [*run(cases, context), *run_labels(label_cases, rules), *run_tables(asked, context)]
+    of_patients = [case for case in label_cases if case.patient]
+    failed = {failure.case for failure in failures}
+    blind = [case.case for case in cases if case.case not in failed and holds(flipped(case), context)]
+
+    def noticed(fewer: Context) -> bool:
+        return not all(holds(case, fewer) for case in cases) or any(wrong(one, fewer) for one in asked)
+
+    idle = _idle(context, noticed)
+    idle += idle_rows(rules, lambda other: any(run_labels(of_patients, other)))
+    every = len(cases) + len(label_cases) + len(names(tables))
+    return Report(every, tuple(failures), (*blind, *needless(tables)), tuple(idle))
+
+
+def _idle(context: Context, noticed: Callable[[Context], bool]) -> tuple[str, ...]:
+    """Rules without which everything still comes out."""
+    rules = context.rules
+    return tuple(
+        rule.policy.id
+        for rule in rules.rules
+        if not noticed(Context(without(rules, rule.policy.id), context.participants))
+    )
