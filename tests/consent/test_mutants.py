@@ -5,7 +5,7 @@ import pytest
 from tests.consent.mutants import Readers, mutants
 
 # Nobody could notice: another rule says the same (an authorization is asked of whom HIPAA does not cover,
-# one's own records are released first, an emergency goes before what is required), or no request is like that.
+# own records are released first, an emergency goes before what is required), or no request is like that.
 SAID_TWICE = set(
     """
 directory-open: effect released
