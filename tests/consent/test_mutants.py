@@ -8,11 +8,9 @@ from tests.consent.mutants import Readers, mutants
 # own records are released first, an emergency goes before what is required), or no request is like that.
 SAID_TWICE = set(
     """
-directory-open: effect released
 care-relationship: without when.action
 care-relationship: without when.requester.is_source False
 client-relationship: without when.action
-client-relationship: without when.action.1 disclose
 client-relationship: without when.requester
 client-relationship: without when.requester.covered_entity False
 client-relationship: without when.requester.is_source False
