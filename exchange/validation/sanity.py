@@ -20,18 +20,28 @@ _ACTIVE = re.compile(
     r"<\s*(?:script|iframe|object|embed|form|link|meta|base|input)\b|\son\w+\s*=|javascript:", re.I
 )
 _TABLE = "http://terminology.hl7.org/CodeSystem/v2-"
-_TOLD_BY = frozenset({"start", "div", "reference", "system"})
-"""Members, of text, that something may be told by; `low` is an object."""
+_TOLD_BY = frozenset({"start", "low", "div", "reference", "system"})
+"""Members that something may be told by."""
 _OLDEST = "1850"
 # https://hl7.org/fhir/R4/datatypes.html#string
 _NUL = "holds a NUL character, which text may not"
 
 
-def sanity_issues(resource: Resource) -> Iterator[Issue]:
-    """Errors and warnings of a resource whose structure is already valid."""
+def sanity_issues(resource: Resource, sound: dict[int, Any] | None = None) -> Iterator[Issue]:
+    """Errors and warnings of a resource whose structure is already valid.
+
+    `sound` are elements of which nothing was to be told, by their id(): a map gives the same ones again.
+    """
     where = resource["resourceType"]
     inner = frozenset(str(each.get("id")) for each in resource.get("contained", ()))
-    if _is_doubtful(resource, inner):
+    if sound is None or inner:
+        doubtful = _is_doubtful(resource, inner)
+    else:
+        new = {name: value for name, value in resource.items() if id(value) not in sound}
+        doubtful = _is_doubtful(new, inner)
+        if not doubtful:
+            sound.update((id(value), value) for value in new.values() if type(value) in (dict, list))
+    if doubtful:
         yield from _walk(resource, where, inner)
     yield from _lifetime(resource, where)
     if "contained" in resource:
@@ -42,16 +52,14 @@ def _is_doubtful(resource: Resource, inner: frozenset[str]) -> bool:
     """Whether any object may have something to tell: nearly none has, so places are only named for these."""
     waiting, texts = [resource], []
     for node in waiting:
-        for name, value in node.items():
+        if not _TOLD_BY.isdisjoint(node) and _is_told(node, inner):
+            return True
+        for value in node.values():
             kind = type(value)
             if kind is str:
                 texts.append(value)
-                if name in _TOLD_BY and _is_told(name, node, inner):
-                    return True
             elif kind is dict:
                 waiting.append(value)
-                if name == "low" and any(_of_object(node, "", inner)):
-                    return True
             elif kind is list:
                 for item in value:
                     if type(item) is dict:
@@ -61,11 +69,12 @@ def _is_doubtful(resource: Resource, inner: frozenset[str]) -> bool:
     return "\0" in "".join(texts)
 
 
-def _is_told(name: str, node: dict[str, Any], inner: frozenset[str]) -> bool:
-    if name == "reference":
-        return _dangles(node[name], inner)
-    if name == "system":
-        return "code" in node and _miscoded(node[name], node["code"]) != ""
+def _is_told(node: dict[str, Any], inner: frozenset[str]) -> bool:
+    """Whether anything is told of an object: of a code and of a reference without an Issue being made."""
+    if "reference" in node:
+        return _dangles(node["reference"], inner)
+    if "system" in node and "start" not in node and "low" not in node:
+        return "code" in node and _miscoded(node["system"], node["code"]) != ""
     return any(_of_object(node, "", inner))
 
 

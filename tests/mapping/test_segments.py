@@ -161,3 +161,11 @@ def test_a_function_with_an_argument_of_the_source_reads_each_value_with_it():
     )
     assert given_names(swapped, "^nonsense^0001~^none") == ([], 0)
     assert given_names(swapped, "^F~^M") == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "segments"),
+    [("order", {"ORC", "OBR"}), ("OBX", {"OBX"}), ("PD1[*]-4[*]", {"PD1"}), (".4", set())],
+)
+def test_a_path_says_which_segments_it_needs_one_of(path, segments):
+    assert GRAMMAR.needs(path) == segments
