@@ -126,6 +126,14 @@ def test_a_signature_with_anothers_key_is_not_taken(served, opened, world):
         for signature in (b64encode(sign(statement, world.keys["bohdan"])).decode(), "", "%%"):
             refused = officer.post(f"{page}/signed", page, **fields, signature=signature)
             assert refused.status_code == 400
+        for at in (
+            "2026-01-01T00:00:00+00:00",
+            "2999-01-01T00:00:00+00:00",
+            fields["at"][:19],
+            "0001-01-01T00:00:00+14:00",
+        ):
+            other = {**fields, "at": at, "signature": "c2lnbmVk"}
+            assert "older than a day" in officer.post(f"{page}/signed", page, **other).text
         assert connection.execute("SELECT count(*) FROM officer_act").fetchone() == before
 
 

@@ -49,6 +49,14 @@ def dangling(kept: Kept) -> set[str]:
     return named - kept.resources.keys()
 
 
+def refers(world: Clinic, server: tuple[Kept, str], result: str, encounter: str) -> None:
+    """After a push the result refers to that visit, and nothing leads to what is not held."""
+    kept, url = server
+    push(world, url)
+    assert kept.resources[result]["encounter"] == {"reference": encounter}
+    assert dangling(kept) == set()
+
+
 def test_a_duplicate_that_a_better_one_stands_for_is_referred_to_as_that_one(world: Clinic, server) -> None:
     kept, url = server
     hospital, clinic = world.person()
@@ -64,9 +72,7 @@ def test_a_duplicate_that_a_better_one_stands_for_is_referred_to_as_that_one(wor
     assert dangling(kept) == set()
     world.later(minutes=1)
     world.publish(deleted=(better,))
-    push(world, url)
-    assert kept.resources[result]["encounter"] == {"reference": own}
-    assert dangling(kept) == set()
+    refers(world, server, result, own)
 
 
 def test_one_that_may_not_be_seen_stands_for_nothing(world: Clinic, server) -> None:
@@ -100,23 +106,18 @@ def test_people_split_refer_to_their_own_again(world: Clinic, server) -> None:
     assert kept.resources[result]["encounter"] == {"reference": better}
     world.later(minutes=1)
     world.unlink(hospital, clinic)
-    push(world, url)
-    assert kept.resources[result]["encounter"] == {"reference": own}
-    assert dangling(kept) == set()
+    refers(world, server, result, own)
 
 
 def test_a_chain_of_links_leads_to_the_one_that_is_held(world: Clinic, server) -> None:
     """The third is hidden by the second and that by the first, who is not linked with the third himself."""
-    kept, url = server
     named = {"name": [{"family": "Rivera"}], "birthDate": "1980-02-03"}
     ends = [world.patient("clinic", str(number), **named) for number in range(3)]
     world.link(ends[0], ends[1])
     world.link(ends[1], ends[2])
     best, _, last = (visit(world, "clinic", end, n, key=f"v{n}") for n, end in enumerate(ends))
     result = seen_at(world, ends[2], last)
-    push(world, url)
-    assert kept.resources[result]["encounter"] == {"reference": best}
-    assert dangling(kept) == set()
+    refers(world, server, result, best)
 
 
 def test_a_practitioner_known_to_two_is_held_once_and_given_once(world: Clinic, server) -> None:

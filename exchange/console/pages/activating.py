@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from exchange.app import Exchange
@@ -21,6 +21,8 @@ from exchange.console.places import Place
 from exchange.model.errors import ContentError, DecisionFailed
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
+_FRESH = timedelta(days=1)
+"""How long a statement may wait for its signature."""
 
 
 def activation(desk: Desk, visit: Visit) -> Answer:
@@ -75,6 +77,9 @@ def signed(desk: Desk, visit: Visit) -> Answer:
         at, given = datetime.fromisoformat(form.get("at", "")), b64decode(form.get("signature", "").strip())
     except (ValueError, Error):
         raise Unusable(_("That is no signature: paste what the command printed.")) from None
+    if at.tzinfo is None or not timedelta() <= visit.at - at <= _FRESH:
+        # Officers say when they signed; the log of acts and the audit log tell it as the moment it happened.
+        raise Unusable(_("That statement is older than a day: take a new one."))
     act = Act("ruleset-activated", form.get("subject", ""), "", form.get("officer", ""), at)
     with exchange.work.connect() as connection:
         try:

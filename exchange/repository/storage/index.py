@@ -63,12 +63,12 @@ def index_rows(resource: Resource, spelled: bytes) -> IndexRows:
 
 
 def _add_other_references(rows: IndexRows, resource: Resource, named: list[str]) -> None:
-    """What no parameter finds, so that labels reach whoever refers; the patient, once, is a column."""
+    """What no parameter finds, so that labels reach whoever refers; the patient is a column."""
     about = f"Patient/{patient_of(resource)}"
     found = {str(target) for target, _ in rows.references}
     for reference in named:
         _, slash, key = reference.rpartition("/")
-        if slash and key not in found and (reference != about or named.count(reference) > 1):
+        if slash and key not in found and reference != about:
             _add_reference(rows, UNNAMED, "Reference", reference)
 
 
