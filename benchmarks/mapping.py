@@ -29,11 +29,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from exchange.content import load_partners, read_tree
 from exchange.formats import split
-from exchange.mapping import Maps, load_maps, map_record
+from exchange.mapping import Maps, load_maps
 from exchange.mapping.golden import shared_maps
-from exchange.model.errors import RecordRejected
 from exchange.model.records import Document, Resource, SourceRecord
-from exchange.validation import validates_once
+from exchange.pipeline.map import map_sources
 
 ROOT = Path(__file__).parents[1] / "mappings"
 SAMPLES = ROOT / "_shared" / "samples"
@@ -43,15 +42,8 @@ Work = Callable[[Sequence[bytes]], object]
 
 def checked(records: Sequence[SourceRecord], maps: Maps) -> list[Resource]:
     """What records become, each resource checked, as in a run."""
-    made: list[Resource] = []
-    check = validates_once()
-    for record in records:
-        try:
-            found = map_record(record, maps)
-        except RecordRejected:
-            continue
-        made += [resource for resource in found.resources if not check(resource)]
-    return made
+    found = map_sources(records, maps, [()] * len(records))
+    return [resource for mapped, _ in found for resource in mapped.resources]
 
 
 def by_models(resources: list[Resource]) -> Work:

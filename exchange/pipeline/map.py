@@ -6,7 +6,7 @@ Pure apart from reading the landing store and what was stated before: the same c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from exchange.model.records import Issue, Mapped, Resource, SourceRecord
 from exchange.pipeline import wire
 from exchange.pipeline.ledger import LedgerRecord
 from exchange.pipeline.pull import CAPTURED, SELF
-from exchange.validation import validate, validates_once
+from exchange.validation import validated
 
 Row = dict[str, Any]
 Check = Callable[[Resource], tuple[Issue, ...]]
@@ -35,11 +35,8 @@ def map_chunk(
     reasons = {record.record: _unusable(record, partner, payloads) for record in records}
     usable = [record for record in records if reasons[record.record] is None]
     sources = [source_record(record, partner, payloads) for record in usable]
-    check = validates_once()
-    found = {
-        record.record: map_source(source, maps, before, check)
-        for record, source, before in zip(usable, sources, known(sources), strict=True)
-    }
+    mapped = map_sources(sources, maps, known(sources))
+    found = {record.record: one for record, one in zip(usable, mapped, strict=True)}
     for number, reason in reasons.items():
         if reason is not None:
             found[number] = Mapped(issues=(reason,)), []
@@ -86,16 +83,33 @@ def source_record(record: LedgerRecord, partner: Partner, payloads: dict[str, by
     )
 
 
-def map_source(
-    record: SourceRecord, maps: Maps, known: Sequence[Statement] = (), check: Check = validate
-) -> tuple[Mapped, list[str]]:
+def map_sources(
+    records: Sequence[SourceRecord], maps: Maps, known: Iterable[Sequence[Statement]]
+) -> list[tuple[Mapped, list[str]]]:
+    """As map_source for each with what is known before it: all are mapped before any is checked."""
+    before = list(known)
+    mapped = [_mapped(record, maps, told) for record, told in zip(records, before, strict=True)]
+    check = validated(resource for each in mapped for resource in each.resources)
+    return [
+        _settled(record, made, maps, told, check)
+        for record, made, told in zip(records, mapped, before, strict=True)
+    ]
+
+
+def map_source(record: SourceRecord, maps: Maps, known: Sequence[Statement] = ()) -> tuple[Mapped, list[str]]:
     """What the record became, and the types of resources that were left out as not valid.
 
     What earlier messages state (`known`) counts only where it makes nothing wrong.
     """
-    found = _map_source(record, maps, known, check)
+    return map_sources((record,), maps, (known,))[0]
+
+
+def _settled(
+    record: SourceRecord, mapped: Mapped, maps: Maps, known: Sequence[Statement], check: Check
+) -> tuple[Mapped, list[str]]:
+    found = _kept(record, mapped, maps, check)
     if any(statement.fields for statement in known) and _errors(found[0]):
-        alone = _map_source(record, maps, (), check)
+        alone = _kept(record, _mapped(record, maps, ()), maps, check)
         return alone if _errors(alone[0]) < _errors(found[0]) else found
     return found
 
@@ -104,24 +118,26 @@ def _errors(mapped: Mapped) -> int:
     return sum(map(wire.is_error, mapped.issues))
 
 
-def _map_source(
-    record: SourceRecord, maps: Maps, known: Sequence[Statement], check: Check
-) -> tuple[Mapped, list[str]]:
+def _mapped(record: SourceRecord, maps: Maps, known: Sequence[Statement]) -> Mapped:
+    """What the map makes of it, not checked yet; of a record that may not be used the reason."""
     if record.deleted:
-        return Mapped(), []
+        return Mapped()
     try:
-        mapped = (
-            Mapped(resources=_ours(record))
-            if record.feed in (SELF, CAPTURED)
-            else map_record(record, maps, known)
-        )
+        if record.feed in (SELF, CAPTURED):
+            return Mapped(resources=_ours(record))
+        return map_record(record, maps, known)
     except RecordRejected as error:
         issue = Issue("error", error.code, str(error), error.expression, error.position or record.position)
-        return Mapped(issues=(issue,)), []
+        return Mapped(issues=(issue,))
     except Exception as error:
         # A record that no map foresaw must not keep its partner's other records waiting for ever.
         detail = f"unexpected while mapping ({type(error).__name__}); please report it"
-        return Mapped(issues=(Issue("fatal", "exception", detail, "", record.position),)), []
+        return Mapped(issues=(Issue("fatal", "exception", detail, "", record.position),))
+
+
+def _kept(record: SourceRecord, mapped: Mapped, maps: Maps, check: Check) -> tuple[Mapped, list[str]]:
+    if record.deleted or _is_refused(mapped):
+        return mapped, []
     held: frozenset[str] = frozenset() if record.feed in (SELF, CAPTURED) else maps.partner.quarantine
     checked = _checked(mapped, record.position, held, check)
     invalid = Counter(r["resourceType"] for r in mapped.resources)
@@ -133,6 +149,10 @@ def _ours(record: SourceRecord) -> tuple[Resource, ...]:
     """What the exchange wrote itself, by its own ids: the participant, or a form's Bundle."""
     found = wire.loads(record.payload)
     return tuple(entry["resource"] for entry in found["entry"]) if record.feed == CAPTURED else (found,)
+
+
+def _is_refused(mapped: Mapped) -> bool:
+    return bool(mapped.issues) and not (mapped.resources or mapped.deleted or mapped.merges)
 
 
 def _checked(mapped: Mapped, position: str, held: frozenset[str], check: Check) -> Mapped:

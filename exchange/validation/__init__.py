@@ -3,36 +3,53 @@
 Errors send a resource to quarantine; warnings travel with it as findings. No issue repeats a value.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from exchange.model.records import Issue, Resource
 from exchange.validation.references import check_references
 from exchange.validation.sanity import sanity_issues
+from exchange.validation.sound import is_sound
 from exchange.validation.structure import structural_issues
 from exchange.validation.us_core import us_core_issues
 
-__all__ = ["check_references", "structural_issues", "validate", "validates_once"]
+__all__ = ["check_references", "structural_issues", "told", "validate", "validated"]
 
 
-def validate(resource: Resource, sound: dict[int, Any] | None = None) -> tuple[Issue, ...]:
+def validate(resource: Resource) -> tuple[Issue, ...]:
+    """Errors and warnings; a resource of which nothing is to be told is walked once."""
+    if is_sound(resource):
+        return ()
+    if is_sound(resource, us_core=False):
+        return tuple(us_core_issues(resource))
+    return told(resource)
+
+
+def told(resource: Resource) -> tuple[Issue, ...]:
     """Structure, required bindings and invariants; where these hold also sanity and US Core's demands."""
     broken = structural_issues(resource)
     if broken:
         return tuple(broken)
-    return (*sanity_issues(resource, sound), *us_core_issues(resource))
+    return (*sanity_issues(resource), *us_core_issues(resource))
 
 
-def validates_once() -> Callable[[Resource], tuple[Issue, ...]]:
-    """As `validate`, for one batch: the same object, which a map may give again, is not read again."""
+def validated(resources: Iterable[Resource]) -> Callable[[Resource], tuple[Issue, ...]]:
+    """As `validate`; these are read before, each object once: a map gives the same one again.
+
+    One type after the other: what is compiled for a type is large, and to fetch it costs more than to use it.
+    """
     known: dict[int, tuple[Resource, tuple[Issue, ...]]] = {}
-    sound: dict[int, Any] = {}
 
     def checked(resource: Resource) -> tuple[Issue, ...]:
         found = known.get(id(resource))
         if found is None:
-            # Held with its issues, so that no other object can get its id; so are sound elements.
-            found = known[id(resource)] = resource, validate(resource, sound)
+            # Held with its issues, so that no other object can get its id.
+            found = known[id(resource)] = resource, validate(resource)
         return found[1]
 
+    for resource in sorted(resources, key=_kind):
+        checked(resource)
     return checked
+
+
+def _kind(resource: Resource) -> str:
+    return str(resource.get("resourceType"))

@@ -19,66 +19,23 @@ from exchange.model.ucum import is_ucum
 _ACTIVE = re.compile(
     r"<\s*(?:script|iframe|object|embed|form|link|meta|base|input)\b|\son\w+\s*=|javascript:", re.I
 )
-_TABLE = "http://terminology.hl7.org/CodeSystem/v2-"
-_TOLD_BY = frozenset({"start", "low", "div", "reference", "system"})
-"""Members that something may be told by."""
-_OLDEST = "1850"
+TABLE = "http://terminology.hl7.org/CodeSystem/v2-"
+OLDEST = "1850"
 # https://hl7.org/fhir/R4/datatypes.html#string
 _NUL = "holds a NUL character, which text may not"
 
 
-def sanity_issues(resource: Resource, sound: dict[int, Any] | None = None) -> Iterator[Issue]:
-    """Errors and warnings of a resource whose structure is already valid.
-
-    `sound` are elements of which nothing was to be told, by their id(): a map gives the same ones again.
-    """
+def sanity_issues(resource: Resource) -> Iterator[Issue]:
+    """Errors and warnings of a resource whose structure is already valid."""
     where = resource["resourceType"]
     inner = frozenset(str(each.get("id")) for each in resource.get("contained", ()))
-    if sound is None or inner:
-        doubtful = _is_doubtful(resource, inner)
-    else:
-        new = {name: value for name, value in resource.items() if id(value) not in sound}
-        doubtful = _is_doubtful(new, inner)
-        if not doubtful:
-            sound.update((id(value), value) for value in new.values() if type(value) in (dict, list))
-    if doubtful:
-        yield from _walk(resource, where, inner)
+    yield from _walk(resource, where, inner)
     yield from _lifetime(resource, where)
     if "contained" in resource:
         yield from _containment(resource, where)
 
 
-def _is_doubtful(resource: Resource, inner: frozenset[str]) -> bool:
-    """Whether any object may have something to tell: nearly none has, so places are only named for these."""
-    waiting, texts = [resource], []
-    for node in waiting:
-        if not _TOLD_BY.isdisjoint(node) and _is_told(node, inner):
-            return True
-        for value in node.values():
-            kind = type(value)
-            if kind is str:
-                texts.append(value)
-            elif kind is dict:
-                waiting.append(value)
-            elif kind is list:
-                for item in value:
-                    if type(item) is dict:
-                        waiting.append(item)
-                    elif type(item) is str:
-                        texts.append(item)
-    return "\0" in "".join(texts)
-
-
-def _is_told(node: dict[str, Any], inner: frozenset[str]) -> bool:
-    """Whether anything is told of an object: of a code and of a reference without an Issue being made."""
-    if "reference" in node:
-        return _dangles(node["reference"], inner)
-    if "system" in node and "start" not in node and "low" not in node:
-        return "code" in node and _miscoded(node["system"], node["code"]) != ""
-    return any(_of_object(node, "", inner))
-
-
-def _of_object(node: dict[str, Any], where: str, inner: frozenset[str]) -> Iterator[Issue]:
+def of_object(node: dict[str, Any], where: str, inner: frozenset[str]) -> Iterator[Issue]:
     """The checks of one object; `inner` are the ids of contained resources."""
     if "start" in node and "end" in node:
         yield from _period(node, where)
@@ -95,7 +52,7 @@ def _of_object(node: dict[str, Any], where: str, inner: frozenset[str]) -> Itera
 
 def _walk(node: dict[str, Any], where: str, inner: frozenset[str]) -> Iterator[Issue]:
     """The checks of an object, then of every object below it."""
-    yield from _of_object(node, where, inner)
+    yield from of_object(node, where, inner)
     for name, value in node.items():
         if isinstance(value, str):
             if "\0" in value:
@@ -117,7 +74,7 @@ def _miscoded(system: str, code: str) -> str:
     """What is wrong with a code of UCUM or of one of HL7's tables; `` if nothing."""
     if system == SYSTEMS["ucum"]:
         return "" if is_ucum(code) else "is not a UCUM unit"
-    number = system.removeprefix(_TABLE)
+    number = system.removeprefix(TABLE)
     return "" if number == system or is_listed(number, code) else f"is not a code of HL7's table {number}"
 
 
@@ -156,8 +113,8 @@ def _moment(value: str) -> datetime:
 def _lifetime(resource: Resource, where: str) -> Iterator[Issue]:
     """Birth and death in order, and neither before anyone now alive was born."""
     born, died = resource.get("birthDate"), resource.get("deceasedDateTime")
-    if isinstance(born, str) and born < _OLDEST:
-        yield Issue("warning", "value", f"is before {_OLDEST}", f"{where}.birthDate")
+    if isinstance(born, str) and born < OLDEST:
+        yield Issue("warning", "value", f"is before {OLDEST}", f"{where}.birthDate")
     if isinstance(born, str) and isinstance(died, str) and is_after(born, died):
         yield Issue("warning", "value", "is before birthDate", f"{where}.deceasedDateTime")
 

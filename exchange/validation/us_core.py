@@ -9,7 +9,7 @@ https://hl7.org/fhir/us/core/STU6.1/profiles-and-extensions.html
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -22,7 +22,7 @@ from exchange.model.terms import DATA_ABSENT_REASON, SYSTEMS, US_CORE_PROFILE
 _DATED = frozenset(
     f"us-core-observation-{name}" for name in ("lab", "clinical-result", "screening-assessment")
 )
-_DAY = "2024-01-01"
+DAY = "2024-01-01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +87,22 @@ def us_core_issues(resource: Resource) -> Iterator[Issue]:
             for place, node in _nodes(resource, demand.within, type_):
                 if not _met(node, demand):
                     yield Issue("warning", "required", f"{demand.words} ({demand.profile})", place)
-    if not _DATED.isdisjoint(profiles) and len(resource.get("effectiveDateTime", _DAY)) < len(_DAY):
+    if is_dated(profiles) and len(resource.get("effectiveDateTime", DAY)) < len(DAY):
         yield Issue("warning", "value", "us-core-1: a time is known to the day", f"{type_}.effectiveDateTime")
     if type_ in ("Practitioner", "Organization"):
         yield from _npi_issues(resource, type_)
+
+
+def profiles_of(type_: str, declared: Iterable[str | None]) -> tuple[str, ...]:
+    """The profiles that count for a type and what `meta.profile` declares."""
+    known = demands().get(type_, {})
+    ids = [p.partition("|")[0].removeprefix(US_CORE_PROFILE) for p in declared if p]
+    return tuple(i for i in ids if i in known) or (tuple(known) if len(known) == 1 else ())
+
+
+def is_dated(profiles: Iterable[str]) -> bool:
+    """Whether us-core-1 holds for what claims these profiles."""
+    return not _DATED.isdisjoint(profiles)
 
 
 @lru_cache(maxsize=512)
@@ -102,8 +114,7 @@ def _wanted(
     The names are those of elements that must be there, whatever they say; then all demands, and the others.
     """
     known = demands().get(type_, {})
-    ids = [p.partition("|")[0].removeprefix(US_CORE_PROFILE) for p in declared if p]
-    profiles = tuple(i for i in ids if i in known) or (tuple(known) if len(known) == 1 else ())
+    profiles = profiles_of(type_, declared)
     wanted = tuple(demand for profile in profiles for demand in known[profile])
     plain = frozenset(name for demand in wanted if demand.is_plain() for name in demand.any_of)
     return profiles, plain, wanted, tuple(demand for demand in wanted if not demand.is_plain())

@@ -1,6 +1,6 @@
 import pytest
 
-from exchange.validation import validate, validates_once
+from exchange.validation import validate, validated
 
 OBSERVATION = {
     "resourceType": "Observation",
@@ -159,7 +159,7 @@ def test_an_element_that_is_given_again_is_told_each_time_that_something_is_wron
     badly = {"start": "2024-02-02", "end": "2024-02-01"}
     well = {"reference": "Patient/1"}
     plain = {key: value for key, value in OBSERVATION.items() if not key.startswith("effective")}
-    check = validates_once()
+    check = validated(())
     for number in range(2):
         resource = {**plain, "id": f"{number}", "subject": well, "effectivePeriod": badly}
         assert [issue.detail for issue in check(resource)] == ["per-1: start is after end"]
@@ -168,6 +168,6 @@ def test_an_element_that_is_given_again_is_told_each_time_that_something_is_wron
 def test_a_reference_that_is_sound_in_one_resource_dangles_in_another():
     here = {"reference": "#1"}
     contained = [{"resourceType": "Patient", "id": "1"}]
-    check = validates_once()
+    check = validated(())
     assert check({**OBSERVATION, "contained": contained, "subject": here}) == ()
     assert [i.detail[:5] for i in check({**OBSERVATION, "subject": here})] == ["ref-1"]

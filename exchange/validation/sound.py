@@ -1,0 +1,154 @@
+"""Is nothing at all to be told of a resource? Nearly all are so, and one walk in compiled code says it.
+
+Structure, what `exchange.validation.sanity` looks for and what US Core demands are one schema here. It may
+refuse what is good, never pass what is not: what it refuses is read again by those that tell what is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache, lru_cache
+from typing import Any
+
+import jsonschema_rs
+
+from exchange.model.fhir_types import type_names
+from exchange.model.records import Resource
+from exchange.model.terms import SYSTEMS
+from exchange.validation.sanity import OLDEST, TABLE, of_object
+from exchange.validation.schema import Schema, schema_of
+from exchange.validation.us_core import DAY, Demand, demands, is_dated, is_npi, profiles_of
+
+_MOST_PROFILES = 2
+"""Of a resource that claims more at once US Core's demands are read one by one: each set is compiled."""
+_HOLDERS = frozenset(("Bundle", "Parameters"))
+_CODED = f"^(?:{re.escape(SYSTEMS['ucum'])}$|{re.escape(TABLE)})"
+_TOLD = ({"start", "end"}, {"low", "high"}, {"div"})
+"""Elements that together may have something to tell (`of_object`)."""
+
+
+class _Untold:
+    """Keyword: the sanity checks of one object have nothing to tell."""
+
+    def __init__(self, _parent: Schema, _value: Any, _path: list[str | int]) -> None:
+        pass
+
+    def validate(self, node: Any) -> None:
+        """Raises ValueError where they have."""
+        if not isinstance(node, dict) or any(of_object(node, "", frozenset())):
+            raise ValueError("has something to tell")
+
+
+class _TrueNpi:
+    """Keyword: an Identifier's value has the form of an NPI."""
+
+    def __init__(self, _parent: Schema, _value: Any, _path: list[str | int]) -> None:
+        pass
+
+    def validate(self, node: Any) -> None:
+        """Raises ValueError where it has not."""
+        if not is_npi(node.get("value", "")):
+            raise ValueError("is no NPI")
+
+
+_KEYWORDS: dict[str, type[jsonschema_rs.KeywordValidator]] = {"untold": _Untold, "trueNpi": _TrueNpi}
+
+
+def is_sound(resource: Resource, *, us_core: bool = True) -> bool:
+    """Whether certainly nothing is to be told; without `us_core`, whatever its profiles demand."""
+    type_ = resource.get("resourceType")
+    if not isinstance(type_, str) or type_ in _HOLDERS or "contained" in resource:
+        return False
+    try:
+        declared = tuple(resource.get("meta", {}).get("profile", ())) if us_core else ("",)
+        validator = _validator(type_, declared)
+    except (AttributeError, TypeError):
+        return False  # a meta or profile of another form than R4's
+    return validator is not None and validator.is_valid(resource)
+
+
+@lru_cache(maxsize=512)
+def _validator(type_: str, declared: tuple[str | None, ...]) -> jsonschema_rs.Draft202012Validator | None:
+    if type_ not in type_names("resource"):
+        return None
+    profiles = () if declared == ("",) else profiles_of(type_, declared)
+    return _compiled(type_, profiles) if len(profiles) <= _MOST_PROFILES else None
+
+
+@cache
+def _compiled(type_: str, profiles: tuple[str, ...]) -> jsonschema_rs.Draft202012Validator:
+    schema = schema_of(type_)
+    definitions = {name: _sound(rule) for name, rule in schema["$defs"].items()}
+    wanted = [*_of_type(type_), *_of_profiles(type_, profiles)]
+    whole = {**schema, "$defs": definitions, "allOf": wanted}
+    return jsonschema_rs.Draft202012Validator(
+        whole, pattern_options=jsonschema_rs.RegexOptions(), offline=True, keywords=_KEYWORDS
+    )
+
+
+def _sound(rule: Schema) -> Schema:
+    """A definition of `schema_of` that has nothing to tell besides."""
+    if "properties" not in rule:
+        return {**rule, "not": {"pattern": r"\x00"}} if "pattern" in rule else rule
+    names = rule["properties"].keys()
+    added = [_unless_there(told, {"untold": True}) for told in _TOLD if told <= names]
+    if {"code", "system"} <= names:
+        others = {"properties": {"system": {"not": {"pattern": _CODED}}}}
+        added.append({"anyOf": [_lacking(("code", "system")), others, {"untold": True}]})
+    if "reference" in names:
+        added.append({"properties": {"reference": {"not": {"pattern": r"\x00|^#[\s\S]"}}}})
+    return {**rule, "allOf": [*rule.get("allOf", ()), *added]} if added else rule
+
+
+def _lacking(names: Iterable[str]) -> Schema:
+    return {"not": {"required": sorted(names)}}
+
+
+def _unless_there(names: Iterable[str], rule: Schema) -> Schema:
+    return {"anyOf": [_lacking(names), rule]}
+
+
+def _of_type(type_: str) -> Iterator[Schema]:
+    """What is asked of every resource of a type, as `sanity` and `us_core` have it."""
+    century = OLDEST[:2]
+    yield {"properties": {"birthDate": {"pattern": f"^(?:{century}[{OLDEST[2]}-9]|19|[2-9])"}}}
+    yield _lacking(("birthDate", "deceasedDateTime"))
+    if type_ in ("Practitioner", "Organization"):
+        npi = {"required": ["system"], "properties": {"system": {"const": SYSTEMS["npi"]}}}
+        item = {"anyOf": [{"not": npi}, {"trueNpi": True}]}
+        yield {"properties": {"identifier": {"items": item}}}
+
+
+def _of_profiles(type_: str, profiles: tuple[str, ...]) -> Iterator[Schema]:
+    known: Mapping[str, tuple[Demand, ...]] = demands().get(type_, {})
+    for profile in profiles:
+        yield from map(_demanded, known[profile])
+    if is_dated(profiles):
+        yield {"properties": {"effectiveDateTime": {"minLength": len(DAY)}}}
+
+
+def _demanded(demand: Demand) -> Schema:
+    names = sorted(demand.any_of)
+    if demand.codes:
+        inner: Schema = {"anyOf": [_with_code(name, demand) for name in names]}
+    else:
+        inner = {"anyOf": [{"required": [each]} for name in names for each in (name, f"_{name}")]}
+    for step in reversed(demand.within):
+        # What is said of objects says nothing of lists, and the other way round.
+        inner = {"properties": {step: {"allOf": [inner], "items": inner}}}
+    if demand.when is None:
+        return inner
+    name, values = demand.when
+    meant = {"required": [name], "properties": {name: {"enum": sorted(values)}}}
+    return {"anyOf": [{"not": meant}, inner]}
+
+
+def _with_code(name: str, demand: Demand) -> Schema:
+    codings = [
+        {"required": ["system", "code"], "properties": {"system": {"const": system}, "code": {"const": code}}}
+        for system, code in sorted(demand.codes)
+    ]
+    concept = {"required": ["coding"], "properties": {"coding": {"contains": {"anyOf": codings}}}}
+    listed = {"type": "array", "contains": {"type": "object", **concept}}
+    return {"required": [name], "properties": {name: {"anyOf": [{"type": "object", **concept}, listed]}}}
