@@ -17,6 +17,8 @@ import pytest
 from exchange.repository.database import embedded
 from exchange.repository.database.migrate import migrate
 
+# A program that a test starts; to look into it for examples would bring Airflow into every process of a run.
+collect_ignore = ["scheduling/dag_process.py"]
 _FOLDER = "EXCHANGE_TEST_POSTGRES"
 _ROOM = 4 << 30  # bytes; a whole run of the tests takes less than half of it
 _TEMPLATE = "exchange_template"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-from functools import cache
 from pathlib import Path
 
 import pytest
-import simple_icd_10_cm as tree
+
+from tests.consent.icd10cm import leaves
 
 LISTS = Path(__file__).parents[2] / "consent/labels"
 ICD = "http://hl7.org/fhir/sid/icd-10-cm"
@@ -19,12 +19,6 @@ def rows(system):
     for path in sorted(LISTS.glob("*.csv")):
         lines = [line for line in path.read_text("utf-8").splitlines() if not line.startswith("#")]
         yield from (row for row in csv.DictReader(lines) if row["system"] == system)
-
-
-@cache
-def leaves() -> tuple[str, ...]:
-    """All billable codes of ICD-10-CM, without dots."""
-    return tuple(code for code in tree.get_all_codes(with_dots=False) if tree.is_leaf(code))
 
 
 def labels_of(rules, system, code):

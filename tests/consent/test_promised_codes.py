@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-import simple_icd_10_cm as tree
 import yaml
 
 from exchange.consent.rules.codelists import normal_code
+from tests.consent.icd10cm import leaves
 
 HERE = Path(__file__).parent
 SYSTEMS = {
@@ -40,11 +40,6 @@ WITHIN = {"ETHUD": "SUD", "OPIOIDUD": "SUD", "PSY": "MH", "PSYTHPN": "MH"}
 _STRETCH = re.compile(r"([A-Z]*)(\d+)([A-Z]*)-([A-Z]*)(\d+)([A-Z]*)")
 
 
-@cache
-def leaves() -> tuple[str, ...]:
-    return tuple(code for code in tree.get_all_codes(with_dots=False) if tree.is_leaf(code))
-
-
 def spelled(word: str, system: str) -> Iterator[str]:
     stretch = None if system in ("loinc", "sdoh") else _STRETCH.fullmatch(word)
     if word.endswith("*"):
@@ -56,14 +51,21 @@ def spelled(word: str, system: str) -> Iterator[str]:
         yield word
 
 
-PROMISES = [
-    (label, strength, system, code)
+LINES = [
+    line.split()
     for line in (HERE / "promised_codes.txt").read_text("utf-8").splitlines()
     if line and not line.startswith("#")
-    for label, strength, system, *words in [line.split()]
-    for word in words
-    for code in spelled(word, system)
 ]
+
+
+@cache
+def promises() -> tuple[tuple[str, str, str, str], ...]:
+    return tuple(
+        (label, strength, system, code)
+        for label, strength, system, *words in LINES
+        for word in words
+        for code in spelled(word, system)
+    )
 
 
 def covered(hits, label, strength):
@@ -72,8 +74,8 @@ def covered(hits, label, strength):
 
 
 def test_every_line_names_codes():
-    assert len(PROMISES) > 1_000
-    assert Counter(label for label, *_ in PROMISES).keys() >= {
+    assert len(promises()) > 1_000
+    assert Counter(label for label, *_ in promises()).keys() >= {
         "SUD",
         "MH",
         "HIV",
@@ -84,11 +86,11 @@ def test_every_line_names_codes():
     }
 
 
-@pytest.mark.parametrize("label", sorted({label for label, *_ in PROMISES}))
+@pytest.mark.parametrize("label", sorted({label for label, *_ in LINES}))
 def test_what_the_lists_have_to_find_is_found(rules, label):
     missed = [
         (strength, system, code)
-        for asked, strength, system, code in PROMISES
+        for asked, strength, system, code in promises()
         if asked == label
         and covered(rules.lists.of_code(SYSTEMS[system], code) or (), label, strength) == (strength == "none")
     ]
@@ -114,7 +116,7 @@ REASONED = {
 
 def asked_codes() -> set[tuple[str, str]]:
     """Every code that the promises, the cases and the gold set ask about."""
-    found = {(SYSTEMS[system], code) for _, _, system, code in PROMISES}
+    found = {(SYSTEMS[system], code) for _, _, system, code in promises()}
     stack = [yaml.safe_load((HERE.parents[1] / "consent/cases/70-labels.yaml").read_text("utf-8"))]
     while stack:
         node = stack.pop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import orjson
 import pytest
 
 from exchange.content import read_tree
-from exchange.mapping import load_maps, map_record
+from exchange.mapping import Maps, load_maps, map_record
 from exchange.mapping.golden import shared_maps
 from exchange.model.records import Mapped, SourceRecord
 from tests.content.mapping import ROOT, codes, errors, of_type
@@ -22,13 +23,19 @@ PUBLISHED = {
     "screening_prapare": "SDOHCC-QuestionnaireResponsePRAPAREExample",
     "screening_hunger_vital_sign": "SDOHCC-QuestionnaireResponseHungerVitalSignExample",
 }
-FILES = read_tree(ROOT)
-MAPS = load_maps(FILES, shared_maps(FILES))
+
+
+@cache
+def maps() -> Maps:
+    files = read_tree(ROOT)
+    return load_maps(files, shared_maps(files))
 
 
 def screened(feed: str, row: dict[str, str]) -> Mapped:
     base = {"screening_id": "S1", "patient_id": "P1", "screened_on": "2026-05-04"}
-    return map_record(SourceRecord("_shared", feed, "k", "delimited", orjson.dumps(base | row), "row"), MAPS)
+    return map_record(
+        SourceRecord("_shared", feed, "k", "delimited", orjson.dumps(base | row), "row"), maps()
+    )
 
 
 def answered(items: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from exchange.app import Exchange
 from exchange.content import load_partners, read_tree
 from exchange.formats import Rejected, split
-from exchange.mapping import load_maps
+from exchange.mapping import Maps, load_maps
 from exchange.model.records import Document
 from exchange.pipeline.map import map_source
 from tests.pipeline.coalition import ROOT
@@ -27,9 +28,6 @@ ADMISSION = (
     "PID|1||7^^^PANTRY&1.2.3.4&ISO^MR||Sample^{given}||19800102|F\r"
 )
 SAMPLES = [path.read_bytes() for path in sorted((ROOT / "mappings").glob("*/samples/*/*.hl7"))]
-FILES = read_tree(ROOT / "mappings")
-HOSPITAL = load_partners(FILES)["lakeside_hospital"]
-MAPS = load_maps(FILES, HOSPITAL)
 
 
 def told(given: str, sent: str, control: str, event: str = "A08") -> str:
@@ -120,15 +118,21 @@ def broken(payload: bytes, draw: random.Random) -> bytes:
     return bytes(out)
 
 
+@cache
+def hospital() -> Maps:
+    files = read_tree(ROOT / "mappings")
+    return load_maps(files, load_partners(files)["lakeside_hospital"])
+
+
 @settings(max_examples=250)
 @given(sample=st.sampled_from(SAMPLES), seed=st.integers(0, 2**32))
 def test_broken_bytes_become_resources_or_a_reason_and_never_a_crash(sample: bytes, seed: int) -> None:
     document = Document("messages", "broken.hl7", broken(sample, random.Random(seed)))
-    for item in split(document, HOSPITAL.feeds["messages"], HOSPITAL):
+    for item in split(document, hospital().partner.feeds["messages"], hospital().partner):
         if isinstance(item, Rejected):
             assert item.issue.severity == "error"
             continue
-        mapped, _ = map_source(item, MAPS)
+        mapped, _ = map_source(item, hospital())
         found = Counter(issue.code for issue in mapped.issues)
         assert found["exception"] == 0, item.payload
         assert mapped.resources or mapped.deleted or mapped.issues
