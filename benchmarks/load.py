@@ -103,13 +103,16 @@ def _own() -> float:
 
 
 def _server(postmaster: int) -> float:
-    """Of those that ended, and of those that live."""
-    ticks = sum(_stat(postmaster)[13:17])
-    for folder in Path("/proc").glob("[0-9]*"):
-        fields = _stat(int(folder.name))
-        if fields and fields[3] == postmaster:
-            ticks += sum(fields[13:15])
-    return ticks / _TICK
+    """Of those that ended, and of those that live; again when one of them ended meanwhile."""
+    while True:
+        ended = sum(_stat(postmaster)[13:17])
+        living = 0
+        for folder in Path("/proc").glob("[0-9]*"):
+            fields = _stat(int(folder.name))
+            if fields and fields[3] == postmaster:
+                living += sum(fields[13:15])
+        if ended == sum(_stat(postmaster)[13:17]):
+            return (ended + living) / _TICK
 
 
 def _stat(pid: int) -> list[int]:
@@ -126,8 +129,7 @@ def load(opened: Exchange, spent: Spent) -> None:
     with spent.on("pull"):
         run = steps.pull_step(work, partner)
     each: dict[steps.Step, Callable[..., None]] = {
-        "mapped": steps.map_step,
-        "safeguarded": steps.safeguard_step,
+        "safeguarded": steps.prepare_step,
         "linked": steps.link_step,
         "published": steps.publish_step,
     }

@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/bundle.html, https://hl7.org/fhir/uv/bulkdata/STU2/expor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from exchange.model.errors import RecordRejected
 
 # No FHIR or HSDS document comes near it; what is deeper is made to exhaust its reader.
 _DEEPEST = 100
+_MORE = re.compile(rb"[^ \t\r\n]")
 _MARK = b"\xef\xbb\xbf"  # a byte order mark, which JSON has not
 
 
@@ -66,20 +68,20 @@ def _is_deeper(parsed: Any, levels: int) -> bool:
 def pieces(payload: bytes) -> Iterator[Piece]:
     """Resources one by one; a transaction, or a Bundle whose entries refer by urn:uuid, stays whole."""
     payload = payload.removeprefix(_MARK)
-    try:
-        parsed = load(payload)
-    except RecordRejected:
-        if not _starts_with_whole_line(payload):
-            raise
+    if _starts_with_whole_line(payload):
         yield from _ndjson(payload)
     else:
-        yield from _document(parsed, payload, "")
+        yield from _document(load(payload), payload, "")
 
 
 def _starts_with_whole_line(payload: bytes) -> bool:
-    first = payload.lstrip().split(b"\n", 1)[0]
+    """Whether the first line is JSON and more comes after it: then the whole is none."""
+    start = len(payload) - len(payload.lstrip())
+    end = payload.find(b"\n", start)
+    if end < 0 or not _MORE.search(payload, end):
+        return False
     try:
-        load(first)
+        load(payload[start:end])
     except RecordRejected:
         return False
     return True

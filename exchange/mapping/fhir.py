@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -137,8 +138,12 @@ def _deletions(entries: list[dict[str, Any]], run: Run) -> Iterator[str]:
 
 
 def _rewritten(resource: Resource, own: str, index: dict[str, str], run: Run) -> Resource:
-    """The resource under our id; `meta` keeps what is about content, not about the partner's server."""
-    rewritten: Resource = {name: _rewrite(value, index, run) for name, value in resource.items()}
+    """The resource under our id; `meta` keeps what is about content, not about the partner's server.
+
+    What is below it is rewritten in its place: it was parsed for this record, and nobody else has it.
+    """
+    rewritten: Resource = dict(resource)
+    _rewrite(rewritten, index, run)
     rewritten["id"] = own
     meta = resource.get("meta")
     kept = {name: meta[name] for name in _KEPT_META if meta.get(name)} if isinstance(meta, dict) else {}
@@ -146,22 +151,30 @@ def _rewritten(resource: Resource, own: str, index: dict[str, str], run: Run) ->
     return rewritten
 
 
-def _rewrite(value: Any, index: dict[str, str], run: Run) -> Any:
-    kind = type(value)
-    if kind is dict:
-        out = {}
-        for name, item in value.items():
-            inner = type(item)
-            if inner is dict or inner is list:
-                out[name] = _rewrite(item, index, run)
-            elif inner is str and (name == "reference" or (name == "url" and _BINARY.fullmatch(item))):
-                out[name] = _reference(item, index, run)
-            else:
-                out[name] = item
-        return out
-    if kind is list:
-        return [_rewrite(item, index, run) for item in value]
-    return value
+def _rewrite(node: dict[str, Any], index: dict[str, str], run: Run) -> None:
+    for name, item in node.items():
+        kind = type(item)
+        if kind is dict:
+            _rewrite(item, index, run)
+        elif kind is list:
+            _rewrite_each(item, index, run)
+        elif kind is str and (name == "reference" or (name == "url" and _BINARY.fullmatch(item))):
+            node[name] = _reference(item, index, run)
+
+
+def _rewrite_each(items: list[Any], index: dict[str, str], run: Run) -> None:
+    for item in items:
+        if type(item) is dict:
+            _rewrite(item, index, run)
+        elif type(item) is list:
+            _rewrite_each(item, index, run)
+
+
+@lru_cache(maxsize=1 << 16)
+def _literal(text: str) -> tuple[str, str] | None:
+    """Type and id of a literal reference to a resource of FHIR R4."""
+    literal = _LITERAL.fullmatch(text)
+    return (literal[1], literal[2]) if literal and literal[1] in type_names("resource") else None
 
 
 def _reference(text: str, index: dict[str, str], run: Run) -> str:
@@ -169,9 +182,8 @@ def _reference(text: str, index: dict[str, str], run: Run) -> str:
         return text
     if known := index.get(text):
         return known
-    literal = _LITERAL.fullmatch(text)
-    if literal and literal.group(1) in type_names("resource"):
-        kind, key = literal.groups()
+    if literal := _literal(text):
+        kind, key = literal
         return index.get(f"{kind}/{key}") or f"{kind}/{run.resource_id(kind, key)}"
     conditional = _CONDITIONAL.fullmatch(text)
     if conditional and (value := _identifier_value(conditional.group(2))):

@@ -12,6 +12,7 @@ from exchange.model.records import Resource
 # Elements that say whom a resource is about (Patient compartment,
 # https://hl7.org/fhir/R4/compartmentdefinition-patient.html), the likeliest first.
 _SUBJECTS = ("subject", "patient", "beneficiary", "for", "individual")
+_MEMBER = b'"reference":"'
 _REFERENCE = re.compile(rb'"reference":("(?:[^"\\]|\\.)*")')
 
 
@@ -59,16 +60,19 @@ def references(node: Any) -> list[str]:
 
     >>> references({"subject": {"reference": "Patient/7"}, "note": [{"text": '"reference":"Patient/8"'}]})
     ['Patient/7']
+    >>> references([{"reference": "Patient/7"}, {"reference": 'a"b'}])
+    ['Patient/7', 'a"b']
     """
     return references_in(orjson.dumps(node))
 
 
 def references_in(spelled: bytes) -> list[str]:
     """As `references`, of JSON as orjson writes it."""
-    return [
-        orjson.loads(found) if b"\\" in found else found[1:-1].decode()
-        for found in _REFERENCE.findall(spelled)
-    ]
+    _, *after = spelled.split(_MEMBER)
+    found = [text.partition(b'"')[0] for text in after]
+    if any(b"\\" in text for text in found):
+        return [orjson.loads(text) for text in _REFERENCE.findall(spelled)]
+    return [text.decode() for text in found]
 
 
 def _as_list(value: Any) -> list[Any]:

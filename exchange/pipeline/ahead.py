@@ -10,7 +10,7 @@ from multiprocessing import get_context, parent_process
 from threading import Thread
 
 from exchange.model.partner import Partner
-from exchange.pipeline.steps import map_step, safeguard_step
+from exchange.pipeline.steps import prepare_step
 from exchange.pipeline.work import Work
 
 WORTH_IT = 50_000
@@ -37,7 +37,7 @@ def take_ahead(
             while waiting and len(running) < processes - 1:
                 running.add(others.submit(_take, partner.code, run, waiting.popleft()))
             if waiting:
-                _take_with(work, partner, run, waiting.pop())
+                prepare_step(work, partner, run, waiting.pop())
                 done += 1
             finished, running = wait(running, 0 if waiting else None, FIRST_COMPLETED)
             for future in finished:
@@ -61,9 +61,4 @@ def _end_with_parent() -> None:
 
 def _take(partner: str, run: int, chunk: int) -> None:
     (work,) = _opened
-    _take_with(work, work.partners[partner], run, chunk)
-
-
-def _take_with(work: Work, partner: Partner, run: int, chunk: int) -> None:
-    map_step(work, partner, run, chunk)
-    safeguard_step(work, partner, run, chunk)
+    prepare_step(work, work.partners[partner], run, chunk)

@@ -13,7 +13,7 @@ from typing import Any
 from exchange.landing import Landing
 from exchange.mapping import Maps, Statement, map_record
 from exchange.model.errors import RecordRejected
-from exchange.model.fhir import reference_to
+from exchange.model.fhir import reference_to, references
 from exchange.model.partner import Partner
 from exchange.model.records import Issue, Mapped, Resource, SourceRecord
 from exchange.pipeline import wire
@@ -195,4 +195,5 @@ def _row(record: LedgerRecord, mapped: Mapped, invalid: list[str]) -> Row:
         "unmapped": [asdict(found) for found in mapped.unmapped],
         "invalid": invalid,
         "ids": [reference_to(resource) for resource in mapped.resources],
+        "refers": [references(resource) for resource in mapped.resources],
     }

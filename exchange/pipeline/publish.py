@@ -111,6 +111,7 @@ def _items(row: Row, origin: Origin) -> Iterator[PublishItem]:
         redacted = entry["redacted"]
         yield PublishItem(
             resource=entry["resource"],
+            refers=entry["refers"],
             labels=wire.labels_from_json(entry["labels"]),
             redacted=(redacted["resource"], wire.labels_from_json(redacted["labels"])) if redacted else None,
             patient=patient_of(entry["resource"]),

@@ -27,9 +27,7 @@ Row = dict[str, Any]
 def outside_references(rows: Sequence[Row]) -> set[str]:
     """`Type/id` that the rows refer to and do not hold: their labels must come from the repository."""
     inside = {reference for row in rows for reference in row["ids"]}
-    return {
-        reference for row in rows for resource in row["resources"] for reference in references(resource)
-    } - inside
+    return {reference for row in rows for each in row["refers"] for reference in each} - inside
 
 
 def safeguard_chunk(
@@ -57,19 +55,28 @@ def _told(row: Row, partner: Partner, rules: Rules) -> Row:
     if row["feed"] in (SELF, CAPTURED):
         return row
     told = [without_free_text(r, partner.agreement.narrative, rules) for r in row["resources"]]
-    return {**row, "resources": told}
+    refers = [
+        known if now is before else references(now)
+        for now, before, known in zip(told, row["resources"], row["refers"], strict=True)
+    ]
+    return {**row, "resources": told, "refers": refers}
 
 
 def _labelled(row: Row, found: Iterable[Labels], rules: Rules, digest: str) -> Row:
     each = iter(found)
-    resources = [_item(r, next(each), rules) for r in row["resources"]]
-    return {**row, "resources": resources, "labelling": digest}
+    resources = [
+        _item(resource, refers, next(each), rules)
+        for resource, refers in zip(row["resources"], row["refers"], strict=True)
+    ]
+    kept = {name: value for name, value in row.items() if name != "refers"}
+    return {**kept, "resources": resources, "labelling": digest}
 
 
-def _item(resource: Resource, labels: Labels, rules: Rules) -> Row:
+def _item(resource: Resource, refers: Sequence[str], labels: Labels, rules: Rules) -> Row:
     redacted = redact(resource, labels, rules)
     return {
         "resource": with_security(resource, labels),
+        "refers": refers,
         "labels": wire.labels_to_json(labels),
         "redacted": redacted
         and {

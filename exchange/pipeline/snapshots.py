@@ -48,7 +48,7 @@ def newest_of(before: Mapping[str, Snapshot], rows: Sequence[Row]) -> dict[str, 
     """The newest of each group after the rows; of two sent at one time the one that came last."""
     newest = dict(before)
     for row in rows:
-        sent = _sent(row)
+        sent = _sent(row) if row.get("snapshots") else None
         for name, members in row.get("snapshots", {}).items() if sent and _is_whole(row) else ():
             if sent and (name not in newest or newest[name][0] <= sent):
                 newest[name] = (sent, frozenset(members))
@@ -56,6 +56,8 @@ def newest_of(before: Mapping[str, Snapshot], rows: Sequence[Row]) -> dict[str, 
 
 
 def _followed(row: Row, before: Mapping[str, Snapshot], newest: Mapping[str, Snapshot]) -> Row:
+    if not row.get("snapshots"):
+        return {**row, "replaced": [], "deletes": sorted(set(row["deletes"]))}
     replaced: set[str] = set()
     gone: set[str] = set()
     for name, members in row.get("snapshots", {}).items():

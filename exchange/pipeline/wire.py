@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 import orjson
@@ -42,8 +43,15 @@ def labels_to_json(labels: Labels) -> dict[str, Any]:
 
 def labels_from_json(value: dict[str, Any]) -> Labels:
     """The reverse of labels_to_json."""
+    if not value["evidence"] and not value["codes"]:
+        return _unlabelled(value["confidentiality"])
     return Labels(
         value["confidentiality"],
         frozenset(value["codes"]),
         tuple(Evidence(**evidence) for evidence in value["evidence"]),
     )
+
+
+@cache
+def _unlabelled(confidentiality: str) -> Labels:
+    return Labels(confidentiality)

@@ -8,6 +8,7 @@ from datetime import datetime
 import psycopg
 
 from exchange.consent import REPOSITORY, Context, decide
+from exchange.model.fhir import references
 from exchange.repository.disclosure.viewers import permitted_to_hold
 from exchange.repository.disclosure.withdraw import withhold
 from exchange.repository.storage import history, outbox, store
@@ -74,8 +75,9 @@ def _apply(
 
 
 def _row(change: Change, rid: int, at: datetime) -> tuple[store.Row, IndexRows]:
-    row = row_of(change, rid, at)
-    return row, index_rows(change.rendition.resource, row.body)
+    rendition = change.rendition
+    refers = references(rendition.resource) if rendition.key.rendition else rendition.item.references()
+    return row_of(change, rid, at), index_rows(rendition.resource, refers)
 
 
 def _stored(change: Change) -> outbox.Stored:

@@ -7,7 +7,7 @@ state before it is told with it, so that the number of waves is that of real cha
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from exchange.repository.storage.items import ItemOutcome, PublishItem
@@ -33,9 +33,8 @@ def without_repeats(items: Sequence[PublishItem]) -> Batch:
         before = last.get(_key(item))
         if before is not None and _repeats(states[before], item):
             repeats[position] = before
-            states[before] = replace(
-                states[before], event_time=_later(states[before].event_time, item.event_time)
-            )
+            later = _later(states[before].event_time, item.event_time)
+            states[before] = states[before]._replace(event_time=later)
         else:
             states[position] = item
             last[_key(item)] = position
@@ -75,7 +74,7 @@ def _repeats(before: PublishItem, item: PublishItem) -> bool:
 
 
 def _said(item: PublishItem) -> PublishItem:
-    return replace(item, record=0, event_time=None)
+    return item._replace(record=0, event_time=None)
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:

@@ -7,7 +7,6 @@ Every rendition is decided for the repository itself first: what it may not hold
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -137,13 +136,14 @@ def _classified(
 ) -> dict[int, list[Rendition]]:
     """The renditions of each item, the whole record first, each with the number of its class."""
     around = _around(conn, items.values(), subjects, context)
-    found = {p: list(_renditions(item, subjects[item.patient], around, context)) for p, item in items.items()}
-    classes = {r.class_ for each in found.values() for r in each}
-    digests = {c: c.digest for c in classes}
-    numbers = intern_classes(conn, classes, context, at)
+    made: dict[tuple[object, ...], DisclosureClass] = {}
+    found = {
+        p: list(_renditions(item, subjects[item.patient], around, context, made)) for p, item in items.items()
+    }
+    by_digest = intern_classes(conn, made.values(), context, at)
+    numbers = {id(class_): by_digest[class_.digest] for class_ in made.values()}
     return {
-        position: [replace(r, number=numbers[digests[r.class_]]) for r in each]
-        for position, each in found.items()
+        position: [r._replace(number=numbers[id(r.class_)]) for r in each] for position, each in found.items()
     }
 
 
@@ -159,28 +159,34 @@ def _around(
 
 
 def _renditions(
-    item: PublishItem, subject: Subject, around: Surroundings, context: Context
+    item: PublishItem,
+    subject: Subject,
+    around: Surroundings,
+    context: Context,
+    made: dict[tuple[object, ...], DisclosureClass],
 ) -> Iterator[Rendition]:
+    """Each form of the item; few classes are `made` of many, each once."""
     forms: list[tuple[Resource, Labels]] = [(item.resource, item.labels)]
     if item.redacted:
         forms.append(item.redacted)
     for number, form in enumerate(forms):
         resource, labels = _as_own_care(*form, item, subject, context) if subject.patient else form
         key = Key(resource["resourceType"], UUID(resource["id"]), number)
-        class_ = DisclosureClass(
-            source=item.partner,
-            type=key.type,
-            confidentiality=labels.confidentiality,
-            labels=tuple(sorted(labels.codes)),
-            profile=subject.directives,
-            matched=matches(subject.directives, resource, around) if subject.directives else (),
-        )
+        profile = subject.directives
+        matched = matches(profile, resource, around) if profile else ()
+        told = (item.partner, key.type, labels.confidentiality, labels.codes, id(profile), matched)
+        class_ = made.get(told)
+        if class_ is None:
+            codes = tuple(sorted(labels.codes))
+            class_ = made[told] = DisclosureClass(*told[:3], codes, profile, matched)
         yield Rendition(key, item, resource, subject, class_)
 
 
 def _as_own_care(
     resource: Resource, labels: Labels, item: PublishItem, subject: Subject, context: Context
 ) -> tuple[Resource, Labels]:
+    if not labels.codes:
+        return resource, labels
     state = state_of(item.partner, context)
     marked = with_own_care(resource, labels, subject.born, state, context.rules, item.event_time)
     return (resource, labels) if marked is labels else (with_security(resource, marked), marked)

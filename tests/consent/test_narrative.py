@@ -152,3 +152,14 @@ def test_what_stands_beside_a_text_goes_with_it(rules):
         "_description": beside,
     }
     assert without_free_text(document, "withheld", rules) == {"resourceType": "DocumentReference", "id": "d"}
+
+
+def test_only_what_is_contained_in_a_record_loses_its_words(rules: Rules) -> None:
+    inner = {"resourceType": "Procedure", "id": "a", "status": "completed"}
+    claim = {"resourceType": "Claim", "id": "1", "contained": [inner], "use": "claim"}
+    assert without_free_text(claim, "withheld", rules) is claim
+    noted = {**claim, "contained": [inner, {**inner, "id": "b", "note": [{"text": "a word"}]}]}
+    assert without_free_text(noted, "withheld", rules) == {
+        **claim,
+        "contained": [inner, {**inner, "id": "b"}],
+    }

@@ -119,6 +119,11 @@ def test_a_broken_line_of_ndjson_does_not_hurt_its_neighbours():
     assert len(found) == 3
 
 
+def test_one_line_with_nothing_but_space_after_it_is_a_document():
+    (record,) = pieces("fhir_json", b'{"resourceType":"Patient","id":"1"}\n \r\n')
+    assert record.position == "file"
+
+
 def test_a_truncated_pretty_printed_resource_is_one_rejection():
     (found,) = pieces("fhir_json", b'{\n "resourceType": "Patient",\n "id": ')
     assert isinstance(found, Rejected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from exchange.app import Exchange, balance, find_partner, open_exchange
 from exchange.app.opening import _reopened
 from exchange.model.errors import Conflict
-from exchange.pipeline import ahead
+from exchange.pipeline import ahead, steps
 from exchange.pipeline.steps import finish_run, pull_step, waiting_chunks
 from exchange.settings import load_settings
 from tests.pipeline.coalition import make_home, observation, patient, write_ndjson
@@ -48,19 +49,39 @@ def test_every_chunk_is_taken_once_by_one_process_or_the_other(
     run = pull_step(exchange.work, partner)
     chunks = waiting_chunks(exchange.work, run, "mapped")
     here: list[int] = []
-    take = ahead._take_with
+    take = ahead.prepare_step
 
     def noted(work: object, partner: object, run: int, chunk: int) -> None:
         here.append(chunk)
         take(work, partner, run, chunk)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(ahead, "_take_with", noted)
+    monkeypatch.setattr(ahead, "prepare_step", noted)
     done = list(exchange.work.ahead(exchange.work, partner, run, chunks))
     assert done[-1] == len(chunks)
     assert set(here) < set(chunks)  # and the others took the rest
     assert waiting_chunks(exchange.work, run, "safeguarded") == []
     finish_run(exchange.work, partner, run)
     assert balance(exchange, run).records["published"] == PEOPLE + RESULTS + 1
+
+
+def test_both_pure_steps_in_one_go_leave_what_they_leave_one_by_one(exchange: Exchange) -> None:
+    work, partner = exchange.work, find_partner(exchange.partners, "elm_clinic")
+    run = pull_step(work, partner)
+    one, two = waiting_chunks(work, run, "mapped")[:2]
+    steps.prepare_step(work, partner, run, one)
+    with pytest.raises(FileNotFoundError):
+        work.batches.read(run, one, "mapped")
+    assert gc.isenabled()
+    at_once = work.batches.read(run, one, "safeguarded")
+    with work.connect() as connection:
+        connection.execute("UPDATE chunk SET step = 'pulled' WHERE run = %s AND chunk = %s", [run, one])
+    steps.map_step(work, partner, run, one)
+    steps.safeguard_step(work, partner, run, one)
+    assert work.batches.read(run, one, "safeguarded") == at_once
+    steps.map_step(work, partner, run, two)  # as a scheduler left it
+    steps.prepare_step(work, partner, run, two)
+    assert waiting_chunks(work, run, "linked")[:2] == [one, two]
+    assert not {one, two} & set(waiting_chunks(work, run, "safeguarded"))
 
 
 def test_a_process_that_dies_loses_nothing(exchange: Exchange) -> None:

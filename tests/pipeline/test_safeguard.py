@@ -41,7 +41,7 @@ def test_a_note_enters_only_when_the_agreement_says_so(
         "subject": {"reference": "Patient/1"},
         "note": [{"text": NOTE}],
     }
-    row = {"feed": "records", "ids": ["Procedure/1"], "resources": [procedure]}
+    row = {"feed": "records", "refers": [["Patient/1"]], "resources": [procedure]}
 
     done = safeguard_chunk([row], partner(**agreement), real_rules, {})
 
@@ -61,8 +61,7 @@ def condition(code: str, *notes: str) -> dict[str, object]:
 
 
 def safeguarded(resource: dict[str, object], real_rules: Rules, **agreement: str) -> dict[str, object]:
-    kind, name = resource["resourceType"], resource["id"]
-    row = {"feed": "records", "ids": [f"{kind}/{name}"], "resources": [resource]}
+    row = {"feed": "records", "refers": [["Patient/1"]], "resources": [resource]}
     (item,) = safeguard_chunk([row], partner(**agreement), real_rules, {})[0]["resources"]
     return item
 

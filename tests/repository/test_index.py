@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import orjson
 import pytest
 
+from exchange.model.fhir import references
 from exchange.repository.storage.index import index_rows
 from exchange.repository.storage.parameters import parameters
 from exchange.repository.storage.units import usual_scales, worked_out
@@ -21,7 +21,7 @@ def coded(name):
 
 def found_by(resource, name):
     key = parameters()[resource["resourceType"]][name].key
-    rows = index_rows(resource, orjson.dumps(resource))
+    rows = index_rows(resource, references(resource))
     return [row for row in (*rows.tokens, *rows.references, *rows.dates) if row[-1] == key]
 
 

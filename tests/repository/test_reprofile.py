@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from repository_world import HOSPITAL, SHELTER, observation
 
@@ -110,7 +108,7 @@ def test_index_rows_move_with_their_resource(world, patient, measured):
 def test_what_a_person_keeps_out_of_the_exchange_is_withdrawn_and_comes_back_by_replay(
     world, patient, measured
 ):
-    amended = replace(measured, resource={**measured.resource, "status": "amended"})
+    amended = measured._replace(resource={**measured.resource, "status": "amended"})
     world.publish(amended)
     given = world.item("hospital", consent(patient))
     assert world.publish(given).outcomes[0].kind in ("published", "withheld")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from exchange.content import load_partners, read_tree
 from exchange.formats import Rejected, split
 from exchange.mapping import load_maps, partner_organization
 from exchange.mapping.golden import SHARED, shared_maps
+from exchange.model.fhir import references
 from exchange.model.partner import Partner
 from exchange.model.records import Document
 from exchange.pipeline.map import map_source
@@ -41,10 +42,10 @@ def _of_partner(
     partner: Partner, files: dict[str, str], folder: Path
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     maps = load_maps(files, partner)
-    rows = [{"feed": SELF, "resources": [partner_organization(partner)]}]
+    rows = [_row(SELF, [partner_organization(partner)])]
     for document in (*_samples(partner), *_demo(partner, folder / "partners" / partner.code)):
         rows += [
-            {"feed": item.feed, "resources": list(map_source(item, maps)[0].resources)}
+            _row(item.feed, map_source(item, maps)[0].resources)
             for item in split(document, partner.feeds[document.feed], partner)
             if not isinstance(item, Rejected)
         ]
@@ -53,6 +54,10 @@ def _of_partner(
             yield partner.code, item["resource"]
             if item["redacted"]:
                 yield partner.code, item["redacted"]["resource"]
+
+
+def _row(feed: str, resources: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {"feed": feed, "resources": list(resources), "refers": [references(r) for r in resources]}
 
 
 def _samples(partner: Partner) -> Iterator[Document]:
@@ -70,11 +75,12 @@ def _demo(partner: Partner, folder: Path) -> Iterator[Document]:
         elif path.suffix == ".json":
             contents = json.loads(path.read_bytes())
             yield Document(alone, path.name, json.dumps({"contents": contents}).encode())
-        elif path.suffix in (".mllp", ".hl7", ".xml", ".csv") and (feed := _feed(partner, path)):
-            yield Document(feed, path.name, path.read_bytes())
+        elif path.suffix in (".mllp", ".hl7", ".xml", ".csv"):
+            yield Document(_feed(partner, path), path.name, path.read_bytes())
 
 
-def _feed(partner: Partner, path: Path) -> str | None:
-    """The feed that takes a file; an export has files that none asks for, such as what it was made with."""
-    feeds = partner.feeds.items()
-    return next((name for name, feed in feeds if feed.match is None or path.match(feed.match)), None)
+def _feed(partner: Partner, path: Path) -> str:
+    for name, feed in partner.feeds.items():
+        if feed.match is None or path.match(feed.match):
+            return name
+    raise AssertionError(f"no feed of {partner.code} takes {path.name}")

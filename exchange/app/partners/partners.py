@@ -20,7 +20,7 @@ from exchange.mapping import Maps, load_maps
 from exchange.mapping.coverage import positions, unread
 from exchange.mapping.load import observed_maps
 from exchange.model.errors import ContentError, RecordRejected
-from exchange.model.fhir import reference_to
+from exchange.model.fhir import references
 from exchange.model.partner import Partner
 from exchange.model.records import Document, Files, Format, Issue, SourceRecord
 from exchange.pipeline.map import map_source
@@ -210,7 +210,7 @@ def check_partner(mappings: Files, partner: Partner, rules: Rules, documents: Se
     records = [item for item in items if not isinstance(item, Rejected) and not item.deleted]
     mapped = [(record.feed, map_source(record, maps)[0]) for record in records]
     rows = [
-        {"feed": feed, "resources": list(m.resources), "ids": [reference_to(r) for r in m.resources]}
+        {"feed": feed, "resources": list(m.resources), "refers": [references(r) for r in m.resources]}
         for feed, m in mapped
     ]
     labelled = [item for row in safeguard_chunk(rows, partner, rules, {}) for item in row["resources"]]

@@ -12,7 +12,7 @@ from psycopg.rows import class_row, dict_row
 
 from exchange.app.opening import Exchange, find_partner
 from exchange.model.errors import ContentError, ExchangeError, RecordRejected
-from exchange.model.fhir import patient_of, reference_to
+from exchange.model.fhir import patient_of, references
 from exchange.model.records import Resource
 from exchange.pipeline.ledger import Connection, ledger_record
 from exchange.pipeline.map import map_source, source_record
@@ -177,7 +177,7 @@ def _is_id(text: str) -> bool:
 def _labels(
     exchange: Exchange, code: str, feed: str, resources: Sequence[Resource]
 ) -> tuple[dict[str, Any], ...]:
-    row = {"feed": feed, "resources": list(resources), "ids": [reference_to(r) for r in resources]}
+    row = {"feed": feed, "resources": list(resources), "refers": [references(r) for r in resources]}
     (done,) = safeguard_chunk([row], exchange.partners[code], exchange.context.rules, {})
     return tuple(item["labels"] for item in done["resources"])
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from exchange.consent.labels.findings import findings
 from exchange.consent.labels.labelling import UNREAD, labels_from
 from exchange.consent.rules.ruleset import Rules
+from exchange.consent.rules.vocabulary import Vocabulary
 from exchange.model.records import Evidence, Labels, Resource
 
 
 def passed_on(labels: Labels, rules: Rules) -> frozenset[str]:
     """What a record's labels say of those that refer to it."""
-    words = rules.vocabulary
-    return labels.codes & (words.atoms | words.follows.keys()) - {UNREAD}
+    return labels.codes & _passable(rules.vocabulary) if labels.codes else labels.codes
+
+
+@lru_cache(maxsize=8)
+def _passable(vocabulary: Vocabulary) -> frozenset[str]:
+    return vocabulary.atoms.union(vocabulary.follows) - {UNREAD}
 
 
 def following(resource: Resource, labels: Labels, seen: Mapping[str, Labels], rules: Rules) -> Labels:

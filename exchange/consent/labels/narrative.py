@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
+from operator import is_
 from typing import Any, Literal
 
 import orjson
@@ -20,6 +20,7 @@ _EMPTY = {
     "div": '<div xmlns="http://www.w3.org/1999/xhtml">Not released under the agreement.</div>',
 }
 _CONTENT = frozenset(("data", "_data", "hash", "_hash", "size", "_size"))
+_CONTAINED = b'"contained":'
 _TEXT_VALUES = ("valueAnnotation", "valueMarkdown")
 
 
@@ -34,11 +35,16 @@ def without_free_text(resource: Resource, narrative: Narrative, rules: Rules) ->
     if narrative == "released" or kind in words.directory_types or kind in words.free_text_kept:
         return resource
     names = _free_text_names((*words.free_text.get("*", ()), *words.free_text.get(kind, ())))
-    if not _members(names).search(orjson.dumps(resource)):
+    spelled = orjson.dumps(resource)
+    found = [member for member in _members(names) if member in spelled]
+    if not found:
         return resource  # nearly every record: one look at its bytes spares a copy of all its objects
-    kept: Resource = _element(resource, names, narrative, rules)
+    kept: Resource = resource if found == [_CONTAINED] else _element(resource, names, narrative, rules)
     if "contained" in resource:
-        kept["contained"] = [without_free_text(inner, narrative, rules) for inner in resource["contained"]]
+        inner = [without_free_text(each, narrative, rules) for each in resource["contained"]]
+        if kept is resource and all(map(is_, inner, resource["contained"])):
+            return resource
+        kept = {**kept, "contained": inner}
     if _is_narrative(resource.get("text")) and kept.get("text") == _EMPTY:
         del kept["text"]
     return kept
@@ -51,10 +57,10 @@ def _free_text_names(names: tuple[str, ...]) -> frozenset[str]:
 
 
 @lru_cache(maxsize=1024)
-def _members(names: frozenset[str]) -> re.Pattern[bytes]:
-    """Finds a member in JSON under which text may be left out; a quote within a string is escaped."""
-    known = "|".join(map(re.escape, sorted({*names, "contained", "data", "div", *_TEXT_VALUES})))
-    return re.compile(f'"(?:{known})":'.encode())
+def _members(names: frozenset[str]) -> tuple[bytes, ...]:
+    """Members under which text may be left out, as JSON has them; a quote within a string is escaped."""
+    known = sorted({*names, "contained", "data", "div", *_TEXT_VALUES})
+    return tuple(f'"{name}":'.encode() for name in known)
 
 
 def _element(

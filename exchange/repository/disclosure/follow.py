@@ -7,7 +7,6 @@ since, is added in the transaction that stores either: nobody sees the one witho
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -26,20 +25,28 @@ def with_labels_of_others(
     conn: psycopg.Connection, items: Mapping[int, PublishItem], context: Context
 ) -> dict[int, PublishItem]:
     """The items with the labels of what they refer to, stored before or among themselves."""
-    asked = {position: references(item.resource) for position, item in items.items()}
+    asked = {position: item.references() for position, item in items.items()}
     own = {reference_to(item.resource): item.labels for item in items.values()}
     named = {to for each in asked.values() for to in each}
     seen = _telling({**known_labels(conn, named - own.keys()), **own}, context)
     found, changed = dict(items), bool(seen)
     while changed:
         changed = False
-        for position in [p for p, each in asked.items() if any(to in seen for to in each)]:
+        for position in [p for p, each in asked.items() if not seen.keys().isdisjoint(each)]:
             item = found[position]
+            if _has_all(item, asked[position], seen, context):
+                continue
             labelled = _followed(item, seen, context)
             if labelled is not item:
                 found[position], changed = labelled, True
                 seen[reference_to(labelled.resource)] = labelled.labels
     return found
+
+
+def _has_all(item: PublishItem, asked: Iterable[str], seen: Mapping[str, Labels], context: Context) -> bool:
+    """Whether both its forms have all labels that could reach it: then there is nothing to look for in it."""
+    held = item.labels.codes & item.redacted[1].codes if item.redacted else item.labels.codes
+    return all(passed_on(seen[to], context.rules) <= held for to in asked if to in seen)
 
 
 def _telling(labels: Mapping[str, Labels], context: Context) -> dict[str, Labels]:
@@ -56,7 +63,7 @@ def _followed(item: PublishItem, seen: Mapping[str, Labels], context: Context) -
     if labels is item.labels and redacted is item.redacted:
         return item
     whole = item.resource if labels is item.labels else with_security(item.resource, labels)
-    return replace(item, resource=whole, labels=labels, redacted=redacted)
+    return item._replace(resource=whole, labels=labels, redacted=redacted)
 
 
 def pass_labels_on(

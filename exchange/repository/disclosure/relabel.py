@@ -17,6 +17,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from exchange.consent import Context, DisclosureClass, with_security
+from exchange.model.fhir import references
 from exchange.model.records import Labels, Resource
 from exchange.repository.disclosure.directory import label_directory
 from exchange.repository.disclosure.late import Moved, note_late_disclosures
@@ -160,7 +161,7 @@ def _labelled(body: Resource, class_: DisclosureClass) -> Resource:
 
 def _rewrite(conn: psycopg.Connection, classes: Mapping[Kept, int], bodies: Mapping[Kept, Resource]) -> None:
     """Current rows keep their number and version; what search finds in them is written anew."""
-    names = ", ".join(f"class AS {name}" if name == "class_" else name for name in Row.__slots__)
+    names = ", ".join(f"class AS {name}" if name == "class_" else name for name in Row._fields)
     by_rid = {int(row.place): row for row in classes}
     with conn.cursor(row_factory=class_row(Row)) as cursor:
         stored = cursor.execute(
@@ -172,8 +173,8 @@ def _rewrite(conn: psycopg.Connection, classes: Mapping[Kept, int], bodies: Mapp
         conn,
         [
             (
-                replace(row, class_=n, content_hash=content_hash(body), body=orjson.dumps(body)),
-                index_rows(body, orjson.dumps(body)),
+                row._replace(class_=n, content_hash=content_hash(body), body=orjson.dumps(body)),
+                index_rows(body, references(body)),
             )
             for row, body, n in written
         ],

@@ -39,17 +39,20 @@ def note_events(
     """Notes (patient, time, was it an encounter); a later event lets the relationship last longer."""
     if not events:
         return
-    numbers, times, encounters = zip(*events, strict=True)
+    last, met = dict[int, datetime](), dict[int, datetime | None]()
+    for patient, at, encounter in events:
+        last[patient] = max(last.get(patient, at), at)
+        known = met.setdefault(patient, None)
+        if encounter and (known is None or known < at):
+            met[patient] = at
     changed = conn.execute(
         "UPDATE patient p SET last_event = greatest(p.last_event, e.event),"
         " last_encounter = greatest(p.last_encounter, e.encounter)"
-        " FROM (SELECT patient, max(at) AS event, max(at) FILTER (WHERE encounter) AS encounter"
-        "  FROM unnest(%s::int[], %s::timestamptz[], %s::bool[]) AS n (patient, at, encounter)"
-        "  GROUP BY 1) AS e"
+        " FROM unnest(%s::int[], %s::timestamptz[], %s::timestamptz[]) AS e (patient, event, encounter)"
         " WHERE p.patient = e.patient AND (p.last_event IS NULL OR p.last_event < e.event"
         "  OR e.encounter IS NOT NULL AND (p.last_encounter IS NULL OR p.last_encounter < e.encounter))"
         " RETURNING p.patient",
-        (list(numbers), list(times), list(encounters)),
+        (list(last), list(last.values()), list(met.values())),
     ).fetchall()
     patients = [row[0] for row in changed]
     linked = conn.execute(

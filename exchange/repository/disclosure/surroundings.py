@@ -59,6 +59,8 @@ def who_may_ask(conn: psycopg.Connection, resources: Sequence[Resource]) -> set[
 
 def asked_about(profiles: Mapping[int, Profile], resources: Iterable[Resource]) -> set[int]:
     """Patients, by number, whose profile matches other records by what one of these says."""
+    if not any(profile.groups for profile in profiles.values()):
+        return set()
     names = {f"{resource['resourceType']}/{resource['id']}" for resource in resources}
     has_author = any(name.startswith("Provenance/") for name in names)
     return {

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
-from exchange.model.fhir import patient_of, references_in
+from exchange.model.fhir import patient_of
 from exchange.model.records import Resource
 from exchange.repository.storage.dates import Span, period, span
 from exchange.repository.storage.parameters import (
@@ -51,25 +51,26 @@ UNNAMED = 0
 """The key of references that no parameter finds."""
 
 
-def index_rows(resource: Resource, spelled: bytes) -> IndexRows:
-    """Every row of one rendition, whose JSON is `spelled`; values that cannot be read make none."""
+def index_rows(resource: Resource, refers: Iterable[str]) -> IndexRows:
+    """Every row of one rendition, which `refers` to all of these; values that cannot be read make none."""
     rows = IndexRows(set(), set(), set(), set(), set())
     by_element = _extractors(resource["resourceType"])
     for element in resource:
         for extract in by_element.get(element, ()):
             extract(resource, rows)
-    _add_other_references(rows, resource, references_in(spelled))
+    _add_other_references(rows, resource, refers)
     return rows
 
 
-def _add_other_references(rows: IndexRows, resource: Resource, named: list[str]) -> None:
+def _add_other_references(rows: IndexRows, resource: Resource, named: Iterable[str]) -> None:
     """What no parameter finds, so that labels reach whoever refers; the patient is a column."""
     about = f"Patient/{patient_of(resource)}"
-    found = {str(target) for target, _ in rows.references}
+    found = {target for target, _ in rows.references}
     for reference in named:
-        _, slash, key = reference.rpartition("/")
-        if slash and key not in found and reference != about:
-            _add_reference(rows, UNNAMED, "Reference", reference)
+        if "/" in reference and reference != about:
+            target = _target(reference)
+            if target is not None and target not in found:
+                rows.references.add((target, UNNAMED))
 
 
 Extract = Callable[[Resource, IndexRows], None]
@@ -96,6 +97,10 @@ def _extractor(parameter: Parameter, place: Place) -> Extract:
     key, datatype = parameter.key, place.datatype
     holds = condition_of(place)
 
+    def extract_all(resource: Resource, rows: IndexRows) -> None:
+        for value in values_at(resource[first], rest):
+            add(rows, key, datatype, value)
+
     def extract(resource: Resource, rows: IndexRows) -> None:
         for value in values_at(resource[first], rest):
             if holds(value):
@@ -111,7 +116,9 @@ def _extractor(parameter: Parameter, place: Place) -> Extract:
 
     if place.where == "exists":
         return extract_existence
-    return extract_extension if first == "extension" else extract
+    if first == "extension":
+        return extract_extension
+    return extract if place.where else extract_all
 
 
 def condition_of(place: Place) -> Callable[[Any], bool]:
@@ -150,15 +157,20 @@ def _written(coding: Any) -> tuple[str, str]:
     return coding["code"], f"{coding.get('system', '')}|{coding['code']}"
 
 
-def values_at(found: Any, path: tuple[str, ...]) -> Iterator[Any]:
+def values_at(found: Any, path: tuple[str, ...]) -> list[Any]:
     """What stands at a path of element names, through every list on the way."""
-    if isinstance(found, list):
-        for item in found:
-            yield from values_at(item, path)
-    elif not path:
-        yield found
-    elif isinstance(found, dict) and path[0] in found:
-        yield from values_at(found[path[0]], path[1:])
+    values = found if type(found) is list else [found]
+    for name in path:
+        below: list[Any] = []
+        for value in values:
+            if type(value) is dict and name in value:
+                inner = value[name]
+                if type(inner) is list:
+                    below += inner
+                else:
+                    below.append(inner)
+        values = below
+    return values
 
 
 def _add_token(rows: IndexRows, key: int, datatype: str, value: Any) -> None:
@@ -186,10 +198,18 @@ def _add_reference(rows: IndexRows, key: int, datatype: str, value: Any) -> None
         if "identifier" in value:
             _add_token(rows, identifier_key(key), "Identifier", value["identifier"])
         return
+    target = _target(reference)
+    if target is not None:
+        rows.references.add((target, key))
+
+
+@lru_cache(maxsize=1 << 16)
+def _target(reference: str) -> UUID | None:
+    """The id that a reference ends with; None of what is contained, or outside the repository."""
     try:
-        rows.references.add((UUID(reference.rpartition("/")[2]), key))
+        return UUID(reference.rpartition("/")[2])
     except ValueError:
-        return  # contained or outside the repository
+        return None
 
 
 def _add_date(rows: IndexRows, key: int, datatype: str, value: Any) -> None:

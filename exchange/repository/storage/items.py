@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from exchange.model.fhir import references
 from exchange.model.records import Issue, Labels, Resource
 
 Kind = Literal["published", "unchanged", "withheld", "quarantined"]
 
 
-@dataclass(frozen=True, slots=True)
-class PublishItem:
+class PublishItem(NamedTuple):
     """One labelled resource of one source record, ready to be decided and stored.
 
     `redacted` is its second rendition, in a less protected class; `patient` the id of the source Patient it
-    is about; `cluster` the key of the fact it states, of whose visible members the lowest `trust` is shown.
+    is about; `cluster` the key of the fact it states, of whose visible members the lowest `trust` is shown;
+    `refers` all that the resource refers to, where that was looked for already.
     """
 
     resource: Resource
@@ -30,6 +32,11 @@ class PublishItem:
     trust: int
     mapping_digest: str
     rules_digest: str
+    refers: Sequence[str] | None = None
+
+    def references(self) -> Sequence[str]:
+        """All that the resource refers to."""
+        return references(self.resource) if self.refers is None else self.refers
 
 
 @dataclass(frozen=True, slots=True)

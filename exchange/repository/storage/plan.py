@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -29,8 +30,7 @@ class Subject:
     born: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Rendition:
+class Rendition(NamedTuple):
     """One form of an item's resource; `number` is that of its class."""
 
     key: Key
@@ -45,8 +45,7 @@ class Rendition:
         return self.key.type, self.key.fhir_id
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """`older` came after something newer and is history at once; `version` is the number it gets."""
 
     kind: Literal["new", "newer", "older", "same"]
@@ -113,6 +112,7 @@ def served(resource: Resource, version: int, at: datetime) -> bytes:
     return orjson.dumps({**resource, "meta": meta})
 
 
+@lru_cache(maxsize=64)
 def instant(at: datetime) -> str:
     """FHIR instant in UTC, to the millisecond.
 

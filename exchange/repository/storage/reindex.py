@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import orjson
 import psycopg
 
+from exchange.model.fhir import references_in
 from exchange.repository.storage import store
 from exchange.repository.storage.index import index_rows
 
@@ -26,7 +27,7 @@ def reindex(conn: psycopg.Connection, size: int = 1000) -> Iterator[int]:
         with conn.transaction():
             rows = conn.execute(_BATCH, (last, size)).fetchall()
             found = [
-                (store.Owner(rid, patient, class_), index_rows(orjson.loads(body), body))
+                (store.Owner(rid, patient, class_), index_rows(orjson.loads(body), references_in(body)))
                 for rid, patient, class_, body in rows
             ]
             store.rewrite_index(conn, found)

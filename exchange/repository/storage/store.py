@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
 
@@ -24,8 +22,7 @@ class Key(NamedTuple):
     rendition: int
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row of `resource`, in the order of its columns."""
 
     rid: int
@@ -78,7 +75,7 @@ _RESOURCE_TYPES = [
     "text",
     "bytea",
 ]
-_RESOURCE_COLUMNS = ", ".join(field.name.rstrip("_") for field in fields(Row))
+_RESOURCE_COLUMNS = ", ".join(name.rstrip("_") for name in Row._fields)
 _INDEX_COLUMNS = {
     "index_token": ("key, system, param", "int8 int4 int4"),
     "index_reference": ("target, param", "uuid int4"),
@@ -117,7 +114,7 @@ def insert(conn: psycopg.Connection, rows: Iterable[tuple[Row, IndexRows]]) -> N
     def values() -> Iterator[tuple[object, ...]]:
         for row, found in rows:
             index.append((Owner(row.rid, row.patient, row.class_), found))
-            yield _values(row)
+            yield row
 
     _copy(conn, "resource", _RESOURCE_COLUMNS, _RESOURCE_TYPES, values())
     _insert_index(conn, index)
@@ -163,9 +160,6 @@ def _of_table(found: IndexRows, table: str) -> Iterable[tuple[object, ...]]:
     if table == "index_date":
         return found.dates
     return found.strings if table == "index_string" else found.quantities
-
-
-_values: Callable[[Row], tuple[object, ...]] = attrgetter(*(field.name for field in fields(Row)))
 
 
 def _copy(
