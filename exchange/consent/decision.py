@@ -44,11 +44,25 @@ def decide(
     if asking is None or unknown:
         return Decision("deny", (unknown or "unknown-participant",), until=until)
     request = _request(viewer, asked, at, context)
-    about = [
-        _facts(cls, viewer, asking, context, at, asked, atom)
-        for atom in _atoms(cls.labels, context.rules.vocabulary)
-    ]
+    about = _of_each_atom(cls, viewer, asking, context, at, asked)
     return _combined([_ruling(cls, facts, request, context) for facts in about], until)
+
+
+def applying(cls: DisclosureClass, viewer: Viewer, context: Context, at: datetime, action: str) -> set[str]:
+    """The ids of the rules that speak of the request; without any other one it is decided the same."""
+    asking, rules = standing(viewer, context), context.rules
+    if asking is None or _unknown(cls.source, cls.confidentiality, cls.labels, viewer, context):
+        return set()
+    about = _of_each_atom(cls, viewer, asking, context, at, action)
+    opened = (gates(rules, rules.in_force(at), facts) for facts in about)
+    return {rule.policy.id for found in opened for rule in found.every}
+
+
+def _of_each_atom(
+    cls: DisclosureClass, viewer: Viewer, asking: Standing, context: Context, at: datetime, action: str
+) -> list[Facts]:
+    atoms = _atoms(cls.labels, context.rules.vocabulary)
+    return [_facts(cls, viewer, asking, context, at, action, atom) for atom in atoms]
 
 
 @lru_cache(maxsize=1 << 16)

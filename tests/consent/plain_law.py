@@ -234,6 +234,7 @@ def same_kind(one):
         tuple(sorted(o["reference"] for o in one.get("organization", []))),
         tuple(sorted(p["uri"] for p in one.get("policy", []))),
         tuple(sorted(c["coding"][0]["code"] for c in one["category"])),
+        scope(one),
     )
 
 
@@ -296,11 +297,10 @@ def one_atom(consents, asked, record, atom, law):
 
 
 def ended(consent, asked):
-    """Given for somebody who was a minor then and is none now, or of whom the age is not known."""
-    if giver(consent, asked["born"]) != "other":
-        return False
-    if asked["born"] is None:
-        return True
+    """Perhaps given for somebody who was a minor then and is none now, or by others at an unknown age."""
+    by = giver(consent, asked["born"])
+    if by == "self" or asked["born"] is None:
+        return by == "other"
     return day_span(consent["dateTime"])[0] < of_age(asked["born"]) <= asked["at"]
 
 

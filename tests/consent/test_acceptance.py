@@ -251,7 +251,8 @@ def test_a_person_may_opt_out_for_mental_health_alone(permitted):
 def test_a_parent_is_not_shown_a_fourteen_year_olds_visit_for_an_infection(permitted):
     family = viewer(purpose="FAMRQT")
     policy = [{"uri": "https://mosaic-exchange.example/policy/authorization"}]
-    root = provision("permit", to=["lakeside_hospital"], purpose=["FAMRQT"])
+    until = {"end": "2027-01-01"}
+    root = provision("permit", to=["lakeside_hospital"], purpose=["FAMRQT"], period=until)
     mother, minor = [{"reference": "RelatedPerson/m"}], [{"reference": "Patient/p1"}]
     for performer, shown in ((mother, False), (minor, True)):
         given = chosen(consent(policy=policy, category=[], provision=root, performer=performer))

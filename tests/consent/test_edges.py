@@ -26,6 +26,7 @@ PART2 = {
     "organization": [{"reference": "Organization/harbor_recovery"}],
 }
 MOTHER = [{"reference": "RelatedPerson/mother"}]
+YEAR = {"end": "2027-01-01"}
 
 
 def read(**changes):
@@ -44,12 +45,12 @@ def test_one_label_that_asks_for_a_relationship_asks_for_the_whole_record(contex
     named = consent(
         id="a",
         policy=[{"uri": "https://mosaic-exchange.example/policy/authorization"}],
-        provision=provision("permit", to=["north_shelter"], label=["STD"]),
+        provision=provision("permit", to=["north_shelter"], label=["STD"], period=YEAR),
     )
     by_class = consent(
         id="b",
         policy=[{"uri": "https://mosaic-exchange.example/policy/referral"}],
-        provision=provision("permit", to=["group:coalition"], label=["PREGNANT"]),
+        provision=provision("permit", to=["group:coalition"], label=["PREGNANT"], period=YEAR),
     )
     both = chosen(named, by_class)
     asked = {
@@ -203,7 +204,7 @@ def test_a_consent_of_two_domains_is_heard_about_the_records_of_others_too(conte
     coding = [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": code} for code in
               ("42CFRPart2CD", "HIPAAAuthCD")]  # fmt: skip
     both = [{"coding": [one]} for one in coding]
-    tree = provision("permit", provision("deny", label=["HIV"]), to=["lakeside_hospital"])
+    tree = provision("permit", provision("deny", label=["HIV"]), to=["lakeside_hospital"], period=YEAR)
     given = chosen(consent(category=both, policy=None, organization=PART2["organization"], provision=tree))
     assert decide(record(given, "HIV"), viewer(), context, noon).effect == "deny"
     # Its permit counts for the records of the program alone.

@@ -14,6 +14,7 @@ from exchange.model.records import Viewer
 from tests.consent.builders import chosen, consent, provision, record, viewer
 
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+YEAR = {"end": "2027-01-01"}
 
 
 def of(*categories, **changes):
@@ -47,7 +48,7 @@ def test_a_consent_of_two_domains_counts_in_each_of_them(context, noon):
         "42CFRPart2CD",
         "HIPAAAuthCD",
         organization=[{"reference": "Organization/prairie_clinic"}],
-        provision=provision("permit", to=["north_shelter"]),
+        provision=provision("permit", to=["north_shelter"], period=YEAR),
     )
     asked = viewer("north_shelter", "COC")
     assert decide(record(given), asked, context, noon).effect == "permit"
@@ -60,7 +61,7 @@ def test_a_consent_opens_and_limits_where_one_of_its_domains_does(context, noon)
         "42CFRPart2CD",
         "HIPAAAuthCD",
         organization=[{"reference": "Organization/prairie_clinic"}],
-        provision=provision("permit", to=["lakeside_hospital"], purpose=["HMARKT"]),
+        provision=provision("permit", to=["lakeside_hospital"], purpose=["HMARKT"], period=YEAR),
     )
     assert decide(record(opening), viewer(purpose="HMARKT"), context, noon).effect == "permit"
 
@@ -70,7 +71,7 @@ def test_the_consent_that_names_the_recipient_waives_the_relationship_beside_one
         consent(
             id=name,
             policy=[{"uri": f"https://mosaic-exchange.example/policy/{name}"}],
-            provision=provision("permit", to=to),
+            provision=provision("permit", to=to, period=YEAR),
         )
         for name, to in (("authorization", ["north_shelter"]), ("referral", ["group:coalition"]))
     ]
@@ -187,15 +188,16 @@ def test_a_consent_signed_until_the_very_moment_of_the_newest_is_older():
     assert [s.root.type for s in chosen(day, midnight).statements] == ["permit"]
 
 
-def test_operations_no_law_allows_open_with_a_consent_of_which_one_domain_opens(context, noon):
+def test_what_no_law_allows_or_asks_for_opens_with_a_consent_of_which_one_domain_opens(context, noon):
     given = of(
         "42CFRPart2CD",
         "HIPAAAuthCD",
-        organization=[{"reference": "Organization/prairie_clinic"}],
-        provision=provision("permit", to=["lakeside_hospital"]),
+        organization=[{"reference": "Organization/county_health"}],
+        provision=provision("permit", to=["prairie_plan"]),
     )
-    assert decide(record(given), viewer(purpose="PATADMIN"), context, noon).effect == "permit"
-    assert decide(record(chosen()), viewer(purpose="PATADMIN"), context, noon).effect == "deny"
+    asked = viewer("prairie_plan", "HPAYMT")
+    assert decide(record(given, source="county_health"), asked, context, noon).effect == "permit"
+    assert decide(record(chosen(), source="county_health"), asked, context, noon).effect == "deny"
 
 
 @pytest.mark.parametrize("turned", [False, True])

@@ -107,6 +107,14 @@ def test_where_nobody_is_named_somebody_of_age_gave_it_himself(born, by):
     assert until_of_age(directive(consent(), resolve=resolve_case), born).by == by
 
 
+def test_what_may_have_been_given_for_a_minor_ends_like_what_was():
+    unsaid, mothers = (
+        until_of_age(directive(consent(performer=giver), resolve=resolve_case), ["2012-01-15"])
+        for giver in (None, MOTHER)
+    )
+    assert unsaid.opens_until == mothers.opens_until is not None
+
+
 def test_what_the_person_said_stays_beside_what_somebody_said_later_for_the_person():
     own = consent(
         id="a", dateTime="2026-01-01", performer=[{"reference": "Patient/p1"}], provision=provision("deny")

@@ -15,11 +15,18 @@ client-relationship: without when.requester
 client-relationship: without when.requester.covered_entity False
 client-relationship: without when.requester.is_source False
 hipaa-treatment: without when.action
+hipaa-treatment: without when.purpose
+hipaa-treatment: without when.purpose.0 TREAT
+hipaa-treatment: without when.requester
 hipaa-treatment: without when.requester.covered_entity True
+hipaa-treatment: without when.requester.type
 hipaa-payment: without when.action
+hipaa-payment: without when.purpose
+hipaa-payment: without when.purpose.0 HPAYMT
 hipaa-payment: without when.requester
 hipaa-payment: without when.requester.covered_entity True
 hipaa-operations: without when.action
+hipaa-operations: without when.purpose
 hipaa-operations: without when.requester
 hipaa-operations: without when.requester.covered_entity True
 hipaa-public-health: without when.action

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from exchange.consent import Profile, directive, origins, profile
+from exchange.consent.directives.reading import SCOPE
 from exchange.consent.proof.case_consents import resolve_case
 from tests.consent.builders import chosen, consent, provision
 
@@ -74,6 +75,13 @@ def test_consents_of_two_charts_do_not_replace_each_other():
     older = consent(id="a", dateTime="2026-01-01", provision={"type": "deny"})
     newer = consent(id="b", patient={"reference": "Patient/p2"})
     assert {s.root.type for s in chosen(older, newer).statements} == {"permit", "deny"}
+
+
+def test_a_consent_to_research_does_not_take_the_place_of_a_refusal():
+    research = {"coding": [{"system": SCOPE, "code": "research"}]}
+    refused = consent(id="a", dateTime="2026-01-01", provision={"type": "deny"})
+    newer = consent(id="b", scope=research)
+    assert {s.root.type for s in chosen(refused, newer).statements} == {"permit", "deny"}
 
 
 @pytest.mark.parametrize("when", ["2026-06-15", "2026-06", "2026"])

@@ -11,6 +11,7 @@ from test_reprofile import consent, sees
 from exchange.consent import Context, parse_rules
 from exchange.repository.disclosure import reprofile
 from exchange.repository.disclosure.registering import register_participants
+from exchange.repository.disclosure.viewers import NO_DIRECTIVES
 
 HERE = Path(__file__).parent
 VOCABULARY = (HERE.parents[1] / "consent/vocabulary.yaml").read_text("utf-8")
@@ -53,13 +54,19 @@ def test_a_changed_choice_of_date_reaches_what_is_stored(world, dated):
     assert sees(world, HOSPITAL, dated)
 
 
-def test_what_an_older_edition_matched_is_matched_again(world, dated, monkeypatch):
-    def blind(directives, resource, around):
-        return ()
+def blind(directives, resource, around):
+    return ()
 
+
+def deaf(directives):
+    return NO_DIRECTIVES
+
+
+@pytest.mark.parametrize(("step", "older_step"), [("matched", blind), ("profile", deaf)])
+def test_what_an_older_edition_read_and_matched_is_again(world, dated, monkeypatch, step, older_step):
     recorded = recorded_in(world)
     with monkeypatch.context() as older:
-        older.setattr(reprofile, "matched", blind)
+        older.setattr(reprofile, step, older_step)
         older.setattr("exchange.repository.disclosure.ruling.EDITION", 1)
         register(world, recorded)
         assert sees(world, HOSPITAL, dated)

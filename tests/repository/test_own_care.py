@@ -167,6 +167,7 @@ def test_a_parent_is_not_shown_it_by_the_parents_consent_but_by_the_minors(world
     }
     terms = {
         "type": "permit",
+        "period": {"end": "2027-01-01"},
         "actor": [
             {
                 "role": {},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from time import sleep
 from urllib.parse import urlencode, urlsplit
 
@@ -86,13 +86,7 @@ class Side:
         }
         if form is not None:
             headers["Content-Type"] = _JSON if request.body else _FORM
-        try:
-            self.connection.request(method, f"{self.path}/{target}", form, headers)
-            answer = self.connection.getresponse()
-            body = answer.read()
-        except (HTTPException, OSError) as error:
-            self.connection.close()
-            raise PartnerUnavailable(f"a FHIR server did not answer ({type(error).__name__})") from None
+        answer, body = self._answered(method, f"{self.path}/{target}", form, headers)
         found = {name.lower(): self._own_out(value) for name, value in answer.getheaders()}
         kept = {name: value for name, value in found.items() if name not in _BY_THEMSELVES}
         if self._origin.encode() in body:  # also of the token endpoint, which is beside the base
@@ -101,6 +95,22 @@ class Side:
             )
             kept.pop("content-length", None)
         return Answer(answer.status, tuple(sorted(kept.items())), body)
+
+    def _answered(
+        self, method: str, target: str, form: bytes | None, headers: dict[str, str]
+    ) -> tuple[HTTPResponse, bytes]:
+        """Once more on a new connection, where the server had closed the one left open too long."""
+        for again in (True, False):
+            try:
+                self.connection.request(method, target, form, headers)
+                answer = self.connection.getresponse()
+                return answer, answer.read()
+            except (HTTPException, OSError) as error:
+                self.connection.close()
+                if not (again and isinstance(error, ConnectionError)):
+                    name = type(error).__name__
+                    raise PartnerUnavailable(f"a FHIR server did not answer ({name})") from None
+        raise PartnerUnavailable("a FHIR server did not answer")
 
     @property
     def _origin(self) -> str:

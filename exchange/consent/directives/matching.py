@@ -21,8 +21,8 @@ from exchange.model.records import Resource
 Look = Callable[[str], Collection[str] | None]
 """For a `Type/id`, other ones; None when the first is not known."""
 
-EDITION = 3
-"""Raised when a record may match a consent otherwise than before: stored ones are then matched again."""
+EDITION = 4
+"""Raised when a Consent may be read or match otherwise than before: stored ones are then asked again."""
 
 _TYPES = "http://hl7.org/fhir/resource-types"
 _BASE = "http://hl7.org/fhir/StructureDefinition/"

@@ -110,9 +110,10 @@ def origins(directives: Iterable[tuple[Directive, bool]]) -> tuple[tuple[str, ..
 
 
 def _groups(directives: Iterable[tuple[Directive, bool]]) -> Iterator[list[tuple[dict[str, Any], set[str]]]]:
-    """Newest signature of each (patient, organization, policy, category); ties stay together.
+    """Newest signature of each (patient, scope, organization, policy, category); ties stay together.
 
-    What the person said is not replaced by what somebody says for the person later: both are heard.
+    A consent to research takes the place of no other. What the person said is not replaced by what
+    somebody says for the person later: both are heard.
     """
     binding = [(d, certain) for d, certain in directives if d.root is not None]
     last = _last_signed(d for d, _ in binding)
@@ -132,8 +133,9 @@ def _groups(directives: Iterable[tuple[Directive, bool]]) -> Iterator[list[tuple
 
 def _kind(directive: Directive) -> tuple[object, ...]:
     """Consents of one kind replace one another; what is not dated replaces nothing and is not replaced."""
-    undated = directive.signed is None
-    return (directive.patient, directive.organizations, directive.policies, directive.categories, undated)
+    scope, undated = directive.scope, directive.signed is None
+    said = (directive.organizations, directive.policies, directive.categories)
+    return (directive.patient, scope, *said, undated)
 
 
 def _last_signed(directives: Iterable[Directive]) -> dict[tuple[object, ...], datetime | None]:

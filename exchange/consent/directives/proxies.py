@@ -16,7 +16,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 def until_of_age(directive: Directive, born: Collection[str]) -> Directive:
     """A consent given for a minor opens nothing from the 18th birthday on (the earliest of `born`).
 
-    Where it is not said who gave it, somebody of age gave it himself.
+    Where it is not said who gave it, somebody of age gave it himself, for a minor it may have been others.
     One signed for somebody of age, as by a guardian, is not touched. Without a readable birth date nobody
     knows, and it opens nothing. What it refuses stays refused until the person says otherwise.
     """
@@ -27,10 +27,8 @@ def until_of_age(directive: Directive, born: Collection[str]) -> Directive:
         return directive if not directive.by else replace(directive, opens_until=_NEVER)
     surely, at_once = _of_age(max(last for _, last in known)), _of_age(min(first for first, _ in known))
     of_age = directive.signed is not None and directive.signed >= surely
-    if not directive.by:
-        return replace(directive, by="self") if of_age else directive
     if of_age:
-        return directive
+        return directive if directive.by else replace(directive, by="self")
     return replace(directive, opens_until=at_once)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import Field
@@ -12,7 +13,7 @@ from pydantic import Field
 from exchange.consent.classes import Context, DisclosureClass
 from exchange.consent.content import Content, load
 from exchange.consent.dates import EXCHANGE_ZONE, read_date
-from exchange.consent.decision import decide
+from exchange.consent.decision import applying, decide
 from exchange.consent.directives.matching import matched
 from exchange.consent.directives.profiles import profile
 from exchange.consent.directives.proxies import until_of_age
@@ -22,6 +23,7 @@ from exchange.consent.labels.own_care import with_own_care
 from exchange.consent.participants import Participant
 from exchange.consent.proof.case_consents import ConsentForm, consent_of, resolve_case
 from exchange.consent.rules.ruleset import Rules
+from exchange.consent.standing import REPOSITORY
 from exchange.model.partner import OrganizationType
 from exchange.model.records import Decision, Files, Resource, Viewer
 
@@ -173,6 +175,15 @@ def answer(case: Case, context: Context) -> Decision:
     )
 
 
+def speaking(case: Case, context: Context) -> set[str]:
+    """The rules that speak of its request."""
+    request = case.request
+    viewer = Viewer(request.participant, request.role, request.purpose)
+    action = request.action or ("collect" if viewer == REPOSITORY else "access")
+    return applying(disclosure_class(case.record, ()), viewer, context, moment(case.at), action)
+
+
+@lru_cache(maxsize=256)
 def moment(at: str) -> datetime:
     """The first moment of a FHIR date or dateTime. Raises RecordRejected."""
     start = read_date(at, EXCHANGE_ZONE, "at").start

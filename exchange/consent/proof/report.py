@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from exchange.consent.classes import Context
-from exchange.consent.proof.cases import Failure, flipped, holds, read_cases, run, run_labels
+from exchange.consent.proof.cases import Case, Failure, flipped, holds, read_cases, run, run_labels, speaking
 from exchange.consent.proof.row_cases import idle_rows
-from exchange.consent.proof.tables import names, needless, questions, read_tables, run_tables, wrong
+from exchange.consent.proof.tables import (
+    Question,
+    names,
+    needless,
+    questions,
+    read_tables,
+    run_tables,
+    spoken_of,
+    wrong,
+)
 from exchange.consent.rules.ruleset import Rules, without
 from exchange.model.records import Files
 
@@ -40,20 +50,34 @@ def prove(files: Files, rules: Rules) -> Report:
     failed = {failure.case for failure in failures}
     blind = [case.case for case in cases if case.case not in failed and holds(flipped(case), context)]
 
-    def noticed(fewer: Context) -> bool:
-        return not all(holds(case, fewer) for case in cases) or any(wrong(one, fewer) for one in asked)
-
-    idle = _idle(context, noticed)
+    idle = _idle(context, cases, asked)
     idle += idle_rows(rules, lambda other: any(run_labels(of_patients, other)))
     every = len(cases) + len(label_cases) + len(names(tables))
     return Report(every, tuple(failures), (*blind, *needless(tables)), tuple(idle))
 
 
-def _idle(context: Context, noticed: Callable[[Context], bool]) -> tuple[str, ...]:
-    """Rules without which everything still comes out."""
-    rules = context.rules
+def _idle(context: Context, cases: Iterable[Case], asked: Iterable[Question]) -> tuple[str, ...]:
+    """Rules without which everything still comes out, asked of what they speak of."""
+    asking = [(speaking(case, context), partial(_fails, case)) for case in cases]
+    asking += [(spoken_of(one, context), partial(_is_wrong, one)) for one in asked]
+    by_rule: dict[str, list[Callable[[Context], bool]]] = {}
+    for rules, fails in asking:
+        for name in rules:
+            by_rule.setdefault(name, []).append(fails)
     return tuple(
-        rule.policy.id
-        for rule in rules.rules
-        if not noticed(Context(without(rules, rule.policy.id), context.participants))
+        name
+        for name in (rule.policy.id for rule in context.rules.rules)
+        if not _noticed(by_rule.get(name, ()), Context(without(context.rules, name), context.participants))
     )
+
+
+def _noticed(asking: Iterable[Callable[[Context], bool]], fewer: Context) -> bool:
+    return any(fails(fewer) for fails in asking)
+
+
+def _fails(case: Case, context: Context) -> bool:
+    return not holds(case, context)
+
+
+def _is_wrong(asked: Question, context: Context) -> bool:
+    return wrong(asked, context) is not None

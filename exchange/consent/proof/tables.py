@@ -14,7 +14,7 @@ from typing import Literal
 
 from exchange.consent.classes import Context, DisclosureClass
 from exchange.consent.content import Content, load
-from exchange.consent.decision import decide
+from exchange.consent.decision import applying, decide
 from exchange.consent.participants import Participant
 from exchange.consent.proof.case_consents import ConsentForm, Terms
 from exchange.consent.proof.cases import TABLES, CaseRecord, Failure, disclosure_class, moment
@@ -57,13 +57,14 @@ class Table(Content):
 class Opening(Content):
     """Which `kinds` of consent let `who` have it for `why`, what each of them must be, and what comes along.
 
-    `beside` has been given anyway.
+    `law` says where that is written; `beside` has been given anyway.
     """
 
     opening: str
     record: CaseRecord
     who: str
     why: str
+    law: str
     how: tuple[Action, ...] = HOW
     kinds: tuple[str, ...] = ()
     must: tuple[Demand, ...] = ()
@@ -150,6 +151,11 @@ def wrong(question: Question, context: Context) -> str | None:
     if (permitted if isinstance(question.wanted, bool) else right) == question.wanted:
         return None
     return f"expected {_said(question.wanted)}, got {_said(right)} because of {', '.join(given.because)}"
+
+
+def spoken_of(question: Question, context: Context) -> set[str]:
+    """The rules that speak of it."""
+    return applying(question.cls, question.viewer, context, moment(AT), question.how)
 
 
 def _said(right: Right | bool | None) -> str:

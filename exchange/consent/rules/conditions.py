@@ -37,6 +37,8 @@ class Facts:
 
 
 Test = Callable[[Facts], bool]
+Asked = Callable[[str, str], bool]
+"""Whether an action and a purpose are among those of a condition."""
 
 
 def applies(policy: Policy, vocabulary: Vocabulary) -> Test:
@@ -51,6 +53,18 @@ def holds(condition: Condition, vocabulary: Vocabulary) -> Test:
     return _all(list(_tests(condition, vocabulary)))
 
 
+def asked(condition: Condition, vocabulary: Vocabulary) -> Asked:
+    """Where it does not hold, the condition does not either."""
+    actions, purposes = frozenset(condition.action), _purposes(condition, vocabulary)
+    return lambda action, purpose: (
+        (not actions or action in actions) and (not purposes or purpose in purposes)
+    )
+
+
+def _purposes(condition: Condition, vocabulary: Vocabulary) -> frozenset[str]:
+    return frozenset().union(*(vocabulary.granted[purpose] for purpose in condition.purpose))
+
+
 def _all(tests: list[Test]) -> Test:
     return lambda facts: all(test(facts) for test in tests)
 
@@ -60,7 +74,7 @@ def _tests(condition: Condition, vocabulary: Vocabulary) -> Iterator[Test]:
         actions = frozenset(condition.action)
         yield lambda facts: facts.action in actions
     if condition.purpose:
-        purposes = frozenset().union(*(vocabulary.granted[purpose] for purpose in condition.purpose))
+        purposes = _purposes(condition, vocabulary)
         yield lambda facts: facts.purpose in purposes
     yield from _party_tests(condition.source, lambda facts: (facts.source, facts.source_bound, facts))
     yield from _party_tests(

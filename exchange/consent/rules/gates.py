@@ -14,6 +14,7 @@ from exchange.consent.rules.ruleset import Rule, Rules
 class Gates:
     """The rules that apply; where the same ones do, it is the same object."""
 
+    every: tuple[Rule, ...]
     prohibited: tuple[Rule, ...]
     released: tuple[Rule, ...]
     emergency: tuple[Rule, ...]
@@ -27,7 +28,14 @@ class Gates:
 @lru_cache(maxsize=1 << 17)
 def gates(rules: Rules, in_force: int, facts: Facts) -> Gates:
     """`in_force` is the number of the slice of time, see Rules.in_force; `facts` are best impersonal()."""
-    return _gates(tuple(rule for rule in rules.slices[in_force] if rule.applies(facts)))
+    asked = _asked(rules, in_force, facts.action, facts.purpose)
+    return _gates(tuple(rule for rule in asked if rule.applies(facts)))
+
+
+@lru_cache(maxsize=4096)
+def _asked(rules: Rules, in_force: int, action: str, purpose: str) -> tuple[Rule, ...]:
+    """Those that may apply to such a request at all, so that the others are not looked at each time."""
+    return tuple(rule for rule in rules.slices[in_force] if rule.asked(action, purpose))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -40,6 +48,7 @@ def _gates(applying: tuple[Rule, ...]) -> Gates:
         return tuple(by_effect.get(effect, ()))
 
     return Gates(
+        every=applying,
         prohibited=of("prohibited"),
         released=of("released"),
         emergency=of("emergency-only"),

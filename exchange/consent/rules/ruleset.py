@@ -12,7 +12,7 @@ from exchange.consent.content import Lines, line_of, load
 from exchange.consent.dates import EXCHANGE_ZONE
 from exchange.consent.rules.canonical import digest
 from exchange.consent.rules.codelists import CodeLists, parse_code_lists
-from exchange.consent.rules.conditions import Test, applies
+from exchange.consent.rules.conditions import Asked, Test, applies, asked
 from exchange.consent.rules.elements import ELEMENTS, NO_ELEMENTS, Elements, parse_elements
 from exchange.consent.rules.minors import MINORS, NOBODYS, Minors, parse_minors
 from exchange.consent.rules.policies import Condition, Policy, PolicyFile
@@ -25,10 +25,14 @@ VOCABULARY = "vocabulary.yaml"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """A policy ready to be asked: `applies` is its condition, `starts` and `ends` (exclusive) its time."""
+    """A policy ready to be asked: `applies` is its condition, `starts` and `ends` (exclusive) its time.
+
+    `asked`: whether it may apply to an action and a purpose at all.
+    """
 
     policy: Policy
     applies: Test
+    asked: Asked
     starts: datetime
     ends: datetime | None
 
@@ -114,6 +118,7 @@ def _rule(policy: Policy, vocabulary: Vocabulary) -> Rule:
     return Rule(
         policy=policy,
         applies=applies(policy, vocabulary),
+        asked=asked(policy.when, vocabulary),
         starts=_midnight(policy.in_force.from_),
         ends=_midnight(until + timedelta(days=1)) if until else None,
     )

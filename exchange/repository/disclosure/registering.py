@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from exchange.consent import Context, Participant, is_left, minimum_for
 from exchange.model.records import Viewer
-from exchange.repository.disclosure.reprofile import rematch, with_content
+from exchange.repository.disclosure.reprofile import rematch, reprofile, with_content
 from exchange.repository.disclosure.ruling import matching_of, redecide_all, ruling_digest
 from exchange.repository.disclosure.viewers import viewers
 from exchange.repository.storage.parameters import parameters
@@ -49,7 +49,7 @@ def register_participants(conn: psycopg.Connection, context: Context, at: dateti
 
 
 def _match_again(conn: psycopg.Connection, context: Context, at: datetime) -> None:
-    """Holds every consent against all of the person's records again, if that is done otherwise than before.
+    """Reads who decided what, and holds it against all records, again, if that is done otherwise than before.
 
     Nobody publishes meanwhile: redecide_all() keeps the rules to this transaction.
     """
@@ -59,6 +59,7 @@ def _match_again(conn: psycopg.Connection, context: Context, at: datetime) -> No
     rows = conn.execute("SELECT patient FROM patient WHERE profile IS NOT NULL ORDER BY patient").fetchall()
     for start in range(0, len(rows), _PATIENTS_AT_ONCE):
         some = {row[0] for row in rows[start : start + _PATIENTS_AT_ONCE]}
+        reprofile(conn, some, context, at)
         rematch(conn, with_content(conn, some), context, at)
     conn.execute("UPDATE ruling SET matching = %s", (matching_of(context),))
 
