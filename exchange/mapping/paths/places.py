@@ -55,8 +55,11 @@ class Place:
         self.memos: list[dict[Any, Any]] = [] if outer is None else outer.memos
         self.memos.append(self.memo)
         index: dict[str, list[hl7v2.Segment]] = {}
-        for segment in segments:
-            index.setdefault(segment[0], []).append(segment)
+        if len(segments) == 1:
+            index[segments[0][0]] = segments
+        else:
+            for segment in segments:
+                index.setdefault(segment[0], []).append(segment)
         self.index = index
         self.present: Collection[str] = index.keys() if outer is None else outer.present
 
@@ -170,9 +173,13 @@ def _continues(current: list[hl7v2.Segment], segment: hl7v2.Segment, group: Grou
 
 def _number(places: list[Place], group: Group) -> None:
     """Instances that agree in `distinct` are numbered from 0 in the order sent."""
+    members = group.rule.members | group.rule.own
+    for place in places:
+        place.members = members
+    if not group.distinct:
+        return
     seen: dict[tuple[Any, ...], int] = {}
-    for number, place in enumerate(places):
-        place.members = group.rule.members | group.rule.own
-        key = tuple(read(place, None) for read in group.distinct) or (number,)
+    for place in places:
+        key = tuple(read(place, None) for read in group.distinct)
         place.occurrence = seen.get(key, 0)
         seen[key] = place.occurrence + 1
