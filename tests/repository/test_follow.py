@@ -135,6 +135,27 @@ def test_a_rendition_without_the_reference_keeps_its_labels(world, patient):
     assert b"reasonReference" not in shown.body
 
 
+@pytest.mark.parametrize("first", ["the program", "the procedure"])
+def test_a_program_labels_what_was_done_for_it_whichever_came_first(world, patient, first):
+    """No search parameter leads from a procedure to whom it was performed on behalf of."""
+    program = {
+        "resourceType": "Organization",
+        "id": resource_id("https://hospital.example/", "Organization", "willow"),
+        "name": "Willow Recovery",
+    }
+    done = {
+        "resourceType": "Procedure",
+        "id": resource_id("https://hospital.example/", "Procedure", "p"),
+        "status": "completed",
+        "subject": {"reference": f"Patient/{patient}"},
+        "performer": [{"onBehalfOf": {"reference": f"Organization/{program['id']}"}}],
+    }
+    items = [world.item("hospital", program, labels=HIV), world.item("hospital", done)]
+    for item in items if first == "the program" else reversed(items):
+        world.publish(item)
+    assert _codes(world, done) == {"HIV"}
+
+
 def test_whose_record_it_is_passes_nothing_on(world, patient):
     """A Patient's own label does not reach everything about the person."""
     measured = observation("hospital", patient, "m")

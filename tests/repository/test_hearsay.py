@@ -78,7 +78,8 @@ def test_a_subject_whose_patient_is_hidden_stays_without_name_and_number(world):
     assert "Rivera, Ana" in told(world, HOSPITAL, item)
 
 
-def test_a_hidden_organization_that_assigned_a_number_is_not_named(world):
+@pytest.mark.parametrize("first", ["the organization", "the patient"])
+def test_a_hidden_organization_that_assigned_a_number_is_not_named(world, first):
     program = {
         "resourceType": "Organization",
         "id": resource_id("https://hospital.example/", "Organization", "willow"),
@@ -86,9 +87,11 @@ def test_a_hidden_organization_that_assigned_a_number_is_not_named(world):
     }
     assigner = {"reference": f"Organization/{program['id']}", "display": "Willow Recovery"}
     number = {"system": "urn:mrn", "value": "M-4711", "assigner": assigner}
+    assigning = world.item("hospital", program, labels=Labels("R", frozenset({"HIV"})))
+    if first == "the organization":
+        world.publish(assigning)
     patient = world.patient("hospital", "1", name=[{"family": "Rivera"}], identifier=[number])
-    # Afterwards, and no search parameter leads from a number to who assigned it: no label comes.
-    world.publish(world.item("hospital", program, labels=Labels("R", frozenset({"HIV"}))))
+    world.publish(assigning)
     texts = {}
     for viewer in (HOSPITAL, SHELTER):
         with world.as_viewer(viewer) as view:

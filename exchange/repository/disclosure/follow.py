@@ -85,9 +85,9 @@ def pass_labels_on(
     return changed
 
 
-# A record refers to others of its patient by any element, and to what is about nobody (a place, a
-# practitioner) by one that a parameter finds. The index has every reference but that to the patient a record
-# is about, and those of records from before it had them: these are looked for in what the records say.
+# By whatever element, and whoever it is about: an item that comes later takes a label over all of them, too.
+# The index has every reference but that to the patient a record is about, and those of records from before it
+# had them: these are looked for in what the records say, for others of the same patient.
 _REFERRING = """
 WITH told AS MATERIALIZED (
     SELECT n.name, n.fhir_id, string_to_array(n.codes, ' ') AS codes, t.patient
@@ -109,7 +109,7 @@ WHERE CASE WHEN c.labels @> n.codes THEN false
 UNION
 SELECT r.type, r.fhir_id, r.patient
 FROM told n
-JOIN index_reference x ON x.target = n.fhir_id AND (x.param <> 0 OR x.patient = n.patient)
+JOIN index_reference x ON x.target = n.fhir_id
 JOIN resource r ON r.rid = x.rid
 JOIN disclosure_class c ON c.class = r.class
 WHERE NOT c.labels @> n.codes
