@@ -69,7 +69,7 @@ def check(
 ) -> None:
     """Load a partner's folder completely and map its samples. Stores nothing.
 
-    Tells resources, labels, issues, and what no row of a map reads.
+    Tells resources, labels, issues, codes that no code map has, and what no row of a map reads.
 
     Ends with 1 when a sample has an error that expected/ does not name.
 
@@ -100,6 +100,7 @@ def check(
             "Issues", ["severity", "code", "element", "reason", "count"],
             [[*kind, count] for kind, count in kinds.most_common(40)],
         )  # fmt: skip
+        table("In no code map", ["code", "records"], list(checked.unmapped.items())[:40])
         table("Read by no row of the map", ["position", "records"], list(checked.unread.items())[:40])
     expected = expected_issues(read_samples(found_settings.home / "mappings", partner))
     raise typer.Exit(1 if not folder and checked.unexpected(expected) else 0)

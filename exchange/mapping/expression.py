@@ -237,7 +237,8 @@ class _Parser:
             return Call(found.group(1), self.arguments())
         end = self.at if _WORD.match(self.text, self.at) else self.match_path(self.text, self.at)
         if end == self.at:
-            raise self.error("a path, a literal in quotes or a function is needed")
+            literal = f"a constant (`={self.text}`)" if self.at == 0 else "a literal in quotes"
+            raise self.error(f"a path, {literal} or a function is needed")
         path, self.at = self.text[self.at : end], end
         return Path(path, self.name("a fragment of `types`") if self.word("as") else None)
 

@@ -45,7 +45,7 @@ class Run:
         self.places: dict[Any, list[Any]] = {}
         self.memo: dict[Any, Any] = {}
         self.ids: dict[str, str] = {}
-        self.issues: list[Issue] = []
+        self.issues: dict[Issue, None] = {}
         self.notes = 0
         self.traced: list[tuple[int, str]] = []
         self.traced_before = 0
@@ -74,9 +74,7 @@ class Run:
         """Adds an issue once; `notes` counts every time."""
         self.notes += 1
         where = f"{self.record.position} {position}".strip()
-        issue = Issue(severity, code, detail, expression, where)
-        if issue not in self.issues:
-            self.issues.append(issue)
+        self.issues[Issue(severity, code, detail, expression, where)] = None
 
 
 def partner_namespace(namespace: str) -> UUID:

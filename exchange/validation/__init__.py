@@ -3,13 +3,15 @@
 Errors send a resource to quarantine; warnings travel with it as findings. No issue repeats a value.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import chain
 
 from exchange.model.records import Issue, Resource
 from exchange.validation.references import check_references
 from exchange.validation.sanity import sanity_issues
 from exchange.validation.sound import is_sound
-from exchange.validation.structure import structural_issues
+from exchange.validation.structure import MOST, structural_issues
 from exchange.validation.us_core import us_core_issues
 
 __all__ = ["check_references", "structural_issues", "told", "validate", "validated"]
@@ -20,7 +22,7 @@ def validate(resource: Resource) -> tuple[Issue, ...]:
     if is_sound(resource):
         return ()
     if is_sound(resource, us_core=False):
-        return tuple(us_core_issues(resource))
+        return _first(us_core_issues(resource))
     return told(resource)
 
 
@@ -28,8 +30,21 @@ def told(resource: Resource) -> tuple[Issue, ...]:
     """Structure, required bindings and invariants; where these hold also sanity and US Core's demands."""
     broken = structural_issues(resource)
     if broken:
-        return tuple(broken)
-    return (*sanity_issues(resource), *us_core_issues(resource))
+        return _first(broken)
+    return _first(chain(sanity_issues(resource), us_core_issues(resource)))
+
+
+def _first(issues: Iterable[Issue]) -> tuple[Issue, ...]:
+    """The first errors and the first warnings, and that there are more."""
+    counts = Counter[str]()
+    kept = []
+    for issue in issues:
+        counts[issue.severity] += 1
+        if counts[issue.severity] <= MOST:
+            kept.append(issue)
+    if max(counts.values(), default=0) > MOST:
+        kept.append(Issue("information", "too-costly", f"more is to be told than the first {MOST} findings"))
+    return tuple(kept)
 
 
 def validated(resources: Iterable[Resource]) -> Callable[[Resource], tuple[Issue, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import jsonschema_rs
@@ -17,6 +18,8 @@ from exchange.validation.second_reading import second_reading, spoken
 _ISSUE_CODES = {"enum": "code-invalid", "pattern": "value", "type": "value", "minLength": "value"}
 _STRUCTURE = frozenset({"additionalProperties", "minItems", "minProperties"})
 _HOLDERS = frozenset({"Bundle", "Parameters"})
+MOST = 50
+"""Issues that one resource is told: a record may be made to have millions."""
 _INVARIANT = re.compile(r"[a-z]+-[0-9]+: ")
 
 
@@ -84,9 +87,11 @@ def _list(value: Any) -> list[Any]:
 def _explained(resource: Resource, type_: str, where: str) -> list[Issue]:
     """One issue per failed constraint, then what fhir.resources finds in places not named yet."""
     issues: dict[tuple[str, str], Issue] = {}
-    for error in compiled(type_).iter_errors(resource):
-        for issue in _issues_of(error, _schema(type_), where):
-            issues.setdefault((issue.expression, issue.detail), issue)
+    errors = compiled(type_).iter_errors(resource)
+    for issue in chain.from_iterable(_issues_of(error, _schema(type_), where) for error in errors):
+        issues.setdefault((issue.expression, issue.detail), issue)
+        if len(issues) > MOST:
+            return list(issues.values())
     named = {issue.expression for issue in issues.values()}
     return [*issues.values(), *second_reading(resource, where, named)]
 

@@ -89,12 +89,15 @@ def test_a_new_spreadsheet_gets_a_map_that_works_at_once(home, tmp_path):
     files = tmp_path / "files"
     files.mkdir()
     (files / "people.csv").write_text(
-        "MRN,Apellidos,DOB,Color\n7,Roe,13/02/1980,red\n8,Doe,01/12/1990,blue\n"
+        "MRN,Apellidos,DOB,Sexo,Color\n7,Roe,13/02/1980,F,red\n8,Doe,01/12/1990,M,blue\n"
     )
     made = _run("partner", "new", "maple_clinic", "--from", files / "people.csv")
+    (files / "more.csv").write_text("MRN,Apellidos,DOB,Sexo,Color\n9,Poe,01/11/1991,Q9,red\n")
     checked = json.loads(_run("partner", "check", "maple_clinic", "--folder", files, "--json").stdout)
     assert made.exit_code == 0
-    assert (checked["resources"], checked["issues"]) == ({"Patient": 2}, [])
+    assert checked["resources"] == {"Patient": 3}
+    assert [issue["code"] for issue in checked["issues"]] == ["code-invalid"]
+    assert checked["unmapped"] == {"gender q9": 1}
     written = (home / "mappings/maple_clinic/records.map.yaml").read_text()
     assert "Color" in written
     assert "Roe" not in written + made.stdout

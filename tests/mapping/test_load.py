@@ -60,6 +60,7 @@ MISTAKES = [
 ]
 HL7_MISTAKES = [
     (HL7 + "      gender: PID8", 8, "gender", "a path"),
+    (HL7 + "      gender: female", 8, "gender", "a constant (`=female`)"),
     (HL7 + "      name: {$each: people, family: .1}", 8, "each", "no group"),
     (HL7_ENTRY.replace("[patient]", "[person]"), 2, "person", "patient"),
     (HL7 + "      active: true\n  other: {resource: Patient, id: PID-3}", 9, "other", "no message reaches"),

@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 
 from exchange.validation import validate, validated
@@ -171,3 +173,22 @@ def test_a_reference_that_is_sound_in_one_resource_dangles_in_another():
     check = validated(())
     assert check({**OBSERVATION, "contained": contained, "subject": here}) == ()
     assert [i.detail[:5] for i in check({**OBSERVATION, "subject": here})] == ["ref-1"]
+
+
+def test_a_resource_with_very_much_wrong_is_told_its_first_findings_only():
+    wrong = {**OBSERVATION, **{f"colour{number}": 1 for number in range(1000)}}
+    issues = validate(wrong)
+    assert (len(issues), issues[-1].code) == (51, "too-costly")
+    assert {issue.severity for issue in issues[:-1]} == {"error"}
+
+
+def test_an_error_behind_very_many_warnings_is_told():
+    units = [{"text": "x", "low": {**OBSERVATION["valueQuantity"], "code": "mgs"}} for _ in range(80)]
+    wrong = {
+        **OBSERVATION,
+        "referenceRange": units,
+        "effectivePeriod": {"start": "2024-02", "end": "2024-01"},
+    }
+    del wrong["effectiveDateTime"]
+    counts = Counter(issue.severity for issue in validate(wrong))
+    assert counts == {"warning": 50, "error": 1, "information": 1}

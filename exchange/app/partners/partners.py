@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
@@ -22,7 +22,7 @@ from exchange.mapping.load import observed_maps
 from exchange.model.errors import ContentError, RecordRejected
 from exchange.model.fhir import references
 from exchange.model.partner import Partner
-from exchange.model.records import Document, Files, Format, Issue, SourceRecord
+from exchange.model.records import Document, Files, Format, Issue, Mapped, SourceRecord
 from exchange.pipeline.map import map_source
 from exchange.pipeline.safeguard import safeguard_chunk
 
@@ -86,7 +86,8 @@ Named = tuple[str, ...]
 class Checked:
     """What a partner's samples become: records, resources by type, labels, issues, rejected records.
 
-    `unread`: how many records fill what no row of the map reads, by feed and position.
+    `unmapped`: in how many records is a code that the named code map lacks. `unread`: how many records fill
+    what no row of the map reads, by feed and position.
     """
 
     partner: str
@@ -94,6 +95,7 @@ class Checked:
     resources: dict[str, int]
     labels: dict[str, int]
     issues: tuple[Issue, ...]
+    unmapped: dict[str, int]
     unread: dict[str, int]
 
     def unexpected(self, expected: Counter[Named]) -> int:
@@ -220,8 +222,15 @@ def check_partner(mappings: Files, partner: Partner, rules: Rules, documents: Se
         resources=dict(Counter(item["resource"]["resourceType"] for item in labelled).most_common()),
         labels=dict(Counter(c for item in labelled for c in item["labels"]["codes"]).most_common()),
         issues=(*rejected, *(issue for _, m in mapped for issue in m.issues)),
+        unmapped=_unmapped(found for _, found in mapped),
         unread=_unread(records, observed_maps(maps)) if records else {},
     )
+
+
+def _unmapped(found: Iterable[Mapped]) -> dict[str, int]:
+    """By code map and code; one that may be what a person typed is not named."""
+    names = ({f"{each.code_map} {each.code or '(text)'}" for each in mapped.unmapped} for mapped in found)
+    return dict(Counter(name for here in names for name in here).most_common())
 
 
 def _unread(records: Sequence[SourceRecord], observed: Maps) -> dict[str, int]:

@@ -21,7 +21,8 @@ def split_path(path: str) -> tuple[str, bool, int, str, str]:
     """Segment, whether all of that name, field, selection and parts; ValueError for what is no field."""
     found = SEGMENT_PATH.fullmatch(path)
     if found is None or found.group(3) is None:
-        raise ValueError(f"`{path}` is no field: write `PID-5.1`, `PID-3[5=MR].1`, `OBX[*]-5` or `.1`")
+        forms = f"`PID-5.1`, `PID-3[5=MR].1`, `OBX[*]-5` or `.1`, or a constant (`={path}`)"
+        raise ValueError(f"`{path}` is no field: write {forms}")
     segment, star, number, select, parts = found.groups()
     return segment, bool(star), int(number), select or "", parts or ""
 
