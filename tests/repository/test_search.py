@@ -6,8 +6,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 import pytest
-from repository_world import BASE, CLINIC, HOSPITAL, KEY, observation
+from repository_world import BASE, CLINIC, HOSPITAL, KEY, SHELTER, observation
 
+from exchange.model.ids import resource_id
+from exchange.model.records import Labels
 from exchange.repository import CursorRefused, everything, read, search, searchset
 from exchange.repository.reading.persons import find_person
 
@@ -107,6 +109,45 @@ def test_of_duplicates_the_best_is_shown_and_all_can_be_read(world, ask, people)
     assert set(_ids(ask("Observation"))) == {best.resource["id"], stranger.resource["id"]}
     with world.as_viewer(HOSPITAL) as view:
         assert read(view, "Observation", other.resource["id"])
+
+
+def _visit(patient, key):
+    return {
+        "resourceType": "Encounter",
+        "id": resource_id("https://example.example/", "Encounter", key),
+        "status": "finished",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
+        "subject": {"reference": f"Patient/{patient}"},
+    }
+
+
+def test_what_refers_to_a_duplicate_is_found_by_the_one_that_is_shown(world, ask, people):
+    shown, other, stranger = (_visit(people[n], key) for n, key in ((0, "a"), (0, "b"), (1, "c")))
+    for trust, visit in enumerate((shown, other, stranger)):
+        world.publish(world.item("hospital", visit, cluster=b"visit", trust=trust))
+    in_visit = {"encounter": {"reference": f"Encounter/{other['id']}"}}
+    result = world.item("hospital", observation("hospital", people[0], "r", **in_visit))
+    world.publish(result)
+    for named in (shown, other):
+        for asked in (f"encounter={named['id']}", f"encounter=Encounter/{named['id']}"):
+            assert _ids(ask("Observation", asked)) == [result.resource["id"]]
+    assert _ids(ask("Observation", f"encounter={stranger['id']}")) == []
+
+
+def test_a_duplicate_that_is_hidden_leads_nowhere(world, ask, people):
+    """Who sees only the shown visit is told nothing by what refers to the other."""
+    shown, other = (_visit(people[0], key) for key in "ab")
+    hidden = Labels("R", frozenset({"PDS"}))
+    world.publish(world.item("hospital", shown, cluster=b"visit", trust=1))
+    result = world.item(
+        "hospital",
+        observation("hospital", people[0], "r", encounter={"reference": f"Encounter/{other['id']}"}),
+    )
+    world.publish(world.item("hospital", other, cluster=b"visit", trust=2, labels=hidden), result)
+    asked = ("Observation", f"encounter={shown['id']}")
+    assert _ids(ask(*asked)) == [result.resource["id"]]
+    assert _ids(ask(*asked, viewer=SHELTER)) == []
+    assert _ids(ask("Observation", viewer=SHELTER)) == [result.resource["id"]]
 
 
 def test_what_two_say_who_are_only_probably_one_person_is_shown_twice(world, ask, people):

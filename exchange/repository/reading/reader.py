@@ -84,7 +84,12 @@ def better_in_cluster(alias: str, other: str) -> str:
     A link that is only probable hides nothing: it may hold for neither of two people it fits.
     """
     first, then = (f"({of}.rendition, {of}.rank, {of}.fhir_id)" for of in (other, alias))
-    return f"""{other}.cluster = {alias}.cluster AND {other}.type = {alias}.type AND {first} < {then}
+    return f"{same_fact(alias, other)} AND {first} < {then}"
+
+
+def same_fact(alias: str, other: str) -> str:
+    """SQL: `other` is a member of the same cluster, of this or a certainly linked Patient or of nobody."""
+    return f"""{other}.cluster = {alias}.cluster AND {other}.type = {alias}.type
       AND ({other}.patient = {alias}.patient OR ({other}.patient IS NULL AND {alias}.patient IS NULL)
         OR EXISTS (
             SELECT FROM patient_edge e

@@ -13,6 +13,7 @@ from uuid import UUID
 from exchange.repository.reading.conditions import Scope, all_of, condition, may_refer_to_a_person
 from exchange.repository.reading.criteria import Chain, Criterion, Reverse, Where
 from exchange.repository.reading.matchers import Arguments, matches_instant, updated
+from exchange.repository.reading.members import with_members
 from exchange.repository.reading.persons import (
     Person,
     count_seen,
@@ -47,7 +48,7 @@ def where_sql(reader: Reader, where: Where, arguments: Arguments, alias: str = "
         conditions += [f"{alias}.fhir_id = ANY({arguments.add(ids_of(values))})" for values in where.ids]
         column = f"{alias}.updated"
         conditions += [updated(values, where.at, arguments, column) for values in where.updated]
-    conditions += [condition(_of_people(reader, c), scope) for c in where.criteria]
+    conditions += [condition(with_members(reader, _of_people(reader, c)), scope) for c in where.criteria]
     conditions += [_chained(reader, chain, scope) for chain in where.chains if not chain.parameter.subject]
     if where.type != "Patient":
         conditions += [_referred(reader, reverse, scope) for reverse in where.reverses]
