@@ -289,7 +289,7 @@ def one_atom(consents, asked, record, atom, law):
             any(all(fits(f, k, one, needed) for f, one in each) for k, each in permits)
             for needed in law["required"]
         )
-    if any(asked["who"] == "exchange" or k & OPENS for k, _ in permits):
+    if any((asked["who"] == "exchange" and k != {"unclassified"}) or k & OPENS for k, _ in permits):
         return True
     if any(f == "UNCOVERED" and k & LIMITS for f, k, _ in said):
         return False

@@ -5,7 +5,16 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from exchange.consent import Context, Participant, decide, directive, intervals, parse_rules, profile
+from exchange.consent import (
+    REPOSITORY,
+    Context,
+    Participant,
+    decide,
+    directive,
+    intervals,
+    parse_rules,
+    profile,
+)
 from exchange.consent.dates import EXCHANGE_ZONE, Span
 from exchange.consent.directives.normal_form import UNRESOLVED, Member
 from exchange.consent.proof.case_consents import ConsentForm, Terms, consent_of, resolve_case
@@ -237,3 +246,15 @@ def test_a_release_in_illinois_names_who_gets_it_and_ends_whoever_holds_the_reco
     assert asked(to=("good_table",), **end) == "permit"
     assert asked(**end) == "deny"
     assert asked(to=("good_table",)) == "deny"
+
+
+@pytest.mark.parametrize(("code", "held"), [("npp", False), ("research", True)])
+def test_a_notice_that_was_shown_is_no_reason_to_hold_what_a_general_consent_leaves_out(
+    context, noon, code, held
+):
+    limited = consent(provision=provision("permit", label=["HIV"]))
+    system = "http://terminology.hl7.org/CodeSystem/consentcategorycodes"
+    policy = [{"uri": "https://example.org/of-no-domain"}]
+    other = consent(id="b", category=[{"coding": [{"system": system, "code": code}]}], policy=policy)
+    found = decide(record(chosen(limited, other), "STD"), REPOSITORY, context, noon)
+    assert (found.effect == "permit") is held

@@ -57,10 +57,16 @@ part2-emergency: without when.requester.is_source False
 part2-emergency: without when.record.about person
 il-minors-own-care: without when.action
 in-communicable-disease-recipient: without when.action
+in-communicable-disease-recipient: without unless.1.requester
+in-communicable-disease-recipient: without unless.1.requester.covered_entity True
+in-communicable-disease-recipient: without unless.1.requester.type
 public-health-to-providers: without when.action
+public-health-to-providers: without when.requester
 public-health-to-providers: without when.requester.covered_entity True
+public-health-to-providers: without when.requester.type
 community-minimum-necessary: without when.action
 vawa-release: without when.record.about person
+vawa-release-source: without when.action
 vawa-no-collection: effect emergency-only
 ferpa-consent: without unless
 ferpa-consent: without unless.0

@@ -48,6 +48,10 @@ def test_the_story_holds_after_it_and_its_opposite_fails(with_story, blocks):
     failed = failures(after)
     assert "a plan coordinates care" in {failure.case for failure in failed}
     assert all("CAREMGT" in f.problem for f in failed if f.case != "a plan coordinates care")
+    row = "{who: [plans], why: [payment, quality],"
+    assert row in after[TABLES]
+    told = {**after, TABLES: after[TABLES].replace(row, "{who: [plans], why: [payment],")}
+    assert {failure.case for failure in failures(told)} == {"a plan coordinates care"}
 
 
 def test_an_age_that_is_changed_fails_its_two_stories_and_a_line_that_is_lost_one(files):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ import orjson
 
 from exchange.api.capability import served_types
 from exchange.app.prove.asking import Material, Request, material_of
-from exchange.app.prove.comparing import differences
+from exchange.app.prove.comparing import Answer, differences
 from exchange.cli.prove.side import Side
 from exchange.model.errors import PartnerRefused
 
@@ -26,13 +27,55 @@ def material_of_server(side: Side) -> Material:
 
 
 def compare_servers(one: Side, other: Side, request: Request) -> tuple[str, ...]:
-    """Places that differ between the two, without those that differ when the first is asked twice."""
-    first = one.ask(request)
-    found = differences(first, other.ask(request))
+    """Places that differ between the two, without those that differ when the first is asked twice.
+
+    Nobody promises an order that is not asked for, so no difference in it is told.
+    """
+    ordered = any(name == "_sort" for name, _ in request.parameters)
+    asked = with_ties_settled(request)
+    first, second = (_in_order(side.ask(asked), ordered) for side in (one, other))
+    found = differences(first, second)
     if not found:
         return ()
-    by_itself = set(differences(first, one.ask(request)))
+    by_itself = set(differences(first, _in_order(one.ask(asked), ordered)))
     return tuple(place for place in found if place not in by_itself)
+
+
+def with_ties_settled(request: Request) -> Request:
+    """A search in an order that leaves nothing open, so that the same pages hold the same.
+
+    >>> with_ties_settled(Request("GET", "Patient", (("_sort", "birthdate"),))).parameters
+    (('_sort', 'birthdate,_id'),)
+    """
+    last = request.path.removesuffix("/_search").rpartition("/")[2]
+    if last not in served_types() or request.asynchronous:
+        return request
+    keys = [value for name, value in request.parameters if name == "_sort"]
+    given = tuple(pair for pair in request.parameters if pair[0] != "_sort")
+    return replace(request, parameters=(*given, ("_sort", ",".join([*keys, "_id"]))))
+
+
+def _in_order(answers: list[Answer], ordered: bool) -> list[Answer]:
+    return [_sorted(answer, ordered) for answer in answers]
+
+
+def _sorted(answer: Answer, ordered: bool) -> Answer:
+    """Lines of a file, and entries of a Bundle but matches whose order was asked for, by what they say."""
+    if "ndjson" in dict(answer.headers).get("content-type", ""):
+        return replace(answer, body=b"\n".join(sorted(answer.body.splitlines())))
+    try:
+        body = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return answer
+    if not isinstance(body, dict) or not isinstance(body.get("entry"), list):
+        return answer
+    entries = sorted(body["entry"], key=lambda entry: _place(entry, ordered))
+    return replace(answer, body=orjson.dumps({**body, "entry": entries}))
+
+
+def _place(entry: dict[str, Any], ordered: bool) -> tuple[bool, str]:
+    match = entry.get("search", {}).get("mode") == "match"
+    return not match, "" if match and ordered else entry.get("fullUrl", "")
 
 
 def _first_page(side: Side, kind: str) -> list[dict[str, Any]]:

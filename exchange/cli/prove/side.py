@@ -129,9 +129,10 @@ def _next(answer: Answer) -> str | None:
         links = orjson.loads(answer.body).get("link", ())
     except orjson.JSONDecodeError:
         return None
-    urls = [link["url"] for link in links if link.get("relation") == "next"]
-    prefix = f"{_BASE}/"
-    return urls[0].removeprefix(prefix) if urls and urls[0].startswith(prefix) else None
+    urls = [str(link["url"]) for link in links if link.get("relation") == "next"]
+    if not urls or not urls[0].startswith((f"{_BASE}/", f"{_BASE}?")):
+        return None
+    return urls[0].removeprefix(_BASE).removeprefix("/")
 
 
 @contextmanager

@@ -106,5 +106,8 @@ def may_open(voice: Voice, source: str, vocabulary: Vocabulary) -> bool:
     """A permit counts for a person certainly meant, from some domains only for the discloser's records."""
     if voice.answer.verdict != "permit" or voice.ended or not voice.statement.certain:
         return False
-    own_only = any(vocabulary.file.domains[name].only_source for name in voice.domains)
+    domains = [vocabulary.file.domains[name] for name in voice.domains]
+    if not any(domain.permits for domain in domains):
+        return False
+    own_only = any(domain.only_source for domain in domains)
     return not own_only or source in voice.statement.organizations

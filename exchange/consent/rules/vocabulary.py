@@ -46,10 +46,11 @@ class Alias(Content):
 
 
 class Domain(Content):
-    """Which consents belong here and what their answers count for."""
+    """Which consents belong here and what their answers count for; `permits` False: only for refusals."""
 
     categories: tuple[str, ...] = ()
     policies: tuple[str, ...] = ()
+    permits: bool = True
     opens: bool = False
     limits: bool = False
     only_source: bool = False
