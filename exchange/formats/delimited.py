@@ -89,10 +89,16 @@ def _header(reader: CsvReader) -> list[str]:
     found = [name.strip() for name in _next(reader) or []]
     # Columns without a name are known by their place: spreadsheets end with several.
     columns = [name or f"column {place}" for place, name in enumerate(found, start=1)]
-    twice = sorted({name for name in columns if columns.count(name) > 1})
-    if not any(found) or twice:
-        what = f"column {twice[0]} stands twice in the header" if twice else "the file is empty"
-        raise RecordRejected(what, code="structure", position="line 1")
+    seen: set[str] = set()
+    for place, name in enumerate(columns, start=1):
+        if name in seen:
+            # By its place: where a file has no header, its first line is somebody's.
+            raise RecordRejected(
+                f"column {place} stands twice in the header", code="structure", position="line 1"
+            )
+        seen.add(name)
+    if not any(found):
+        raise RecordRejected("the file is empty", code="structure", position="line 1")
     return columns
 
 

@@ -121,6 +121,10 @@ def _interchange(text: str, before: int) -> Generator[Transaction, None, int]:
     return number
 
 
+# The guides know three levels of HL; what is deeper is made to exhaust the reader.
+_DEEPEST = 20
+
+
 def _segments(reader: X12Reader, before: int) -> Iterator[tuple[Segment | None, list[str], int]]:
     """Each segment with its transaction set's error codes (X12 element 718); None where it breaks."""
     parsed = iter(reader)
@@ -134,6 +138,9 @@ def _segments(reader: X12Reader, before: int) -> Iterator[tuple[Segment | None, 
         except (X12Error, IndexError, ValueError, TypeError, AttributeError):
             # What pyx12 says of a broken envelope holds text of the document, so it goes no further.
             yield None, [], number - 1
+            return
+        if len(reader.hl_stack) > _DEEPEST:
+            yield None, [], number
             return
         codes = [code for kind, code, *_ in reader.pop_errors() if kind == "st"]
         yield _segment(found, number), codes, number

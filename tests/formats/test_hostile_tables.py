@@ -95,7 +95,7 @@ def test_numbers_of_people_that_were_rounded_are_refused_before_and_after():
     [
         (b"", "the file is empty"),
         (b",,,\n,,,\n", "the file is empty"),
-        (TABLE.replace("First Name", "Last Name").encode(), "column Last Name stands twice"),
+        (TABLE.replace("First Name", "Last Name").encode(), "column 3 stands twice"),
     ],
 )
 def test_what_no_run_could_read_is_refused_when_it_is_brought(payload, told):

@@ -157,3 +157,15 @@ def test_segments_in_any_order_are_records_or_told(order):
     segments = (TOP + claim()).split("~")[:8]
     found = pieces(interchange("~".join(segments[place] for place in order) + "~"))
     assert found
+
+
+def test_levels_deeper_than_any_guide_has_are_not_followed():
+    def nested(levels):
+        return "".join(f"HL*{n}*{n - 1 or ''}*{22 if n > 1 else 20}*1~" for n in range(1, levels))
+
+    found = pieces(interchange(f"{nested(1000)}CLM*1*100~"))
+    assert all(isinstance(item, Rejected) for item in found)
+    assert "cannot be read any further" in found[-1].issue.detail
+    assert not any(
+        "any further" in item.issue.detail for item in pieces(interchange(f"{nested(10)}CLM*1*100~"))
+    )
