@@ -81,10 +81,23 @@ class Entry:
             return [run.context]
         if self.is_own(here):
             return self.select([run.context], run)
-        found = self.places(node if self.everywhere else run.root, run)
         if self.named and type(node) is Place and node.name == self.named:
-            return [place for place in found if place.segments[0] is node.segments[0]]
-        return found
+            return self._of_segment(node, run)
+        return self.places(node if self.everywhere else run.root, run)
+
+    def _of_segment(self, node: Place, run: Run) -> list[Any]:
+        """Of the places seen from one `named` so those of its segment, told apart once for all of them."""
+        if self.within is None:
+            return [place for place in self.places(node, run) if place.segments[0] is node.segments[0]]
+        around = self.within.places(node, run)
+        by_segment: dict[int, list[Any]]
+        known, by_segment = run.memo.get(self.select, (None, {}))
+        if known is not around:
+            by_segment = {}
+            for place in self.select(around, run):
+                by_segment.setdefault(id(place.segments[0]), []).append(place)
+            run.memo[self.select] = around, by_segment
+        return by_segment.get(id(node.segments[0]), [])
 
     def is_own(self, here: str) -> bool:
         """Whether a reference in entry `here` means a place of its own, or one within it."""
