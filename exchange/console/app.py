@@ -134,7 +134,8 @@ class _Door:
         if request.method == "POST" and not cookies.same(self.desk, request, visit.form.get("csrf", "")):
             return Page("expired.html", status=403), ""
         answer = place.work(self.desk, visit)
-        return taken_along(answer, visit.query) if isinstance(answer, Page) else answer, place.purpose
+        asked = {**visit.query, **visit.form}
+        return taken_along(answer, asked) if isinstance(answer, Page) else answer, place.purpose
 
     def _response(self, visit: Visit, answer: Answer) -> Response:
         if isinstance(answer, Redirect):

@@ -34,6 +34,9 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "surname": _("surname"), "birth_date": _("birth date"), "sex": _("sex"), "ssn": _("SSN"),
         "identifier": _("identifier"), "phone": _("telephone"), "email": _("e-mail"), "address": _("address"),
     },
+    "gender": {
+        "female": _("female"), "male": _("male"), "other": _("other"), "unknown": _("unknown"),
+    },
     "level": {
         "exact": _("the same"), "form": _("another form of it"), "similar": _("similar"), "alike": _("alike"),
         "part": _("a part of it"), "initial": _("the initial"), "different": _("different"),

@@ -82,6 +82,7 @@ def _day(language: str, value: date | datetime | None) -> str:
 
 
 _SHORT = 16
+_MOST = 600
 _LONG_WORD = re.compile(rf"\S{{{_SHORT + 1},}}")
 _JOINERS = "\u200c\u200d"
 
@@ -89,10 +90,13 @@ _JOINERS = "\u200c\u200d"
 def soft(value: object) -> Markup:
     """The text, with places where a word too long for a column may break: after a sign, else between letters.
 
+    A text of more than `_MOST` letters is cut: nobody reads a name of a page's length in a table.
+
     >>> str(soft("Immunization.vaccineCode <b>")), str(soft("short.one"))
     ('Immunization.<wbr>vaccineCode &lt;b&gt;', 'short.one')
     """
     text, done, parts = str(value), 0, [Markup("")]
+    text = text if len(text) <= _MOST else text[:_MOST] + "…"
     for word in _LONG_WORD.finditer(text):
         parts.append(escape(text[done : word.start()]))
         parts.append(Markup("<wbr>").join(_pieces(word[0])))

@@ -14,7 +14,7 @@ from exchange.console.language import catalogue
 from exchange.console.reasons import told
 from exchange.console.words import PLAIN
 
-KINDS = ("say", "participant", "participants", "label", "labels", "purpose", "type", "rules")
+KINDS = ("say", "participant", "participants", "looker", "label", "labels", "purpose", "type", "rules")
 """Kinds of columns that are said by the method of that name."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from unicodedata import category
 from urllib.parse import urlencode
@@ -23,10 +23,31 @@ def _stored(kind: str, value: Any) -> str:
     return str(value)
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Portion:
+    """How many of how many; of such a cell a table is sorted by the part."""
+
+    part: int
+    whole: int
+
+    def __str__(self) -> str:
+        return f"{self.part} / {self.whole}"
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A button in a row: where its form goes, what it carries, and its name for who does not see the row."""
+
+    action: str
+    words: str
+    name: str
+    carries: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`kind` says how a template shows it: text, number, day, moment, percent, code, mark, finding, or as
-    `Speech` says it.
+    """`kind` says how a template shows it: text, number, day, moment, percent, code, mark, finding, portion,
+    press, or as `Speech` says it.
     """
 
     name: str
@@ -72,8 +93,9 @@ def table(
     """
     kinds = {column.name: column.kind for column in columns}
     wanted = fields.get(f"{name}.filter", "").strip()
-    chosen = fields.get(f"{name}.sort", sort)
+    chosen = fields.get(f"{name}.sort", sort).removeprefix("-")
     backwards = fields.get(f"{name}.down", "1" if descending and chosen == sort else "") == "1"
+    backwards = backwards or fields.get(f"{name}.sort", "").startswith("-")  # one button can say no more
     found = [row for row in rows if _holds(row, columns, wanted.lower(), shown)]
     if chosen in kinds:
         found.sort(key=lambda row: _order(row[chosen], kinds[chosen], shown), reverse=backwards)
@@ -150,6 +172,7 @@ def taken_along(page: Page, fields: Fields) -> Page | Download:
 
 def export(name: str, columns: Sequence[Column], rows: Sequence[Row]) -> Download:
     """All rows as CSV; a cell that a spreadsheet would take for a formula begins with an apostrophe."""
+    columns = [column for column in columns if column.kind != "press"]
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([_cell(column.title) for column in columns])
@@ -162,6 +185,7 @@ def _holds(row: Row, columns: Sequence[Column], wanted: str, shown: Callable[[st
     return not wanted or any(
         wanted in str(row[column.name]).lower() or wanted in shown(column.kind, row[column.name]).lower()
         for column in columns
+        if column.kind != "press"
     )
 
 

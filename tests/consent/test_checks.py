@@ -36,10 +36,11 @@ def test_the_rules_as_they_are_have_no_flaw(files):
     assert check(files, TODAY) == []
 
 
-def test_words_that_cannot_be_read_are_a_flaw_and_leave_the_rules_alone(files):
-    (flaw,) = check({**files, "words.csv": files["words.csv"] + "half\n"}, TODAY)
-    assert (flaw.kind, flaw.rule) == ("unreadable", "words.csv")
-    assert flaw.place == f"consent/words.csv:{len(files['words.csv'].splitlines()) + 1}"
+@pytest.mark.parametrize("name", ["words.csv", "case_words.csv"])
+def test_words_that_cannot_be_read_are_a_flaw_and_leave_the_rules_alone(files, name):
+    (flaw,) = check({**files, name: files[name] + "half\n"}, TODAY)
+    assert (flaw.kind, flaw.rule) == ("unreadable", name)
+    assert flaw.place == f"consent/{name}:{len(files[name].splitlines()) + 1}"
 
 
 LISTS = ["labels/substance-use.csv", "labels/hiv-sti.csv", "labels/vital-records.csv", "minors.csv"]

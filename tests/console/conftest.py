@@ -7,7 +7,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
@@ -18,6 +18,7 @@ import pytest
 import requests
 import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
+from psycopg.conninfo import conninfo_to_dict
 
 from exchange.app import Exchange, find_partner, open_exchange
 from exchange.cli.desk import desk_of
@@ -26,6 +27,7 @@ from exchange.console.accounts import Role, add_account, find_account, make_link
 from exchange.console.serve import config
 from exchange.pipeline.steps import run_partner
 from exchange.settings import load_settings
+from tests.conftest import copied_database
 from tests.pipeline.twins import make_twins
 
 CHROMIUM = shutil.which("chromium")
@@ -37,10 +39,12 @@ _FLAGS = (
 
 @dataclass(frozen=True)
 class Served:
-    """The console where it answers."""
+    """The console where it answers, and the cookies of those who signed in to it once."""
 
     desk: Desk
     url: str
+    signed_in: dict[tuple[str, str | None], dict[str, str]] = field(default_factory=dict)
+    proofs: dict[str, str] = field(default_factory=dict)
 
     def link(self, role: Role, participant: str | None = None) -> str:
         """A link that signs in once as a person of that role."""
@@ -54,7 +58,21 @@ class Served:
         return f"{self.url}/link/{token}"
 
     def visitor(self, role: Role, participant: str | None = None) -> Visitor:
-        """Somebody signed in, without a browser."""
+        """Somebody signed in, without a browser, in a session that tests share."""
+        if (role, participant) not in self.signed_in:
+            self.signed_in[role, participant] = self.newcomer(role, participant).session.cookies.get_dict()
+        visitor = Visitor(self.url, requests.Session())
+        visitor.session.cookies.update(self.signed_in[role, participant])
+        return visitor
+
+    def proof(self, role: Role, visitor: Visitor) -> str:
+        """What forms of that person's pages carry."""
+        if role not in self.proofs:
+            self.proofs[role] = re.findall(r'name="csrf" value="(\w+)"', visitor.get("/account").text)[0]
+        return self.proofs[role]
+
+    def newcomer(self, role: Role, participant: str | None = None) -> Visitor:
+        """The same in a session of its own, for whoever ends it."""
         visitor = Visitor(self.url, requests.Session())
         visitor.post(self.link(role, participant).removeprefix(self.url))
         return visitor
@@ -77,16 +95,41 @@ class Visitor:
         return self.session.post(self.url + path, data=data, timeout=60)
 
 
+@pytest.fixture(scope="session")
+def twins(
+    tmp_path_factory: pytest.TempPathFactory, database_server: str, database_template: str
+) -> Iterator[tuple[Path, str]]:
+    """Two clinics that sent what they have: a folder and the name of a database, to be copied."""
+    folder = tmp_path_factory.mktemp("twins")
+    with copied_database(database_server, database_template) as url:
+        run_twins(make_twins(folder), folder, url)
+        yield folder, conninfo_to_dict(url)["dbname"]
+
+
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory, module_database: str) -> Exchange:
-    """Two clinics that sent what they have."""
-    folder = tmp_path_factory.mktemp("console")
-    return run_twins(make_twins(folder), folder, module_database)
+def opened(
+    tmp_path_factory: pytest.TempPathFactory, database_server: str, twins: tuple[Path, str]
+) -> Iterator[Exchange]:
+    """The clinics for a module of tests alone."""
+    folder, (original, database) = tmp_path_factory.mktemp("console"), twins
+    shutil.copytree(original, folder, dirs_exist_ok=True)
+    for file in folder.glob("home/mappings/*/partner.yaml"):
+        file.write_text(file.read_text().replace(str(original), str(folder)))
+    with copied_database(database_server, database) as url:
+        yield open_twins(folder / "home", folder, url)
 
 
 def run_twins(home: Path, folder: Path, database: str) -> Exchange:
     """The exchange after both clinics' runs."""
-    exchange = open_exchange(
+    exchange = open_twins(home, folder, database)
+    for code in ("elm_clinic", "oak_clinic"):
+        run_partner(exchange.work, find_partner(exchange.partners, code))
+    return exchange
+
+
+def open_twins(home: Path, folder: Path, database: str) -> Exchange:
+    """The exchange as it was left."""
+    return open_exchange(
         load_settings(
             {
                 "EXCHANGE_HOME": str(home),
@@ -95,9 +138,6 @@ def run_twins(home: Path, folder: Path, database: str) -> Exchange:
             }
         )
     )
-    for code in ("elm_clinic", "oak_clinic"):
-        run_partner(exchange.work, find_partner(exchange.partners, code))
-    return exchange
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +163,9 @@ def serving(exchange: Exchange, **options: Any) -> Iterator[Served]:
         thread.join()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """One for all tests of the console; it is gone before others begin, which may have loops of their own."""
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed (Debian: chromium)")
     with sync_playwright() as playwright:
@@ -144,8 +185,9 @@ def browse(served: Served, browser: Browser) -> Iterator[Callable[..., Page]]:
         page = context.new_page()
         page.on("pageerror", lambda error: told.append(str(error)))
         page.on("console", lambda message: told.append(message.text) if message.type == "error" else None)
-        page.goto(served.link(role, participant))
-        page.locator("main button").click()
+        served.visitor(role, participant)
+        cookies = served.signed_in[role, participant].items()
+        context.add_cookies([{"name": name, "value": value, "url": served.url} for name, value in cookies])
         page.goto(served.url + path)
         return page
 

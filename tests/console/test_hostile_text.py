@@ -111,18 +111,31 @@ def test_what_was_typed_wrong_is_named_as_text(served):
         )
 
 
-def test_what_is_typed_is_shown_as_text(browse):
+def test_what_is_typed_is_shown_as_text(served):
+    officer = served.visitor("privacy-officer")
+    for text in HOSTILE:
+        found = officer.post("/privacy/people", page="/privacy", words=text)
+        searched = officer.get("/privacy/audit?" + urlencode({"kind": text}))
+        assert (found.status_code, searched.status_code) == (200, 200), text
+        for raw in ("<script>alert", "<img src=x", "<svg onload"):
+            assert raw not in found.text + searched.text
+        typed = unescape(
+            re.search(r'name="words" required autocomplete="off" value="([^"]*)"', found.text)[1]
+        )
+        assert typed == text
+
+
+def test_no_script_that_is_typed_runs(browse):
     page = browse("privacy-officer", "/privacy")
     page.on("dialog", lambda dialog: pytest.fail("a script ran"))
-    for text in HOSTILE:
+    for text in HOSTILE[:2]:
         page.goto(page.url.split("/privacy")[0] + "/privacy")
         page.get_by_label("Find a person").fill(text)
         page.get_by_role("button", name="Find").click()
-        assert page.locator("h1").inner_text() == "People"
-        page.goto(page.url.replace("/people", "/audit?") + urlencode({"kind": text}))
-        assert page.locator("h1").inner_text() == "Audit log"
+        assert page.locator("h1").inner_text() == "People found"
 
 
+@pytest.mark.slow
 def test_no_text_makes_a_page_wider_than_a_narrow_screen(browse, opened):
     with psycopg.connect(opened.database_url) as connection:
         person, patient, record = connection.execute(

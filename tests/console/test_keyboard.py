@@ -45,7 +45,9 @@ def _tab(page, tag: str, text: str) -> None:
     raise AssertionError(f"{tag} {text} is not reached by the keyboard")
 
 
-@pytest.mark.parametrize("role", WAYS)
+@pytest.mark.parametrize(
+    "role", [role if role == "match-steward" else pytest.param(role, marks=pytest.mark.slow) for role in WAYS]
+)
 def test_a_task_is_done_by_the_keyboard_alone(browse, role):
     language, participant, way, heading = WAYS[role]
     page = browse(role, "/", participant, locale=language)
@@ -65,6 +67,7 @@ def test_a_task_is_done_by_the_keyboard_alone(browse, role):
     assert re.search(heading, page.locator("h1").inner_text())
 
 
+@pytest.mark.slow
 def test_nothing_holds_the_focus(browse):
     """Around once: after the last element of a page the first comes again."""
     page = browse("data-engineer", "/partners")

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from inspect import getsource
 from pathlib import Path
 from typing import get_args
 
-import psycopg
 import pytest
 import yaml
 
-from exchange.consent.words import parse_words
+from exchange.consent import parse_rules
+from exchange.consent.classes import Context
+from exchange.consent.proof.cases import read_cases
+from exchange.consent.proof.tables import names, read_tables
+from exchange.consent.words import WORDS, parse_words
 from exchange.console.codes import CODES
-from exchange.console.extract import texts
-from exchange.console.language import catalogue
 from exchange.console.pages.rules import conditions_of
 from exchange.console.speech import Speech
 from exchange.content import read_tree
@@ -25,49 +25,8 @@ from exchange.model.audit import Kind
 from exchange.model.delivery import Channel, Delivery, Rhythm, Topic
 from exchange.model.errors import ContentError
 from exchange.model.partner import OrganizationType
-from tests.console.walk import address, pages
 
 CONSENT = Path(__file__).parents[2] / "consent"
-_WORD = re.compile(r"[A-Za-z]{3,}")
-# What stands on pages as it is: placeholders, codes in capitals, names of files, systems and accounts,
-# resource types and ids of rules in brackets, a book of laws.
-_AS_IT_IS = re.compile(
-    r"%\(\w+\)s|\b[A-Z][A-Z0-9]+\b|urn:\S+|\S+\.(?:csv|yaml)\b|\b[\w-]+-all\b"
-    r"|\([A-Z]\w+\)|\([a-z0-9-]+;|Ill\. Adm\. Code"
-)
-_VOID = {"br", "hr", "img", "input", "link", "meta"}
-
-
-class _Said(HTMLParser):
-    """Texts that a reader of the page reads or hears; what is marked as code or as English is left out."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[tuple[str, bool]] = []
-        self.texts: list[str] = []
-
-    def handle_starttag(self, tag, attrs):
-        given = dict(attrs)
-        left_out = tag in ("code", "pre", "textarea", "style") or given.get("lang") in ("en", "es")
-        left_out = left_out or bool(self.open and self.open[-1][1])
-        if not left_out:
-            self.texts += [given[k] for k in ("aria-label", "title", "placeholder", "alt") if given.get(k)]
-        if tag not in _VOID:
-            self.open.append((tag, left_out))
-
-    def handle_endtag(self, tag):
-        while self.open and self.open.pop()[0] != tag:
-            pass
-
-    def handle_data(self, data):
-        if data.strip() and not (self.open and self.open[-1][1]):
-            self.texts.append(data.strip())
-
-
-def said(html: str) -> list[str]:
-    reader = _Said()
-    reader.feed(html.replace("<wbr>", ""))
-    return reader.texts
 
 
 @pytest.fixture(scope="module")
@@ -75,48 +34,7 @@ def content():
     return parse_words(read_tree(CONSENT))
 
 
-@pytest.fixture(scope="module")
-def english(content):
-    """Words of our English that our Ukrainian does without."""
-    uk, marked = catalogue("uk"), [(text, text) if isinstance(text, str) else text for text in texts()]
-    ours = [one for both in marked for one in both]
-    theirs = [
-        uk.gettext(first) if first == other else uk.ngettext(first, other, 5) for first, other in marked
-    ] + list(content["uk"].values())
-    return words_in([*ours, *content["uk"]]) - words_in(theirs)
-
-
-def words_in(lines) -> set[str]:
-    return {word.lower() for line in lines for word in _WORD.findall(_AS_IT_IS.sub("", line))}
-
-
-def test_no_page_says_anything_in_english(served, opened, english):
-    names = [partner.organization.name for partner in opened.partners.values()]
-    found, visitors = {}, {}
-    with psycopg.connect(opened.database_url) as connection:
-        for place in pages():
-            path = address(place, connection)
-            if path is None or not place.roles:
-                continue
-            role = place.roles[0]
-            if role not in visitors:
-                visitors[role] = served.visitor(role, "elm_clinic" if role == "partner" else None)
-                visitors[role].session.cookies.set("language", "uk")
-            text = "\n".join(said(visitors[role].get(path).text))
-            for name in [*names, f"Person of {role}", "Mosaic Exchange"]:
-                text = text.replace(name, "")
-            left = {line for line in text.split("\n") if english & words_in([line])}
-            if left:
-                found[path] = left
-    assert "\n".join(f"{path} {sorted(lines)}" for path, lines in found.items()) == ""
-
-
-def test_english_on_a_page_would_be_noticed(english):
-    assert {"records", "nothing", "sent", "purpose"} <= english
-    assert said('<p title="x">a <code>b</code> <span lang="en">c</span> d</p>') == ["x", "a", "d"]
-
-
-def test_every_title_of_a_rule_a_promise_and_a_label_has_words(content):
+def test_every_title_of_a_rule_a_promise_and_a_label_and_every_case_has_words(content):
     files = read_tree(CONSENT)
     vocabulary = yaml.safe_load(files["vocabulary.yaml"])
     titles = [
@@ -132,9 +50,20 @@ def test_every_title_of_a_rule_a_promise_and_a_label_has_words(content):
         for kind in ("sensitivity", "law", "programs", "groups")
         for one in vocabulary[kind].values()
     ]
+    rest = {name: parse_words({name: files[name]})["uk"] for name in WORDS}
     assert set(content) == {"es", "uk"}
-    assert {title for title in titles if title not in content["uk"]} == set()
-    assert set(content["uk"]) - set(titles) == set()
+    assert {title for title in titles if title not in rest["words.csv"]} == set()
+    assert set(rest["words.csv"]) - set(titles) == set()
+    assert {case for case in cases() if case not in content["uk"]} == set()
+    assert set(rest["case_words.csv"]) - set(cases()) == set()
+
+
+def cases() -> list[str]:
+    """What cases, tables and openings are called."""
+    files = read_tree(CONSENT)
+    people, decisions, labels = read_cases(files)
+    found = read_tables(files, Context(parse_rules(files), people))
+    return [*(one.case for one in (*decisions, *labels)), *names(found)]
 
 
 def test_every_code_that_a_page_may_show_has_words(opened):

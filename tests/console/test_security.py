@@ -60,8 +60,7 @@ def test_every_page_is_for_its_roles_alone(served, place):
 def test_a_form_of_somebody_else_does_nothing(served, place, headers):
     role = place.roles[0] if place.roles else "match-steward"
     visitor = served.visitor(role, "elm_clinic" if role == "partner" else None)
-    proof = re.search(r'name="csrf" value="(\w+)"', visitor.get("/account").text)[1]
-    data = {"csrf": proof} if headers else {}
+    data = {"csrf": served.proof(role, visitor)} if headers else {}
     answer = visitor.session.post(
         served.url + sample(place.path), data=data, headers=headers, timeout=30, allow_redirects=False
     )
@@ -218,8 +217,22 @@ def test_an_account_that_could_not_work_is_refused(connection, opened, roles, lo
         add_account(connection, login, "Somebody", roles, participant, opened.work.now())
 
 
+def test_a_link_signs_in_once_in_a_browser(served, browser):
+    link, context = served.link("match-steward"), browser.new_context()
+    page = context.new_page()
+    page.goto(link)
+    page.locator("main button").click()
+    assert "Person of match-steward" in page.locator("header").inner_text()
+    context.clear_cookies()
+    page.goto(link)
+    page.locator("main button").click()
+    assert "Person of match-steward" not in page.locator("body").inner_text()
+    assert page.goto(served.url + "/matching").url.endswith("/sign-in")
+    context.close()
+
+
 def test_signing_in_and_failing_to_are_recorded(served, opened):
-    visitor = served.visitor("match-steward")
+    visitor = served.newcomer("match-steward")
     visitor.post("/sign-out", page="/account")
     assert visitor.get("/matching", allow_redirects=False).status_code == 303
     with requests.Session() as session:

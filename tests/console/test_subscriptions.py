@@ -11,7 +11,6 @@ from exchange.app.partners.delivering import send_due
 from exchange.app.partners.subscribing import Wish, own_subscriptions, subscribe, unsubscribe
 from exchange.delivery.subscriptions import register_subscriptions, subscriptions
 from exchange.model.errors import Conflict, ContentError
-from tests.console.access import violations
 from tests.delivery.receiver import Receiver
 
 MEMBER = "elm_clinic"
@@ -151,7 +150,3 @@ def test_it_ends_with_the_agreement_it_was_made_under(opened, own, left):
         register_subscriptions(connection, now, opened.work.now())
         names = [one.name for one in own_subscriptions(connection, MEMBER)]
     assert (name in names) == (left == {})
-
-
-def test_the_page_is_for_everybody_to_use(browse):
-    assert violations(browse("partner", "/own/subscriptions", participant=MEMBER)) == []

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange.console.tables import PAGE, Column, after, asked_for, export, stretch, table
+from exchange.console.tables import PAGE, Column, Portion, Press, after, asked_for, export, stretch, table
 
 COLUMNS = (Column("n", "Number", "number"), Column("text", "Text"))
 
@@ -67,6 +67,18 @@ def test_a_table_is_found_and_sorted_by_what_it_shows_and_found_by_what_is_store
     assert numbers(filter="2") == [2]
     assert numbers(sort="who") == [2, 1, 3]
     assert numbers(sort="n", down="1") == [3, 2, 1]
+
+
+def test_a_portion_is_sorted_by_its_part_and_a_button_is_in_no_file():
+    columns = (Column("n", "Number", "number"), Column("of", "Of", "portion"), Column("end", "End", "press"))
+    parts = ((1, 5, 9), (2, 7, 8), (3, None, 0))
+    rows = [
+        {"n": n, "of": Portion(a, b) if a else None, "end": Press("/x", "End", "End it")} for n, a, b in parts
+    ]
+    assert [row["n"] for row in table("t", columns, rows, {"t.sort": "of"}).rows] == [1, 2, 3]
+    assert [row["n"] for row in table("t", columns, rows, {"t.sort": "-of"}).rows] == [3, 2, 1]
+    assert table("t", columns, rows, {"t.filter": "Press"}).total == 0
+    assert export("t", columns, rows).content.decode("utf-8-sig").splitlines()[1] == "1,5 / 9"
 
 
 def test_numbers_and_names_stay_as_they_are():

@@ -41,7 +41,6 @@ def asked(opened):
 def test_a_question_is_decided_once_and_then_waits_no_more(browse, opened):
     page = browse("privacy-officer", "/privacy")
     page.locator("li", has_text="unusual accesses").locator("a").click()
-    assert violations(page) == []
     rows = page.locator("#unusual tbody tr")
     assert rows.count() == 2
     assert WHAT["volume"] in rows.first.inner_text()
@@ -121,10 +120,6 @@ def test_an_officer_declares_who_of_those_who_look_is_a_patient_and_ends_it(serv
     assert ended.status_code == 200
     assert str(asked) not in ended.text
     assert steward.get("/privacy/workforce").status_code == 403
-
-
-def test_the_page_of_the_workforce_is_for_everybody_to_use(browse):
-    assert violations(browse("privacy-officer", "/privacy/workforce")) == []
 
 
 def test_nobody_ends_the_entry_about_himself(opened, asked):

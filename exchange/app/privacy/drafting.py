@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from exchange.app.opening import Exchange
 from exchange.app.privacy.rulesets import read_rules
@@ -37,8 +38,13 @@ def try_draft(exchange: Exchange, name: str, text: str) -> Tested:
     draft = {**files, name: text.replace("\r\n", "\n")}
     flaws = check(draft, exchange.work.now().date())
     try:
-        rules = parse_rules(draft)
-        cases = prove(draft, rules)
+        cases = _proved(tuple(sorted(draft.items())))
     except ContentError:
         return Tested(flaws, None, None)
     return Tested(flaws, cases, simulate(exchange, draft, None))
+
+
+@lru_cache(maxsize=2)
+def _proved(files: tuple[tuple[str, str], ...]) -> Report:
+    """Kept, as it takes seconds: whoever sorts what a draft changes does not wait for it again."""
+    return prove(dict(files), parse_rules(dict(files)))

@@ -10,6 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from exchange.app.opening import Exchange
+from exchange.consent.directives.reading import domain_of
+from exchange.model.errors import RecordRejected
+from exchange.model.records import Resource
 from exchange.pipeline.ledger import Connection
 from exchange.repository.storage.parameters import fold, parameters, token_key
 
@@ -44,6 +47,8 @@ class Said:
     kind: str
     effect: str
     until: str
+    told: tuple[tuple[str, ...], ...] = ()
+    """Its categories, policies and codes of rules: of which kind it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +148,16 @@ def _said(
         kind=coding.get("display") or coding.get("code", ""),
         effect=provision.get("type", ""),
         until=provision.get("period", {}).get("end", ""),
+        told=_told(found),
     )
+
+
+def _told(consent: Resource) -> tuple[tuple[str, ...], ...]:
+    """Nothing of one that cannot be read."""
+    try:
+        return domain_of(consent)
+    except RecordRejected:
+        return ()
 
 
 _SHARES = """

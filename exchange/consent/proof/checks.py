@@ -16,7 +16,7 @@ from exchange.consent.rules.elements import ELEMENTS
 from exchange.consent.rules.minors import MINORS
 from exchange.consent.rules.policies import Policy, PolicyFile
 from exchange.consent.rules.ruleset import Rules, compile_rules, parse_rules
-from exchange.consent.words import WORDS, parse_words
+from exchange.consent.words import parse_words
 from exchange.model.errors import ContentError
 from exchange.model.records import Files
 
@@ -106,9 +106,9 @@ def _unspoken(files: Files) -> Iterator[Flaw]:
     try:
         parse_words(files)
     except ContentError as error:
-        place = f"{error.file}:{error.line}"
+        name, place = str(error.file).removeprefix("consent/"), f"{error.file}:{error.line}"
         yield Flaw(
-            "unreadable", WORDS, place, str(error), "correct the line named; titles are English until then"
+            "unreadable", name, place, str(error), "correct the line named; titles are English until then"
         )
 
 

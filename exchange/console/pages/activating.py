@@ -15,9 +15,11 @@ from exchange.consent import parse_rules
 from exchange.consent.activation import Act
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
+from exchange.console.effects import effects
 from exchange.console.marking import _
 from exchange.console.messages import Answer, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
+from exchange.console.speech import Speech
 from exchange.model.errors import ContentError, DecisionFailed
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
@@ -66,7 +68,8 @@ def prepare(desk: Desk, visit: Visit) -> Answer:
         act = Act("ruleset-activated", rules.digest, "", officer, visit.at)
         text = to_sign(connection, exchange.signing_key, act)
         connection.commit()
-    values = {"act": act, "text": text, "simulated": simulate(exchange, files, None)}
+    found, said = simulate(exchange, files, None), Speech(visit.language, exchange)
+    values = {"act": act, "text": text, "simulated": found, "effects": effects(found, visit.form, said)}
     return Page("officer/signing.html", values)
 
 

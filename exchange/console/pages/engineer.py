@@ -6,9 +6,9 @@ from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 
-from exchange.app import Exchange, balance, find_partner, replay_quarantine, withheld_of
+from exchange.app import Exchange, balance, replay_quarantine, withheld_of
 from exchange.app.partners.overview import glances
-from exchange.app.records.journey import STEPS, flow_of, journey_of, pretty, records_of
+from exchange.app.records.journey import STEPS, Journey, Stored, flow_of, journey_of, pretty, records_of
 from exchange.app.records.lineage import Lineage, trace
 from exchange.console.accounts import Role
 from exchange.console.codes import CODES
@@ -24,7 +24,7 @@ from exchange.console.speech import Speech
 from exchange.console.tables import Column, Row, after, asked_for, stretch, table
 from exchange.model.errors import ContentError, RecordRejected
 from exchange.pipeline import ledger, quarantine
-from exchange.pipeline.balance import OUTCOMES, outcomes_of
+from exchange.pipeline.balance import OUTCOMES, Balance, outcomes_of
 
 _ROLES: tuple[Role, ...] = ("data-engineer",)
 
@@ -60,6 +60,33 @@ _LINEAGE = (
     Column("row", _("Row of the map")),
     Column("functions", _("Functions and code maps")),
 )
+_FEEDS = (
+    Column("name", _("Feed"), "code"),
+    Column("format", _("Format"), "code"),
+    Column("map", _("Map"), "code"),
+    Column("labels", _("Labels of its program"), "labels"),
+)
+_WITHHELD = (
+    Column("rule", _("Rule"), "code"),
+    Column("title", _("In words"), "say"),
+    Column("citation", _("Law"), "say"),
+    Column("resources", _("Resources"), "number"),
+)
+_ISSUES = (
+    Column("severity", _("Severity"), "mark"),
+    Column("code", _("Kind"), "word:issue"),
+    Column("expression", _("Element"), "code"),
+    Column("detail", _("Reason"), "finding"),
+)
+_STORED = (
+    Column("reference", _("Resource"), "code"),
+    Column("version", _("Version"), "number"),
+    Column("rendition", _("Rendition"), "translated"),
+    Column("labels", _("Labels")),
+    Column("person", _("Person"), "code"),
+    Column("cluster", _("Records of the same fact"), "number"),
+    Column("viewers", _("Who may see it"), "lines"),
+)
 _WAITING = (
     Column("partner", _("Partner"), "participant", link=lambda row: f"/partners/{row['partner']}"),
     Column("code", _("Kind"), "word:issue"),
@@ -92,13 +119,17 @@ def partner(desk: Desk, visit: Visit) -> Answer:
             }
             for run in found
         ]  # fmt: skip
+    found_partner, shown = desk.exchange.partners[code], Speech(visit.language, desk.exchange).shown
+    feeds: list[Row] = [
+        {"name": name, "format": feed.format, "map": feed.map, "labels": feed.program.labels}
+        for name, feed in found_partner.feeds.items()
+    ]
     return Page(
         "engineer/partner.html",
         {
-            "partner": find_partner(desk.exchange.partners, code),
-            "runs": table(
-                "runs", _RUNS, rows, visit.query, shown=Speech(visit.language, desk.exchange).shown
-            ),
+            "partner": found_partner,
+            "feeds": table("feeds", _FEEDS, feeds, visit.query, shown=shown),
+            "runs": table("runs", _RUNS, rows, visit.query, shown=shown),
         },
     )
 
@@ -110,12 +141,15 @@ def run(desk: Desk, visit: Visit) -> Answer:
             found, flow = ledger.get_run(connection, number), flow_of(connection, number)
         except Exception as error:
             raise NotFound from error
+    kept_out: list[Row] = [asdict(one) for one in withheld_of(desk.exchange, number)]
+    shown, balanced = Speech(visit.language, desk.exchange).shown, balance(desk.exchange, number)
     return Page(
         "engineer/run.html",
         {
             "run": found,
-            "balance": balance(desk.exchange, number),
-            "withheld": withheld_of(desk.exchange, number),
+            "balance": balanced,
+            "records": table("balance", _balance_of(number), _lines(balanced), visit.query, shown=shown),
+            "withheld": table("withheld", _WITHHELD, kept_out, visit.query, shown=shown),
             "draw": lambda label: flow_chart(
                 flow,
                 label,
@@ -125,6 +159,21 @@ def run(desk: Desk, visit: Visit) -> Answer:
             ),
         },
     )
+
+
+def _balance_of(run: int) -> tuple[Column, ...]:
+    """Each count leads to its records."""
+
+    def listed(row: Row) -> str:
+        outcome = "" if row["outcome"] == "pulled" else f"?outcome={row['outcome']}"
+        return f"/runs/{run}/records{outcome}" if row["records"] else ""
+
+    return Column("outcome", _("Outcome"), "translated"), Column("records", _("Records"), "number", listed)
+
+
+def _lines(balanced: Balance) -> list[Row]:
+    counts = {"pulled": balanced.pulled, **balanced.records}
+    return [{"outcome": outcome, "records": count} for outcome, count in counts.items()]
 
 
 def records(desk: Desk, visit: Visit) -> Answer:
@@ -163,10 +212,16 @@ def record(desk: Desk, visit: Visit) -> Answer:
     traced = None if found.unreadable else _traced(desk.exchange, found.record)
     names = ("element", "source", "row", "functions")
     lines = [dict(zip(names, values, strict=True)) for values in traced.values] if traced else []
+    said = Speech(visit.language, desk.exchange)
+    issues: list[Row] = [
+        dict(zip(("severity", "code", "expression", "detail"), one, strict=True)) for one in found.issues
+    ]
     return Page(
         "engineer/record.html",
         {
             "journey": found,
+            "issues": table("issues", _ISSUES, issues, visit.query, shown=said.shown) if issues else None,
+            "stored": table("stored", _STORED, _stored(said, found), visit.query, shown=said.shown),
             "evidence_words": CODES["evidence"],
             "mapped": mapped,
             "lineage": table("lineage", _LINEAGE, lines, visit.query) if lines else None,
@@ -177,6 +232,31 @@ def record(desk: Desk, visit: Visit) -> Answer:
         },
         patients=found.patients,
     )
+
+
+def _stored(said: Speech, found: Journey) -> list[Row]:
+    return [
+        {
+            "reference": one.reference, "version": one.version,
+            "rendition": _("redacted") if one.rendition else _("whole"),
+            "labels": f"{one.confidentiality} {said.labels(one.labels) if one.labels else ''}".strip(),
+            "person": one.person[:8] if one.person else None, "cluster": one.cluster,
+            "viewers": _who_may(said, one),
+        }
+        for one in found.stored
+    ]  # fmt: skip
+
+
+def _who_may(said: Speech, one: Stored) -> tuple[str, ...]:
+    """A line for each organization with its purposes, or one that says why there is none."""
+    if one.because:
+        return (said.say(_("kept out by %(rules)s")) % {"rules": said.rules(one.because)},)
+    purposes: dict[str, list[str]] = {}
+    for viewer in one.viewers:
+        participant, _space, purpose = viewer.partition(" ")
+        purposes.setdefault(participant, []).append(said.purpose(purpose))
+    lines = (f"{said.participant(code)}: {', '.join(why)}" for code, why in purposes.items())
+    return tuple(lines) or (said.say(_("nobody else")),)
 
 
 def _traced(exchange: Exchange, record: int) -> Lineage | None:

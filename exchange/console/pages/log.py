@@ -13,10 +13,12 @@ from exchange.audit.days import kinds_written
 from exchange.audit.searching import Wanted, find_events, get_event
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
+from exchange.console.event_words import event_words
 from exchange.console.given import whole
 from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
+from exchange.console.speech import Speech
 from exchange.console.tables import Column, Row, after, asked_for, export, stretch
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
@@ -105,18 +107,20 @@ def audit_event(desk: Desk, visit: Visit) -> Answer:
         found = get_event(connection, whole(visit.path["sequence"]))
         if found is None:
             raise NotFound
-        about = connection.execute(
-            "SELECT patient::text FROM audit_event WHERE sequence = %s AND patient IS NOT NULL",
+        kind, participant, patient = connection.execute(
+            "SELECT kind, participant, patient::text FROM audit_event WHERE sequence = %s",
             [whole(visit.path["sequence"])],
-        ).fetchall()
+        ).fetchone() or ("", None, None)
     event, previous, own = found
     values = {
+        "words": event_words(event, kind, participant, Speech(visit.language, desk.exchange)),
+        "at": datetime.fromisoformat(event["recorded"]),
         "sequence": visit.path["sequence"],
         "event": event,
         "previous": previous.hex(),
         "own": own.hex(),
     }
-    return Page("officer/event.html", values, patients=tuple(row[0] for row in about))
+    return Page("officer/event.html", values, patients=(patient,) if patient else ())
 
 
 def verify(desk: Desk, visit: Visit) -> Answer:

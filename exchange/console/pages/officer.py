@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from itertools import chain
 
 from exchange.app.privacy.accountings import Asked, account, as_pdf
 from exchange.app.privacy.capturing import taken_here
 from exchange.app.privacy.explaining import Explained, explain_person, rule_titles
-from exchange.app.privacy.persons import Share, find_persons, kinds_of, person_of, said_by, shares_of
+from exchange.app.privacy.persons import Said, find_persons, person_of, said_by, shares_of
 from exchange.app.privacy.shares import (
     count_shares,
     counted_shares,
@@ -26,6 +27,7 @@ from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.given import uuid_of
 from exchange.console.marking import _
+from exchange.console.matrix import matrix
 from exchange.console.messages import Answer, Download, NotFound, Page, Redirect, Visit
 from exchange.console.places import Place
 from exchange.console.speech import Speech
@@ -38,6 +40,11 @@ _MOST = 5_000
 _REASONS = 40  # cards on a page
 
 
+_FOUND = (
+    Column("names", _("Names"), "text", lambda row: f"/privacy/people/{row['person']}"),
+    Column("born", _("Born")),
+    Column("partners", _("Records from"), "participants"),
+)
 _SAID = (
     Column("stored", _("Stored"), "moment"),
     Column("ended", _("Until"), "moment"),
@@ -88,7 +95,9 @@ def overall(desk: Desk, visit: Visit) -> Answer:
         purposes = purposes_of(connection)
         chosen = _chosen(purposes, visit)
         shares = shares_of_all(connection, chosen, visit.at)
-    values = {"purposes": purposes, "chosen": chosen, "counted": counted, **_matrix(shares)}
+    said = Speech(visit.language, desk.exchange)
+    shown = matrix(shares, "/privacy/matrix/why", visit.query, said)
+    values = {"purposes": purposes, "chosen": chosen, "counted": counted, "matrix": shown}
     return Page("officer/overall.html", values)
 
 
@@ -140,22 +149,22 @@ def _chosen(purposes: Sequence[str], visit: Visit) -> str:
     return visit.query.get("purpose", "TREAT" if "TREAT" in purposes else next(iter(purposes), ""))
 
 
-def _matrix(shares: Sequence[Share]) -> dict[str, object]:
-    """Participants by kinds of information; a participant's roles are one line, its best."""
-    cells: dict[str, dict[str, Share]] = defaultdict(dict)
-    for share in shares:
-        best = cells[share.participant].get(share.kind)
-        if best is None or share.visible > best.visible:
-            cells[share.participant][share.kind] = share
-    return {"kinds": kinds_of(shares), "matrix": dict(sorted(cells.items()))}
-
-
 def search(desk: Desk, visit: Visit) -> Answer:
     """By POST: a name is not put into an address."""
     words = visit.form.get("words", "")
     found = find_persons(desk.exchange, words)
     patients = [fhir_id for person in found for fhir_id in person.ids]
-    return Page("officer/found.html", {"found": found, "words": words}, patients=patients)
+    said = Speech(visit.language, desk.exchange)
+    rows: list[Row] = [
+        {
+            "names": " / ".join(one.names) or said.say(_("(no name)")),
+            "born": ", ".join(one.born), "person": one.person,
+            "partners": tuple(dict.fromkeys(partner for partner, _id in one.patients)),
+        }
+        for one in found
+    ]  # fmt: skip
+    shown = table("found", _FOUND, rows, visit.form, shown=said.shown)
+    return Page("officer/found.html", {"found": shown, "words": words}, patients=patients)
 
 
 def person(desk: Desk, visit: Visit) -> Answer:
@@ -169,6 +178,7 @@ def person(desk: Desk, visit: Visit) -> Answer:
         said: list[Row] = [
             {
                 **asdict(one),
+                "kind": _kind(desk, visit, one),
                 "at": f"/privacy/people/{key}/consents/{one.consent}" if one.consent in here else "",
             }
             for one in said_by(connection, key)
@@ -188,7 +198,8 @@ def person(desk: Desk, visit: Visit) -> Answer:
         return type(file)(file.name, file.media, file.content, known.ids)
     if visit.query.get("format") == "pdf":
         return _paper(desk, visit, known.ids)
-    shown = Speech(visit.language, desk.exchange).shown
+    spoken = Speech(visit.language, desk.exchange)
+    shown, chosen_shares = spoken.shown, [share for share in shares if share.purpose == chosen]
     return Page(
         "officer/person.html",
         {
@@ -197,10 +208,18 @@ def person(desk: Desk, visit: Visit) -> Answer:
             "disclosures": table("disclosures", _DISCLOSURES, rows, visit.query, shown=shown),
             "purposes": purposes,
             "chosen": chosen,
-            **_matrix([share for share in shares if share.purpose == chosen]),
+            "matrix": matrix(chosen_shares, f"/privacy/people/{key}/why", visit.query, spoken),
         },
         patients=known.ids,
     )  # fmt: skip
+
+
+def _kind(desk: Desk, visit: Visit, one: Said) -> str:
+    """Of which kinds the rules take it to be; else what it calls itself."""
+    said, vocabulary = Speech(visit.language, desk.exchange), desk.exchange.context.rules.vocabulary
+    categories, *rest = one.told or ((),)
+    kinds = vocabulary.domains_of(categories, tuple(chain.from_iterable(rest)))
+    return ", ".join(said.word("domain", kind) for kind in kinds) or one.kind
 
 
 def _paper(desk: Desk, visit: Visit, ids: Sequence[str]) -> Download:

@@ -17,6 +17,7 @@ from exchange.consent.proof.words import sentences
 from exchange.consent.rules.policies import Policy
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
+from exchange.console.effects import effects
 from exchange.console.marking import _
 from exchange.console.messages import Answer, Download, NotFound, Page, Unusable, Visit
 from exchange.console.places import Place
@@ -127,8 +128,9 @@ def test_draft(desk: Desk, visit: Visit) -> Answer:
     name, text = visit.form.get("file", ""), visit.form.get("text", "")
     if not text.strip():
         raise Unusable(_("The draft is empty."))
-    tested = try_draft(desk.exchange, name, text)
+    tested, said = try_draft(desk.exchange, name, text), Speech(visit.language, desk.exchange)
     values = {"files": sorted(policy_files(desk.exchange)), "name": name, "text": text, "tested": tested}
+    values |= {"effects": effects(tested.simulated, visit.form, said) if tested.simulated else None}
     return Page("officer/draft.html", values)
 
 

@@ -68,6 +68,12 @@ _PAIRS = (
     Column("opened", _("Waits since"), "day"),
     Column("asked", _("Partners asked"), "day"),
 )
+_EVIDENCE = (
+    Column("field", _("Field")),
+    Column("level", _("Agreement")),
+    Column("bits", _("Bits"), "number"),
+    Column("sum", _("Sum"), "number"),
+)
 _SURVIVORS = (
     Column("element", _("Element"), "code"),
     Column("value", _("Shown")),
@@ -125,20 +131,36 @@ def pair(desk: Desk, visit: Visit) -> Answer:
         (said.word("field", name), said.word("level", level) if level else "", bits, total)
         for name, level, bits, total in waterfall(found.evidence, found.prior)
     ]
+    lines: list[Row] = [
+        {"field": name, "level": level, "bits": round(bits, 1), "sum": round(total, 1)}
+        for name, level, bits, total in evidence
+    ]
     return Page(
         "steward/pair.html",
         {
             "pair": visit.path["pair"],
             "doubt": found.doubt,
             "partners": [said.participant(_partner_of(record)) for record in found.records],
-            "lines": [line for line in lines_of(found.records) if line[0].split()[0] != "source"],
-            "evidence": evidence,
+            "lines": _in_words(lines_of(found.records), said),
+            "evidence": table("evidence", _EVIDENCE, lines, visit.query, shown=said.shown),
             "drawn": [
                 (f"{name}: {level}" if level else name, bits, sum_) for name, level, bits, sum_ in evidence
             ],
             "events": found.events,
         },
     )
+
+
+def _in_words(lines: list[list[str]], said: Speech) -> list[list[str]]:
+    """Without what the heads of the columns say; codes as words."""
+    shown = [line for line in lines if line[0].split()[0] != "source"]
+    return [
+        [part, *(said.word("gender", one) if one else one for one in values)]
+        if part.startswith("gender")
+        else line
+        for line in shown
+        for part, *values in [line]
+    ]
 
 
 def _partner_of(record: Resource | None) -> str:

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from typing import get_args
 
-from exchange.app.partners.subscribing import CHANNELS, Wish, own_subscriptions, subscribe, unsubscribe
+from exchange.app.partners.subscribing import CHANNELS, Own, Wish, own_subscriptions, subscribe, unsubscribe
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.given import own_of
 from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
+from exchange.console.speech import Speech
+from exchange.console.tables import Column, Press, Row, table
 from exchange.model.delivery import Topic
 from exchange.model.errors import Conflict, ContentError
 
 _ROLES: tuple[Role, ...] = ("partner",)
 
+_SUBSCRIPTIONS = (
+    Column("events", _("Events")),
+    Column("panel", _("Whom"), "word:panel"),
+    Column("purpose", _("Purpose"), "purpose"),
+    Column("channel", _("How"), "word:channel"),
+    Column("address", _("Address"), "code"),
+    Column("every", _("How often"), "word:rhythm"),
+    Column("status", _("State"), "word:subscription"),
+    Column("problem", _("Problem"), "code"),
+    Column("started", _("Since"), "moment"),
+    Column("end", _("End"), "press"),
+)
 _WRONG = {
     "channel.endpoint": _("The address must be https, and not one of a network of the exchange's own."),
     "purpose": _("Choose a purpose and a role of your agreement."),
@@ -30,8 +44,29 @@ def subscriptions_page(desk: Desk, visit: Visit) -> Answer:
     own = own_of(desk, visit)
     with desk.exchange.work.connect() as connection:
         found = own_subscriptions(connection, own.code)
-    values = {"own": own, "found": found, "topics": get_args(Topic), "channels": CHANNELS}
+    said = Speech(visit.language, desk.exchange)
+    rows: list[Row] = [
+        {
+            "events": ", ".join(said.word("topic", topic) for topic in one.topics), "panel": one.panel,
+            "purpose": one.purpose, "channel": one.channel, "address": one.address or None,
+            "every": one.every, "status": one.status, "problem": one.problem, "started": one.started,
+            "end": _ending(said, one),
+        }
+        for one in found
+    ]  # fmt: skip
+    shown = table("subscriptions", _SUBSCRIPTIONS, rows, visit.query, shown=said.shown)
+    values = {"own": own, "found": shown, "topics": get_args(Topic), "channels": CHANNELS}
     return Page("own/subscriptions.html", values)
+
+
+def _ending(said: Speech, one: Own) -> Press | str:
+    """Only its own people's is ended here."""
+    if one.declared != "console":
+        made = _("made by your software") if one.declared == "api" else _("part of your agreement")
+        return said.say(made)
+    words = said.say(_("End"))
+    name = f"{words}: {', '.join(said.word('topic', topic) for topic in one.topics)}"
+    return Press("/own/subscriptions/ended", words, name, {"name": one.name})
 
 
 def add_subscription(desk: Desk, visit: Visit) -> Answer:

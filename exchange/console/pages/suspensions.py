@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from datetime import date
 
-from exchange.app.privacy.suspending import Stated, end_suspension, read_suspensions, suspend
+from exchange.app.privacy.suspending import Stated, Suspension, end_suspension, read_suspensions, suspend
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.given import uuid_of, whole
 from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
+from exchange.console.speech import Speech
+from exchange.console.tables import Column, Press, Row, table
 from exchange.model.errors import Conflict, ContentError
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
 
+_SUSPENSIONS = (
+    Column("suspension", _("Number"), "number"),
+    Column("patient", _("Patient"), "code"),
+    Column("participant", _("To whom"), "participant"),
+    Column("official", _("Who said so")),
+    Column("statement", _("Statement"), "translated"),
+    Column("stated", _("Stated on"), "day"),
+    Column("until", _("Last day"), "day"),
+    Column("recorded_by", _("Documented by")),
+    Column("end", _("End"), "press"),
+)
 _WRONG = {
     "patient": _("There is no such Patient."),
     "recipient": _("There is no such participant."),
@@ -27,8 +40,25 @@ _WRONG = {
 def documented(desk: Desk, visit: Visit) -> Answer:
     # Recorded as reading the log is: a look at a person's data would stand in "who saw what about me".
     found = read_suspensions(desk.exchange, visit.person.login)
-    values = {"suspensions": found, "participants": sorted(desk.exchange.partners)}
+    said = Speech(visit.language, desk.exchange)
+    rows: list[Row] = [
+        {
+            "suspension": one.suspension, "patient": str(one.patient), "participant": one.participant,
+            "official": one.official, "statement": one.statement, "stated": one.stated, "until": one.until,
+            "recorded_by": one.recorded_by, "end": _ending(said, one, visit),
+        }
+        for one in found
+    ]  # fmt: skip
+    shown = table("suspensions", _SUSPENSIONS, rows, visit.query, shown=said.shown)
+    values = {"suspensions": shown, "participants": sorted(desk.exchange.partners)}
     return Page("officer/suspensions.html", values)
+
+
+def _ending(said: Speech, one: Suspension, visit: Visit) -> Press | str:
+    if not one.holds(visit.at):
+        return said.say(_("over"))
+    name = said.say(_("End suspension %(number)s")) % {"number": one.suspension}
+    return Press(f"/privacy/suspensions/{one.suspension}/ended", said.say(_("End")), name)
 
 
 def document(desk: Desk, visit: Visit) -> Answer:

@@ -15,9 +15,18 @@ from exchange.console.given import uuid_of, whole
 from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
+from exchange.console.speech import Speech
+from exchange.console.tables import Column, Press, Row, table
 from exchange.model.errors import Conflict, ContentError
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
+_MEMBERS = (
+    Column("looker", _("Who"), "looker"),
+    Column("patient", _("Patient"), "code"),
+    Column("declared", _("Since"), "moment"),
+    Column("declared_by", _("Declared by")),
+    Column("end", _("End"), "press"),
+)
 
 
 def members(desk: Desk, visit: Visit) -> Answer:
@@ -25,7 +34,20 @@ def members(desk: Desk, visit: Visit) -> Answer:
     found = read_workforce(desk.exchange, visit.person.login)
     with desk.exchange.work.connect() as connection:
         logins = [one.login for one in accounts(connection)]
-    values = {"members": found, "logins": logins, "participants": sorted(desk.exchange.partners)}
+    said = Speech(visit.language, desk.exchange)
+    rows: list[Row] = [
+        {
+            "looker": one.looker, "patient": str(one.patient), "declared": one.declared,
+            "declared_by": one.declared_by,
+            "end": Press(
+                f"/privacy/workforce/{one.entry}/ended", said.say(_("End")),
+                said.say(_("End entry %(entry)s")) % {"entry": one.entry},
+            ),
+        }
+        for one in found
+    ]  # fmt: skip
+    shown = table("members", _MEMBERS, rows, visit.query, shown=said.shown)
+    values = {"members": shown, "logins": logins, "participants": sorted(desk.exchange.partners)}
     return Page("officer/workforce.html", values)
 
 
