@@ -110,7 +110,7 @@ def test_an_officer_declares_who_of_those_who_look_is_a_patient_and_ends_it(serv
     assert len(told) == 1
     assert f"account {login}" not in told[0][0], "the log says no more than the entry's number"
     shown = officer.get("/privacy/workforce")
-    assert str(asked) in shown.text
+    assert str(asked) in shown.text.replace("<wbr>", "")
     with psycopg.connect(opened.database_url) as connection:
         (kind, about) = connection.execute(
             "SELECT kind, patient FROM audit_event ORDER BY sequence DESC LIMIT 1"
@@ -118,7 +118,7 @@ def test_an_officer_declares_who_of_those_who_look_is_a_patient_and_ends_it(serv
     assert (kind, about) == ("log.read", asked), "a look at the list is no look at a person's data"
     ended = officer.post(f"/privacy/workforce/{declared[0][0]}/ended", "/privacy/workforce")
     assert ended.status_code == 200
-    assert str(asked) not in ended.text
+    assert str(asked) not in ended.text.replace("<wbr>", "")
     assert steward.get("/privacy/workforce").status_code == 403
 
 

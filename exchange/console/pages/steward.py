@@ -198,15 +198,22 @@ def person(desk: Desk, visit: Visit) -> Answer:
     said = Speech(visit.language, desk.exchange)
     rows = [
         {
-            "element": one.element, "value": in_words(one.value), "partners": one.partners,
-            "reason": REASONS[one.reason],
-            "others": "; ".join(f"{in_words(value)} ({said.participants(by)})" for value, by in one.others)
+            "element": one.element, "value": _value(said, one.element, one.value),
+            "partners": one.partners, "reason": REASONS[one.reason],
+            "others": "; ".join(
+                f"{_value(said, one.element, value)} ({said.participants(by)})" for value, by in one.others
+            )
             or None,
         }
         for one in found.survivors
     ]  # fmt: skip
     shown = table("golden", _SURVIVORS, rows, visit.query, "element", shown=said.shown)
     return Page("steward/person.html", {"golden": shown, "records": found.records})
+
+
+def _value(said: Speech, element: str, value: object) -> str:
+    words = in_words(value)
+    return said.word("gender", words) if element == "gender" else words
 
 
 def held(desk: Desk, visit: Visit) -> Answer:
