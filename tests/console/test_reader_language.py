@@ -10,10 +10,6 @@ from typing import get_args
 import pytest
 import yaml
 
-from exchange.consent import parse_rules
-from exchange.consent.classes import Context
-from exchange.consent.proof.cases import read_cases
-from exchange.consent.proof.tables import names, read_tables
 from exchange.consent.words import WORDS, parse_words
 from exchange.console.codes import CODES
 from exchange.console.pages.rules import conditions_of
@@ -34,7 +30,7 @@ def content():
     return parse_words(read_tree(CONSENT))
 
 
-def test_every_title_of_a_rule_a_promise_and_a_label_and_every_case_has_words(content):
+def test_every_title_of_a_rule_a_promise_and_a_label_has_words(content):
     files = read_tree(CONSENT)
     vocabulary = yaml.safe_load(files["vocabulary.yaml"])
     titles = [
@@ -54,16 +50,6 @@ def test_every_title_of_a_rule_a_promise_and_a_label_and_every_case_has_words(co
     assert set(content) == {"es", "uk"}
     assert {title for title in titles if title not in rest["words.csv"]} == set()
     assert set(rest["words.csv"]) - set(titles) == set()
-    assert {case for case in cases() if case not in content["uk"]} == set()
-    assert set(rest["case_words.csv"]) - set(cases()) == set()
-
-
-def cases() -> list[str]:
-    """What cases, tables and openings are called."""
-    files = read_tree(CONSENT)
-    people, decisions, labels = read_cases(files)
-    found = read_tables(files, Context(parse_rules(files), people))
-    return [*(one.case for one in (*decisions, *labels)), *names(found)]
 
 
 def test_every_code_that_a_page_may_show_has_words(opened):
