@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import logging
 import sys
 import time
@@ -25,6 +26,8 @@ from benchmarks.linkage.matchers import ours, plain_splink, rules_only
 from benchmarks.linkage.populations import Population, coalition, desks, published, townsfolk
 from exchange.content import read_tree
 from exchange.linkage import Model, Quality, parse_duplicates, parse_model
+from exchange.linkage.model import MODEL_FILE
+from exchange.linkage.resize import resized
 from exchange.model.records import Files
 from tests.linkage.coalition import Coalition
 
@@ -58,6 +61,12 @@ def measure(population: Population, model: Model) -> None:
     gc.enable()
 
 
+def _for_an_index_of(records: int, mappings: Files) -> Model:
+    """The model that ships, set to as many records."""
+    content = json.loads(mappings[MODEL_FILE])
+    return parse_model({**mappings, MODEL_FILE: json.dumps(resized(content, records))})
+
+
 def facts(made: Coalition, mappings: Files) -> None:
     """Facts that two partners sent, found by their keys among the records of one person."""
     found, true = made.fact_pairs(parse_duplicates(mappings))
@@ -80,11 +89,12 @@ def main() -> None:
     model = parse_model(mappings)
     people, made = coalition(mappings, asked.size, SEED)
     print(HEADER)
-    measure(people, model)
+    measure(people, _for_an_index_of(len(people.truth), mappings))
     for number in asked.people:
-        measure(desks(number, SEED), model)
+        population = desks(number, SEED)
+        measure(population, _for_an_index_of(len(population.truth), mappings))
     for population in (townsfolk(asked.town, SEED), *published()):
-        measure(population, model)
+        measure(population, _for_an_index_of(len(population.truth), mappings))
     facts(made, mappings)
     for records in sorted({asked.index // 10, asked.index}):
         speed(records, model, SEED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -49,7 +50,14 @@ class Known:
 
     def both_exist(self, x: str, y: str) -> bool:
         """Whether each is a given name somebody bears, so that neither need be a slip of the other."""
-        return all(self.is_given_name(word) or word in self.vocabulary.existing_given for word in (x, y))
+        return self._exists(x) and self._exists(y)
+
+    def one_exists(self, x: str, y: str) -> bool:
+        """Whether one of them is a name and the other is none that anybody is known to bear."""
+        return self._exists(x) != self._exists(y)
+
+    def _exists(self, word: str) -> bool:
+        return self.is_given_name(word) or word in self.vocabulary.existing_given
 
 
 def agree(a: Features, b: Features, known: Known) -> Agreement:
@@ -138,6 +146,8 @@ def given_level(a: tuple[str, ...], b: tuple[str, ...], known: Known) -> str:
     distinct = known.is_given_name(x) and known.is_given_name(y)
     if not distinct and (_slip(x, y) or surname_sound(x) == surname_sound(y)):
         return "alike" if known.both_exist(x, y) else "similar"
+    if known.one_exists(x, y) and _scrambled(x, y):
+        return "similar"
     if _longer(set(a)) & _longer(set(b)):
         return "part"
     return "distinct" if distinct else "different"
@@ -163,6 +173,14 @@ def _slip(x: str, y: str) -> bool:
     return OSA.distance(x, y, score_cutoff=allowed) <= allowed or (
         min(len(x), len(y)) >= 4 and (x.startswith(y) or y.startswith(x))
     )
+
+
+def _scrambled(x: str, y: str) -> bool:
+    """Whether the two are of the same letters but for one, in another order: "etnah" for Ethan."""
+    if min(len(x), len(y)) < 4 or abs(len(x) - len(y)) > 1:
+        return False
+    here, there = Counter(x), Counter(y)
+    return (here - there).total() <= 1 and (there - here).total() <= 1
 
 
 def _middle(a: tuple[str, ...], b: tuple[str, ...], known: Known) -> str:

@@ -91,7 +91,7 @@ def compare(a: Features, b: Features, model: Model) -> Match:
     grade = _grade(probability, model)
     rule = needs_steward(a, b, agreement.levels)
     if grade == "probable" and not rule:
-        rule = needs_certainty(a, b, agreement.levels, probability)
+        rule = needs_certainty(a, b, agreement.levels)
     likely = grade in ("certain", "probable")
     if rule and grade != "certainly-not":
         grade = "certainly-not" if hardly_worth_asking(agreement.levels) else "possible"

@@ -12,6 +12,7 @@ from exchange.linkage.corroboration import (
     all_but_birth,
     all_but_given,
     birth_orders_differ,
+    born_about_then,
     born_after_death,
     contradicts,
     form_at_home,
@@ -44,9 +45,6 @@ SLIP_YEARS = 10
 
 _BESIDE_NAME_AND_BIRTH = ("middle", "phone", "email", "address", "ssn", "identifier")
 _SAME = frozenset({"exact", "initial", "building", "last4"})
-
-OF_THAT_YEAR = 0.999
-"""Where one birth date is an estimate and no place is known, a name has to be this telling."""
 
 
 def apart(a: Features, b: Features, levels: Mapping[str, str]) -> str:
@@ -92,7 +90,7 @@ def needs_steward(a: Features, b: Features, levels: Mapping[str, str]) -> str:
         return "name-and-birth-date"
     if not proven and two_names_doubtful(levels):
         return "names"
-    if birth == "different" and not (given in SAME_NAME if proven else mistyped(levels)):
+    if birth == "different" and not (given in SAME_NAME if proven else born_about_then(a, b, levels)):
         return "birth-date"
     if birth == "year" and not (proven or same_somewhere(levels) or one_estimate(a, b, levels)):
         return "birth-date"
@@ -132,7 +130,7 @@ def _is_unclear(record: Features, rule: str) -> bool:
     return not any(name.given for name in record.names)
 
 
-def needs_certainty(a: Features, b: Features, levels: Mapping[str, str], probability: float) -> str:
+def needs_certainty(a: Features, b: Features, levels: Mapping[str, str]) -> str:
     """The name of the reason why a link that is only as probable may not hold; empty when it may.
 
     A birth date that is alike or estimated, or a name that is, a home that is not the same, and names of
@@ -142,7 +140,7 @@ def needs_certainty(a: Features, b: Features, levels: Mapping[str, str], probabi
     if same_number(levels):
         return ""
     birth, somewhere = levels.get("birth_date"), same_somewhere(levels)
-    if not somewhere and (birth == "slip" or (birth == "year" and probability < OF_THAT_YEAR)):
+    if not somewhere and birth in ("slip", "year"):
         return "birth-date"
     if not somewhere and only_alike(levels):
         return "names"
@@ -165,7 +163,7 @@ def never_certain(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
         return True
     if same_number(levels):
         return False
-    if years_apart(a, b) >= SLIP_YEARS:
+    if years_apart(a, b) >= SLIP_YEARS or (birth == "different" and not mistyped(levels)):
         return True
     if given == "form" and not (own_agrees(levels) and birth == "exact"):
         return True

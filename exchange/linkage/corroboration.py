@@ -9,6 +9,9 @@ from exchange.linkage.features import Features
 GENERATION_YEARS = 12
 """Two birth years further apart than this are two people (a newborn and its mother), not a slip."""
 
+FEW_YEARS = 3
+"""Two births no further apart than this are of no two generations, whoever they are."""
+
 SAME_NAME = frozenset({"exact", "form"})
 LIKE_BIRTH = frozenset({"exact", "slip"})
 LIKE_NAME = frozenset({"exact", "form", "similar"})
@@ -210,6 +213,21 @@ def mistyped(levels: Mapping[str, str]) -> bool:
         and levels.get("sex") == "exact"
         and own_agrees(levels)
         and _places(levels) + (levels.get("middle") == "exact") >= 2
+    )
+
+
+def born_about_then(a: Features, b: Features, levels: Mapping[str, str]) -> bool:
+    """A mistyped birth date; or the whole name and the mailbox of two who are no father and son, who are not
+    born within a few years. Nothing else may differ: namesakes have another home or telephone.
+    """
+    if mistyped(levels):
+        return True
+    told = (level for field, level in levels.items() if field != "birth_date")
+    return (
+        levels.get("given") == levels.get("email") == "exact"
+        and levels.get("surname") in ("exact", "part", "similar", "swapped")
+        and years_apart(a, b) <= FEW_YEARS
+        and not any(level in ("different", "distinct") for level in told)
     )
 
 

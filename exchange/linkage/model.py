@@ -30,7 +30,11 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """`weights` in bits by field and level; `frequencies` by field and term, with a floor for others."""
+    """`weights` in bits by field and level; `frequencies` by field and term, with a floor for others.
+
+    `full_names` are the frequencies of given name and surname together, where they are found together more
+    often than each by itself would say.
+    """
 
     version: str
     digest: str
@@ -39,6 +43,7 @@ class Model:
     weights: Mapping[str, Mapping[str, float]]
     agreement_by_chance: Mapping[str, float]
     frequencies: Mapping[str, Mapping[str, float]]
+    full_names: Mapping[str, float]
     rarest: Mapping[str, float]
     known: Known
 
@@ -52,8 +57,18 @@ class Model:
         weight = self.weights[field][level]
         if field not in agreement.terms:
             return weight
-        frequency = self.frequencies[field].get(agreement.terms[field], self.rarest[field])
+        frequency = self._frequency(field, agreement.terms)
+        if field == "surname" and "given" in agreement.terms:
+            frequency = max(frequency, self._of_those_called(agreement.terms))
         return weight + log2(self.agreement_by_chance[field] / frequency)
+
+    def _frequency(self, field: str, terms: Mapping[str, str]) -> float:
+        return self.frequencies[field].get(terms[field], self.rarest[field])
+
+    def _of_those_called(self, terms: Mapping[str, str]) -> float:
+        """The share of a surname among those of one given name: Tran among all Anh, not among all people."""
+        together = self.full_names.get(f"{terms['given']} {terms['surname']}", 0.0)
+        return min(1.0, together / self._frequency("given", terms))
 
 
 def parse_model(files: Files) -> Model:
@@ -98,6 +113,7 @@ def _model(content: Mapping[str, Any], files: Files) -> Model:
         },
         agreement_by_chance={field: chances[field]["exact"][1] for field in frequencies},
         frequencies=frequencies,
+        full_names=content["full_names"],
         rarest={field: min(shares.values()) / 2 for field, shares in frequencies.items()},
         known=Known(frozenset(common), parse_vocabulary(files)),
     )

@@ -32,6 +32,7 @@ from splink.backends.duckdb import DuckDBAPI
 from exchange.linkage.agreement import LEVELS, Known, agree
 from exchange.linkage.evaluate import Quality
 from exchange.linkage.features import Features
+from exchange.linkage.frequencies import frequencies, full_names
 from exchange.linkage.model import COMMON_GIVEN_NAME, MODEL_FILE, Model, digest_of, parse_model
 from exchange.linkage.patterns import level_of, pattern
 from exchange.linkage.thresholds import choose_thresholds, judge, quality_of
@@ -39,10 +40,8 @@ from exchange.linkage.vocabulary import FOLDER, parse_vocabulary
 from exchange.model.records import Files
 
 EXPECTED_RECORDS = 500_000
-"""The prior is set for an index of about this size, however small the population it was learned from."""
-
-LEAST_RECORDS_PER_TERM = 5
-"""A name that fewer records carry is left out of the frequencies: the model is published, people are not."""
+"""The prior is set for an index of about this size, however small the population it was learned from; for a
+larger one `exchange.linkage.resize` sets it."""
 
 LEAST_CHANCE = 1e-6
 """No level is thought rarer among strangers than this: the sample cannot show it."""
@@ -52,22 +51,6 @@ LEAST_SHARE = 0.0002
 
 _SAMPLED_PAIRS = 1_000_000
 _REMEMBERED_PAIRS = 1_500_000
-
-
-def frequencies(population: Sequence[Features]) -> dict[str, dict[str, float]]:
-    """Share of records by first given name and by surname, rare ones left out."""
-    given = Counter(name.given[0] for record in population for name in record.names[:1] if name.given)
-    surname = Counter(" ".join(name.surname) for record in population for name in record.names[:1])
-    return {"given": _shares(given), "surname": _shares(surname)}
-
-
-def _shares(counts: Counter[str]) -> dict[str, float]:
-    total = sum(counts.values())
-    return {
-        term: round(count / total, 7)
-        for term, count in sorted(counts.items())
-        if term and count >= LEAST_RECORDS_PER_TERM
-    }
 
 
 def common_given_names(shares: Mapping[str, float]) -> frozenset[str]:
@@ -191,10 +174,12 @@ def train(
     source: str,
     seed: int = 1,
     proof: Sequence[Mapping[str, Any]] = (),
+    named: Sequence[Mapping[str, Any]] = (),
 ) -> tuple[dict[str, Any], Quality]:
     """The content of model.json, and how well it does on the very population it was made from.
 
     The thresholds are proven on `proof`, people the weights were not learned from; without it on `records`.
+    `named` are more people than the weights need, by whom full names are counted; without them `records`.
     """
     population = [Features.from_json(record["features"]) for record in records]
     persons = [record["person"] for record in records]
@@ -204,9 +189,11 @@ def train(
     content: dict[str, Any] = {
         "version": version,
         "prior": round(share_of_matches(persons) * len(population) / EXPECTED_RECORDS, 12),
+        "expected_records": EXPECTED_RECORDS,
         "thresholds": {"certain": 1.0, "probable": 1.0, "possible": 1.0},
         "levels": levels,
         "frequencies": shares,
+        "full_names": full_names([Features.from_json(line["features"]) for line in named or records]),
     }
     unseen = proof or records
     judged = judge(
@@ -264,12 +251,16 @@ def main() -> None:
     parser.add_argument("--source", required=True, help="what the population is, for the report")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--proof", type=Path, help="another population, to prove the thresholds on")
+    parser.add_argument("--names", type=Path, help="a larger population, to count full names by")
     arguments = parser.parse_args()
     words = (path for path in arguments.folder.iterdir() if path.suffix in (".yaml", ".csv"))
     files = {f"{FOLDER}/{path.name}": path.read_text("utf-8") for path in words}
     records = _read(arguments.population)
     proof = _read(arguments.proof) if arguments.proof else []
-    content, quality = train(records, files, arguments.version, arguments.source, arguments.seed, proof)
+    named = _read(arguments.names) if arguments.names else []
+    content, quality = train(
+        records, files, arguments.version, arguments.source, arguments.seed, proof, named
+    )
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
     (arguments.folder / "model.json").write_text(text + "\n", "utf-8")
     print(json.dumps(quality.report(), indent=1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from io import StringIO
 from typing import Any
 
@@ -16,7 +17,10 @@ from exchange.model.errors import ContentError
 from exchange.model.records import Files
 
 FOLDER = "_shared/identity"
+_PLACEHOLDERS = f"{FOLDER}/placeholders.yaml"
+_GIVEN_NAMES = f"{FOLDER}/given_names.yaml"
 _EXISTING = f"{FOLDER}/existing_names.csv"
+_PATHS = (_PLACEHOLDERS, _GIVEN_NAMES, _EXISTING)
 _EXISTING_COLUMNS = ["kind", "name"]
 _PLACEHOLDER_FIELDS = (
     "given", "surname", "full_name", "birth_date", "ssn", "phone", "email", "street", "address", "identifier"
@@ -53,12 +57,19 @@ class Vocabulary:
 
 def parse_vocabulary(files: Files) -> Vocabulary:
     """From `placeholders.yaml`, `given_names.yaml` and `existing_names.csv`; raises ContentError."""
-    known = _mapping(files, f"{FOLDER}/placeholders.yaml")
+    return _parsed(tuple((path, files[path]) for path in _PATHS if path in files))
+
+
+@lru_cache(maxsize=4)
+def _parsed(texts_of_files: tuple[tuple[str, str], ...]) -> Vocabulary:
+    """Of twenty thousand names: made once, however often an exchange is opened by the same content."""
+    files = dict(texts_of_files)
+    known = _mapping(files, _PLACEHOLDERS)
     for name in known:
         if name not in _PLACEHOLDER_FIELDS:
             raise ContentError(
                 "unknown field",
-                file=f"{FOLDER}/placeholders.yaml",
+                file=_PLACEHOLDERS,
                 field=str(name),
                 valid=_PLACEHOLDER_FIELDS,
             )
@@ -75,7 +86,7 @@ def parse_vocabulary(files: Files) -> Vocabulary:
         street=frozenset(texts["street"]),
         building=frozenset(_buildings(known.get("address") or ())),
         identifier=frozenset(str(value).lower() for value in known.get("identifier") or ()),
-        forms=_forms(_mapping(files, f"{FOLDER}/given_names.yaml")),
+        forms=_forms(_mapping(files, _GIVEN_NAMES)),
         existing_given=frozenset(name for kind, name in existing if kind == "given"),
         existing_surname=frozenset(name for kind, name in existing if kind == "surname"),
     )

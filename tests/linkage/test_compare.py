@@ -1,10 +1,13 @@
 """Two records get one verdict; twins, households, newborns and mixed-up charts are what it is made for."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from exchange.linkage import compare, parse_model
+from exchange.linkage.agreement import agree
+from exchange.linkage.frequencies import full_names
 from exchange.model.errors import ContentError
 
 HOME = {"phone": "217-555-0147", "line": "12 Oak Street"}
@@ -117,6 +120,45 @@ def test_a_frequent_name_tells_less_than_a_rare_one(person, model):
     rare = compare(person("Michael", "Brzezinski"), person("Michael", "Brzezinski"), model)
 
     assert rare.probability > frequent.probability
+
+
+def test_a_surname_is_as_frequent_as_among_those_of_the_given_name(person, model):
+    """Of all people few are called Tran, of those called Anh many: together they are one heritage."""
+    counted = full_names(
+        [person("Anh", "Tran")] * 10 + [person("Mary", "Smith")] * 90 + [person("Anh", "Le")]
+    )
+    known = replace(model, full_names={"mary smith": 0.5, **counted})
+    apart = replace(model, full_names={})
+
+    assert counted == {"anh tran": pytest.approx(10 / 101, abs=1e-6)}
+    for told in (("Anh", "Tran"), ("Mary", "Smith")):
+        one = person(*told)
+        assert compare(one, one, known).probability < compare(one, one, apart).probability
+    assert compare(person("Anh", "Le"), person("Anh", "Le"), known) == compare(
+        person("Anh", "Le"), person("Anh", "Le"), apart
+    )
+
+
+@pytest.mark.parametrize(
+    ("born", "grade"),
+    [("2010-06-15", "probable"), ("2012-06-15", "possible"), ("1975-06-15", "certainly-not")],
+    ids=["about then", "years later", "a father"],
+)
+def test_the_whole_name_and_the_mailbox_outweigh_another_birth_date_of_about_then(person, model, born, grade):
+    mailbox = {"telecom": [{"system": "email", "value": "noah.watson78@mail.example"}]}
+    one, other = person("Noah", "Watson", "2008-03-23", **mailbox), person("Noah", "Watson", born, **mailbox)
+
+    assert compare(one, other, model).grade == grade
+
+
+@pytest.mark.parametrize(
+    ("given", "level"),
+    [("Etnah", "similar"), ("Lmeai", "different"), ("Nathan", "distinct"), ("Hanetta", "different")],
+)
+def test_a_name_of_the_same_letters_in_another_order_is_a_slip_where_it_is_no_name(
+    person, model, given, level
+):
+    assert agree(person(given, "Carr"), person("Ethan", "Carr"), model.known).levels["given"] == level
 
 
 def test_one_number_of_one_assigner_is_one_person(person, model):

@@ -1,14 +1,16 @@
 """What ships is measured on people it was not trained on, and what is trained comes from what was seen."""
 
 import json
+from math import log2
 from pathlib import Path
 
 import pytest
 
 from exchange.content import read_tree
-from exchange.linkage import compare, parse_duplicates
+from exchange.linkage import compare, parse_duplicates, parse_model
 from exchange.linkage.agreement import LEVELS
 from exchange.linkage.compare import Match
+from exchange.linkage.resize import resized
 from exchange.linkage.thresholds import (
     NEVER,
     Judged,
@@ -47,7 +49,7 @@ def test_a_verdict_does_not_depend_on_which_record_comes_first(normalise, model)
 
 
 def test_the_coalition_is_told_apart_and_its_facts_are_found_twice(files, normalise, model):
-    coalition = Coalition(read_tree(MAPPINGS), 400, 3)
+    coalition = Coalition(read_tree(MAPPINGS), 200, 3)
     known = [fhir_id for fhir_id in coalition.patients if fhir_id in coalition.persons]
     truth = [coalition.persons[fhir_id] for fhir_id in known]
     population = [normalise(coalition.patients[fhir_id]) for fhir_id in known]
@@ -59,7 +61,7 @@ def test_the_coalition_is_told_apart_and_its_facts_are_found_twice(files, normal
     assert quality.review_precision >= 0.6
 
     found, true = coalition.fact_pairs(parse_duplicates(files))
-    assert len(true) > 200
+    assert len(true) > 100
     assert len(found & true) >= 0.95 * len(true)
     assert len(found - true) <= max(1, 0.001 * len(found)), (
         "at most a pair, which 0.999 cannot tell so few by"
@@ -82,6 +84,26 @@ def test_training_learns_weights_from_a_population(files, normalise):
     assert json.loads(files["_shared/identity/model.json"])["levels"] != content["levels"]
     assert quality.precision >= 0.99
     assert all(m > 0 and u > 0 for levels in content["levels"].values() for m, u in levels.values())
+
+
+def test_a_model_is_set_to_the_size_of_an_index(files, model):
+    """Of a larger one it asks for more evidence; of a smaller one for less, but not to be certain."""
+    path = "_shared/identity/model.json"
+    content = json.loads(files[path])
+
+    def sized(records):
+        return parse_model({**files, path: json.dumps(resized(content, records))})
+
+    def bits(known, grade):
+        least = getattr(known.thresholds, grade)
+        return log2(least / (1 - least)) - log2(known.prior / (1 - known.prior))
+
+    large, small = sized(2_000_000), sized(10_000)
+    assert (large.version, large.thresholds) == (f"{model.version}+2000000", model.thresholds)
+    assert bits(large, "certain") == pytest.approx(bits(model, "certain") + 2, abs=1e-3)
+    assert bits(small, "certain") == pytest.approx(bits(model, "certain"), abs=1e-3)
+    assert bits(small, "probable") == pytest.approx(bits(model, "probable") - log2(50), abs=1e-3)
+    assert sized(1).prior < 0.5
 
 
 def pairs(probability, right, wrong=0, firm=True):

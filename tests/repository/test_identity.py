@@ -251,7 +251,8 @@ def test_two_batches_at_once_do_not_miss_each_other(database, incoming, model):
         assert persons(second) == {frozenset("ab")}
 
 
-def test_a_thousand_patients_meet_twenty_thousand_in_three_seconds(connection, incoming, model):
+@pytest.mark.slow
+def test_a_thousand_patients_meet_twenty_thousand_without_looking_at_each(connection, incoming, model):
     random = Random(5)
     syllables = ("ba", "den", "ko", "ri", "mal", "ton", "vel", "su", "lin", "gar", "po", "tes")
 
@@ -261,12 +262,13 @@ def test_a_thousand_patients_meet_twenty_thousand_in_three_seconds(connection, i
         return incoming(f"p{number}", given, family, born, phone=f"217555{random.randint(0, 9999):04}")
 
     crowd = [anybody(number) for number in range(21_000)]
+    start = perf_counter()
     link_patients(connection, crowd[:20_000], [], model, AT)
     connection.execute("ANALYZE")
-    start = perf_counter()
+    middle = perf_counter()
     link_patients(connection, crowd[20_000:], [], model, AT)
 
-    assert perf_counter() - start < 3
+    assert perf_counter() - middle < (middle - start) / 5
 
 
 def test_a_record_that_fits_a_father_and_a_son_is_asked_about_and_joins_neither(connection, incoming, model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import orjson
-from repository_world import BASE, CLINIC, KEY
+from repository_world import BASE, CLINIC, KEY, observation
 
 from exchange.repository import search
 
@@ -16,15 +16,44 @@ def persons(world) -> list[int]:
 
 
 def test_a_chain_joins_all_until_its_ends_are_kept_apart(world):
+    ids = chain(world)
+    joined = persons(world)
+    keep_apart(world, ids[0], ids[2])
+    assert len(joined) == 1
+    assert len(persons(world)) == 2
+
+
+def test_of_two_people_both_facts_are_told_though_a_certain_link_lies_between_them(world):
+    """The link is passed over where persons are formed: it hides nothing either."""
+    ids = chain(world)
+    said = [
+        world.item("clinic", observation("clinic", who, key), cluster=b"fact", trust=trust)
+        for trust, (who, key) in enumerate(zip(ids, "abc", strict=True))
+    ]
+    world.publish(*said)
+    before = facts(world)
+    keep_apart(world, ids[0], ids[2])
+    assert before == {said[0].resource["id"]}, "the middle one hides the third, the first the middle one"
+    assert facts(world) == {item.resource["id"] for item in said}
+
+
+def chain(world) -> list[str]:
     ids = [world.patient("clinic", f"chain-{n}", name=[{"family": "Rivera"}]) for n in range(3)]
     world.link(ids[0], ids[1])
     world.link(ids[1], ids[2])
-    joined = persons(world)
+    return ids
+
+
+def keep_apart(world, one: str, other: str) -> None:
     world.conn.execute(
         "INSERT INTO patient_apart SELECT least(a.patient, c.patient), greatest(a.patient, c.patient),"
         " 'steward' FROM patient a, patient c WHERE a.fhir_id = %s AND c.fhir_id = %s",
-        (ids[0], ids[2]),
+        (one, other),
     )
     world.conn.commit()
-    assert len(joined) == 1
-    assert len(persons(world)) == 2
+
+
+def facts(world) -> set[str]:
+    with world.as_viewer(CLINIC) as view:
+        page = search(view, "Observation", [], BASE, KEY)
+    return {orjson.loads(entry.body)["id"] for entry in page.entries}

@@ -81,7 +81,9 @@ def best_rendition(alias: str = "r") -> str:
 def better_in_cluster(alias: str, other: str) -> str:
     """SQL: `other` is a better member of the cluster, of this or a certainly linked Patient or of nobody.
 
-    A link that is only probable hides nothing: it may hold for neither of two people it fits.
+    A link that is only probable hides nothing: it may hold for neither of two people it fits. Nor does one
+    beside which somebody is kept apart: whoever forms the persons may pass it over (`cluster.partition`), and
+    of two people both are told, even where each says the same.
     """
     first, then = (f"({of}.rendition, {of}.rank, {of}.fhir_id)" for of in (other, alias))
     return f"{same_fact(alias, other)} AND {first} < {then}"
@@ -94,7 +96,10 @@ def same_fact(alias: str, other: str) -> str:
         OR EXISTS (
             SELECT FROM patient_edge e
             WHERE e.a = {alias}.patient AND e.b = {other}.patient AND e.grade = 'certain'
-        ))"""
+              AND NOT EXISTS (
+                SELECT FROM patient_edge n JOIN patient_apart k ON k.a = n.b OR k.b = n.b
+                WHERE n.a IN (e.a, e.b)
+            )))"""
 
 
 def best_of_cluster(alias: str = "r") -> str:
