@@ -8,6 +8,7 @@ from typing import Literal
 
 from exchange.linkage.agreement import Agreement, agree, shared_identifiers
 from exchange.linkage.constraints import (
+    SURE,
     apart,
     hardly_worth_asking,
     needs_certainty,
@@ -90,7 +91,7 @@ def compare(a: Features, b: Features, model: Model) -> Match:
         return Match("certainly-not", probability, basis, rule, evidence)
     grade = _grade(probability, model)
     rule = needs_steward(a, b, agreement.levels)
-    if grade == "probable" and not rule:
+    if grade == "probable" and not rule and probability < SURE:
         rule = needs_certainty(a, b, agreement.levels)
     likely = grade in ("certain", "probable")
     if rule and grade != "certainly-not":

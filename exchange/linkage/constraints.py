@@ -43,6 +43,9 @@ from exchange.linkage.features import Features
 SLIP_YEARS = 10
 """Birth years this far apart differ by one key, and in a family that hands its names on by a person."""
 
+SURE = 0.9999
+"""From here on a name and a birth date are hardly another person's; a certain link takes a proof besides."""
+
 _BESIDE_NAME_AND_BIRTH = ("middle", "phone", "email", "address", "ssn", "identifier")
 _SAME = frozenset({"exact", "initial", "building", "last4"})
 
