@@ -1,5 +1,4 @@
 import ca.uhn.fhir.batch2.jobs.config.Batch2JobsConfig;
-import ca.uhn.fhir.batch2.jobs.export.BulkDataExportProvider;
 import ca.uhn.fhir.context.FhirContext;
 import ca.uhn.fhir.jpa.api.config.JpaStorageSettings;
 import ca.uhn.fhir.jpa.api.config.ThreadPoolFactoryConfig;
@@ -50,7 +49,6 @@ public class HapiServer {
         var fhir = new RestfulServer(beans.getBean(FhirContext.class));
         fhir.registerProviders(beans.getBean(ResourceProviderFactory.class).createProviders());
         fhir.registerProvider(beans.getBean(IJpaSystemProvider.class));
-        fhir.registerProvider(beans.getBean(BulkDataExportProvider.class));
         fhir.setPagingProvider(beans.getBean(DatabaseBackedPagingProvider.class));
         var server = new Server();
         var connector = new ServerConnector(server);
@@ -74,6 +72,7 @@ public class HapiServer {
             settings.setEnforceReferentialIntegrityOnWrite(false);
             settings.setEnforceReferentialIntegrityOnDelete(false);
             settings.setReuseCachedSearchResultsForMillis(null);
+            settings.setSchedulingDisabled(true);
             settings.setExpungeEnabled(true);
             return settings;
         }
