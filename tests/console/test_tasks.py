@@ -103,7 +103,7 @@ def test_every_way_leads_to_its_place(served, world, role):
 def test_every_task_is_done_from_the_start_page(browse, world, role):
     page = browse(role, "/", participant="elm_clinic" if role == "partner" else None)
     start, seen = page.url, set()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(300_000)  # proving takes half a minute of a whole processor
     for _, task, way, there in (one for one in tasks() if one[0] == role):
         page.goto(start)
         for step in way:
