@@ -60,6 +60,7 @@ def test_a_broken_promise_is_told_with_its_example_and_ends_with_1(home):
     assert "labelled 42CFRPart2" in " ".join(broken["part2-needs-its-consent"]["counterexample"])
 
 
+@pytest.mark.slow
 def test_the_rules_of_another_folder_are_tried_in_place_of_those_here(home, tmp_path):
     draft = tmp_path / "draft"
     shutil.copytree(home / "consent", draft)
@@ -68,6 +69,7 @@ def test_the_rules_of_another_folder_are_tried_in_place_of_those_here(home, tmp_
     assert _run("test", "--rules", draft).exit_code == 0
 
 
+@pytest.mark.slow
 def test_the_rules_of_a_git_revision_are_tried(home):
     git = ("git", "-C", str(home), "-c", "user.name=t", "-c", "user.email=t@example.org")
     for words in (("init", "-q"), ("add", "consent"), ("commit", "-q", "-m", "rules")):

@@ -42,6 +42,7 @@ def test_the_label_case_fails_when_one_more_label_is_expected(case):
     assert [failure.case for failure in run_labels([wrong], RULES)] == [case.case]
 
 
+@pytest.mark.slow
 def test_every_rule_is_missed_by_some_case():
     report = prove(FILES, RULES)
     assert report.idle == ()

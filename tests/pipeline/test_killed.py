@@ -167,6 +167,7 @@ def killed_at_random(
     assert not [path for path in (data / "batches").rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_runs_killed_at_any_instant_end_like_one_that_was_not(
     home: Path, database: str, tmp_path: Path, undisturbed: dict[str, list[tuple[object, ...]]]
 ) -> None:
