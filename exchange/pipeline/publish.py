@@ -111,7 +111,7 @@ def _items(row: Row, origin: Origin) -> Iterator[PublishItem]:
         redacted = entry["redacted"]
         yield PublishItem(
             resource=entry["resource"],
-            refers=entry["refers"],
+            refers=entry.get("refers"),  # a batch of a version before them has none
             labels=wire.labels_from_json(entry["labels"]),
             redacted=(redacted["resource"], wire.labels_from_json(redacted["labels"])) if redacted else None,
             patient=patient_of(entry["resource"]),

@@ -13,6 +13,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
+from exchange.model.fhir import references
 from exchange.model.partner import Partner
 from exchange.pipeline import ledger
 from exchange.pipeline.balance import close_run
@@ -101,11 +102,20 @@ def _mapped(work: Work, connection: Connection, partner: Partner, run: int, chun
     return rows
 
 
+def _read_mapped(work: Work, run: int, chunk: int) -> list[Row]:
+    """The batch between the steps; also one that an earlier version left, whose rows have no `refers`."""
+    rows = work.batches.read(run, chunk, "mapped")
+    return [
+        row if "refers" in row else {**row, "refers": [references(each) for each in row["resources"]]}
+        for row in rows
+    ]
+
+
 def safeguard_step(work: Work, partner: Partner, run: int, chunk: int) -> None:
     """Labels one chunk and names the facts it states; safe to run for many chunks at once."""
 
     def take(connection: Connection) -> None:
-        _safeguard(work, connection, partner, run, chunk, work.batches.read(run, chunk, "mapped"))
+        _safeguard(work, connection, partner, run, chunk, _read_mapped(work, run, chunk))
 
     _take(work, run, chunk, "safeguarded", take)
 
@@ -115,7 +125,7 @@ def prepare_step(work: Work, partner: Partner, run: int, chunk: int) -> None:
 
     def take(connection: Connection) -> float:
         if ledger.chunk_step(connection, run, chunk) == "mapped":
-            _safeguard(work, connection, partner, run, chunk, work.batches.read(run, chunk, "mapped"))
+            _safeguard(work, connection, partner, run, chunk, _read_mapped(work, run, chunk))
             return 0.0
         started = perf_counter()
         rows = _mapped(work, connection, partner, run, chunk)

@@ -55,25 +55,30 @@ class _TrueNpi:
 _KEYWORDS: dict[str, type[jsonschema_rs.KeywordValidator]] = {"untold": _Untold, "trueNpi": _TrueNpi}
 
 
-def is_sound(resource: Resource, *, us_core: bool = True) -> bool:
-    """Whether certainly nothing is to be told; without `us_core`, whatever its profiles demand."""
-    type_ = resource.get("resourceType")
-    if not isinstance(type_, str) or type_ in _HOLDERS or "contained" in resource:
-        return False
+def is_sound(resource: Resource) -> bool:
+    """Whether certainly nothing is to be told, of its profiles neither."""
+    type_ = _type_of(resource)
     try:
-        declared = tuple(resource.get("meta", {}).get("profile", ())) if us_core else ("",)
-        validator = _validator(type_, declared)
+        profiles = _profiles(type_, tuple(resource.get("meta", {}).get("profile", ())))
     except (AttributeError, TypeError):
         return False  # a meta or profile of another form than R4's
-    return validator is not None and validator.is_valid(resource)
+    return bool(type_) and len(profiles) <= _MOST_PROFILES and _compiled(type_, profiles).is_valid(resource)
 
 
-@lru_cache(maxsize=512)
-def _validator(type_: str, declared: tuple[str | None, ...]) -> jsonschema_rs.Draft202012Validator | None:
-    if type_ not in type_names("resource"):
-        return None
-    profiles = () if declared == ("",) else profiles_of(type_, declared)
-    return _compiled(type_, profiles) if len(profiles) <= _MOST_PROFILES else None
+def is_sound_whatever_it_claims(resource: Resource) -> bool:
+    """Whether certainly nothing is to be told but what its profiles demand."""
+    type_ = _type_of(resource)
+    return bool(type_) and _compiled(type_, ()).is_valid(resource)
+
+
+def _type_of(resource: Resource) -> str:
+    """The type of what one schema can read whole, else nothing."""
+    type_ = resource.get("resourceType")
+    readable = isinstance(type_, str) and type_ in type_names("resource") and type_ not in _HOLDERS
+    return str(type_) if readable and "contained" not in resource else ""
+
+
+_profiles = lru_cache(maxsize=512)(profiles_of)
 
 
 @cache

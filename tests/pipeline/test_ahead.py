@@ -84,6 +84,24 @@ def test_both_pure_steps_in_one_go_leave_what_they_leave_one_by_one(exchange: Ex
     assert not {one, two} & set(waiting_chunks(work, run, "safeguarded"))
 
 
+def test_batches_that_an_earlier_version_left_are_taken(exchange: Exchange) -> None:
+    work, partner = exchange.work, find_partner(exchange.partners, "elm_clinic")
+    run = pull_step(work, partner)
+    for chunk in waiting_chunks(work, run, "mapped"):
+        steps.map_step(work, partner, run, chunk)
+        rows = work.batches.read(run, chunk, "mapped")
+        without = [{name: value for name, value in row.items() if name != "refers"} for row in rows]
+        assert without != rows
+        work.batches.write(run, chunk, "mapped", without)
+        steps.safeguard_step(work, partner, run, chunk)
+        rows = work.batches.read(run, chunk, "safeguarded")
+        for entry in (entry for row in rows for entry in row["resources"]):
+            del entry["refers"]
+        work.batches.write(run, chunk, "safeguarded", rows)
+    done = finish_run(work, partner, run)
+    assert (done.status, balance(exchange, run).records["published"]) == ("balanced", PEOPLE + RESULTS + 1)
+
+
 def test_a_process_that_dies_loses_nothing(exchange: Exchange) -> None:
     partner = find_partner(exchange.partners, "elm_clinic")
     run = pull_step(exchange.work, partner)
