@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,10 +66,15 @@ def _filters(language: str) -> Mapping[str, Callable[..., Any]]:
     return {
         "number": partial(in_digits, language),
         "percent": lambda value: format_percent(value, "#,##0.0 %", locale=language),
-        "day": partial(_day, language),
+        "day": partial(day, language),
         "soft": soft,
-        "moment": lambda value: format_datetime(value, "medium", locale=language) if value else "–",
+        "moment": partial(moment, language),
     }
+
+
+def moment(language: str, value: datetime | None) -> str:
+    """A moment in UTC, as the foot of every page says; a dash for none."""
+    return format_datetime(value.astimezone(UTC), "medium", locale=language) if value else "–"
 
 
 def in_digits(language: str, value: float | None) -> str:
@@ -77,7 +82,8 @@ def in_digits(language: str, value: float | None) -> str:
     return "–" if value is None else format_decimal(value, locale=language)
 
 
-def _day(language: str, value: date | datetime | None) -> str:
+def day(language: str, value: date | datetime | None) -> str:
+    """A day as the language writes it; a dash for none."""
     return format_date(value, "medium", locale=language) if value else "–"
 
 
@@ -111,7 +117,7 @@ def _pieces(word: str) -> Iterator[str]:
         before, after = word[place - 1], word[place]
         if category(after).startswith("M") or after in _JOINERS or before in _JOINERS:
             continue
-        if before in "./_:,;=&@" or place - start >= _SHORT:
+        if before in "./_:,;=&@-" or place - start >= _SHORT:
             yield word[start:place]
             start = place
     yield word[start:]

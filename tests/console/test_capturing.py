@@ -105,6 +105,17 @@ def test_a_consent_on_paper_binds_at_once_and_closes_when_revoked(browse, served
     assert violations(page) == []
     assert "Xiomara" not in page.url
     assert asked_by_oak(served) == 1
+    officer = served.visitor("privacy-officer")
+    why = officer.get(f"/privacy/people/{people[0]}/why?participant=oak_clinic&purpose=COC&kind=HIV").text
+    assert "Because of: an authorization naming the recipient, stored by Elm Clinic on " in why
+    assert "The consents that count" in why
+    (record,) = re.findall(rf"/privacy/people/{people[0]}/records/Observation/[0-9a-f-]+", why)
+    (place,) = re.findall(r">(labels/[^<]+)<", officer.get(record).text.replace("<wbr>", ""))
+    assert (
+        "75622-1"
+        in read_tree(ROOT / "consent")[place.split(":")[0]].splitlines()[int(place.split(":")[1]) - 1]
+    )
+    assert officer.get(record.replace(people[0], people[1])).status_code == 404
     page.goto(f"{served.url}/privacy/people/{people[0]}")
     page.locator("#said tbody a").first.click()
     page.get_by_role("button", name="end it").click()

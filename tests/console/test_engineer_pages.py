@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
+from html import unescape
 from inspect import getclosurevars
 
 import psycopg
@@ -18,6 +20,7 @@ from tests.console.access import violations
 from tests.pipeline.coalition import observation, write_ndjson
 
 SAMPLE = "client_id,first_name,last_name,dob,sex\nC-1,Ana,Lopez,1980-02-03,F\nC-2,Ben,Adler,1971-12-24,M\n"
+BROKEN = "C-3,Cy\n"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -171,7 +174,7 @@ def test_what_the_maps_leave_and_what_a_change_does(browse, served, opened):
 
 def test_a_new_partner_is_tried_and_written(browse, opened, tmp_path):
     sample = tmp_path / "clients.csv"
-    sample.write_text(SAMPLE)
+    sample.write_text(SAMPLE + BROKEN)
     page = browse("data-engineer", "/partners/new")
     assert violations(page) == []
     page.get_by_label("Folder name").fill("maple_pantry")
@@ -181,6 +184,12 @@ def test_a_new_partner_is_tried_and_written(browse, opened, tmp_path):
     assert "Patient" in page.locator(".numbers").inner_text()
     edited = page.get_by_label("Proposed map").input_value().replace("gender:", "# edited\n      gender:")
     page.get_by_label("Proposed map").fill(edited)
+    with page.expect_download() as fetched:
+        page.get_by_role("button", name="Download as CSV").click()
+    assert "the row has 2 columns" in fetched.value.path().read_text("utf-8-sig")
+    page.get_by_role("button", name="Element").click()
+    assert page.locator("#issues th[aria-sort]").inner_text() == "Element"
+    assert page.get_by_label("Proposed map").input_value() == edited
     page.get_by_role("button", name="Write the folder").click()
     assert page.locator("h1").inner_text() == "The folder is written"
     written = opened.settings.home / "mappings/maple_pantry"
@@ -188,6 +197,26 @@ def test_a_new_partner_is_tried_and_written(browse, opened, tmp_path):
     assert "Lopez" not in (written / "records.map.yaml").read_text()
     page.get_by_role("link", name="To the partner").click()
     assert "mappings/maple_pantry" in page.locator("main").inner_text()
+
+
+def test_a_sample_that_somebody_else_tried_is_not_taken_again(served):
+    engineer = served.visitor("data-engineer")
+    asked = {"code": "x_y", "folder": "/srv/x", "do": "try"}
+    proof = served.proof("data-engineer", engineer)
+    tried = engineer.session.post(
+        served.url + "/partners/new",
+        data={"csrf": proof, **asked},
+        files={"sample": ("x.csv", SAMPLE)},
+        timeout=60,
+    ).text
+    kept, wish = (re.search(rf'name="{name}" value="([^"]+)"', tried)[1] for name in ("kept", "wish"))
+    assert "Lopez" not in kept
+    drawn = re.search(r'<textarea name="map"[^>]*>(.*?)</textarea>', tried, re.DOTALL)[1]
+    again = {**asked, "kept": kept, "wish": unescape(wish), "map": unescape(drawn)}
+    assert "What the sample becomes" in engineer.post("/partners/new", **again).text
+    for wrong in (kept[:-2], "", kept[::-1]):
+        refused = engineer.post("/partners/new", **{**again, "kept": wrong})
+        assert "Choose a file" in refused.text
 
 
 def test_a_page_compares_with_no_folder_outside_the_home(served, opened, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -100,6 +101,10 @@ def test_a_record_of_the_log_is_told_in_words(served, opened):
     assert facts["Purpose"] == "treatment (TREAT)"
     assert facts["Under which rules"] == "An organization always sees what it contributed itself"
     assert facts["Outcome"] == "it succeeded"
+    person = served.visitor("privacy-officer").get(f"/privacy/patients/{patient}")
+    assert "Harding" in person.text
+    assert f'href="/privacy/patients/{patient}"' in shown
+    assert served.visitor("privacy-officer").get(f"/privacy/patients/{UUID(int=7)}").status_code == 404
 
 
 def test_the_accounting_is_taken_along(served, opened):

@@ -26,10 +26,13 @@ _EXAMPLES = {
     "/privacy/emergencies/{entry}": "SELECT entry FROM emergency_access ORDER BY 1",
     "/privacy/forms/{form}": "SELECT 'part2'",
     "/privacy/late/{entry}": "SELECT entry FROM late_disclosure ORDER BY 1",
+    "/privacy/patients/{patient}": "SELECT fhir_id FROM patient ORDER BY patient",
     "/privacy/people/{person}": "SELECT person FROM patient ORDER BY patient",
     "/privacy/people/{person}/why": "SELECT person FROM patient ORDER BY patient",
     "/privacy/people/{person}/consents/forms": "SELECT person FROM patient ORDER BY patient",
     "/privacy/people/{person}/consents/forms/{form}": "SELECT person, 'part2' FROM patient ORDER BY patient",
+    "/privacy/people/{person}/records/{type}/{record}": "SELECT p.person, r.type, r.fhir_id FROM resource r"
+    " JOIN patient p USING (patient) ORDER BY r.type DESC, r.rid",
     "/privacy/people/{person}/consents/{consent}": "SELECT p.person, s.key FROM run JOIN source_record s"
     " USING (run) CROSS JOIN patient p WHERE run.kind = 'capture' ORDER BY p.patient",
     "/privacy/recalls/{recall}": "SELECT recall FROM recall ORDER BY 1",

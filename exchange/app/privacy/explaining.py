@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import get_args
 from uuid import UUID
@@ -22,7 +22,8 @@ from exchange.repository import consents_of, load_classes
 class Explained:
     """One disclosure class of a record, and what was decided about giving it in one way.
 
-    `consents`: by position in the person's profile, the `Consent/<id>/_history/<version>` that say it.
+    `reference`: its `Type/id`. `consents`: by position in the person's profile, the
+    `Consent/<id>/_history/<version>` that say it.
     """
 
     source: str
@@ -33,6 +34,7 @@ class Explained:
     action: Giving
     decision: Decision
     related: bool
+    reference: str
     consents: tuple[tuple[str, ...], ...] = ()
 
     @property
@@ -53,18 +55,17 @@ def explain_resource(
             "name a record as Type/id, the id as the repository gave it", field=reference
         ) from None
     rows = connection.execute(
-        "SELECT class, patient, rendition FROM resource WHERE type = %s AND fhir_id = %s ORDER BY 3",
+        "SELECT class, patient, rendition, type || '/' || fhir_id FROM resource"
+        " WHERE type = %s AND fhir_id = %s ORDER BY 3",
         [kind, wanted],
     ).fetchall()
     if not rows:
         raise ContentError("no such record in the repository", field=reference)
-    consents = consents_of(connection, rows[0][1]) if rows[0][1] is not None else ()
-    found = [
+    return [
         item
         for action in get_args(Giving)
         for item in _explain(exchange.context, connection, rows, viewer, at, action)
     ]
-    return [replace(item, consents=consents) for item in found]
 
 
 def explain_person(
@@ -72,8 +73,9 @@ def explain_person(
 ) -> list[Explained]:
     """The decision for every record known of a person when it is asked for."""
     rows = connection.execute(
-        "SELECT r.class, r.patient, r.rendition FROM resource r JOIN patient p USING (patient)"
-        " WHERE p.person = %s::uuid AND r.rendition = 0",
+        "SELECT r.class, r.patient, r.rendition, r.type || '/' || r.fhir_id"
+        " FROM resource r JOIN patient p USING (patient)"
+        " WHERE p.person = %s::uuid AND r.rendition = 0 ORDER BY r.rid",
         [person],
     ).fetchall()
     return _explain(exchange.context, connection, rows, viewer, at, "access")
@@ -82,13 +84,13 @@ def explain_person(
 def _explain(
     context: Context,
     connection: Connection,
-    rows: Iterable[tuple[int, int | None, int]],
+    rows: Iterable[tuple[int, int | None, int, str]],
     viewer: Viewer,
     at: datetime,
     action: Giving,
 ) -> list[Explained]:
     rows = list(rows)
-    classes = load_classes(connection, {number for number, _, _ in rows})
+    classes = load_classes(connection, {number for number, *_ in rows})
     decisions = {number: decide(found, viewer, context, at, action) for number, found in classes.items()}
     related = {
         row[0]
@@ -97,6 +99,11 @@ def _explain(
             " AND (basis = 'break-glass') = %s",
             [viewer.participant, at, viewer.purpose in context.rules.vocabulary.file.emergency_purposes],
         )
+    }
+    consents = {
+        patient: consents_of(connection, patient)
+        for patient in {patient for number, patient, *_ in rows if _consented(decisions[number])}
+        if patient is not None
     }
     return [
         Explained(
@@ -108,9 +115,15 @@ def _explain(
             action=action,
             decision=decisions[number],
             related=patient in related,
+            reference=reference,
+            consents=consents.get(patient, ()) if patient is not None else (),
         )
-        for number, patient, rendition in rows
+        for number, patient, rendition, reference in rows
     ]
+
+
+def _consented(decision: Decision) -> bool:
+    return any(reason.startswith("consent:") for reason in decision.because)
 
 
 def reasons(explained: Iterable[Explained]) -> Counter[str]:

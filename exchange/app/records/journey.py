@@ -12,11 +12,12 @@ from psycopg.rows import class_row, dict_row
 
 from exchange.app.opening import Exchange, find_partner
 from exchange.model.errors import ContentError, ExchangeError, RecordRejected
-from exchange.model.fhir import patient_of, references
+from exchange.model.fhir import patient_of, reference_to, references
 from exchange.model.records import Resource
 from exchange.pipeline.ledger import Connection, ledger_record
 from exchange.pipeline.map import map_source, source_record
 from exchange.pipeline.safeguard import safeguard_chunk
+from exchange.repository import known_labels
 
 Leaving = Literal["pull", "map", "publish"]
 Step = Literal["pull", "map", "safeguard", "link", "publish"]
@@ -177,8 +178,13 @@ def _is_id(text: str) -> bool:
 def _labels(
     exchange: Exchange, code: str, feed: str, resources: Sequence[Resource]
 ) -> tuple[dict[str, Any], ...]:
+    """What the resources of one record are labelled with, and why, what the repository holds counted in."""
     row = {"feed": feed, "resources": list(resources), "refers": [references(r) for r in resources]}
-    (done,) = safeguard_chunk([row], exchange.partners[code], exchange.context.rules, {})
+    with exchange.work.connect() as connection:
+        known = known_labels(connection, {to for each in row["refers"] for to in each})
+    own = {reference_to(resource) for resource in resources}
+    others = {name: found for name, found in known.items() if name not in own}
+    (done,) = safeguard_chunk([row], exchange.partners[code], exchange.context.rules, others)
     return tuple(item["labels"] for item in done["resources"])
 
 

@@ -15,6 +15,7 @@ from exchange.console.pages import (
     subscriptions,
     suspensions,
     unusual,
+    why,
     workforce,
     worklists,
 )
@@ -26,6 +27,7 @@ PLACES: tuple[Place, ...] = (
     *engineer.PLACES,
     *steward.PLACES,
     *officer.PLACES,
+    *why.PLACES,
     *capturing.PLACES,
     *worklists.PLACES,
     *unusual.PLACES,

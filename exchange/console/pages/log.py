@@ -119,6 +119,7 @@ def audit_event(desk: Desk, visit: Visit) -> Answer:
         "event": event,
         "previous": previous.hex(),
         "own": own.hex(),
+        "patient": patient,
     }
     return Page("officer/event.html", values, patients=(patient,) if patient else ())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -15,8 +16,9 @@ from exchange.app.records.reporting import count_report, counted_report
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.given import whole
+from exchange.console.kept import brought, keep
 from exchange.console.marking import _
-from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
+from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Upload, Visit
 from exchange.console.places import Place
 from exchange.console.speech import Speech
 from exchange.console.tables import Column, Row, table
@@ -49,6 +51,12 @@ _ISSUES = (
     Column("element", _("Element"), "code"),
     Column("reason", _("Reason"), "finding"),
     Column("records", _("Records"), "number"),
+)
+_SAMPLE_ISSUES = (
+    Column("severity", _("Severity"), "mark"),
+    Column("expression", _("Element"), "code"),
+    Column("detail", _("Reason"), "finding"),
+    Column("position", _("Stands at")),
 )
 _CHANGES = (
     Column("kind", _("What happens"), "translated"),
@@ -178,7 +186,9 @@ def map_code(desk: Desk, visit: Visit) -> Answer:
 
 
 def wish(desk: Desk, visit: Visit) -> Answer:
-    return Page("engineer/new.html", {"tried": None, "wish": "", "code": "", "folder": ""})
+    return Page(
+        "engineer/new.html", {"tried": None, "wish": "", "code": "", "folder": "", "kept": "", "sample": ""}
+    )
 
 
 def try_out(desk: Desk, visit: Visit) -> Answer:
@@ -191,7 +201,7 @@ def try_out(desk: Desk, visit: Visit) -> Answer:
         desk.opened.look()
         return Page("engineer/written.html", {"written": written, "code": chosen.code})
     if sample is None or not sample.content:
-        raise Unusable(_("Choose a file as a sample."))
+        sample = _sample_of_before(desk, visit)
     if form.get("wish"):
         chosen = wish_from_json(form["wish"], form.get("map", ""))
     else:
@@ -199,6 +209,9 @@ def try_out(desk: Desk, visit: Visit) -> Answer:
             raise ContentError("there is such a partner already", field=form["code"])
         chosen = recognised(form.get("code", ""), form.get("folder", ""), sample.name, sample.content)
     tried = try_wish(desk.exchange, chosen, today, sample.name, sample.content)
+    rows: list[Row] = [asdict(issue) for issue in tried.checked.issues]
+    kept = {"name": sample.name, "content": b64encode(sample.content).decode()}
+    shown = Speech(visit.language, desk.exchange).shown
     return Page(
         "engineer/new.html",
         {
@@ -206,9 +219,19 @@ def try_out(desk: Desk, visit: Visit) -> Answer:
             "wish": wish_to_json(chosen),
             "code": chosen.code,
             "folder": chosen.folder,
-            "issues": [asdict(issue) for issue in tried.checked.issues[:50]],
+            "issues": table("issues", _SAMPLE_ISSUES, rows, visit.form, shown=shown),
+            "kept": keep(desk, visit, "sample", kept),
+            "sample": sample.name,
         },
     )
+
+
+def _sample_of_before(desk: Desk, visit: Visit) -> Upload:
+    """The sample that was tried and came back with the form, so that nobody chooses it twice."""
+    found = brought(desk, visit, "sample")
+    if found is None:
+        raise Unusable(_("Choose a file as a sample."))
+    return Upload(found["name"], b64decode(found["content"]))
 
 
 def _partner(desk: Desk, visit: Visit) -> str:

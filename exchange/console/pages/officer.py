@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import chain
 
 from exchange.app.privacy.accountings import Asked, account, as_pdf
 from exchange.app.privacy.capturing import taken_here
-from exchange.app.privacy.explaining import Explained, explain_person, rule_titles
-from exchange.app.privacy.persons import Said, find_persons, person_of, said_by, shares_of
-from exchange.app.privacy.shares import (
-    count_shares,
-    counted_shares,
-    purposes_of,
-    reasons_of_all,
-    shares_of_all,
-)
+from exchange.app.privacy.persons import Person, Said, find_persons, person_of, said_by, shares_of
+from exchange.app.privacy.shares import count_shares, counted_shares, purposes_of, shares_of_all
 from exchange.app.privacy.subjects import subject_of
 from exchange.app.privacy.suspending import accountable
 from exchange.audit.days import records_kept
 from exchange.audit.report import YEARS
-from exchange.consent.proof.words import answer_words
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.given import uuid_of
@@ -32,12 +23,10 @@ from exchange.console.messages import Answer, Download, NotFound, Page, Redirect
 from exchange.console.places import Place
 from exchange.console.speech import Speech
 from exchange.console.tables import MANY, Column, Row, export, table
-from exchange.model.records import Decision, Viewer
 from exchange.pipeline.ledger import Connection
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
 _MOST = 5_000
-_REASONS = 40  # cards on a page
 
 
 _FOUND = (
@@ -45,7 +34,7 @@ _FOUND = (
     Column("born", _("Born")),
     Column("partners", _("Records from"), "participants"),
 )
-_SAID = (
+SAID = (
     Column("stored", _("Stored"), "moment"),
     Column("ended", _("Until"), "moment"),
     Column("status", _("Status"), "word:consent-status"),
@@ -108,42 +97,6 @@ def count_again(desk: Desk, visit: Visit) -> Answer:
     return Redirect("/privacy/matrix")
 
 
-def overall_why(desk: Desk, visit: Visit) -> Answer:
-    """Every reason for one cell of everybody's matrix; whose records these are is not shown."""
-    viewer, kind = _asked(desk, visit)
-    with desk.exchange.work.connect() as connection:
-        found = reasons_of_all(desk.exchange.context, connection, viewer, kind, visit.at)
-    rules, said = desk.exchange.context.rules, Speech(visit.language, desk.exchange)
-    shown = found[:_REASONS]
-    answers = [
-        {"reason": one, "words": answer_words(_of_anybody(one.decision), rules, (), said.say)}
-        for one in shown
-    ]
-    titles = rule_titles(desk.exchange.context)
-    named = sorted({name for one in shown for name in one.decision.because if name in titles})
-    values = {"answers": answers, "more": len(found) - len(shown)}
-    values |= {"viewer": viewer, "kind": kind, "rules": [(name, *titles[name]) for name in named]}
-    return Page("officer/overall_why.html", values)
-
-
-def _of_anybody(decision: Decision) -> Decision:
-    """Which consent of a person it was tells nothing of everybody: it is said once that it was one."""
-    because = dict.fromkeys("consent" if one.startswith("consent:") else one for one in decision.because)
-    return replace(decision, because=tuple(because))
-
-
-def _asked(desk: Desk, visit: Visit) -> tuple[Viewer, str]:
-    """Who would ask, and of which label the records are; `` for none."""
-    viewer = Viewer(
-        visit.query.get("participant", ""),
-        visit.query.get("role", "organization"),
-        visit.query.get("purpose", ""),
-    )
-    if viewer.participant not in desk.exchange.partners:
-        raise NotFound
-    return viewer, visit.query.get("kind", "")
-
-
 def _chosen(purposes: Sequence[str], visit: Visit) -> str:
     """The purpose that the address names, or treatment."""
     return visit.query.get("purpose", "TREAT" if "TREAT" in purposes else next(iter(purposes), ""))
@@ -174,15 +127,7 @@ def person(desk: Desk, visit: Visit) -> Answer:
         if not known.patients:
             raise NotFound
         shares = shares_of(connection, key, visit.at)
-        here = taken_here(connection, known)
-        said: list[Row] = [
-            {
-                **asdict(one),
-                "kind": _kind(desk, visit, one),
-                "at": f"/privacy/people/{key}/consents/{one.consent}" if one.consent in here else "",
-            }
-            for one in said_by(connection, key)
-        ]
+        said = consents_said(desk, visit, connection, known)
         disclosures = accountable(connection, known.ids[0], visit.at)
     purposes = sorted({share.purpose for share in shares})
     chosen = _chosen(purposes, visit)
@@ -204,7 +149,7 @@ def person(desk: Desk, visit: Visit) -> Answer:
         "officer/person.html",
         {
             "person": known,
-            "said": table("said", _SAID, said, visit.query, shown=shown),
+            "said": table("said", SAID, said, visit.query, shown=shown),
             "disclosures": table("disclosures", _DISCLOSURES, rows, visit.query, shown=shown),
             "purposes": purposes,
             "chosen": chosen,
@@ -212,6 +157,31 @@ def person(desk: Desk, visit: Visit) -> Answer:
         },
         patients=known.ids,
     )  # fmt: skip
+
+
+def patient(desk: Desk, visit: Visit) -> Answer:
+    """To the person that a Patient belongs to now: entries of the log and of worklists know the Patient."""
+    with desk.exchange.work.connect() as connection:
+        row = connection.execute(
+            "SELECT person FROM patient WHERE fhir_id = %s", [uuid_of(visit.path["patient"])]
+        ).fetchone()
+    if row is None:
+        raise NotFound
+    return Redirect(f"/privacy/people/{row[0]}")
+
+
+def consents_said(desk: Desk, visit: Visit, connection: Connection, known: Person) -> list[Row]:
+    """A row for each version of a Consent of the person; one taken from a form leads to its page."""
+    here = taken_here(connection, known)
+    address = f"/privacy/people/{known.person}/consents"
+    return [
+        {
+            **asdict(one),
+            "kind": _kind(desk, visit, one),
+            "at": f"{address}/{one.consent}" if one.consent in here else "",
+        }
+        for one in said_by(connection, known.person)
+    ]
 
 
 def _kind(desk: Desk, visit: Visit, one: Said) -> str:
@@ -235,53 +205,11 @@ def _paper(desk: Desk, visit: Visit, ids: Sequence[str]) -> Download:
     return Download("accounting-of-disclosures.pdf", "application/pdf", content, ids)
 
 
-def why(desk: Desk, visit: Visit) -> Answer:
-    """Every reason for one cell of a person's matrix, with the rules' titles and citations."""
-    key = uuid_of(visit.path["person"])
-    viewer, kind = _asked(desk, visit)
-    with desk.exchange.work.connect() as connection:
-        known = person_of(connection, key)
-        if not known.patients:
-            raise NotFound
-        found = explain_person(desk.exchange, connection, key, viewer, visit.at)
-    chosen = [one for one in found if (kind in one.labels if kind else not one.labels)]
-    grouped: dict[tuple[object, ...], list[Explained]] = defaultdict(list)
-    for one in chosen:
-        reason = one.decision.effect, one.decision.because, one.visible, one.type, one.source, one.labels
-        grouped[reason].append(one)
-    rules, say = desk.exchange.context.rules, Speech(visit.language, desk.exchange).say
-    answers = [
-        {
-            "visible": group[0].visible, "type": group[0].type, "source": group[0].source,
-            "count": len(group), "labels": group[0].labels, "related": group[0].related,
-            "needs": group[0].decision.needs_relationship,
-            "words": answer_words(
-                group[0].decision, rules, tuple(", ".join(c) for c in group[0].consents), say
-            ),
-        }
-        for group in grouped.values()
-    ]  # fmt: skip
-    titles = rule_titles(desk.exchange.context)
-    named = sorted({b for one in chosen for b in one.decision.because if b in titles})
-    return Page(
-        "officer/why.html",
-        {
-            "person": known,
-            "viewer": viewer,
-            "kind": kind,
-            "answers": answers,
-            "rules": [(n, *titles[n]) for n in named],
-        },
-        patients=known.ids,
-    )
-
-
 PLACES = (
     Place("/privacy", start, _ROLES),
     Place("/privacy/matrix", overall, _ROLES),
     Place("/privacy/matrix", count_again, _ROLES, "POST"),
-    Place("/privacy/matrix/why", overall_why, _ROLES),
+    Place("/privacy/patients/{patient}", patient, _ROLES),
     Place("/privacy/people", search, _ROLES, "POST", purpose="HCOMPL"),
     Place("/privacy/people/{person}", person, _ROLES, purpose="HCOMPL"),
-    Place("/privacy/people/{person}/why", why, _ROLES, purpose="HCOMPL"),
 )

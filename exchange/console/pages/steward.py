@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from datetime import datetime
+from typing import Any, Literal, cast
 
 from exchange.app.identity.golden import golden_of, in_words
 from exchange.app.identity.matching import (
@@ -21,8 +22,9 @@ from exchange.app.identity.side_by_side import lines_of
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.given import reason_of, whole
+from exchange.console.kept import brought, keep
 from exchange.console.marking import _
-from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
+from exchange.console.messages import Answer, Fields, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
 from exchange.console.speech import Speech
 from exchange.console.tables import MANY, Column, Row, after, asked_for, stretch, table
@@ -73,6 +75,11 @@ _EVIDENCE = (
     Column("level", _("Agreement")),
     Column("bits", _("Bits"), "number"),
     Column("sum", _("Sum"), "number"),
+)
+_RECIPIENTS = (
+    Column("at", _("When"), "moment"),
+    Column("recipient", _("To whom"), "participant"),
+    Column("records", _("Records"), "number"),
 )
 _SURVIVORS = (
     Column("element", _("Element"), "code"),
@@ -181,12 +188,34 @@ def decide(desk: Desk, visit: Visit) -> Answer:
         steward=visit.person.login,
         reason=reason_of(visit),
     )
-    opposite = "keep-apart" if decision == "link" else "link"
-    return _done(visit, decide_pair(desk.exchange, numbers, word), opposite)
+    done = decide_pair(desk.exchange, numbers, word)
+    return _done(desk, visit, _told(visit, done, "keep-apart" if decision == "link" else "link"), {})
 
 
-def _done(visit: Visit, done: Consequence, opposite: str) -> Page:
-    return Page("steward/done.html", {"pair": visit.path["pair"], "done": done, "opposite": opposite})
+def _told(visit: Visit, done: Consequence, opposite: str) -> dict[str, Any]:
+    """What a decision did, to be brought back when its table is asked for otherwise: it is done only once."""
+    went = [
+        {"at": one.at.isoformat(), "recipient": one.recipient, "records": len(one.resources)}
+        for one in done.disclosed
+    ]
+    counts = {"patients": done.patients, "moved": done.moved, "withdrawn": done.withdrawn}
+    return {"pair": visit.path["pair"], "opposite": opposite, "done": counts, "went": went}
+
+
+def _done(desk: Desk, visit: Visit, told: dict[str, Any], asked: Fields) -> Page:
+    rows: list[Row] = [{**row, "at": datetime.fromisoformat(row["at"])} for row in told["went"]]
+    fields = {**asked, "kept": keep(desk, visit, "decision", told)}
+    shown = Speech(visit.language, desk.exchange).shown
+    went = table("recipients", _RECIPIENTS, rows, fields, "at", shown=shown)
+    return Page("steward/done.html", {**told, "recipients": went})
+
+
+def recipients(desk: Desk, visit: Visit) -> Answer:
+    """The same again, with its table as the form asks for it."""
+    told = brought(desk, visit, "decision")
+    if told is None or told["pair"] != visit.path["pair"]:
+        raise NotFound
+    return _done(desk, visit, told, visit.form)
 
 
 def person(desk: Desk, visit: Visit) -> Answer:
@@ -264,4 +293,5 @@ PLACES = (
     Place("/matching/person/{patient}", person, _ROLES),
     Place("/matching/{pair}", pair, _ROLES),
     Place("/matching/{pair}", decide, _ROLES, "POST"),
+    Place("/matching/{pair}/recipients", recipients, _ROLES, "POST"),
 )

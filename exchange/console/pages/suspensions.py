@@ -51,7 +51,7 @@ def documented(desk: Desk, visit: Visit) -> Answer:
     ]  # fmt: skip
     shown = table("suspensions", _SUSPENSIONS, rows, visit.query, shown=said.shown)
     values = {"suspensions": shown, "participants": sorted(desk.exchange.partners)}
-    return Page("officer/suspensions.html", values)
+    return Page("officer/suspensions.html", {**values, "patient": visit.query.get("patient", "")[:36]})
 
 
 def _ending(said: Speech, one: Suspension, visit: Visit) -> Press | str:

@@ -4,6 +4,8 @@
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post") return;
+  // What answers with a file leaves the page as it is, and may be asked again.
+  if ("file" in form.dataset || event.submitter?.name.endsWith(".format")) return;
   if (form.dataset.sent) { event.preventDefault(); return; }
   form.dataset.sent = "1";
 });
