@@ -180,13 +180,16 @@ def _find(connection: Connection, where: str, parameters: list[str]) -> list[Acc
     return [Account(login, name, tuple(roles), participant) for login, name, roles, participant in rows]
 
 
-def open_session(connection: Connection, login: str, at: datetime) -> str:
-    """A new session; the value of its cookie."""
+def open_session(connection: Connection, login: str, at: datetime, by_link: bool = False) -> str:
+    """A new session; the value of its cookie. `by_link` is kept with it, see `password_is_asked`."""
     connection.execute(
         "DELETE FROM console_session WHERE seen < %s OR started < %s", [at - IDLE, at - LONGEST]
     )
     token = secrets.token_urlsafe(32)
-    connection.execute("INSERT INTO console_session VALUES (%s, %s, %s, %s)", [_hash(token), login, at, at])
+    connection.execute(
+        "INSERT INTO console_session (token, login, started, seen, by_link) VALUES (%s, %s, %s, %s, %s)",
+        [_hash(token), login, at, at, by_link],
+    )
     return token
 
 
@@ -198,6 +201,16 @@ def session_account(connection: Connection, token: str, at: datetime) -> Account
         {"at": at, "token": _hash(token), "idle": at - IDLE, "longest": at - LONGEST},
     ).fetchone()
     return find_account(connection, row[0]) if row else None
+
+
+def password_is_asked(connection: Connection, token: str) -> bool:
+    """Must who changes a password give the one of now: not where there is none, nor after a one-time link."""
+    row = connection.execute(
+        "SELECT a.secret IS NOT NULL AND NOT s.by_link FROM console_session s JOIN console_account a"
+        " USING (login) WHERE s.token = %s",
+        [_hash(token)],
+    ).fetchone()
+    return row is None or bool(row[0])
 
 
 def close_session(connection: Connection, token: str) -> None:

@@ -24,6 +24,7 @@ from exchange.console import cookies
 from exchange.console.accounts import Account, session_account
 from exchange.console.desk import Desk
 from exchange.console.language import preferred
+from exchange.console.marking import _
 from exchange.console.messages import Answer, Download, NotFound, Page, Redirect, Unusable, Upload, Visit
 from exchange.console.pages import PLACES
 from exchange.console.places import Place
@@ -108,6 +109,7 @@ class _Door:
         visit = _visit(self.desk, request, form, files)
         place = self.places.get("GET" if request.method == "HEAD" else request.method)
         try:
+            _readable(visit)
             answer, patients_for = self._work(place, request, visit)
             if isinstance(answer, Page | Download) and answer.patients:
                 record_view(self.desk.exchange, visit.person.login, visit.person.roles, patients_for,
@@ -167,6 +169,12 @@ def _visit(desk: Desk, request: Request, form: Mapping[str, str], files: Mapping
         told=cookies.told(desk, request),
         at=desk.now(),
     )
+
+
+def _readable(visit: Visit) -> None:
+    """No text has a NUL, and the database takes none."""
+    if any("\0" in text for fields in (visit.path, visit.query, visit.form) for text in fields.values()):
+        raise Unusable(_("What was sent holds a sign that no text has."))
 
 
 def _account(desk: Desk, request: Request) -> Account | None:

@@ -25,10 +25,10 @@ def keep(desk: Desk, visit: Visit, what: str, values: dict[str, Any]) -> str:
     return kept if len(kept) <= _MOST else ""
 
 
-def brought(desk: Desk, visit: Visit, what: str) -> dict[str, Any] | None:
-    """What the form brought back; None when it is not what was given."""
+def brought(desk: Desk, visit: Visit, what: str, field: str = "kept") -> dict[str, Any] | None:
+    """What a field of the form brought back; None when it is not what was given."""
     try:
-        packed = base64.b85decode(reveal(visit.form.get("kept", ""), desk.cookie_key, _purpose(visit, what)))
+        packed = base64.b85decode(reveal(visit.form.get(field, ""), desk.cookie_key, _purpose(visit, what)))
     except SealBroken:
         return None
     found: dict[str, Any] = json.loads(zlib.decompressobj().decompress(packed, _UNPACKED))

@@ -15,6 +15,7 @@ import pytest
 from exchange.app import Current, find_partner
 from exchange.app.partners.quality import quality_of
 from exchange.console.serve import compile_maps
+from exchange.content import load_partners, read_tree
 from exchange.pipeline.steps import run_partner
 from tests.console.access import violations
 from tests.pipeline.coalition import observation, write_ndjson
@@ -210,13 +211,31 @@ def test_a_sample_that_somebody_else_tried_is_not_taken_again(served):
         timeout=60,
     ).text
     kept, wish = (re.search(rf'name="{name}" value="([^"]+)"', tried)[1] for name in ("kept", "wish"))
-    assert "Lopez" not in kept
+    assert "Lopez" not in kept + unescape(wish)
     drawn = re.search(r'<textarea name="map"[^>]*>(.*?)</textarea>', tried, re.DOTALL)[1]
     again = {**asked, "kept": kept, "wish": unescape(wish), "map": unescape(drawn)}
     assert "What the sample becomes" in engineer.post("/partners/new", **again).text
     for wrong in (kept[:-2], "", kept[::-1]):
         refused = engineer.post("/partners/new", **{**again, "kept": wrong})
         assert "Choose a file" in refused.text
+        forged = engineer.post("/partners/new", **{**again, "do": "write", "wish": wrong})
+        assert "not filled in by this console" in forged.text
+
+
+def test_where_files_will_be_says_nothing_else(served, opened):
+    engineer = served.visitor("data-engineer")
+    folder = "/srv/x}\nrequests: {purposes: [TREAT]}\nx: {y: '"
+    proof = served.proof("data-engineer", engineer)
+    asked = {"csrf": proof, "code": "x_z", "folder": folder, "do": "try"}
+    tried = engineer.session.post(
+        served.url + "/partners/new", data=asked, files={"sample": ("x.csv", SAMPLE)}, timeout=60
+    ).text
+    wish = re.search(r'name="wish" value="([^"]+)"', tried)[1]
+    drawn = re.search(r'<textarea name="map"[^>]*>(.*?)</textarea>', tried, re.DOTALL)[1]
+    written = engineer.post("/partners/new", wish=wish, map=unescape(drawn), do="write")
+    assert "The folder is written" in written.text
+    assert load_partners(read_tree(opened.settings.home / "mappings"))["x_z"].requests.purposes == ()
+    shutil.rmtree(opened.settings.home / "mappings/x_z")
 
 
 def test_a_page_compares_with_no_folder_outside_the_home(served, opened, tmp_path):
@@ -224,7 +243,7 @@ def test_a_page_compares_with_no_folder_outside_the_home(served, opened, tmp_pat
     shutil.copytree(home / "mappings", tmp_path / "mappings")
     linked = home / "linked"
     linked.symlink_to(tmp_path / "mappings")
-    outside = (tmp_path / "mappings", home / "mappings" / ".." / "..", linked, "/etc", "", "a\0b")
+    outside = (tmp_path / "mappings", home / "mappings" / ".." / "..", linked, "/etc", "")
     for against in outside:
         answer = engineer.get("/partners/elm_clinic/difference", params={"against": str(against)})
         assert answer.status_code == 400, against

@@ -88,7 +88,7 @@ def test_a_timeline_names_questions_and_rules_in_words_and_leaves_a_recipients_a
     assert (told["what"], told["why"]) == ("was sent: 100 % of births", "own-records")
 
 
-def test_a_client_is_registered_and_switched_off(browse, tmp_path):
+def test_a_client_is_registered_and_switched_off_for_good(browse, served, tmp_path):
     _private, public = new_jwk_pair("ES384")
     keys = tmp_path / "jwks.json"
     keys.write_text(json.dumps({"keys": [public]}))
@@ -97,8 +97,13 @@ def test_a_client_is_registered_and_switched_off(browse, tmp_path):
     page.get_by_label("JSON Web Key Set").set_input_files(str(keys))
     page.get_by_role("button", name="Register").click()
     assert "oak-ehr" in page.locator("#clients").inner_text()
+    page.locator("select[name=client_id]").select_option("oak-ehr")
     page.get_by_role("button", name="Switch off").click()
     assert "switched off" in page.locator(".told").inner_text()
+    again = served.visitor("partner", "oak_clinic").post(
+        "/own/clients", client_id="oak-ehr", keys=keys.read_text()
+    )
+    assert (again.status_code, "was switched off" in again.text) == (400, True)
 
 
 def test_a_private_key_is_refused_and_another_partners_client_cannot_be_ended(served, opened):
@@ -112,6 +117,11 @@ def test_a_private_key_is_refused_and_another_partners_client_cannot_be_ended(se
     with psycopg.connect(opened.database_url) as connection:
         (disabled,) = connection.execute("SELECT disabled FROM client WHERE client_id = 'oak-two'").fetchone()
     assert disabled is None
+    public_keys = json.dumps({"keys": [public]})
+    taken = elm.post("/own/clients", client_id="oak-two", keys=public_keys)
+    assert (taken.status_code, "belongs to another participant" in taken.text) == (400, True)
+    for name in ("console:oak_clinic:partner-oak_clinic", "", "<b>", "x" * 101):
+        assert elm.post("/own/clients", client_id=name, keys=public_keys).status_code == 400, name
 
 
 def test_the_coalition_sees_no_small_number(browse):

@@ -155,7 +155,7 @@ def new_partner(
         type="social-services" if delimited else "clinic",
         covered="false" if delimited else "true",
         today=today,
-        folder=folder,
+        folder=json.dumps(folder, ensure_ascii=False),  # no sign of it is one of YAML's
         format=format_,
         map="records.map.yaml" if delimited else _SHARED_MAPS[format_],
         match=match or _PATTERNS[format_],

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from exchange.app.partners.trying import recognised, try_wish, wish_from_json, wish_to_json, write_wish
+from exchange.app.partners.trying import Wish, recognised, try_wish, wish_from_json, wish_to_json, write_wish
 from exchange.app.records.coding import add_row, worklist
 from exchange.app.records.differing import difference
 from exchange.app.records.reporting import count_report, counted_report
@@ -196,14 +196,14 @@ def try_out(desk: Desk, visit: Visit) -> Answer:
     form, sample = visit.form, visit.files.get("sample")
     today = visit.at.astimezone(ZoneInfo(DEFAULT_TIMEZONE)).date().isoformat()
     if form.get("do") == "write":
-        chosen = wish_from_json(form.get("wish", ""), form.get("map", ""))
+        chosen = _wished(desk, visit)
         written = write_wish(desk.exchange, chosen, today)
         desk.opened.look()
         return Page("engineer/written.html", {"written": written, "code": chosen.code})
     if sample is None or not sample.content:
         sample = _sample_of_before(desk, visit)
     if form.get("wish"):
-        chosen = wish_from_json(form["wish"], form.get("map", ""))
+        chosen = _wished(desk, visit)
     else:
         if form.get("code", "") in desk.exchange.partners:
             raise ContentError("there is such a partner already", field=form["code"])
@@ -216,7 +216,7 @@ def try_out(desk: Desk, visit: Visit) -> Answer:
         "engineer/new.html",
         {
             "tried": tried,
-            "wish": wish_to_json(chosen),
+            "wish": keep(desk, visit, "wish", {"wish": wish_to_json(chosen)}),
             "code": chosen.code,
             "folder": chosen.folder,
             "issues": table("issues", _SAMPLE_ISSUES, rows, visit.form, shown=shown),
@@ -224,6 +224,12 @@ def try_out(desk: Desk, visit: Visit) -> Answer:
             "sample": sample.name,
         },
     )
+
+
+def _wished(desk: Desk, visit: Visit) -> Wish:
+    """What was recognised, as it was told; of the form only the map may be edited."""
+    found = brought(desk, visit, "wish", field="wish") or {}
+    return wish_from_json(found.get("wish", ""), visit.form.get("map", ""))
 
 
 def _sample_of_before(desk: Desk, visit: Visit) -> Upload:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -157,7 +158,14 @@ def add_client(desk: Desk, visit: Visit) -> Answer:
         raise Unusable(_("The public keys are not a JSON Web Key Set.")) from None
     if not isinstance(keys, dict):
         raise Unusable(_("The public keys are not a JSON Web Key Set."))
-    desk.register(own.code, visit.form.get("client_id", ""), keys)
+    name = visit.form.get("client_id", "").strip()
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        raise Unusable(_("A client id is up to 100 letters, digits, dots, hyphens and underscores."))
+    if any(one.client_id == name and one.disabled for one in desk.clients(own.code)):
+        raise Unusable(
+            _("That client was switched off. Register another one, or ask the exchange to let it in again.")
+        )
+    desk.register(own.code, name, keys)
     return Redirect("/own/clients", told=_("The client is registered."))
 
 

@@ -9,6 +9,7 @@ from exchange.console.accounts import (
     check_secret,
     close_session,
     open_session,
+    password_is_asked,
     set_secret,
     use_link,
 )
@@ -43,10 +44,11 @@ def sign_in(desk: Desk, visit: Visit) -> Answer:
     return begin(desk, visit, found, "/")
 
 
-def begin(desk: Desk, visit: Visit, account: Account, to: str) -> Redirect:
-    """A session for somebody who showed who they are."""
+def begin(desk: Desk, visit: Visit, account: Account, to: str, by_link: bool = False) -> Redirect:
+    """A session for somebody who showed who they are, in place of the one this browser had."""
     with desk.exchange.work.connect() as connection:
-        session = open_session(connection, account.login, visit.at)
+        close_session(connection, visit.session)
+        session = open_session(connection, account.login, visit.at, by_link)
         connection.commit()
     record_sign_in(desk.exchange, "signed-in", account.login, visit.address)
     return Redirect(to, session=session)
@@ -72,7 +74,7 @@ def follow_link(desk: Desk, visit: Visit) -> Answer:
     if found is None:
         record_sign_in(desk.exchange, "sign-in-refused", "somebody", visit.address)
         return Page("link_used.html", status=403)
-    return begin(desk, visit, found, "/")
+    return begin(desk, visit, found, "/", by_link=True)
 
 
 def openid(desk: Desk, visit: Visit) -> Answer:
@@ -100,19 +102,32 @@ def openid_callback(desk: Desk, visit: Visit) -> Answer:
 
 
 def account_page(desk: Desk, visit: Visit) -> Answer:
-    return Page("account.html", {"wrong": ""})
+    return _account(desk, visit, "")
+
+
+def _account(desk: Desk, visit: Visit, wrong: str) -> Page:
+    with desk.exchange.work.connect() as connection:
+        asked = password_is_asked(connection, visit.session)
+    return Page("account.html", {"wrong": wrong, "asked": asked}, 400 if wrong else 200)
 
 
 def change_password(desk: Desk, visit: Visit) -> Answer:
-    """Ends every session of the account but begins this one anew."""
-    given, again = visit.form.get("password", ""), visit.form.get("again", "")
-    if given != again:
-        return Page("account.html", {"wrong": "different"}, 400)
+    """Ends every session of the account, begins this one anew; whoever found it open lacks the password."""
+    login, given = visit.person.login, visit.form.get("password", "")
+    if given != visit.form.get("again", ""):
+        return _account(desk, visit, "different")
     with desk.exchange.work.connect() as connection:
+        current = visit.form.get("current", "")
+        known = not password_is_asked(connection, visit.session) or check_secret(
+            connection, login, current, visit.address, visit.at
+        )
+        connection.commit()
+        if not known:
+            return _account(desk, visit, "current")
         try:
-            set_secret(connection, visit.person.login, given)
+            set_secret(connection, login, given)
         except ContentError:
-            return Page("account.html", {"wrong": "short"}, 400)
+            return _account(desk, visit, "short")
         connection.commit()
     return begin(desk, visit, visit.person, "/account")
 

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from exchange.app.privacy.evidence import evidence_of
 from exchange.app.privacy.explaining import Explained, explain_person, rule_titles
 from exchange.app.privacy.persons import Person, person_of
 from exchange.app.privacy.shares import reasons_of_all
+from exchange.app.records.evidence import evidence_of
 from exchange.consent.proof.words import answer_words
 from exchange.console.accounts import Role
 from exchange.console.codes import CODES
