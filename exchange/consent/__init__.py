@@ -10,7 +10,7 @@ from exchange.consent.directives.normal_form import Directive
 from exchange.consent.directives.profiles import Profile, origins, profile
 from exchange.consent.directives.proxies import until_of_age
 from exchange.consent.directives.reading import directive
-from exchange.consent.directives.suspension import identity_hold, suspension
+from exchange.consent.directives.suspension import identity_hold, is_suspension, suspension
 from exchange.consent.emergency import missing_emergency_fields
 from exchange.consent.labels.following import following, passed_on
 from exchange.consent.labels.labelling import Source, label, label_all
@@ -39,6 +39,7 @@ __all__ = [
     "identity_hold",
     "intervals",
     "is_left",
+    "is_suspension",
     "label",
     "label_all",
     "matched",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Set
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -12,6 +12,7 @@ import psycopg
 from exchange.audit import Disclosure
 from exchange.delivery.affected import Sent, sent_about
 from exchange.delivery.receipt_items import items_sent
+from exchange.repository import version_id
 
 _BEING_WRITTEN = timedelta(seconds=30)
 
@@ -26,7 +27,8 @@ def corrected(conn: psycopg.Connection, record: str) -> list[Sent]:
     row = conn.execute(_CORRECTED, {"type": kind, "id": UUID(fhir_id)}).fetchone()
     if row is None:
         return []
-    patient, changed, current = row
+    patient, changed, moments = row
+    current = {version_id(moment) for moment in moments}
     return [
         replace(one, disclosures=wrong)
         for one in sent_about(conn, [patient])
@@ -36,7 +38,7 @@ def corrected(conn: psycopg.Connection, record: str) -> list[Sent]:
 
 
 def _was_other(
-    conn: psycopg.Connection, record: str, disclosure: Disclosure, current: Sequence[str], changed: datetime
+    conn: psycopg.Connection, record: str, disclosure: Disclosure, current: Set[str], changed: datetime
 ) -> bool:
     if disclosure.delivery is None:
         return disclosure.at < changed + _BEING_WRITTEN
@@ -48,11 +50,11 @@ def _was_other(
 # Whose it is, when it last became another, and what is true today; nothing of what never changed.
 _CORRECTED = """
 SELECT p.fhir_id::text, max(s.updated),
-    coalesce(array_agg(DISTINCT s.version::text) FILTER (WHERE s.now), '{}')
+    coalesce(array_agg(DISTINCT s.updated) FILTER (WHERE s.now), '{}')
 FROM (
-    SELECT patient, updated, version, true AS now FROM resource WHERE (type, fhir_id) = (%(type)s, %(id)s)
+    SELECT patient, updated, true AS now FROM resource WHERE (type, fhir_id) = (%(type)s, %(id)s)
     UNION ALL
-    SELECT patient, updated, version, false FROM resource_history
+    SELECT patient, updated, false FROM resource_history
     WHERE (type, fhir_id) = (%(type)s, %(id)s) AND deleted
 ) AS s JOIN patient p USING (patient)
 WHERE EXISTS (SELECT FROM resource_history WHERE (type, fhir_id) = (%(type)s, %(id)s))

@@ -86,8 +86,8 @@ from exchange.repository.reading.syntax import BadSearch
 from exchange.repository.reading.view import Served
 from exchange.repository.storage.items import ItemOutcome, PublishItem, PublishResult
 from exchange.repository.storage.known import known_labels
+from exchange.repository.storage.moments import instant, version_id
 from exchange.repository.storage.parameters import parameters
-from exchange.repository.storage.plan import instant
 from exchange.repository.storage.reindex import reindex
 from exchange.repository.storage.statistics import refresh_statistics
 from exchange.repository.storage.store import remove as remove_rows
@@ -218,6 +218,7 @@ __all__ = [
     "summary",
     "unapplied",
     "url_with",
+    "version_id",
     "viewers",
     "wanted_of",
     "write_lists_quickly",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 import psycopg
 
@@ -14,23 +15,43 @@ from exchange.repository.disclosure.withdraw import withhold
 from exchange.repository.storage import history, outbox, store
 from exchange.repository.storage.index import IndexRows, index_rows
 from exchange.repository.storage.items import ItemOutcome
-from exchange.repository.storage.plan import Change, Rendition, change_of, row_of
+from exchange.repository.storage.moments import step_back
+from exchange.repository.storage.plan import Change, Rendition, change_of, is_late, row_of
 from exchange.repository.storage.store import Key
 
 
 def store_renditions(
-    conn: psycopg.Connection, renditions: Mapping[int, list[Rendition]], context: Context, at: datetime
+    conn: psycopg.Connection,
+    renditions: Mapping[int, list[Rendition]],
+    context: Context,
+    at: datetime,
+    stored: datetime,
 ) -> dict[int, ItemOutcome]:
-    """Versions, withholds or leaves as they are the forms of each item; what became of each."""
+    """Versions, withholds or leaves as they are the forms of each item; what became of each.
+
+    `at`: the instant for which it is decided; `stored`: the moment of what is stored, see moment_after().
+    """
     each = [r for forms in renditions.values() for r in forms]
     held = permitted_to_hold(conn, {r.number for r in each}, at)
     references = {r.reference for r in each}
     present, past = store.present(conn, references), history.past(conn, references)
-    changes = {r.key: change_of(r, present.get(r.key), past.get(r.key)) for r in each if r.number in held}
+    forms: dict[tuple[str, UUID], list[store.Present]] = {}
+    for key, row in present.items():
+        forms.setdefault((key.type, key.fhir_id), []).append(row)
+    late = {r.reference for r in each if r.reference in forms and is_late(r, forms[r.reference])}
+    changes = {
+        r.key: change_of(r, present.get(r.key), past.get(r.key), stored, r.reference in late)
+        for r in each
+        if r.number in held
+    }
     refused = {r.key for r in each if r.number not in held}
     history.withdraw_rows(conn, [row.rid for key, row in present.items() if key in refused])
-    vanished = [row.rid for key, row in present.items() if key not in refused and key not in changes]
-    _apply(conn, list(changes.values()), vanished, at)
+    vanished = [
+        row.rid
+        for key, row in present.items()
+        if key not in refused and key not in changes and (key.type, key.fhir_id) not in late
+    ]
+    _apply(conn, list(changes.values()), vanished, stored)
     because = _because(
         [forms[0] for forms in renditions.values() if forms[0].number not in held], context, at
     )
@@ -44,7 +65,9 @@ def _outcome(
     kinds = {changes[r.key].kind for r in forms if r.key in changes}
     if not kinds:
         return ItemOutcome("withheld", because[forms[0].number])
-    return ItemOutcome("unchanged" if kinds == {"same"} else "published", because.get(forms[0].number, ()))
+    return ItemOutcome(
+        "unchanged" if kinds <= {"same", "known"} else "published", because.get(forms[0].number, ())
+    )
 
 
 def _because(refused: Sequence[Rendition], context: Context, at: datetime) -> dict[int, tuple[str, ...]]:
@@ -57,7 +80,7 @@ def _apply(
     conn: psycopg.Connection, changes: Sequence[Change], vanished: Sequence[int], at: datetime
 ) -> None:
     """Writes all changes with a few statements; replaced rows keep their row number."""
-    by_kind: dict[str, list[Change]] = {"new": [], "newer": [], "older": [], "same": []}
+    by_kind: dict[str, list[Change]] = {"new": [], "newer": [], "older": [], "same": [], "known": []}
     for change in changes:
         by_kind[change.kind].append(change)
     replaced = [c.present.rid for c in by_kind["newer"] if c.present]
@@ -65,13 +88,21 @@ def _apply(
     history.revive(conn, [c.rendition.reference for c in by_kind["new"] if c.version > 1])
     stored = [_stored(c) for c in written]
     before = outbox.states_before(conn, stored)
-    history.archive(conn, [*replaced, *vanished])
+    history.archive(conn, replaced)
+    history.vanish(conn, vanished)
+    _step_back(conn, by_kind["newer"], at)
     store.remove(conn, [*replaced, *vanished])
     rids = [*replaced, *store.new_rids(conn, len(by_kind["new"]))]
     store.insert(conn, (_row(c, rid, at) for c, rid in zip(written, rids, strict=True)))
     outbox.note_stored(conn, stored, before, at)
     history.insert_past(conn, [row_of(c, 0, at) for c in by_kind["older"]])
     _adjust(conn, by_kind["same"])
+
+
+def _step_back(conn: psycopg.Connection, newer: Sequence[Change], at: datetime) -> None:
+    tied = [c.rendition.key for c in newer if c.present and c.present.updated == at]
+    if tied:
+        step_back(conn, tied, at)
 
 
 def _row(change: Change, rid: int, at: datetime) -> tuple[store.Row, IndexRows]:

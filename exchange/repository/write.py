@@ -33,6 +33,7 @@ from exchange.repository.disclosure.ruling import hold_ruling
 from exchange.repository.disclosure.surroundings import asked_about, surroundings, who_may_ask
 from exchange.repository.disclosure.viewers import intern_classes
 from exchange.repository.storage.items import ItemOutcome, PublishItem, PublishResult
+from exchange.repository.storage.moments import moment_after
 from exchange.repository.storage.plan import Rendition, Subject
 from exchange.repository.storage.store import Key
 from exchange.repository.storing import store_renditions
@@ -67,14 +68,20 @@ def _published(
     gone = delete(conn, deleted, context, at)
     outcomes: dict[int, ItemOutcome] = {}
     batch = without_repeats(items)
-    for wave in waves(batch.states):
-        outcomes |= _publish_wave(conn, wave, context, at)
+    in_order = list(waves(batch.states))
+    stored = moment_after(conn, {_reference(item) for item in items}, at, len(in_order))
+    for wave in in_order:
+        outcomes |= _publish_wave(conn, wave, context, at, stored)
     outcomes |= {p: outcome_of_repeat(outcomes[first]) for p, first in batch.repeats.items()}
     return PublishResult(tuple(outcomes[position] for position in range(len(items))), gone)
 
 
 def _publish_wave(
-    conn: psycopg.Connection, wave: Mapping[int, PublishItem], context: Context, at: datetime
+    conn: psycopg.Connection,
+    wave: Mapping[int, PublishItem],
+    context: Context,
+    at: datetime,
+    stored: datetime,
 ) -> dict[int, ItemOutcome]:
     outcomes: dict[int, ItemOutcome] = {}
     numbers = _patients(conn, wave.values())
@@ -85,13 +92,17 @@ def _publish_wave(
     accepted = with_labels_of_others(conn, accepted, context)
     subjects = _subjects(conn, numbers)
     renditions = _classified(conn, accepted, subjects, context, at)
-    outcomes |= store_renditions(conn, renditions, context, at)
+    outcomes |= store_renditions(conn, renditions, context, at, stored)
     changed = [item for p, item in accepted.items() if outcomes[p].kind != "unchanged"]
     pass_labels_on(conn, changed, context, at)
     rematch(conn, _affected(conn, [item.resource for item in accepted.values()]), context, at)
     note_events(conn, [e for item in accepted.values() for e in _event(item, subjects)])
     note_referrals(conn, _about_somebody(accepted.values(), subjects), context)
     return outcomes
+
+
+def _reference(item: PublishItem) -> tuple[str, UUID]:
+    return item.resource["resourceType"], UUID(item.resource["id"])
 
 
 def _patients(conn: psycopg.Connection, items: Collection[PublishItem]) -> dict[str, int]:

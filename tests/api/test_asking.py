@@ -34,7 +34,7 @@ MATERIAL = material_of((PATIENT, OBSERVATION), (), (datetime(2026, 11, 2, tzinfo
 
 @pytest.fixture(scope="module")
 def requests():
-    random = Random(1)
+    random = Random(2)
     return [random_request(random, MATERIAL) for _ in range(4000)]
 
 

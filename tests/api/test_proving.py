@@ -46,9 +46,14 @@ def connect(database):
 
 @pytest.fixture
 def populated(records):
-    """Three people; two of them have records hidden from the clinic among those it sees."""
+    """Three people; two of them have records hidden from the clinic among those it sees.
+
+    Of two records of the first a version between two others is hidden; one is then again as it was.
+    """
+    people = []
     for n in range(3):
         person = records.patient("lakeside_hospital", f"p{n}", name=[{"family": f"Kowalska{n}"}])
+        people.append(person)
         for k in range(4):
             labels = ("HIV",) if n and k % 2 else ()
             code = "7918-6" if labels else "2345-7"
@@ -60,6 +65,9 @@ def populated(records):
         "code": {"text": "hidden"},
     }
     records._publish("lakeside_hospital", hidden, person, ("HIV",))
+    for key, code in (("o0-0", "2345-7"), ("o0-1", "4548-4")):
+        records.observation("lakeside_hospital", people[0], key, "HIV", code="7918-6")
+        records.observation("lakeside_hospital", people[0], key, code=code)
     return records
 
 
@@ -109,6 +117,36 @@ def test_a_next_page_that_depends_on_what_is_hidden_is_found(connect, service, p
     assert [name for name, _ in leak.request.parameters] == ["_count"]
     assert leak.request.pages == 1
     assert leak.places == ("page 1: body.link[1].url",)
+
+
+def test_numbers_of_versions_that_count_what_is_hidden_are_found(connect, service, populated, monkeypatch):
+    """As they were before decision 0138: the number of a version that was never sent is missing."""
+    interactions = import_module("exchange.api.interactions")
+    honest = interactions.find
+
+    def numbered(view, kind, key):
+        found = honest(view, kind, key)
+        asked = "SELECT max(version) FROM resource WHERE type = %s AND fhir_id::text = %s"
+        number = asked_by_owner(view, asked, (kind, key))
+        return replace(found, etag=f'W/"{number}"') if found and number else found
+
+    monkeypatch.setattr(interactions, "find", numbered)
+    leak = prove(connect, service)
+    assert told(leak.request) == "GET Observation/…"
+    assert leak.places == ("page 1: header etag",)
+
+
+def test_two_versions_that_say_the_same_with_a_hidden_one_between_are_found(connect, service, populated):
+    """As a history was before decision 0138."""
+    policy = "CREATE POLICY unbroken ON resource_history AS RESTRICTIVE FOR SELECT TO exchange_api USING "
+    populated.conn.execute("DROP POLICY unbroken ON resource_history")
+    populated.conn.commit()
+    try:
+        leak = prove(connect, service)
+    finally:
+        populated.conn.execute(f"{policy} (unbroken(type, fhir_id, rendition, version))")
+        populated.conn.commit()
+    assert any(place.endswith(".meta.versionId") for place in leak.places)
 
 
 def test_a_refusal_that_tells_hidden_from_absent_is_found(connect, service, populated, monkeypatch):

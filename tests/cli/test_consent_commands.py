@@ -17,7 +17,7 @@ from exchange.cli.main import app
 from exchange.model.errors import ContentError
 from exchange.model.ids import golden_id, resource_id
 from exchange.model.records import Labels
-from exchange.repository import PublishItem, publish
+from exchange.repository import PublishItem, publish, version_id
 from exchange.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -201,7 +201,10 @@ def test_an_explanation_names_the_rule_with_its_source_and_the_consent_with_its_
     asked, sent = told.split("whole record, sent by itself: ")
     assert "Consent.provision" in asked
     assert "Consent.provision" not in sent
-    assert f"Because of: Consent/{refusal['id']}/_history/3 (Consent.provision)." in told
+    with opened.work.connect() as connection:
+        (stored,) = connection.execute("SELECT updated FROM resource WHERE type = 'Consent'").fetchone()
+    version = f"Consent/{refusal['id']}/_history/{version_id(stored)}"
+    assert f"Because of: {version} (Consent.provision)." in told
 
 
 def test_what_is_shown_now_is_held_against_the_promises_too(home, stored, database):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import orjson
 import psycopg
 import pytest
+from repository_world import AT, BASE, HOSPITAL, KEY, observation
 
 from exchange.model.errors import ContentError
 from exchange.pipeline.ledger import STEPS
+from exchange.repository import history, version_id
 from exchange.repository.database.migrate import migrate
 
 
@@ -47,3 +52,50 @@ def test_chunks_under_way_are_mapped_again_by_a_release_that_leaves_other_files_
     with psycopg.connect(database) as conn:
         steps = [step for (step,) in conn.execute("SELECT step FROM chunk ORDER BY run, chunk")]
     assert steps == [*["pulled"] * 4, "published", *STEPS]
+
+
+NUMBERED = """
+UPDATE {} SET updated = date_trunc('second', updated) + {}, body = convert_to(replace(
+    convert_from(body, 'UTF8'), format('"versionId":"%s"', (extract(epoch FROM updated) * 1000000)::bigint),
+    format('"versionId":"%s"', version)), 'UTF8')
+"""
+
+
+def test_versions_that_had_numbers_are_named_by_their_moments(world, database):
+    """Also those of one batch, which had one moment; a number elsewhere in the record stays."""
+    patient = world.patient("hospital", "1")
+    inner = {"resourceType": "Patient", "id": "p", "meta": {"versionId": "2"}}
+    for second, statuses in enumerate((("preliminary",), ("final", "amended", "corrected"))):
+        world.at = AT + timedelta(seconds=second)
+        said = {"contained": [inner], "note": [{"text": '"versionId":"2"'}]}
+        bodies = [observation("hospital", patient, "a", status=s, **said) for s in statuses]
+        world.publish(*(world.item("hospital", body) for body in bodies))
+    key = bodies[0]["id"]
+    late = "interval '0'"
+    world.conn.execute(NUMBERED.format("resource", late))
+    world.conn.execute(
+        NUMBERED.format("resource_history", "CASE WHEN version > 1 THEN interval '1 s' ELSE '0' END")
+    )
+    world.conn.execute("SET session_replication_role = replica")
+    world.conn.execute(
+        "INSERT INTO receipt_item (receipt, type, fhir_id, version, classes) VALUES"
+        " (1, 'Observation', %(k)s, '1', '{}'), (2, 'Observation', %(k)s, '4', '{}'),"
+        " (2, 'Provenance', %(k)s, '3', '{}'), (2, 'Patient', %(p)s, 'b5d1', '{}')",
+        {"k": key, "p": patient},
+    )
+    world.conn.execute("SET session_replication_role = DEFAULT")
+    world.conn.execute("DELETE FROM migration WHERE name = '142_versions_by_moment.sql'")
+    world.conn.commit()
+    assert migrate(database) == ["142_versions_by_moment.sql"]
+    moments = [AT, *(AT + timedelta(seconds=1, microseconds=-n) for n in (2, 1, 0))]
+    names = [version_id(at) for at in moments]
+    with world.as_viewer(HOSPITAL) as view:
+        entries = history(view, "Observation", key, [], BASE, KEY).entries
+    found = [orjson.loads(entry.body) for entry in reversed(entries)]
+    assert [body["status"] for body in found] == ["preliminary", "final", "amended", "corrected"]
+    assert [body["meta"]["versionId"] for body in found] == [e.version for e in reversed(entries)] == names
+    assert [body["meta"]["lastUpdated"][17:23] for body in found] == ["00.000", "00.999", "00.999", "01.000"]
+    assert {body["contained"][0]["meta"]["versionId"] for body in found} == {"2"}
+    assert {body["note"][0]["text"] for body in found} == {'"versionId":"2"'}
+    rows = world.conn.execute("SELECT version FROM receipt_item ORDER BY receipt, type").fetchall()
+    assert [version for (version,) in rows] == [names[0], names[3], "b5d1", names[2]]

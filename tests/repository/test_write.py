@@ -9,6 +9,7 @@ from repository_world import AT, HOSPITAL, observation
 
 from exchange.model.records import Labels
 from exchange.repository.reading.read import read
+from exchange.repository.storage.moments import version_id
 
 NOTES = Labels("V", frozenset({"PSYTHPN"}))
 
@@ -29,7 +30,7 @@ def test_what_is_published_can_be_read(world):
     assert _kinds(world.publish(item)) == ["published"]
     with world.as_viewer(HOSPITAL) as view:
         found = read(view, "Observation", item.resource["id"])
-    assert found.etag == 'W/"1"'
+    assert found.etag == f'W/"{version_id(AT)}"'
     assert orjson.loads(found.body)["valueQuantity"]["value"] == 98
 
 
@@ -156,6 +157,21 @@ def test_a_patient_nobody_sent_puts_the_resource_in_quarantine(world):
     unknown = "00000000-0000-5000-8000-000000000000"
     outcome = world.publish(world.item("hospital", observation("hospital", unknown, "a"))).outcomes[0]
     assert (outcome.kind, outcome.issue.code) == ("quarantined", "not-found")
+
+
+def test_an_older_state_sent_again_says_nothing_about_the_newer_one(world):
+    """It is open; what came after it is not, and stays in its class."""
+    patient = world.patient("hospital", "1")
+    body = observation("hospital", patient, "a")
+    labels = Labels("R", frozenset({"HIV"}))
+    old = world.item("hospital", body, event_time=AT - timedelta(days=2))
+    world.publish(old)
+    world.publish(world.item("hospital", {**body, "note": [{"text": "secret"}]}, labels=labels))
+    assert _kinds(world.publish(old)) == ["unchanged"]
+    rows = world.conn.execute(
+        "SELECT c.labels FROM resource r JOIN disclosure_class c USING (class) WHERE r.type = 'Observation'"
+    ).fetchall()
+    assert rows == [(["HIV"],)]
 
 
 def test_other_labels_with_the_same_content_change_the_class_and_no_version(world):

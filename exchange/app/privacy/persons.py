@@ -14,6 +14,7 @@ from exchange.consent.directives.reading import domain_of
 from exchange.model.errors import RecordRejected
 from exchange.model.records import Resource
 from exchange.pipeline.ledger import Connection
+from exchange.repository import version_id
 from exchange.repository.storage.parameters import fold, parameters, token_key
 
 _MOST = 100
@@ -39,7 +40,7 @@ class Said:
     """One version of a Consent of the person; `ended`: replaced or deleted then."""
 
     consent: str
-    version: int
+    version: str
     partner: str
     stored: datetime
     ended: datetime | None
@@ -124,23 +125,21 @@ def said_by(connection: Connection, person: str) -> list[Said]:
         "  WHERE type = 'Consent' AND rendition = 0 AND patient IN (SELECT patient FROM mine)"
         "  UNION ALL SELECT fhir_id, version, partner, updated, body, deleted FROM resource_history"
         "  WHERE type = 'Consent' AND rendition = 0 AND patient IN (SELECT patient FROM mine))"
-        " SELECT fhir_id::text, version, partner, updated,"
-        "  lead(updated) OVER (PARTITION BY fhir_id ORDER BY version), body"
-        " FROM versions WHERE NOT deleted AND body IS NOT NULL ORDER BY updated DESC, version DESC",
+        " SELECT fhir_id::text, partner, updated, ended, body FROM ("
+        "  SELECT *, lead(updated) OVER (PARTITION BY fhir_id ORDER BY version) AS ended FROM versions) AS v"
+        " WHERE NOT deleted AND body IS NOT NULL ORDER BY updated DESC, version DESC",
         {"person": UUID(person)},
     ).fetchall()
     return [_said(*row) for row in rows]
 
 
-def _said(
-    consent: str, version: int, partner: str, stored: datetime, ended: datetime | None, body: bytes
-) -> Said:
+def _said(consent: str, partner: str, stored: datetime, ended: datetime | None, body: bytes) -> Said:
     found = json.loads(body)
     provision = found.get("provision", {})
     coding: dict[str, str] = next(iter(found.get("category", [{}])[0].get("coding", [{}])), {})
     return Said(
         consent=consent,
-        version=version,
+        version=version_id(stored),
         partner=partner,
         stored=stored,
         ended=ended,

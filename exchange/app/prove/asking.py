@@ -10,6 +10,7 @@ from exchange.model.records import Resource
 from exchange.repository.reading.askable import askable
 
 Pair = tuple[str, str]
+Version = tuple[str, str, str]
 
 ASYNCHRONOUS: Pair = ("Prefer", "respond-async")
 
@@ -41,14 +42,23 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What may be asked for: values by (type, parameter), ids by type, instants of changes."""
+    """What may be asked for: values by (type, parameter), ids by type, instants of changes.
+
+    `versions`: type, id and name of each.
+    """
 
     values: Mapping[Pair, tuple[str, ...]]
     ids: Mapping[str, tuple[str, ...]]
     instants: tuple[datetime, ...]
+    versions: tuple[Version, ...] = ()
 
 
-def material_of(resources: Iterable[Resource], ids: Iterable[Pair], instants: Iterable[datetime]) -> Material:
+def material_of(
+    resources: Iterable[Resource],
+    ids: Iterable[Pair],
+    instants: Iterable[datetime],
+    versions: Iterable[Version] = (),
+) -> Material:
     """Sorted, so that a seed always gives the same requests; `ids` are further pairs of type and id."""
     values: dict[Pair, set[str]] = {}
     known: dict[str, set[str]] = {}
@@ -63,6 +73,7 @@ def material_of(resources: Iterable[Resource], ids: Iterable[Pair], instants: It
         {key: tuple(sorted(found)) for key, found in sorted(values.items())},
         {kind: tuple(sorted(found)) for kind, found in sorted(known.items())},
         tuple(sorted(set(instants))),
+        tuple(sorted(set(versions))),
     )
 
 

@@ -32,7 +32,8 @@ def _read(random: Random, material: Material) -> Request:
     about = known_type(random, material) if kind == "Provenance" else kind
     headers: list[Pair] = []
     if chance(random, 0.3):
-        tags = ('W/"1"', 'W/"2"', '"1", W/"3"', "*", "x")
+        named = _some_version(random, material)
+        tags = (f'W/"{named}"', 'W/"2"', f'"1", W/"{named}"', "*", "x")
         headers.append(("If-None-Match", random.choice(tags)))
     if chance(random, 0.2) and material.instants:
         since = random.choice(material.instants)
@@ -46,13 +47,20 @@ def _versions(random: Random, material: Material) -> Request:
     kind = random.choice((known_type(random, material), "Patient"))
     path = f"{kind}/{some_id(random, material, kind)}/_history"
     if chance(random, 0.3):
-        return Request("GET", f"{path}/{random.choice(('1', '2', '3', '4', 'none'))}")
+        known = (kind, some_id(random, material, kind), random.choice(("1", "2", "3", "none")))
+        if material.versions and chance(random, 0.7):
+            known = random.choice(material.versions)
+        return Request("GET", "{}/{}/_history/{}".format(*known))
     drawn = (
         (0.5, "_count", random.choice(("1", "2", "20"))),
         (0.3, "_since", random.choice(material.instants).isoformat() if material.instants else "2026"),
     )
     given = tuple((name, value) for share, name, value in drawn if chance(random, share))
     return Request("GET", random.choice((path, f"{kind}/_history")), given, (), random.choice((1, 2, 4)))
+
+
+def _some_version(random: Random, material: Material) -> str:
+    return random.choice(material.versions)[2] if material.versions else "1"
 
 
 def _operation(random: Random, material: Material) -> Request:

@@ -1,26 +1,32 @@
 """Law 3 on live data: what a requester is answered must not depend on what he may not see.
 
-The hidden rows are really removed, in a transaction that the caller rolls back.
+The hidden rows are really removed, and so is what is there only because of them, in a transaction that the
+caller rolls back.
 """
 
 from __future__ import annotations
 
+from itertools import groupby
 from random import Random
+from typing import NamedTuple
+from uuid import UUID
 
 import orjson
 
 from exchange.app.prove.asking import Material, material_of
 from exchange.model.records import Viewer
 from exchange.pipeline.ledger import Connection
-from exchange.repository import Lent, reader, remove_rows
+from exchange.repository import Lent, reader, remove_rows, version_id
 
 
 def remove_hidden(connection: Connection, viewer: Viewer) -> int:
-    """Removes every row of `resource` the viewer may not see, its past and the ledger of what is withheld.
+    """Leaves what there would be, had nothing been sent that this viewer may not see.
 
-    Returns how many rows.
+    Every row of `resource` that is hidden from him goes, its past and the ledger of what is withheld; returns
+    how many rows.
     """
     _, hidden = _seen_and_hidden(connection, viewer)
+    repeats = _repeats(connection, viewer)
     versions = _versions_seen(connection, viewer)
     remove_rows(connection, hidden)
     connection.execute(
@@ -33,7 +39,88 @@ def remove_hidden(connection: Connection, viewer: Viewer) -> int:
         [versions],
     )
     connection.execute("DELETE FROM withheld")
+    _unsay(connection, repeats)
+    connection.execute(_COUNTED_DOWN)
+    connection.execute(_COUNTED)
     return len(hidden)
+
+
+def _repeats(connection: Connection, viewer: Viewer) -> list[_Version]:
+    """Versions seen that say what the one seen before says, with others in between that are hidden.
+
+    Without those in between it would have been the same sent again, which makes no version.
+    """
+    seen = {*_versions_seen(connection, viewer), *map(str, _seen_and_hidden(connection, viewer)[0])}
+    found: list[_Version] = []
+    for _, versions in groupby((_Version(*row) for row in connection.execute(_VERSIONS)), _Version.key):
+        said, missed = None, False
+        for version in versions:
+            if version.place not in seen:
+                missed = True
+                continue
+            if missed and version.content == said and said is not None:
+                found.append(version)
+            said, missed = version.content, False
+    return found
+
+
+class _Version(NamedTuple):
+    type: str
+    fhir_id: UUID
+    rendition: int
+    version: int
+    place: str
+    content: bytes | None
+
+    def key(self) -> tuple[str, UUID, int]:
+        return self.type, self.fhir_id, self.rendition
+
+
+_VERSIONS = """
+SELECT type, fhir_id, rendition, version, ctid::text, content_hash FROM resource_history WHERE NOT late
+UNION ALL
+SELECT type, fhir_id, rendition, version, rid::text, content_hash FROM resource r
+WHERE EXISTS (
+    SELECT FROM resource_history h WHERE (h.type, h.fhir_id, h.rendition) = (r.type, r.fhir_id, r.rendition)
+)
+ORDER BY 1, 2, 3, 4
+"""
+
+
+def _unsay(connection: Connection, repeats: list[_Version]) -> None:
+    """Each becomes what it repeats, which then is no past of it any more."""
+    for *key, number, _, _ in repeats:
+        row = connection.execute(
+            "DELETE FROM resource_history WHERE (type, fhir_id, rendition, version) = (%(t)s, %(i)s, %(r)s, ("
+            " SELECT max(version) FROM resource_history"
+            "  WHERE (type, fhir_id, rendition) = (%(t)s, %(i)s, %(r)s) AND version < %(n)s))"
+            " RETURNING updated, body",
+            {**dict(zip("tir", key, strict=True)), "n": number},
+        ).fetchone()
+        for table in ("resource", "resource_history"):
+            connection.execute(
+                f"UPDATE {table} SET updated = %s, body = %s"
+                " WHERE (type, fhir_id, rendition, version) = (%s, %s, %s, %s)",
+                [*(row or ()), *key, number],
+            )
+
+
+# Numbers as they would be given: without holes. Backwards first, so that none is given twice on the way.
+_COUNTED_DOWN = """
+UPDATE resource_history h SET version = -n.number
+FROM (
+    SELECT type, fhir_id, rendition, version,
+        row_number() OVER (PARTITION BY type, fhir_id, rendition ORDER BY version) AS number
+    FROM resource_history
+) n WHERE (n.type, n.fhir_id, n.rendition, n.version) = (h.type, h.fhir_id, h.rendition, h.version)
+"""
+_COUNTED = """
+WITH forwards AS (UPDATE resource_history SET version = -version)
+UPDATE resource r SET version = 1 + (
+    SELECT count(*) FROM resource_history h
+    WHERE (h.type, h.fhir_id, h.rendition) = (r.type, r.fhir_id, r.rendition)
+)
+"""
 
 
 def _seen_and_hidden(connection: Connection, viewer: Viewer) -> tuple[list[int], list[int]]:
@@ -67,8 +154,15 @@ def sample_material(connection: Connection, viewer: Viewer, seed: int, size: int
     resources = [orjson.loads(row[3]) for row in found]
     deleted = connection.execute("SELECT type, fhir_id::text FROM resource_history WHERE ending LIMIT 50")
     patients |= set(deleted.fetchall())
+    past = connection.execute(
+        "SELECT type, fhir_id::text, updated FROM resource_history ORDER BY md5(fhir_id::text) LIMIT %s",
+        [size],
+    ).fetchall()
     panels = connection.execute(
         "SELECT 'Group', panel::text FROM panel WHERE participant = %s", [viewer.participant]
     )
     patients |= set(panels.fetchall())
-    return material_of(resources, patients | {(row[0], row[1]) for row in found}, (row[2] for row in found))
+    ids = patients | {(row[0], row[1]) for row in found}
+    moments = [tuple(row[:3]) for row in (*found, *past)]
+    versions = ((kind, key, version_id(at)) for kind, key, at in moments)
+    return material_of(resources, ids, (at for *_, at in moments), versions)

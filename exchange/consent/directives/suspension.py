@@ -14,6 +14,7 @@ from exchange.model.records import Resource
 
 _ACTIONS = ("access", "correct", "disclose", "use")
 """All but `collect`: what the exchange holds already stays, so that a correction opens it again at once."""
+_SUSPENDED = Provision("deny", actions=_ACTIONS)
 
 
 def suspension(consent: Resource, recorded_by: str) -> Directive | None:
@@ -39,9 +40,14 @@ def suspension(consent: Resource, recorded_by: str) -> Directive | None:
         signed_until=signed.end if signed else None,
         written=True,
         zone=str(EXCHANGE_ZONE),
-        root=Provision("deny", actions=_ACTIONS),
+        root=_SUSPENDED,
         rules=rules,
     )
+
+
+def is_suspension(directive: Directive) -> bool:
+    """Whether it binds without having been signed, so that no version of a Consent says it."""
+    return directive.root == _SUSPENDED
 
 
 def identity_hold() -> Directive:
@@ -58,7 +64,7 @@ def identity_hold() -> Directive:
         signed=None,
         written=True,
         zone=str(EXCHANGE_ZONE),
-        root=Provision("deny", actions=_ACTIONS),
+        root=_SUSPENDED,
     )
 
 

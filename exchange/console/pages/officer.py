@@ -42,7 +42,7 @@ SAID = (
     Column("effect", _("Says"), "mark"),
     Column("until", _("Ends")),
     Column("partner", _("From"), "participant"),
-    Column("version", _("Version"), "number"),
+    Column("version", _("Version")),
 )
 _DISCLOSURES = (
     Column("at", _("When"), "moment"),

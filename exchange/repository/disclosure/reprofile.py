@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
 import orjson
 import psycopg
@@ -21,6 +22,7 @@ from exchange.consent import (
     Profile,
     Surroundings,
     identity_hold,
+    is_suspension,
     matched,
     origins,
     profile,
@@ -41,6 +43,7 @@ from exchange.repository.disclosure.viewers import (
     load_profiles,
 )
 from exchange.repository.disclosure.withdraw import forbidden_rows, withdraw
+from exchange.repository.storage.moments import version_id
 from exchange.repository.storage.store import move
 
 
@@ -138,7 +141,27 @@ def consents_of(conn: psycopg.Connection, patient: int) -> tuple[tuple[str, ...]
         "SELECT patient FROM patient WHERE person = (SELECT person FROM patient WHERE patient = %s)",
         (patient,),
     ).fetchall()
-    return origins(_given(conn, [row[0] for row in rows]).get(patient, ()))
+    given = _given(conn, [row[0] for row in rows]).get(patient, ())
+    return origins(_as_held(conn, given))
+
+
+def _as_held(
+    conn: psycopg.Connection, given: Iterable[tuple[Directive, bool]]
+) -> list[tuple[Directive, bool]]:
+    """By the version the repository has, not by the source's number, which only the source can look up."""
+    found = list(given)
+    stored: dict[UUID, datetime] = dict(
+        conn.execute(
+            "SELECT d.consent, r.updated FROM directive d JOIN resource r ON r.type = 'Consent'"
+            " AND r.fhir_id = d.consent AND r.rendition = 0 WHERE d.consent::text = ANY(%s)",
+            ([directive.consent for directive, _ in found],),
+        ).fetchall()
+    )
+    names = {str(consent): version_id(updated) for consent, updated in stored.items()}
+    return [
+        (replace(d, version="" if is_suspension(d) else names.get(d.consent, "")), certain)
+        for d, certain in found
+    ]
 
 
 def _given(conn: psycopg.Connection, patients: list[int]) -> dict[int, list[tuple[Directive, bool]]]:

@@ -119,10 +119,8 @@ def _page_of_type(
     if since is not None:
         where += f" AND v.updated >= {arguments.add(since)}"
     if last:
-        position = ", ".join(
-            arguments.add(value) for value in (datetime.fromisoformat(last[0]), UUID(last[1]), int(last[2]))
-        )
-        where += f" AND (v.updated, v.fhir_id, v.version) < ({position})"
+        at, key = arguments.add(datetime.fromisoformat(last[0])), arguments.add(UUID(last[1]))
+        where += f" AND (v.updated, v.fhir_id) < ({at}, {key})"
     found = versions(reader, where, arguments, count + 1)
     page = found[:count]
     more = [_written(page[-1])] if len(found) > count else []
@@ -130,5 +128,5 @@ def _page_of_type(
 
 
 def _written(version: Version) -> list[str]:
-    at, fhir_id, number = version.position
-    return [at.isoformat(), str(fhir_id), str(number)]
+    at, fhir_id = version.position
+    return [at.isoformat(), str(fhir_id)]

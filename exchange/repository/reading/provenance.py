@@ -16,7 +16,7 @@ import orjson
 
 from exchange.repository.reading.reader import BEST_RENDITION, Reader, select
 from exchange.repository.reading.view import Served
-from exchange.repository.storage.plan import instant
+from exchange.repository.storage.moments import instant
 
 _AGENTS = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _US_CORE_AGENTS = "http://hl7.org/fhir/us/core/CodeSystem/us-core-provenance-participant-type"

@@ -58,7 +58,6 @@ class Shown(NamedTuple):
     fhir_id: UUID
     patient: int | None
     class_: int
-    version: int
     updated: datetime
     body: bytes
 
@@ -66,7 +65,7 @@ class Shown(NamedTuple):
 CONSENT_COPY = "consent-copy"
 """The obligation to send a consent, or an explanation of its scope, along (42 CFR 2.32(b))."""
 
-SHOWN = "r.rid, r.type, r.fhir_id, r.patient, r.class, r.version, r.updated, r.body"
+SHOWN = "r.rid, r.type, r.fhir_id, r.patient, r.class, r.updated, r.body"
 """Columns of Shown, from `resource r`."""
 
 

@@ -20,7 +20,7 @@ from exchange.repository.reading.query import parse_query
 from exchange.repository.reading.reader import Reader
 from exchange.repository.reading.search import first_of
 from exchange.repository.reading.view import Served, golden_patients
-from exchange.repository.storage.plan import instant
+from exchange.repository.storage.moments import instant
 
 MOST_ENTRIES = 100
 """Of each search of a section the newest are told, and no more than these."""

@@ -1,7 +1,7 @@
 """Versions of records as one viewer may see them: past, present, and that there is none any more.
 
-A record's versions are those of its best visible rendition; an old one is shown to those who may see both it
-and the record of today, of a deleted record to those who may see the tombstone.
+A record's versions are those of its best visible rendition; an old one is shown to those who may see it, the
+record of today, of a deleted record the tombstone, and all that was between (143_unbroken_history.sql).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from exchange.repository.reading.matchers import Arguments
 from exchange.repository.reading.persons import Person, persons_of
 from exchange.repository.reading.reader import Reader, Shown, select, shown
 from exchange.repository.reading.view import Served, compose_golden, contribution, serve
+from exchange.repository.storage.moments import version_id
 
 
 class Version(NamedTuple):
@@ -24,19 +25,19 @@ class Version(NamedTuple):
     deleted: bool
 
     @property
-    def position(self) -> tuple[datetime, UUID, int]:
+    def position(self) -> tuple[datetime, UUID]:
         """Where it stands in a history, which goes from the newest to the oldest."""
-        return self.row.updated, self.row.fhir_id, self.row.version
+        return self.row.updated, self.row.fhir_id
 
 
 VERSIONS = """
-SELECT v.rid, v.type, v.fhir_id, v.patient, v.class, v.version, v.updated, coalesce(v.body, ''), v.deleted
+SELECT v.rid, v.type, v.fhir_id, v.patient, v.class, v.updated, coalesce(v.body, ''), v.deleted
 FROM (
-    SELECT h.type, h.fhir_id, h.rendition, h.version, h.patient, h.class, h.updated, h.body,
+    SELECT h.type, h.fhir_id, h.rendition, h.patient, h.class, h.updated, h.body,
         h.deleted, h.gone, 0::bigint AS rid
-    FROM resource_history h WHERE NOT h.late
+    FROM resource_history h
     UNION ALL
-    SELECT r.type, r.fhir_id, r.rendition, r.version, r.patient, r.class, r.updated, r.body,
+    SELECT r.type, r.fhir_id, r.rendition, r.patient, r.class, r.updated, r.body,
         false, false, r.rid
     FROM resource r
 ) v
@@ -54,7 +55,7 @@ ELSE
         WHERE (b.type, b.fhir_id) = (v.type, v.fhir_id) AND b.rendition < v.rendition
     )
 END
-ORDER BY v.updated DESC, v.fhir_id DESC, v.version DESC LIMIT {limit}
+ORDER BY v.updated DESC, v.fhir_id DESC LIMIT {limit}
 """
 _ALL = 100_000
 
@@ -115,7 +116,7 @@ def tombstone(version: Version) -> Served:
         type=row.type,
         id=str(row.fhir_id),
         body=b"",
-        version=str(row.version),
+        version=version_id(row.updated),
         updated=row.updated,
         partners=(),
         person=None,

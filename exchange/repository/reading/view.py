@@ -17,7 +17,7 @@ from exchange.model.records import Resource
 from exchange.repository.reading.hearsay import without_hearsay
 from exchange.repository.reading.persons import Person, persons_of
 from exchange.repository.reading.reader import Reader, Shown, fetch
-from exchange.repository.storage.plan import instant
+from exchange.repository.storage.moments import instant, version_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def _served(row: Shown, person: Person | None) -> Served:
         type=row.type,
         id=str(row.fhir_id),
         body=body,
-        version=str(row.version),
+        version=version_id(row.updated),
         updated=row.updated,
         partners=(),
         person=person,
@@ -95,7 +95,8 @@ def compose_golden(person: Person, rows: Mapping[UUID, Shown]) -> Served:
     told = [c for c in person.contributions if c.fhir_id in rows]
     shown = [rows[c.fhir_id] for c in told]
     said = [(c.partner, orjson.loads(rows[c.fhir_id].body)) for c in told]
-    version = blake2b(orjson.dumps([[str(r.fhir_id), r.version] for r in shown]), digest_size=8).hexdigest()
+    told_of = [[str(row.fhir_id), version_id(row.updated)] for row in shown]
+    version = blake2b(orjson.dumps(told_of), digest_size=8).hexdigest()
     updated = max(row.updated for row in shown)
     composed = compose(said)
     body = {
@@ -143,7 +144,7 @@ def contribution(reader: Reader, own: Shown, person: Person) -> Served:
         type="Patient",
         id=str(row.fhir_id),
         body=orjson.dumps({**said, "link": [*others, refer]}),
-        version=str(row.version),
+        version=version_id(row.updated),
         updated=row.updated,
         partners=(),
         person=person,

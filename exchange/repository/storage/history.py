@@ -16,20 +16,22 @@ class Past(NamedTuple):
     """What the history says of one key."""
 
     version: int
+    updated: datetime
     hashes: frozenset[bytes]
 
 
 def past(conn: psycopg.Connection, references: Iterable[tuple[str, UUID]]) -> dict[Key, Past]:
-    """Highest version number and known contents in the history, by key."""
+    """Highest version number, latest moment and known contents in the history, by key."""
     pairs = sorted(set(references))
     rows = conn.execute(
-        "SELECT type, fhir_id, rendition, max(version), array_remove(array_agg(content_hash), NULL)"
+        "SELECT type, fhir_id, rendition, max(version), max(updated),"
+        "  array_remove(array_agg(content_hash), NULL)"
         " FROM resource_history"
         " JOIN unnest(%s::text[], %s::uuid[]) AS wanted (type, fhir_id) USING (type, fhir_id)"
         " GROUP BY 1, 2, 3",
         ([kind for kind, _ in pairs], [fhir_id for _, fhir_id in pairs]),
     ).fetchall()
-    return {Key(*row[:3]): Past(row[3], frozenset(row[4])) for row in rows}
+    return {Key(*row[:3]): Past(row[3], row[4], frozenset(row[5])) for row in rows}
 
 
 def archive(conn: psycopg.Connection, rids: Sequence[int]) -> None:
@@ -39,6 +41,21 @@ def archive(conn: psycopg.Connection, rids: Sequence[int]) -> None:
         " event_time, record, content_hash, body)"
         " SELECT type, fhir_id, rendition, version, partner, patient, class, updated, event_time, record,"
         " content_hash, body FROM resource WHERE rid = ANY(%s)",
+        (list(rids),),
+    )
+
+
+def vanish(conn: psycopg.Connection, rids: Sequence[int]) -> None:
+    """Archives a form that its record has no more; should it come again, its history begins anew.
+
+    Who is shown that form could not tell what the record was meanwhile, and is not to be told that it was.
+    """
+    if not rids:
+        return
+    archive(conn, rids)
+    conn.execute(
+        "UPDATE resource_history h SET late = true FROM resource r WHERE r.rid = ANY(%s)"
+        " AND (h.type, h.fhir_id, h.rendition) = (r.type, r.fhir_id, r.rendition)",
         (list(rids),),
     )
 
@@ -55,7 +72,8 @@ def entomb(conn: psycopg.Connection, rids: Sequence[int], at: datetime) -> None:
         " deleted, gone, ending)"
         " SELECT type, fhir_id, rendition, 1 + greatest(version, (SELECT max(version) FROM resource_history h"
         "  WHERE (h.type, h.fhir_id, h.rendition) = (r.type, r.fhir_id, r.rendition))),"
-        " partner, patient, class, %s, true, true, true FROM resource r WHERE rid = ANY(%s)",
+        " partner, patient, class, greatest(%s, updated + interval '1 microsecond'), true, true, true"
+        " FROM resource r WHERE rid = ANY(%s)",
         (at, list(rids)),
     )
 

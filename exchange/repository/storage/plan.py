@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import datetime
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 from uuid import UUID
@@ -12,9 +12,11 @@ from uuid import UUID
 import orjson
 
 from exchange.consent import DisclosureClass, Profile
+from exchange.model.errors import Conflict
 from exchange.model.records import Resource
 from exchange.repository.storage.history import Past
 from exchange.repository.storage.items import PublishItem
+from exchange.repository.storage.moments import served
 from exchange.repository.storage.store import Key, Present, Row
 
 
@@ -45,30 +47,45 @@ class Rendition(NamedTuple):
         return self.key.type, self.key.fhir_id
 
 
-class Change(NamedTuple):
-    """`older` came after something newer and is history at once; `version` is the number it gets."""
+Kind = Literal["new", "newer", "older", "same", "known"]
 
-    kind: Literal["new", "newer", "older", "same"]
+
+class Change(NamedTuple):
+    """`older` came after something newer and is history at once, `known` is in the history already.
+
+    `version` is its number, which is told to nobody.
+    """
+
+    kind: Kind
     rendition: Rendition
     content_hash: bytes
     version: int
     present: Present | None
 
 
-def change_of(rendition: Rendition, present: Present | None, past: Past | None) -> Change:
-    """Compares content and event times with the current version and the history."""
+def is_late(rendition: Rendition, present: Iterable[Present]) -> bool:
+    """Whether the record is older than any form there is of it: then no form of it becomes current."""
+    time, newest = rendition.item.event_time, [form.event_time for form in present]
+    return time is not None and any(newest) and all(newest) and time < max(filter(None, newest))
+
+
+def change_of(
+    rendition: Rendition, present: Present | None, past: Past | None, at: datetime, late: bool
+) -> Change:
+    """Compares content with the current version and the history.
+
+    Raises Conflict when something was stored meanwhile that is later than `at`, by which this would be named.
+    """
     digest = content_hash(rendition.resource)
     last = max(present.version if present else 0, past.version if past else 0)
-    if present is None:
-        return Change("new", rendition, digest, last + 1, None)
-    if digest == present.content_hash or (_older(rendition, present) and past and digest in past.hashes):
+    if present and digest == present.content_hash:
         return Change("same", rendition, digest, present.version, present)
-    return Change("older" if _older(rendition, present) else "newer", rendition, digest, last + 1, present)
-
-
-def _older(rendition: Rendition, present: Present) -> bool:
-    time = rendition.item.event_time
-    return time is not None and present.event_time is not None and time < present.event_time
+    if late and past and digest in past.hashes:
+        return Change("known", rendition, digest, last, present)
+    if any(before and before.updated > at for before in (present, past)):
+        raise Conflict("a record was stored by somebody else meanwhile, and later; publish it again")
+    kind: Kind = "older" if late else "newer" if present else "new"
+    return Change(kind, rendition, digest, last + 1, present)
 
 
 def content_hash(resource: Resource) -> bytes:
@@ -102,21 +119,5 @@ def row_of(change: Change, rid: int, at: datetime) -> Row:
         content_hash=change.content_hash,
         mapping_digest=item.mapping_digest,
         rules_digest=item.rules_digest,
-        body=served(rendition.resource, change.version, at),
+        body=served(rendition.resource, at),
     )
-
-
-def served(resource: Resource, version: int, at: datetime) -> bytes:
-    """The resource's JSON with the version and time of the repository."""
-    meta = {**resource.get("meta", {}), "versionId": str(version), "lastUpdated": instant(at)}
-    return orjson.dumps({**resource, "meta": meta})
-
-
-@lru_cache(maxsize=64)
-def instant(at: datetime) -> str:
-    """FHIR instant in UTC, to the millisecond.
-
-    >>> instant(datetime(2026, 11, 23, 9, 0, tzinfo=UTC))
-    '2026-11-23T09:00:00.000Z'
-    """
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

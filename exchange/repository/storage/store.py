@@ -49,6 +49,7 @@ class Present(NamedTuple):
 
     rid: int
     version: int
+    updated: datetime
     class_: int
     cluster: bytes | None
     rank: int
@@ -89,7 +90,8 @@ def present(conn: psycopg.Connection, references: Iterable[tuple[str, UUID]]) ->
     """Rows that are there, of every rendition, by key."""
     pairs = sorted(set(references))
     rows = conn.execute(
-        "SELECT type, fhir_id, rendition, rid, version, class, cluster, rank, event_time, content_hash"
+        "SELECT type, fhir_id, rendition, rid, version, updated, class, cluster, rank,"
+        " event_time, content_hash"
         " FROM resource JOIN unnest(%s::text[], %s::uuid[]) AS wanted (type, fhir_id) USING (type, fhir_id)",
         ([kind for kind, _ in pairs], [fhir_id for _, fhir_id in pairs]),
     ).fetchall()
