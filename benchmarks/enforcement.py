@@ -18,7 +18,8 @@ from pathlib import Path
 
 import psycopg
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests" / "repository")]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "repository"))
 
 from repository_world import AT, BASE, HOSPITAL, KEY, SHELTER, World, coalition, observation
 from test_reprofile import consent, deny_to
