@@ -81,6 +81,30 @@ def database_template(database_server: str) -> str:
     return _TEMPLATE
 
 
+# Row by row and only where there are any: to truncate every table takes ten times as long.
+_EMPTY = """
+DO $$
+DECLARE filled regclass;
+BEGIN
+    FOR filled IN
+        SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+        AND relname NOT IN ('migration', 'audit_head') AND pg_relation_size(oid) > 0
+    LOOP
+        EXECUTE 'DELETE FROM ' || filled;
+    END LOOP;
+    UPDATE audit_head SET sequence = 0, hash = decode(repeat('00', 32), 'hex');
+    PERFORM setval('latest_instant', 0);
+END $$
+"""
+
+
+def emptied(url: str) -> str:
+    """The same database without a row, as a new one would be; triggers and foreign keys have no say."""
+    with psycopg.connect(url, autocommit=True, options="-c session_replication_role=replica") as conn:
+        conn.execute(_EMPTY)
+    return url
+
+
 @contextmanager
 def copied_database(server: str, template: str) -> Iterator[str]:
     name = f"test_{uuid4().hex}"

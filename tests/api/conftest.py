@@ -24,6 +24,7 @@ from exchange.linkage import features, parse_model
 from exchange.model.partner import Agreement, Organization, Partner, Requests
 from exchange.repository import Identity
 from exchange.repository.database import embedded
+from tests.conftest import emptied
 
 from .shared_records import Records, context_of
 
@@ -137,17 +138,8 @@ _ANY_CLOCK = (
 
 @pytest.fixture
 def emptied_database(module_database):
-    """Without a row, as a new one would be: making that would take most of a test's time."""
-    with psycopg.connect(module_database, autocommit=True) as conn:
-        tables = conn.execute(
-            "SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables"
-            " WHERE schemaname = 'public' AND tablename NOT IN ('migration', 'audit_head')"
-        ).fetchone()[0]
-        conn.execute("SET session_replication_role = replica")
-        conn.execute(f"TRUNCATE {tables} CASCADE")
-        conn.execute("SELECT setval('latest_instant', 0)")
-        conn.execute("UPDATE audit_head SET sequence = 0, hash = decode(repeat('00', 32), 'hex')")
-    return module_database
+    """Made once for a module and emptied for each test: a new one would take most of a test's time."""
+    return emptied(module_database)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 from exchange.audit import Circumstances, Disclosed, Requester, append, query_entries
 from exchange.crypto import new_signing_key, public_key
+from tests.conftest import emptied
 
 
 @pytest.fixture
@@ -61,15 +62,8 @@ def verification_key(private_key):
 
 @pytest.fixture
 def database(module_database):
-    """Emptied for each test: making a new one would take most of the time."""
-    with psycopg.connect(module_database, autocommit=True) as conn:
-        conn.execute("SET session_replication_role = replica")
-        conn.execute(
-            "TRUNCATE audit_event, audit_seal, audit_tombstone, legal_hold, access_watch, relationship,"
-            " patient, workforce_patient, accounting_suspension CASCADE"
-        )
-        conn.execute("UPDATE audit_head SET sequence = 0, hash = decode(repeat('00', 32), 'hex')")
-    return module_database
+    """Made once for a module and emptied for each test: a new one would take most of a test's time."""
+    return emptied(module_database)
 
 
 @pytest.fixture
