@@ -16,6 +16,7 @@ import pytest
 
 from exchange.repository.database import embedded
 from exchange.repository.database.migrate import migrate
+from tests.databases import copy_database, drop_database, emptied_if_reusable, make_reusable
 
 # A program that a test starts; to look into it for examples would bring Airflow into every process of a run.
 collect_ignore = ["scheduling/dag_process.py"]
@@ -76,50 +77,35 @@ def database_template(database_server: str) -> str:
         conn.execute("SELECT pg_advisory_lock(1)")
         if not conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", (_TEMPLATE,)).fetchone():
             scratch = f"scratch_{uuid4().hex}"
-            migrate(embedded.ensure_database(database_server, scratch))
+            url = embedded.ensure_database(database_server, scratch)
+            migrate(url)
+            make_reusable(url)
             conn.execute(f"ALTER DATABASE {scratch} RENAME TO {_TEMPLATE}")
     return _TEMPLATE
 
 
-# Row by row and only where there are any: to truncate every table takes ten times as long.
-_EMPTY = """
-DO $$
-DECLARE filled regclass;
-BEGIN
-    FOR filled IN
-        SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
-        AND relname NOT IN ('migration', 'audit_head') AND pg_relation_size(oid) > 0
-    LOOP
-        EXECUTE 'DELETE FROM ' || filled;
-    END LOOP;
-    UPDATE audit_head SET sequence = 0, hash = decode(repeat('00', 32), 'hex');
-    PERFORM setval('latest_instant', 0);
-END $$
-"""
-
-
-def emptied(url: str) -> str:
-    """The same database without a row, as a new one would be; triggers and foreign keys have no say."""
-    with psycopg.connect(url, autocommit=True, options="-c session_replication_role=replica") as conn:
-        conn.execute(_EMPTY)
-    return url
-
-
 @contextmanager
 def copied_database(server: str, template: str) -> Iterator[str]:
-    name = f"test_{uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-    yield embedded.url_with(server, database=name)
-    with psycopg.connect(server, autocommit=True) as conn:
-        conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    url = copy_database(server, template)
+    yield url
+    drop_database(server, url)
+
+
+@pytest.fixture(scope="session")
+def spare_databases() -> list[str]:
+    """URLs of databases that a test left as good as new."""
+    return []
 
 
 @pytest.fixture
-def database(database_server: str, database_template: str) -> Iterator[str]:
+def database(database_server: str, database_template: str, spare_databases: list[str]) -> Iterator[str]:
     """URL of a migrated, empty database for this test alone."""
-    with copied_database(database_server, database_template) as url:
-        yield url
+    url = spare_databases.pop() if spare_databases else copy_database(database_server, database_template)
+    yield url
+    if emptied_if_reusable(url):
+        spare_databases.append(url)
+    else:
+        drop_database(database_server, url)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ from exchange.connectors.guarded import Guard, guarded_session
 from exchange.connectors.http import Answer, Incomplete, Request, Service, open_service
 from exchange.connectors.mllp_frames import END, START, BlockReader
 from exchange.connectors.options import HttpOptions, Options, SftpOptions, names_in, option_error, resolve
-from exchange.connectors.sftp import put_in_place, sftp_session
 from exchange.model.delivery import Channel, Target
 from exchange.model.errors import ContentError, PartnerUnavailable
 from exchange.model.partner import Partner
@@ -163,6 +162,8 @@ def open_push(partner: str, options: PushOptions, named_by_client: bool = False)
 
 def drop_files(partner: str, options: DropOptions, files: Mapping[str, bytes]) -> None:
     """Puts files into the folder, each whole at once under its name; the last one announces the others."""
+    from exchange.connectors.sftp import put_in_place, sftp_session  # imports for long what few need
+
     root = options.path.rstrip("/") or "/"
     with sftp_session(partner, options, options.longest_seconds) as client:
         for name, content in files.items():

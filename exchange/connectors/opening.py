@@ -22,7 +22,6 @@ from exchange.connectors.options import (
     SftpOptions,
     read_options,
 )
-from exchange.connectors.sftp import connect_sftp
 from exchange.crypto import Keyring
 from exchange.model.errors import ContentError
 from exchange.model.partner import Partner
@@ -53,6 +52,8 @@ def open_connector(partner: Partner, environment: Mapping[str, str], local: Loca
         case FolderOptions():
             return connect_folder(partner, options)
         case SftpOptions():
+            from exchange.connectors.sftp import connect_sftp  # imports for long what few partners need
+
             return connect_sftp(partner, options)
         case MllpOptions():
             return connect_journal(partner, local.spool, local.keyring)

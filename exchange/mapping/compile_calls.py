@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import partial
+from datetime import tzinfo
+from functools import cache, partial
 from typing import Any
 
 from exchange.mapping import expression as ex
@@ -21,6 +22,14 @@ CODE_FUNCTIONS = ("code", "coding", "concept")
 Compile = Callable[[ex.Expression], Write]
 
 
+@cache
+def _in_zone(function: Callable[..., Any], zone: tzinfo) -> tuple[Callable[..., Any], inspect.Signature]:
+    """A function that needs a zone with it, and what is left for a map to give."""
+    if "zone" in inspect.signature(function).parameters:
+        function = partial(function, zone=zone)
+    return function, inspect.signature(function)
+
+
 def compile_call(call: ex.Call, language: Language, spot: Spot, compiled: Compile) -> Write:
     """What writes a call; ContentError for an unknown function or arguments it does not take."""
     if call.name in CODE_FUNCTIONS:
@@ -28,11 +37,9 @@ def compile_call(call: ex.Call, language: Language, spot: Spot, compiled: Compil
     if call.name not in FUNCTIONS:
         valid = [*FUNCTIONS, *CODE_FUNCTIONS]
         raise spot.node.fail(f"`{call.name}` is no function", f"{spot.element}.{call.name}", valid)
-    function = FUNCTIONS[call.name]
-    if "zone" in inspect.signature(function).parameters:
-        function = partial(function, zone=language.zone)
+    function, signature = _in_zone(FUNCTIONS[call.name], language.zone)
     try:
-        inspect.signature(function).bind(*call.arguments)
+        signature.bind(*call.arguments)
     except TypeError as error:
         raise spot.node.fail(f"`{call.name}`: {error}", spot.element) from None
     known = [item.value if isinstance(item, ex.Literal) else None for item in call.arguments[1:]]

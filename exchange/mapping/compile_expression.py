@@ -26,7 +26,8 @@ CompileFragment = Callable[[Language, ex.Path, Spot], Write]
 def parse_expression(language: Language, spot: Spot) -> ex.Expression:
     """The expression at a spot with `$values` put in."""
     found = ex.parse(spot.node, language.grammar.match, spot.element)
-    return _inline(found, language, spot)
+    # Most expressions name no value: there is nothing to put in.
+    return _inline(found, language, spot) if "$" in str(spot.node.value) else found
 
 
 def _inline(expression: ex.Expression, language: Language, spot: Spot) -> ex.Expression:

@@ -24,7 +24,7 @@ from exchange.linkage import features, parse_model
 from exchange.model.partner import Agreement, Organization, Partner, Requests
 from exchange.repository import Identity
 from exchange.repository.database import embedded
-from tests.conftest import emptied
+from tests.databases import emptied
 
 from .shared_records import Records, context_of
 

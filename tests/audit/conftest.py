@@ -9,7 +9,7 @@ import pytest
 
 from exchange.audit import Circumstances, Disclosed, Requester, append, query_entries
 from exchange.crypto import new_signing_key, public_key
-from tests.conftest import emptied
+from tests.databases import emptied
 
 
 @pytest.fixture

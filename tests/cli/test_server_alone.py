@@ -29,9 +29,11 @@ EXTRAS = (
     "jinja2",
     "python_multipart",
 )
+# They take long to import: only who prints or goes to an SFTP server waits for them.
+LATER = ("fpdf", "paramiko")
 WITHOUT = f"""
 import sys
-sys.modules.update(dict.fromkeys({EXTRAS}))
+sys.modules.update(dict.fromkeys({EXTRAS + LATER}))
 sys.argv[0] = "exchange"
 from exchange.cli import main
 main()

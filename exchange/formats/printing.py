@@ -1,0 +1,97 @@
+"""Paper drawn as PDF, in Latin and Cyrillic letters: the only importer of `fpdf`.
+
+What is written in other letters stands in Latin ones: a page from which a name has vanished is about nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import font_roboto
+from anyascii import anyascii
+from fpdf import FPDF, FontFace
+from fpdf.fonts import TTFFont
+
+from exchange.formats.paper import Pairs, Paper, Table
+
+# Its warnings quote letters of what is printed.
+logging.getLogger("fpdf").setLevel(logging.ERROR)
+logging.getLogger("fontTools").setLevel(logging.ERROR)  # tells of the glyphs it keeps
+_MARGIN, _INK, _PALE = 18, 30, 238
+
+
+class _Sheet(FPDF):
+    def __init__(self, footer_text: str) -> None:
+        super().__init__(format="letter")
+        self.footer_text = footer_text
+        self.add_font("text", "", font_roboto.Roboto)
+        self.add_font("text", "B", font_roboto.RobotoBold)
+
+    def legible(self, text: str) -> str:
+        """With letters the font lacks in Latin ones, as they sound."""
+        font = self.fonts["text"]
+        known: Mapping[int, object] = font.cmap if isinstance(font, TTFFont) else {}
+        return "".join(c if ord(c) in known or c.isspace() else anyascii(c) or "\ufffd" for c in text)
+
+    def footer(self) -> None:
+        self.set_y(-14)
+        self.set_font("text", size=8)
+        self.cell(0, 6, f"{self.footer_text}    {self.page_no()}/{{nb}}", align="C")
+
+
+def printed(paper: Paper) -> bytes:
+    """The bytes of the PDF."""
+    sheet = _Sheet(paper.footer)
+    sheet.set_title(paper.title)
+    sheet.set_lang(paper.language)
+    sheet.set_creation_date(paper.made)
+    sheet.set_margins(_MARGIN, _MARGIN)
+    sheet.set_auto_page_break(True, _MARGIN)
+    sheet.set_text_color(_INK)
+    sheet.add_page()
+    sheet.set_font("text", "B", 17)
+    sheet.multi_cell(0, 9, sheet.legible(paper.title), align="L", new_x="LMARGIN", new_y="NEXT")
+    sheet.ln(2)
+    for block in paper.blocks:
+        if isinstance(block, Table):
+            _table(sheet, block)
+        elif isinstance(block, Pairs):
+            _pairs(sheet, block)
+        else:
+            sheet.set_font("text", size=10)
+            sheet.multi_cell(0, 5.4, sheet.legible(block), align="L", new_x="LMARGIN", new_y="NEXT")
+        sheet.ln(3)
+    return bytes(sheet.output())
+
+
+def _pairs(sheet: _Sheet, block: Pairs) -> None:
+    sheet.set_font("text", size=10)
+    with sheet.table(
+        col_widths=(1, 3),
+        first_row_as_headings=False,
+        borders_layout="NONE",
+        line_height=5,
+        text_align="LEFT",
+        padding=(0.4, 0),
+    ) as table:
+        for name, value in block.lines:
+            row = table.row()
+            row.cell(sheet.legible(name), style=FontFace(emphasis="BOLD"))
+            row.cell(sheet.legible(value))
+
+
+def _table(sheet: _Sheet, block: Table) -> None:
+    sheet.set_font("text", size=9)
+    heading = FontFace(emphasis="BOLD", fill_color=_PALE, color=_INK)
+    with sheet.table(
+        col_widths=tuple(block.widths),
+        headings_style=heading,
+        line_height=4.8,
+        text_align="LEFT",
+        v_align="TOP",
+        padding=1.2,
+        borders_layout="HORIZONTAL_LINES",
+    ) as table:
+        for cells in (block.header, *block.rows):
+            table.row([sheet.legible(str(cell)) for cell in cells])
