@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 
-
 @dataclass(frozen=True, slots=True)
 class Table:
     """`widths` are relative; a header row is repeated on each page."""
