@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 
+import machine
 import orjson
 import psycopg
 
@@ -207,4 +208,5 @@ def main(records: int, count: int) -> None:
 
 
 if __name__ == "__main__":
+    print(machine.line())
     main(*(int(text) for text in (*sys.argv[1:3], *("1000000", "4000")[len(sys.argv) - 1 :])))

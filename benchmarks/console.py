@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import machine
 import psycopg
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -102,6 +103,7 @@ def main(resources: int, folder: Path | None, most: str = "/") -> None:
 
 
 if __name__ == "__main__":
+    print(machine.line())
     given = sys.argv[1:]
     main(
         int(given[0]) if given else 1_000_000,

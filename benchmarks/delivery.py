@@ -13,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+import machine
 import psycopg
 import requests
 
@@ -95,4 +96,5 @@ def _all_at_once(world: Clinic, people: list[str], inbox: Receiver) -> None:
 
 
 if __name__ == "__main__":
+    print(machine.line())
     main()

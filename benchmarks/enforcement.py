@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
+import machine
 import psycopg
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -199,4 +200,5 @@ def populate_one(world: World) -> list[str]:
 
 
 if __name__ == "__main__":
+    print(machine.line())
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 60)

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import machine
 import orjson
 import requests
 
@@ -178,4 +179,5 @@ def search(opened: Exchange, url: str, count: int, rounds: int = 60) -> None:
 
 
 if __name__ == "__main__":
+    print(machine.line())
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 500)

@@ -19,6 +19,8 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import machine
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.linkage.batch import speed
@@ -101,4 +103,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    print(machine.line())
     main()

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import machine
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "connectors"))
 
 from listener_process import process
@@ -96,4 +98,5 @@ def main(records: int) -> None:
 
 
 if __name__ == "__main__":
+    print(machine.line())
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)

@@ -19,12 +19,15 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import machine
 import orjson
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from exchange.app import Exchange, open_exchange
+from exchange.model.partner import Partner
 from exchange.pipeline import steps
+from exchange.pipeline.work import Work, lasting
 from exchange.repository.database import embedded
 from exchange.settings import load_settings
 from tests.pipeline.coalition import CLINIC, make_home, observation, patient
@@ -125,7 +128,11 @@ def _stat(pid: int) -> list[int]:
 
 def load(opened: Exchange, spent: Spent) -> None:
     """As `run_partner` does, each step by itself and all in this process."""
-    work, partner = opened.work, opened.partners["elm_clinic"]
+    with lasting(opened.work) as work:
+        _taken(work, opened.partners["elm_clinic"], spent)
+
+
+def _taken(work: Work, partner: Partner, spent: Spent) -> None:
     with spent.on("pull"):
         run = steps.pull_step(work, partner)
     each: dict[steps.Step, Callable[..., None]] = {
@@ -186,6 +193,7 @@ def main(copies: int, source: Path) -> None:
 
 
 if __name__ == "__main__":
+    print(machine.line())
     main(
         int(sys.argv[1]) if len(sys.argv) > 1 else 1,
         Path(sys.argv[2]) if len(sys.argv) > 2 else SHARED / "synthea_fhir_smart150",

@@ -17,6 +17,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from xml.etree import ElementTree
 
+import machine
 import orjson
 from fhir.resources.R4B import get_fhir_model_class
 from lxml import etree
@@ -181,4 +182,5 @@ def main(seconds: float = 0.3) -> None:
 
 
 if __name__ == "__main__":
+    print(machine.line())
     main(*map(float, sys.argv[1:2]))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import machine
 from lxml import etree
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -64,4 +65,5 @@ def main(rounds: int = 30) -> None:
 
 
 if __name__ == "__main__":
+    print(machine.line())
     main(*map(int, sys.argv[1:2]))

@@ -19,6 +19,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import hl7
+import machine
 from hl7apy.exceptions import HL7apyException
 from hl7apy.parser import parse_message
 
@@ -139,4 +140,5 @@ def main(rounds: int = 60) -> None:
 
 
 if __name__ == "__main__":
+    print(machine.line())
     main(*map(int, sys.argv[1:2]))

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import machine
 import orjson
 import pandas as pd
 
@@ -157,4 +158,5 @@ def main(records: int = 4000) -> None:
 
 
 if __name__ == "__main__":
+    print(machine.line())
     main(*map(int, sys.argv[1:2]))

@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
+import machine
 import psycopg
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "repository"))
@@ -160,4 +161,5 @@ def main(count: int) -> None:
 
 
 if __name__ == "__main__":
+    print(machine.line())
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import machine
 from fhir.resources.R4B import get_fhir_model_class
 
 from exchange.validation import structural_issues, validate
@@ -51,4 +52,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    print(machine.line())
     main()

@@ -24,7 +24,7 @@ from exchange.pipeline.map import map_chunk
 from exchange.pipeline.publish import Origin, publish_chunk
 from exchange.pipeline.pull import pull
 from exchange.pipeline.safeguard import outside_references, safeguard_chunk
-from exchange.pipeline.work import Work
+from exchange.pipeline.work import Work, lasting
 from exchange.repository import known_labels, refresh_statistics
 
 Progress = Callable[[str, int, int], None]
@@ -37,8 +37,9 @@ def no_progress(step: str, done: int, total: int) -> None:
 
 def run_partner(work: Work, partner: Partner, progress: Progress = no_progress) -> Run:
     """Takes a partner's records through all five steps and closes the run with its balance."""
-    run = pull_step(work, partner)
-    return finish_run(work, partner, run, progress)
+    with lasting(work) as kept:
+        run = pull_step(kept, partner)
+        return finish_run(kept, partner, run, progress)
 
 
 def finish_run(work: Work, partner: Partner, run: int, progress: Progress = no_progress) -> Run:
@@ -46,9 +47,9 @@ def finish_run(work: Work, partner: Partner, run: int, progress: Progress = no_p
 
     Raises Conflict while another process does.
     """
-    with work.connect() as guard, ledger.run_lock(guard, partner.code):
-        _take_steps(work, partner, run, progress)
-        return close_step(work, run)
+    with lasting(work) as kept, kept.connect() as guard, ledger.run_lock(guard, partner.code):
+        _take_steps(kept, partner, run, progress)
+        return close_step(kept, run)
 
 
 def _take_steps(work: Work, partner: Partner, run: int, progress: Progress) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from exchange.connectors import Connector
@@ -34,3 +34,29 @@ class Work:
     features: Callable[[Resource], Features]
     now: Callable[[], datetime]
     ahead: Callable[[Work, Partner, int, Sequence[int]], Iterator[int]]
+
+
+@contextmanager
+def lasting(work: Work) -> Iterator[Work]:
+    """The same outside world, whose connections stay open from one use to the next while this does.
+
+    A new one is a new process of the server, which reads the catalogue before its first answer; a chunk
+    uses a dozen.
+    """
+    idle: list[Connection] = []
+    with ExitStack() as opened:
+
+        @contextmanager
+        def lent() -> Iterator[Connection]:
+            connection = idle.pop() if idle else opened.enter_context(work.connect())
+            # Tables grow while a run lasts: no plan is kept that was made when they were small.
+            connection.prepare_threshold = None
+            try:
+                yield connection
+                connection.commit()
+            finally:
+                if not connection.closed:
+                    connection.rollback()
+                    idle.append(connection)
+
+        yield replace(work, connect=lent)

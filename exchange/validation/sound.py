@@ -13,6 +13,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from exchange.model.fhir import references
 from exchange.model.fhir_types import type_names
 from exchange.model.records import Resource
 from exchange.model.terms import SYSTEMS
@@ -23,6 +24,7 @@ from exchange.validation.us_core import DAY, Demand, demands, is_dated, is_npi, 
 _MOST_PROFILES = 2
 """Of a resource that claims more at once US Core's demands are read one by one: each set is compiled."""
 _HOLDERS = frozenset(("Bundle", "Parameters"))
+_NOT_INSIDE = frozenset(("versionId", "lastUpdated", "security"))
 _CODED = f"^(?:{re.escape(SYSTEMS['ucum'])}$|{re.escape(TABLE)})"
 _TOLD = ({"start", "end"}, {"low", "high"}, {"div"})
 """Elements that together may have something to tell (`of_object`)."""
@@ -62,29 +64,55 @@ def is_sound(resource: Resource) -> bool:
         profiles = _profiles(type_, tuple(resource.get("meta", {}).get("profile", ())))
     except (AttributeError, TypeError):
         return False  # a meta or profile of another form than R4's
-    return bool(type_) and len(profiles) <= _MOST_PROFILES and _compiled(type_, profiles).is_valid(resource)
+    return bool(type_) and len(profiles) <= _MOST_PROFILES and _passes(resource, type_, profiles)
 
 
 def is_sound_whatever_it_claims(resource: Resource) -> bool:
     """Whether certainly nothing is to be told but what its profiles demand."""
     type_ = _type_of(resource)
-    return bool(type_) and _compiled(type_, ()).is_valid(resource)
+    return bool(type_) and _passes(resource, type_, ())
+
+
+def _passes(resource: Resource, type_: str, profiles: tuple[str, ...]) -> bool:
+    """What it contains is read by itself: a schema of all types that may stand there would be too large."""
+    if "contained" not in resource:
+        return _compiled(type_, profiles, False).is_valid(resource)
+    return _compiled(type_, profiles, True).is_valid(resource) and _is_closed(resource)
+
+
+def _is_closed(resource: Resource) -> bool:
+    """Whether what it contains is sound, and each reference within it leads to something that is there."""
+    inner = resource["contained"]
+    known = {f"#{each.get('id')}" for each in inner}
+    local = (reference for reference in references(resource) if reference[:1] == "#")
+    return all(map(_is_inner, inner)) and all(each in known or each == "#" for each in local)
+
+
+def _is_inner(resource: Resource) -> bool:
+    type_ = "" if "contained" in resource else _type_of(resource)
+    return (
+        bool(type_)
+        and _compiled(type_, (), True).is_valid(resource)
+        and _NOT_INSIDE.isdisjoint(resource.get("meta", ()))
+    )
 
 
 def _type_of(resource: Resource) -> str:
     """The type of what one schema can read whole, else nothing."""
     type_ = resource.get("resourceType")
     readable = isinstance(type_, str) and type_ in type_names("resource") and type_ not in _HOLDERS
-    return str(type_) if readable and "contained" not in resource else ""
+    return str(type_) if readable else ""
 
 
 _profiles = lru_cache(maxsize=512)(profiles_of)
 
 
 @cache
-def _compiled(type_: str, profiles: tuple[str, ...]) -> jsonschema_rs.Draft202012Validator:
+def _compiled(type_: str, profiles: tuple[str, ...], holding: bool) -> jsonschema_rs.Draft202012Validator:
+    """For resources that hold others or are held, or for those that do not."""
     schema = schema_of(type_)
-    definitions = {name: _sound(rule) for name, rule in schema["$defs"].items()}
+    unfit = r"\x00" if holding else r"\x00|^#[\s\S]"
+    definitions = {name: _sound(rule, unfit) for name, rule in schema["$defs"].items()}
     wanted = [*_of_type(type_), *_of_profiles(type_, profiles)]
     whole = {**schema, "$defs": definitions, "allOf": wanted}
     return jsonschema_rs.Draft202012Validator(
@@ -92,8 +120,8 @@ def _compiled(type_: str, profiles: tuple[str, ...]) -> jsonschema_rs.Draft20201
     )
 
 
-def _sound(rule: Schema) -> Schema:
-    """A definition of `schema_of` that has nothing to tell besides."""
+def _sound(rule: Schema, unfit: str) -> Schema:
+    """A definition of `schema_of` that has nothing to tell besides; no reference is `unfit`."""
     if "properties" not in rule:
         return {**rule, "not": {"pattern": r"\x00"}} if "pattern" in rule else rule
     names = rule["properties"].keys()
@@ -102,7 +130,7 @@ def _sound(rule: Schema) -> Schema:
         others = {"properties": {"system": {"not": {"pattern": _CODED}}}}
         added.append({"anyOf": [_lacking(("code", "system")), others, {"untold": True}]})
     if "reference" in names:
-        added.append({"properties": {"reference": {"not": {"pattern": r"\x00|^#[\s\S]"}}}})
+        added.append({"properties": {"reference": {"not": {"pattern": unfit}}}})
     return {**rule, "allOf": [*rule.get("allOf", ()), *added]} if added else rule
 
 

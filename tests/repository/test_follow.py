@@ -43,7 +43,7 @@ def _order(patient, reason, key="o", **elements):
 
 def _codes(world, resource):
     name = f"{resource['resourceType']}/{resource['id']}"
-    return known_labels(world.conn, [name])[name].codes
+    return known_labels(world.conn, [name]).get(name, Labels()).codes
 
 
 def _sees(world, viewer, resource):

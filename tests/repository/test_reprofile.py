@@ -7,6 +7,7 @@ from repository_world import HOSPITAL, SHELTER, observation
 
 from exchange.consent.directives.codings import ACT_CODE
 from exchange.model.ids import resource_id
+from exchange.model.records import Labels
 from exchange.repository import known_labels, readmissible_records
 from exchange.repository.reading.read import read
 from tests.consent import builders
@@ -168,12 +169,14 @@ def test_an_organization_that_was_published_stands_for_its_participant(world, pa
     assert not sees(world, SHELTER, measured)
 
 
-def test_labels_of_what_was_published_are_known_to_what_refers_to_it(world, measured):
-    reference = f"Observation/{measured.resource['id']}"
-    assert (
-        known_labels(world.conn, [reference, "Observation/none", "#contained"])[reference].confidentiality
-        == "N"
+def test_labels_of_what_was_published_are_known_to_what_refers_to_it(world, patient, measured):
+    labelled = world.item(
+        "hospital", observation("hospital", patient, "b"), labels=Labels("R", frozenset({"PSY"}))
     )
+    world.publish(labelled)
+    names = [f"Observation/{item.resource['id']}" for item in (measured, labelled)]
+    known = known_labels(world.conn, [*names, "Observation/none", "#contained"])
+    assert {name: labels.codes for name, labels in known.items()} == {names[1]: {"PSY"}}
 
 
 def related_to(report, participant):

@@ -50,6 +50,10 @@ def _made():
             yield from output.get("resources", [])
 
 
+def _holding(inner):
+    return {**OBSERVATION, "subject": {"reference": "#1"}, "contained": [inner]}
+
+
 TELLING = {
     "a NUL in a text": _with(PATIENT, ("name", 0, "family"), "Rey\0es"),
     "a NUL in a reference": _with(OBSERVATION, ("subject", "reference"), "urn:x\0"),
@@ -80,6 +84,19 @@ TELLING = {
     "a time not known to the day": _with(OBSERVATION, ("effectiveDateTime",), "2024-02"),
     "an unknown element": {**PATIENT, "colour": "red"},
     "a profile that is no text": _with(PATIENT, ("meta", "profile"), [{}]),
+    "a reference beside what is inside": _holding({"resourceType": "Patient", "id": "2"}),
+    "what is wrong inside": _holding({"resourceType": "Patient", "id": "1", "gender": "m"}),
+    "a version of what is inside": _holding(
+        {"resourceType": "Patient", "id": "1", "meta": {"versionId": "1"}}
+    ),
+    "something inside what is inside": _holding(
+        {"resourceType": "Patient", "id": "1", "contained": [PATIENT]}
+    ),
+    "a reference from inside to nothing": _holding(
+        {"resourceType": "Patient", "id": "1", "managingOrganization": {"reference": "#2"}}
+    ),
+    "nothing known inside": _holding({"resourceType": "Starship", "id": "1"}),
+    "no object inside": _holding(1),
 }
 
 
@@ -88,6 +105,12 @@ def test_what_is_to_be_told_is_not_passed_in_one_walk(name):
     assert told(TELLING[name])
     assert not is_sound(TELLING[name])
     assert validate(TELLING[name]) == told(TELLING[name])
+
+
+def test_what_holds_others_passes_in_one_walk():
+    whole = _holding({**PATIENT, "id": "1", "link": [{"other": {"reference": "#"}, "type": "refer"}]})
+    assert told(whole) == ()
+    assert is_sound(whole)
 
 
 def test_what_our_maps_make_passes_in_one_walk_unless_something_is_told_of_it():

@@ -22,13 +22,12 @@ class FlatListDumper(ListDumper):
         if kinds == {int} or kinds == {UUID}:
             return b"{%s}" % ",".join(map(str, obj)).encode()
         text = _quoted(obj) if kinds == {str} else None
-        return super().dump(obj) if text is None else text.encode(self._encoding)
+        return super().dump(obj) if text is None else text.encode(written_in(self._tx.encoding))
 
-    @property
-    def _encoding(self) -> str:
-        """As psycopg writes single texts: a database without an encoding takes any bytes."""
-        named = self._tx.encoding
-        return "utf-8" if named == "ascii" else named
+
+def written_in(encoding: str) -> str:
+    """As psycopg writes single texts: a database without an encoding takes any bytes."""
+    return "utf-8" if encoding == "ascii" else encoding
 
 
 def _quoted(items: Sequence[str]) -> str | None:

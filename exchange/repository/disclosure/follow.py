@@ -87,7 +87,8 @@ def pass_labels_on(
 
 # By whatever element, and whoever it is about: an item that comes later takes a label over all of them, too.
 # The index has every reference but that to the patient a record is about, and those of records from before it
-# had them: these are looked for in what the records say, for others of the same patient.
+# had them: these are looked for in what the records say, for others of the same patient. Where there are
+# none, a condition without columns says so before any record is read.
 _REFERRING = """
 WITH told AS MATERIALIZED (
     SELECT n.name, n.fhir_id, string_to_array(n.codes, ' ') AS codes, t.patient
@@ -102,9 +103,17 @@ WITH told AS MATERIALIZED (
 SELECT r.type, r.fhir_id, r.patient
 FROM told n
 JOIN resource r ON r.patient = n.patient
-    AND (n.name LIKE 'Patient/%%' OR r.rid < (SELECT since FROM reference_told))
 JOIN disclosure_class c ON c.class = r.class
-WHERE CASE WHEN c.labels @> n.codes THEN false
+WHERE n.name LIKE 'Patient/%%'
+  AND CASE WHEN c.labels @> n.codes THEN false
+      ELSE position(convert_to('"' || n.name || '"', 'UTF8') IN r.body) > 0 END
+UNION
+SELECT r.type, r.fhir_id, r.patient
+FROM told n
+JOIN resource r ON r.patient = n.patient AND r.rid < (SELECT since FROM reference_told)
+JOIN disclosure_class c ON c.class = r.class
+WHERE (SELECT since FROM reference_told) > 1
+  AND CASE WHEN c.labels @> n.codes THEN false
       ELSE position(convert_to('"' || n.name || '"', 'UTF8') IN r.body) > 0 END
 UNION
 SELECT r.type, r.fhir_id, r.patient

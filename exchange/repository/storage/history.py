@@ -22,7 +22,7 @@ class Past(NamedTuple):
 
 def past(conn: psycopg.Connection, references: Iterable[tuple[str, UUID]]) -> dict[Key, Past]:
     """Highest version number, latest moment and known contents in the history, by key."""
-    pairs = sorted(set(references))
+    pairs = set(references)
     rows = conn.execute(
         "SELECT type, fhir_id, rendition, max(version), max(updated),"
         "  array_remove(array_agg(content_hash), NULL)"

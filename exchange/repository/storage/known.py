@@ -11,7 +11,7 @@ from exchange.model.records import Labels
 
 
 def known_labels(conn: psycopg.Connection, references: Iterable[str]) -> Mapping[str, Labels]:
-    """Labels by `Type/id` of what was published or withheld before; others are left out."""
+    """Labels by `Type/id` of what was published or withheld before; what has none is left out."""
     pairs = [pair for pair in map(_split, references) if pair]
     rows = conn.execute(
         "SELECT DISTINCT ON (k.type, k.fhir_id) k.type || '/' || k.fhir_id, c.confidentiality, c.labels"
@@ -19,7 +19,7 @@ def known_labels(conn: psycopg.Connection, references: Iterable[str]) -> Mapping
         " JOIN (SELECT type, fhir_id, class FROM resource WHERE rendition = 0"
         "  UNION ALL SELECT type, fhir_id, class FROM withheld) AS r"
         "  ON (r.type, r.fhir_id) = (k.type, k.fhir_id)"
-        " JOIN disclosure_class c USING (class)",
+        " JOIN disclosure_class c USING (class) WHERE c.labels <> '{}'",
         ([kind for kind, _ in pairs], [fhir_id for _, fhir_id in pairs]),
     ).fetchall()
     return {

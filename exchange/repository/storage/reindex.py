@@ -10,6 +10,7 @@ import psycopg
 from exchange.model.fhir import references_in
 from exchange.repository.storage import store
 from exchange.repository.storage.index import index_rows
+from exchange.repository.storage.packed import Owner
 
 _BATCH = """
 SELECT rid, patient, class, body FROM resource WHERE rid > %s ORDER BY rid LIMIT %s FOR UPDATE
@@ -27,7 +28,7 @@ def reindex(conn: psycopg.Connection, size: int = 1000) -> Iterator[int]:
         with conn.transaction():
             rows = conn.execute(_BATCH, (last, size)).fetchall()
             found = [
-                (store.Owner(rid, patient, class_), index_rows(orjson.loads(body), references_in(body)))
+                (Owner(rid, patient, class_), index_rows(orjson.loads(body), references_in(body)))
                 for rid, patient, class_, body in rows
             ]
             store.rewrite_index(conn, found)

@@ -9,9 +9,11 @@ from uuid import UUID
 
 import psycopg
 
+from exchange.repository.database.lists import written_in
 from exchange.repository.storage.index import IndexRows
+from exchange.repository.storage.packed import COLUMNS, END, HEAD, Owner, packed
 
-INDEX_TABLES = ("index_token", "index_reference", "index_date", "index_string", "index_quantity")
+INDEX_TABLES = tuple(COLUMNS)
 
 
 class Key(NamedTuple):
@@ -77,18 +79,11 @@ _RESOURCE_TYPES = [
     "bytea",
 ]
 _RESOURCE_COLUMNS = ", ".join(name.rstrip("_") for name in Row._fields)
-_INDEX_COLUMNS = {
-    "index_token": ("key, system, param", "int8 int4 int4"),
-    "index_reference": ("target, param", "uuid int4"),
-    "index_date": ("low, high, param", "timestamptz timestamptz int4"),
-    "index_string": ("param, value, original", "int4 text text"),
-    "index_quantity": ("value, system, unit, base_value, base, param", "float8 int4 int4 float8 int4 int4"),
-}
 
 
 def present(conn: psycopg.Connection, references: Iterable[tuple[str, UUID]]) -> dict[Key, Present]:
     """Rows that are there, of every rendition, by key."""
-    pairs = sorted(set(references))
+    pairs = set(references)
     rows = conn.execute(
         "SELECT type, fhir_id, rendition, rid, version, updated, class, cluster, rank,"
         " event_time, content_hash"
@@ -101,7 +96,10 @@ def present(conn: psycopg.Connection, references: Iterable[tuple[str, UUID]]) ->
 def new_rids(conn: psycopg.Connection, number: int) -> list[int]:
     """Row numbers nobody else gets."""
     rows = conn.execute(
-        "SELECT nextval(pg_get_serial_sequence('resource', 'rid')) FROM generate_series(1, %s)", (number,)
+        # The sequence is looked up once, not for each of its numbers.
+        "WITH rids AS MATERIALIZED (SELECT pg_get_serial_sequence('resource', 'rid')::regclass AS name)"
+        " SELECT nextval(name) FROM rids, generate_series(1, %s)",
+        (number,),
     ).fetchall()
     return [row[0] for row in rows]
 
@@ -118,16 +116,14 @@ def insert(conn: psycopg.Connection, rows: Iterable[tuple[Row, IndexRows]]) -> N
             index.append((Owner(row.rid, row.patient, row.class_), found))
             yield row
 
-    _copy(conn, "resource", _RESOURCE_COLUMNS, _RESOURCE_TYPES, values())
+    with (
+        conn.cursor() as cursor,
+        cursor.copy(f"COPY resource ({_RESOURCE_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy,
+    ):
+        copy.set_types(_RESOURCE_TYPES)
+        for each in values():
+            copy.write_row(each)
     _insert_index(conn, index)
-
-
-class Owner(NamedTuple):
-    """Whose index rows they are."""
-
-    rid: int
-    patient: int | None
-    class_: int
 
 
 def rewrite_index(conn: psycopg.Connection, rows: Sequence[tuple[Owner, IndexRows]]) -> None:
@@ -138,46 +134,11 @@ def rewrite_index(conn: psycopg.Connection, rows: Sequence[tuple[Owner, IndexRow
 
 
 def _insert_index(conn: psycopg.Connection, rows: Sequence[tuple[Owner, IndexRows]]) -> None:
-    for table, (columns, types) in _INDEX_COLUMNS.items():
-        _copy(
-            conn,
-            table,
-            f"{columns}, rid, patient, class",
-            [*types.split(), "int8", "int4", "int4"],
-            _index_values(rows, table),
-        )
-
-
-def _index_values(rows: Sequence[tuple[Owner, IndexRows]], table: str) -> Iterator[tuple[object, ...]]:
-    for owner, found in rows:
-        for values in _of_table(found, table):
-            yield (*values, *owner)
-
-
-def _of_table(found: IndexRows, table: str) -> Iterable[tuple[object, ...]]:
-    if table == "index_token":
-        return found.tokens
-    if table == "index_reference":
-        return found.references
-    if table == "index_date":
-        return found.dates
-    return found.strings if table == "index_string" else found.quantities
-
-
-def _copy(
-    conn: psycopg.Connection,
-    table: str,
-    columns: str,
-    types: Sequence[str],
-    rows: Iterable[tuple[object, ...]],
-) -> None:
-    with (
-        conn.cursor() as cursor,
-        cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)") as copy,
-    ):
-        copy.set_types(types)
-        for row in rows:
-            copy.write_row(row)
+    encoding = written_in(conn.info.encoding)
+    for table, columns in COLUMNS.items():
+        statement = f"COPY {table} ({columns}, rid, patient, class) FROM STDIN (FORMAT BINARY)"
+        with conn.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write(b"".join((HEAD, *packed(table, rows, encoding), END)))
 
 
 def remove(conn: psycopg.Connection, rids: Sequence[int]) -> None:
