@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from exchange.consent.content import line_of, load
 from exchange.consent.dates import EXCHANGE_ZONE
-from exchange.consent.proof.invariants import read_invariants
+from exchange.consent.proof.invariants import Written, read_invariants
 from exchange.consent.proof.space import Search, points
 from exchange.consent.rules.codelists import COUNTED, STEWARD, rows_of
 from exchange.consent.rules.elements import ELEMENTS
@@ -44,34 +44,55 @@ class Flaw:
     remedy: str
 
 
+class _Read(NamedTuple):
+    files: Files
+    rules: Rules
+    places: Mapping[str, str]
+    invariants: Sequence[Written]
+
+
+_Look = Callable[[_Read, date], Iterable[Flaw]]
+
+
 def check(files: Files, today: date) -> list[Flaw]:
     """Everything that is wrong with the rules as of today; a file that cannot be read is all that is told."""
+    return _found(files, today, (_of_each, _of_all))
+
+
+def check_each(files: Files, today: date) -> list[Flaw]:
+    """What is wrong with each rule and each list by itself: the rules are not held against each other."""
+    return _found(files, today, (_of_each,))
+
+
+def _found(files: Files, today: date, looks: Sequence[_Look]) -> list[Flaw]:
     try:
-        places = _places(files)
-        rules = parse_rules(files)
-        invariants = read_invariants(files, rules.vocabulary)
+        places, rules = _places(files), parse_rules(files)
+        read = _Read(files, rules, places, read_invariants(files, rules.vocabulary))
     except ContentError as error:
         return [_unreadable(error, files)]
-    found = [flaw for rule in rules.rules for flaw in _of_one(rule.policy, places, today)]
-    found += _of_all(rules, places, today)
-    found += [
-        Flaw("unreviewed", w.invariant.id, w.place, _overdue(w.invariant.review_by), _LOOK)
-        for w in invariants
-        if w.invariant.review_by < today
-    ]
-    found += [
-        Flaw("unreviewed", one.id, f"consent/{ELEMENTS}", _overdue(one.review_by), _LOOK)
-        for one in rules.elements.file.profiles
-        if one.review_by < today
-    ]
-    found += [*_overdue_lists(files, today), *miscounted(files), *_unspoken(files)]
-    used = {rule.policy.id for rule in rules.rules} | _left_off(files, rules)
-    found += [
-        Flaw("switched-off", name, place, "its pack is not switched on", _SWITCH)
-        for name, place in places.items()
-        if name not in used
-    ]
+    found = [flaw for look in looks for flaw in look(read, today)]
     return sorted(found, key=lambda flaw: (flaw.place.rpartition(":")[0], _line(flaw.place), flaw.kind))
+
+
+def _of_each(read: _Read, today: date) -> Iterator[Flaw]:
+    rules, files = read.rules, read.files
+    for rule in rules.rules:
+        yield from _of_one(rule.policy, read.places, today)
+    for written in read.invariants:
+        due = written.invariant.review_by
+        if due < today:
+            yield Flaw("unreviewed", written.invariant.id, written.place, _overdue(due), _LOOK)
+    for profile in rules.elements.file.profiles:
+        if profile.review_by < today:
+            due = profile.review_by
+            yield Flaw("unreviewed", profile.id, f"consent/{ELEMENTS}", _overdue(due), _LOOK)
+    yield from _overdue_lists(files, today)
+    yield from miscounted(files)
+    yield from _unspoken(files)
+    used = {rule.policy.id for rule in rules.rules} | _left_off(files, rules)
+    for name, place in read.places.items():
+        if name not in used:
+            yield Flaw("switched-off", name, place, "its pack is not switched on", _SWITCH)
 
 
 def _overdue_lists(files: Files, today: date) -> Iterator[Flaw]:
@@ -170,7 +191,8 @@ def _overdue(day: date) -> str:
     return f"it was to be looked at again by {day}"
 
 
-def _of_all(rules: Rules, places: Mapping[str, str], today: date) -> Iterator[Flaw]:
+def _of_all(read: _Read, today: date) -> Iterator[Flaw]:
+    rules, places = read.rules, read.places
     since = datetime.combine(today, time(12), EXCHANGE_ZONE)
     policies = [rule.policy for rule in rules.rules if not _over(rule.policy, today)]
     for policy in policies:
