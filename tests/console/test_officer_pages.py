@@ -9,15 +9,18 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from exchange.app.privacy import form_papers
+from exchange.app.privacy import form_papers, shares
 from exchange.app.privacy.rulesets import read_rules
 from exchange.app.privacy.suspending import Stated, end_suspension, suspend
 from exchange.audit import Circumstances, Disclosed, Requester, append, query_entries
+from exchange.consent import decide
 from exchange.consent.proof.forms import read_forms
 from exchange.consent.proof.prover import prove
 from exchange.consent.rules.ruleset import without
 from exchange.console.language import LANGUAGES
 from exchange.console.pages import rules as pages_of_rules
+from exchange.model.records import Decision, Viewer
+from exchange.repository import load_classes
 from tests.console.access import violations
 
 
@@ -84,6 +87,18 @@ def test_the_matrix_is_sorted_by_a_kind_of_information_and_taken_along(served):
     lines = officer.get("/privacy/matrix?matrix.format=csv").content.decode("utf-8-sig").splitlines()
     assert lines[0].startswith("Participant,")
     assert all(re.search(r",(\d+ / \d+)?", line) for line in lines[1:])
+
+
+def test_an_answer_that_was_kept_counts_for_as_long_as_it_holds(opened):
+    with psycopg.connect(opened.database_url) as connection:
+        cls = next(iter(load_classes(connection).values()))
+    asked, at = (cls, Viewer("oak_clinic", "organization", "TREAT"), opened.context), opened.work.now()
+    old = Decision("deny", ("kept",), until=at + timedelta(hours=1))
+    for moment, kept in ((at, True), (at + timedelta(minutes=59), True), (at - timedelta(1), False)):
+        shares._kept(*asked)[:] = [(at, old)]
+        assert (shares._decided(*asked, moment) == old) is kept
+    shares._kept(*asked)[:] = [(at, old)]
+    assert shares._decided(*asked, old.until) == decide(*asked, old.until)
 
 
 def test_a_record_of_the_log_is_told_in_words(served, opened):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from time import perf_counter
 
 from exchange.app.privacy.persons import Share
 from exchange.consent import Context, decide
+from exchange.consent.classes import DisclosureClass
 from exchange.model.records import Decision, Viewer
 from exchange.pipeline.ledger import Connection
 from exchange.repository import load_classes
@@ -91,7 +93,7 @@ def reasons_of_all(
     found: dict[tuple[object, ...], Reason] = {}
     for number, records, related in rows:
         of = classes[number]
-        decision = decide(of, viewer, context, at)
+        decision = _decided(of, viewer, context, at)
         seen = 0 if decision.effect == "deny" else related if decision.needs_relationship else records
         consented = tuple("consent" if one.startswith("consent:") else one for one in decision.because)
         key = (of.source, of.type, of.labels, decision.effect, decision.needs_relationship, consented)
@@ -101,6 +103,20 @@ def reasons_of_all(
             records + (before.records if before else 0), seen + (before.visible if before else 0),
         )  # fmt: skip
     return sorted(found.values(), key=lambda one: -one.records)
+
+
+def _decided(cls: DisclosureClass, viewer: Viewer, context: Context, at: datetime) -> Decision:
+    """What decide() says, asked once for as long as its answer holds: a cell may stand for thousands."""
+    kept = _kept(cls, viewer, context)
+    if not kept or at < kept[0][0] or not (kept[0][1].until is None or at < kept[0][1].until):
+        kept[:] = [(at, decide(cls, viewer, context, at))]
+    return kept[0][1]
+
+
+@lru_cache(maxsize=1 << 14)
+def _kept(cls: DisclosureClass, viewer: Viewer, context: Context) -> list[tuple[datetime, Decision]]:
+    """Room for the latest answer and when it was asked; another context, as of other rules, has its own."""
+    return []
 
 
 def count_shares(connection: Connection, at: datetime) -> None:
