@@ -8,7 +8,9 @@ from datetime import timedelta
 import psycopg
 import pytest
 import requests
+from argon2 import PasswordHasher, Type
 
+from exchange.console import accounts
 from exchange.console.accounts import (
     IDLE,
     LONGEST,
@@ -135,6 +137,23 @@ def test_choosing_a_language_leads_back_to_the_page(served):
     answer = visitor.post("/language", page="/matching", language="es", back="/matching?pairs.page=2")
     assert answer.url == served.url + "/matching?pairs.page=2"
     assert '<html lang="es">' in answer.text
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_hashes():
+    """Dozens of the real ones take half of this module's time; that they are strong is held below."""
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accounts, "_HASHER", quick)
+        patch.setattr(accounts, "_ABSENT", quick.hash("x"))
+        yield
+
+
+STRONG = accounts._HASHER
+
+
+def test_a_password_costs_whoever_guesses_it_what_rfc_9106_asks():
+    assert (STRONG.type, STRONG.memory_cost, STRONG.time_cost, STRONG.parallelism) == (Type.ID, 65_536, 3, 4)
 
 
 @pytest.fixture
