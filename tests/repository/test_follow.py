@@ -65,6 +65,16 @@ def test_an_order_is_labelled_by_its_reason_whichever_came_first(world, patient,
     assert (_sees(world, HOSPITAL, order), _sees(world, SHELTER, order)) == (True, False)
 
 
+def test_a_redacted_form_gets_the_label_that_only_the_whole_had(world, patient):
+    """The whole is labelled for a word in it, which the redaction took out; the reason is in both."""
+    reason = _condition(patient)
+    order = _order(patient, reason, note=[{"text": "for HIV"}])
+    less = {name: value for name, value in order.items() if name != "note"}
+    world.publish(world.item("hospital", reason, labels=HIV))
+    world.publish(world.item("hospital", order, labels=HIV, redacted=(less, Labels())))
+    assert not _sees(world, SHELTER, order)
+
+
 @pytest.mark.parametrize("indexed", [True, False])
 def test_a_reference_no_parameter_finds_is_followed(world, patient, indexed):
     """Records of before the index had such references are looked through, until all are indexed anew."""
