@@ -1,7 +1,7 @@
 """Versions of records as one viewer may see them: past, present, and that there is none any more.
 
 A record's versions are those of its best visible rendition; an old one is shown to those who may see it, the
-record of today, of a deleted record the tombstone, and all that was between (143_unbroken_history.sql).
+record of today, of a deleted record the tombstone, and all that was between (144_unbroken_in_one_pass.sql).
 """
 
 from __future__ import annotations
