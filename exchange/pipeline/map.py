@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from exchange.landing import Landing
@@ -140,6 +140,8 @@ def _kept(record: SourceRecord, mapped: Mapped, maps: Maps, check: Check) -> tup
         return mapped, []
     held: frozenset[str] = frozenset() if record.feed in (SELF, CAPTURED) else maps.partner.quarantine
     checked = _checked(mapped, record.position, held, check)
+    if len(checked.resources) == len(mapped.resources):
+        return checked, []
     invalid = Counter(r["resourceType"] for r in mapped.resources)
     invalid.subtract(r["resourceType"] for r in checked.resources)
     return checked, sorted(invalid.elements())
@@ -167,6 +169,8 @@ def _checked(mapped: Mapped, position: str, held: frozenset[str], check: Check) 
             good.append(resource)
     if not (mapped.resources or mapped.deleted or mapped.merges or issues):
         issues.append(Issue("error", "not-supported", "the map made nothing of this record", "", position))
+    if not issues:
+        return mapped
     return replace(mapped, resources=tuple(good), issues=tuple(issues))
 
 
@@ -192,7 +196,7 @@ def _row(record: LedgerRecord, mapped: Mapped, invalid: list[str]) -> Row:
         "merges": [[merge.survivor, merge.loser] for merge in mapped.merges],
         "snapshots": dict(mapped.snapshots),
         "issues": [wire.issue_to_json(issue) for issue in mapped.issues],
-        "unmapped": [asdict(found) for found in mapped.unmapped],
+        "unmapped": [wire.flat(found) for found in mapped.unmapped],
         "invalid": invalid,
         "ids": [reference_to(resource) for resource in mapped.resources],
         "refers": [references(resource) for resource in mapped.resources],

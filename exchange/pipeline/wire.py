@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import cache
 from typing import Any
 
 import orjson
 
-from exchange.model.records import Evidence, Issue, Labels
+from exchange.model.records import Evidence, Issue, Labels, Unmapped
 
 
 def loads(payload: bytes) -> dict[str, Any]:
@@ -22,9 +21,18 @@ def is_error(issue: Issue) -> bool:
     return issue.severity in ("error", "fatal")
 
 
+def flat(value: Issue | Evidence | Unmapped) -> dict[str, Any]:
+    """Its fields by name; `asdict` would copy what they hold, at ten times the cost.
+
+    >>> flat(Issue("error", "required", "is required", "Patient.name"))["code"]
+    'required'
+    """
+    return {name: getattr(value, name) for name in type(value).__slots__}
+
+
 def issue_to_json(issue: Issue) -> dict[str, Any]:
     """Keys as the fields of Issue."""
-    return asdict(issue)
+    return flat(issue)
 
 
 def issue_from_json(value: dict[str, Any]) -> Issue:
@@ -37,7 +45,7 @@ def labels_to_json(labels: Labels) -> dict[str, Any]:
     return {
         "confidentiality": labels.confidentiality,
         "codes": sorted(labels.codes),
-        "evidence": [asdict(evidence) for evidence in labels.evidence],
+        "evidence": [flat(evidence) for evidence in labels.evidence],
     }
 
 
