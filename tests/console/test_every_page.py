@@ -58,6 +58,11 @@ def test_every_page_is_in_its_language(walked):
         assert f'<html lang="{language}">' in html, path
 
 
+def test_nothing_is_a_dash_and_no_word_of_the_program(walked):
+    told = re.compile(r">\s*(None|True|False|\(\)|\[\])\s*<")
+    assert [(place, found[1]) for place, html in walked.items() if (found := told.search(html))] == []
+
+
 def test_what_a_screen_reader_needs_is_on_every_page(walked):
     found = {
         (role, path): faults(html) for (language, role, path), html in walked.items() if language == "uk"

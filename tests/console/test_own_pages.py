@@ -201,3 +201,6 @@ def test_a_panel_of_no_patients_is_refused_with_the_reason(served):
     answer = partner.post("/own/panels", name="x", ids="<script>")
     assert answer.status_code == 422
     assert "each member names a Patient" in answer.text
+    assert ">&lt;script&gt;</textarea>" in answer.text, "what was typed is not typed twice"
+    partner.session.cookies.set("language", "es")
+    assert "cada línea debe nombrar" in partner.post("/own/panels", name="x", ids="<script>").text

@@ -209,6 +209,14 @@ def download(desk: Desk, visit: Visit) -> Answer:
     return Download(f"mosaic-{found.delivery}.{found.suffix}", found.media, found.body)
 
 
+_REFUSALS = (
+    _("each member names a Patient of this server by reference, without period or inactive"),
+    _("there is no such resource"),
+    _("this is not a version you have, or you have too many panels"),
+)
+"""What the API says of a panel it does not keep, marked here to be told in every language."""
+
+
 def panel_page(desk: Desk, visit: Visit) -> Answer:
     return Page("own/panel.html", {"own": own_of(desk, visit), "status": None})
 
