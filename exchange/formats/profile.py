@@ -33,6 +33,7 @@ _KINDS = {
     "ten digits": r"\d{10}",
     "ICD-10-CM code": r"[A-TV-Z]\d[0-9A-Z](?:\.[0-9A-Z]{1,4})?",
     "LOINC code": r"\d{1,5}-\d",
+    "blood pressure": r"\d{2,3} ?/ ?\d{2,3}",
     "ZIP code": r"\d{5}(?:-\d{4})?",
     "number": r"-?\d+(?:\.\d+)?",
     ROUNDED: r"-?\d(?:[.,]\d+)?E\+\d{1,3}",

@@ -25,6 +25,10 @@ _NOISE = frozenset({"cd", "nm", "nbr", "txt"})
 _OWNER = re.compile(
     r"^(?:(?:patient|pat|pt|client|customer|recip|recipient|student|member|paciente) )(?:address )?"
 )
+_UNIT = re.compile(
+    r"(?: (?:kgs?|kilos?|lbs?|pounds|libras|cms?|in|inches|pulgadas|c|f|celsius|fahrenheit"
+    r"|mm ?hg|bpm|percent|kg m2))+$"
+)
 _ANYBODYS = frozenset({"id", "number", "name", "order id", "no", "test", "status"})
 """Names that mean something else when a person stands before them."""
 _TELLING = {"email": "e-mail", "ssn": "social security number", "sex": "sex", "icd10": "ICD-10-CM code"}
@@ -33,11 +37,15 @@ _TELLING = {"email": "e-mail", "ssn": "social security number", "sex": "sex", "i
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What a column can be: `names` it goes by, `shapes` its values have (needed or only welcome)."""
+    """What a column can be: `names` it goes by, `shapes` its values have (needed or only welcome).
+
+    `whole`: the name is all of the heading; a birth weight or a target weight is not a weight.
+    """
 
     name: str
     shapes: tuple[str, ...]
     needs_shape: bool
+    whole: bool
     names: frozenset[str]
 
 
@@ -61,6 +69,7 @@ def roles() -> tuple[Role, ...]:
                 row["role"],
                 tuple(shape for shape in row["shapes"].split("|") if shape),
                 row["needs_shape"] == "yes",
+                row["whole"] == "yes",
                 frozenset(row["names"].split("|")),
             )
             for row in csv.DictReader(lines)
@@ -93,7 +102,7 @@ def _judge(column: Column, words: str, role: Role) -> Recognised | None:
     empty = column.looks_like == "nothing"
     if role.needs_shape and not fits and not empty:
         return None
-    named = _named(words, role.names)
+    named = _named(words, role.names, role.whole)
     if named:
         confidence, reason = named
         reason += f", values look like {column.looks_like}" if fits else ""
@@ -108,7 +117,9 @@ def _judge(column: Column, words: str, role: Role) -> Recognised | None:
     return Recognised(column, role.name, round(confidence, 2), reason, f"%{form}" if kind == "date" else "")
 
 
-def _named(words: str, names: Iterable[str]) -> tuple[float, str] | None:
+def _named(words: str, names: Iterable[str], whole: bool) -> tuple[float, str] | None:
+    if whole and words.replace(" ", "") not in names:
+        words = _UNIT.sub("", words)
     # `recip address city` and `Patient_city` say whose city it is.
     bare = _OWNER.sub("", words)
     best: tuple[float, str] | None = None
@@ -118,7 +129,7 @@ def _named(words: str, names: Iterable[str]) -> tuple[float, str] | None:
         if bare != words and bare == known and known not in _ANYBODYS:
             best = NAMED - CONFIRMED, f"named `{known}` of a person"
             continue
-        if len(known) > 4 and re.search(rf"(^| ){re.escape(known)}( |$)", words):
+        if not whole and len(known) > 4 and re.search(rf"(^| ){re.escape(known)}( |$)", words):
             # The more of the name is explained, the surer.
             score = NEARLY * (0.7 + 0.3 * len(known) / len(words))
             if best is None or score > best[0]:

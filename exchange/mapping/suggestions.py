@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -83,7 +84,9 @@ def _same(one: str, other: str, synonyms: Mapping[str, frozenset[str]]) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    return [word.lower() for word in _WORD.findall(text)]
+    # An accent cut a word in two: `Asiático` was `Asi` and `tico`.
+    bare = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return [word.lower() for word in _WORD.findall(bare)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,10 @@ class Accuracy:
 
 
 def measure(code_maps: Iterable[CodeMap], synonyms: Mapping[str, frozenset[str]], every: int = 5) -> Accuracy:
-    """Holds back every n-th row of each map whose target stays known by another row, and asks for it."""
+    """Holds back every n-th row of each map whose target stays known by another row, and asks for it.
+
+    What differs from a held-back code in its letters' case or accents alone is held back with it.
+    """
     ranks = [
         rank
         for code_map in sorted(code_maps, key=lambda m: m.name)
@@ -115,7 +121,12 @@ def _ranks(code_map: CodeMap, synonyms: Mapping[str, frozenset[str]], every: int
             for number, code in enumerate(sorted(code_map.rows))
             if number % every == part and code != "*"
         ]
-        rest = {code: rows for code, rows in code_map.rows.items() if code not in held}
+        spelt = {tuple(_words(code)) for code in held} - {()}
+        rest = {
+            code: rows
+            for code, rows in code_map.rows.items()
+            if code not in held and tuple(_words(code)) not in spelt
+        }
         left = CodeMap(code_map.name, rest, code_map.dated)
         known = {(target.system, target.code) for _, target in _targets(left)}
         for code in held:

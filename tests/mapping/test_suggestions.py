@@ -29,6 +29,7 @@ def told(code: str, *rows: tuple[str, str, str], synonyms: dict[str, frozenset[s
         ("FinalReport", "f", "final report", 100),  # the same words, however they are written
         ("HIVTest", "t", "hiv test", 100),
         ("level2", "t", "Level 2", 100),
+        ("Asiático", "t", "ASIATICO", 100),  # an accent cuts no word in two
         ("level2", "q", "Level 3", 50),
         ("aa bb cc dd ee ff gg", "q", "aa bb cc dd ee ff gg hh", 93),
         ("report final", "f", "final report", 99),  # the same words in another order: never quite the same
@@ -155,3 +156,8 @@ def test_shares_are_rounded_and_every_fifth_row_is_held_back_unless_said() -> No
     apart = map_of(*((letter * 3, "1" if letter in "af" else letter, "") for letter in "facedb"))
     assert suggestions.measure([apart], NONE).asked == 0
     assert suggestions.measure([apart], NONE, 6).asked == 2
+
+
+def test_a_code_is_not_asked_for_while_another_spelling_of_it_is_known():
+    spellings = map_of(("Female", "f", "x"), ("female", "f", "x"), ("FEMALE", "f", "x"))
+    assert suggestions.measure([spellings], NONE).asked == 0
