@@ -51,9 +51,15 @@ def read_yaml(file: str, text: str) -> tuple[Any, Lines]:
         return (loader.construct_document(node) if node is not None else None), lines
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise ContentError(str(error.problem), file=file, line=line) from None
+        raise ContentError(f"{error.problem}{_hint(error)}", file=file, line=line) from None
     finally:
         loader.dispose()
+
+
+def _hint(error: yaml.MarkedYAMLError) -> str:
+    """What is meant when an entry stands under none of those above it."""
+    misplaced = str(error.problem).startswith(("did not find expected", "mapping values are not allowed"))
+    return ": begin it in the same column as the lines like it above" if misplaced else ""
 
 
 def _note_lines(node: yaml.Node, path: tuple[str | int, ...], lines: Lines, file: str) -> None:

@@ -153,8 +153,21 @@ def test_a_draft_of_a_participant_whose_agreement_ends_is_foretold(stored, tmp_p
     assert "lost, asked for: 1 records of 1 patients" in result.stdout
 
 
+def test_what_a_draft_answers_to_those_who_reach_nothing_is_counted_apart(stored, tmp_path):
+    """No hospital cares for the one patient: nothing moves, and the rule is another all the same."""
+    draft = tmp_path / "draft"
+    shutil.copytree(stored / "consent", draft)
+    path = draft / "policies/20-hipaa.yaml"
+    path.write_text(path.read_text().replace("    effect: allowed", "    effect: prohibited", 1))
+    found = json.loads(_run("simulate", "--rules", draft, "--json").stdout)
+    assert "lakeside_hospital" not in {change["participant"] for change in found["changes"]}
+    assert found["out_of_reach"] > 0
+    assert "move no record today" in _run("simulate", "--rules", draft).stdout
+
+
 def test_the_same_rules_foretell_nothing(stored, tmp_path):
     same = _run("simulate", "--rules", stored / "consent").stdout
+    assert "no record today" not in same
     assert "nobody gains or loses" in same
     assert "label records differently" not in same
     shutil.copytree(stored / "consent", tmp_path / "draft")

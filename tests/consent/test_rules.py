@@ -1,6 +1,7 @@
 import pytest
 
 from exchange.consent import parse_rules
+from exchange.consent.content import read_yaml
 from exchange.model.errors import ContentError
 
 HIPAA = "policies/20-hipaa.yaml"
@@ -101,3 +102,9 @@ def test_a_range_is_no_prefix(files):
     row = "http://hl7.org/fhir/sid/icd-10-cm,prefix,O981-O983,STD,strong,,,nobody,ours\n"
     with pytest.raises(ContentError, match="not a code"):
         parse_rules({**files, "labels/violence.csv": files["labels/violence.csv"] + row})
+
+
+def test_a_line_that_begins_in_another_column_is_said_to_be_misplaced():
+    """As a case copied out of the README to the end of a list."""
+    with pytest.raises(ContentError, match=r"3: .*begin it in the same column as the lines like it above"):
+        read_yaml("cases/20.yaml", "cases:\n  - case: one\n- case: two\n")

@@ -19,6 +19,7 @@ from exchange.repository.disclosure.affected import Affected, Total, affected
 class Simulated:
     """Counts by class and viewer and over all, with the classes named and why each change comes about.
 
+    `out_of_reach`: answers that differ, too, for records of which whom they are given to reaches none today.
     `labels_differ`: the drafts label records differently; that is not simulated, records keep their labels.
     """
 
@@ -27,6 +28,7 @@ class Simulated:
     classes: Mapping[int, DisclosureClass]
     because: Mapping[tuple[int, str, str, str, Giving], tuple[str, ...]]
     looked_at: int
+    out_of_reach: int
     labels_differ: bool
 
 
@@ -46,6 +48,7 @@ def simulate(exchange: Exchange, rules: Files | None, mappings: Files | None) ->
         counted, totals = affected(connection, found, after, at)
         connection.rollback()
     touched = {row.number for row in counted}
+    reached = {row[:6] for row in counted}
     return Simulated(
         affected=counted,
         totals=totals,
@@ -56,8 +59,14 @@ def simulate(exchange: Exchange, rules: Files | None, mappings: Files | None) ->
             if c.number in touched
         },
         looked_at=len(classes),
+        out_of_reach=len({_answer(change) for change in found} - reached),
         labels_differ=_labelling(before) != _labelling(after),
     )
+
+
+def _answer(change: Change) -> tuple[object, ...]:
+    who = change.viewer
+    return change.number, who.participant, who.role, who.purpose, change.action, change.gained
 
 
 def _labelling(context: Context) -> object:

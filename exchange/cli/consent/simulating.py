@@ -49,6 +49,11 @@ def simulate(
         _table(found)
     else:
         console.print(f"nobody gains or loses a record; {found.looked_at:,} classes of records looked at")
+    if found.out_of_reach:
+        console.print(
+            f"{found.out_of_reach:,} more answers would be others and move no record today: those to whom"
+            " they are given have no care relationship with these people, or no such record is left"
+        )
     if found.labels_differ:
         console.print(
             "the drafts label records differently; this compares the labels the records have now, and the"
@@ -84,6 +89,7 @@ def _plain(found: Simulated) -> dict[str, object]:
         "totals": [total._asdict() for total in found.totals],
         "labels_differ": found.labels_differ,
         "classes_looked_at": found.looked_at,
+        "out_of_reach": found.out_of_reach,
         "changes": [
             {
                 **row._asdict(),
