@@ -7,7 +7,7 @@ from repository_world import HOSPITAL, SHELTER, observation
 
 from exchange.model.ids import resource_id
 from exchange.model.records import Labels
-from exchange.repository import known_labels, reindex
+from exchange.repository import add_labels, kept_of, known_labels, reindex
 from exchange.repository.reading.read import read
 
 HIV = Labels("R", frozenset({"HIV"}))
@@ -131,6 +131,18 @@ def test_a_reason_the_repository_may_not_hold_labels_what_refers_to_it(world, pa
     kept_out = Labels("V", frozenset({"HIV", "PSYTHPN"}))
     world.publish(world.item("hospital", reason, labels=kept_out))
     assert "HIV" in _codes(world, order)
+
+
+def test_what_is_kept_out_gets_late_labels_too(world, patient):
+    """Or it would be let in again as what it was taken for before."""
+    notes = Labels("V", frozenset({"PSYTHPN"}))
+    item = world.item("hospital", observation("hospital", patient, "n"), labels=notes)
+    world.publish(item)
+    (row,) = kept_of(world.conn, [item.record])
+    assert row.table == "withheld"
+    assert add_labels(world.conn, [row], {row.key: HIV}, world.context, world.at).changed == 1
+    ledger = "SELECT labels FROM withheld JOIN disclosure_class USING (class)"
+    assert world.conn.execute(ledger).fetchall() == [(["HIV", "PSYTHPN"],)]
 
 
 def test_a_rendition_without_the_reference_keeps_its_labels(world, patient):
