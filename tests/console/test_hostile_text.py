@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import unescape
 from urllib.parse import urlencode
@@ -26,6 +27,8 @@ HOSTILE = (
     "Zo\u200bë\u2060 \U0001f469\u200d\U0001f469\u200d\U0001f466 \u05d0\u0301\u0301\u0301",
     "Longname" * 300,
 )
+
+NAME = '<script>alert(2)</script>"><img src=x onerror=alert(2)>{{ 7 * 7 }} Elm'
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -80,8 +83,11 @@ def addresses(opened):
 
 
 def test_no_page_runs_or_breaks_on_what_a_partner_sent(served, opened):
+    partner = opened.settings.home / "mappings/elm_clinic/partner.yaml"
+    partner.write_text(partner.read_text().replace("name: Elm Clinic", f"name: {json.dumps(NAME)}"))
+    served.desk.opened.look()
     visitors = {}
-    shown = 0
+    shown = named = 0
     for place, address in addresses(opened):
         role = place.roles[0]
         if role not in visitors:
@@ -92,8 +98,10 @@ def test_no_page_runs_or_breaks_on_what_a_partner_sent(served, opened):
         assert "<script>alert" not in answer.text, address
         assert "<img src=x" not in answer.text, address
         assert "<svg onload" not in answer.text, address
-        shown += "&lt;script&gt;alert" in answer.text
+        shown += "&lt;script&gt;alert(1)" in answer.text
+        named += "&lt;script&gt;alert(2)" in answer.text.replace("<wbr>", "")
     assert shown > 2
+    assert named > 10
 
 
 def test_what_was_typed_wrong_is_named_as_text(served):

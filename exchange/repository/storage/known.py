@@ -16,9 +16,10 @@ def known_labels(conn: psycopg.Connection, references: Iterable[str]) -> Mapping
     rows = conn.execute(
         "SELECT DISTINCT ON (k.type, k.fhir_id) k.type || '/' || k.fhir_id, c.confidentiality, c.labels"
         " FROM unnest(%s::text[], %s::uuid[]) AS k (type, fhir_id)"
-        " JOIN (SELECT type, fhir_id, class FROM resource WHERE rendition = 0"
-        "  UNION ALL SELECT type, fhir_id, class FROM withheld) AS r"
-        "  ON (r.type, r.fhir_id) = (k.type, k.fhir_id)"
+        # LATERAL: each is looked up, whatever the planner believes of so few among so many.
+        " CROSS JOIN LATERAL (SELECT class FROM resource"
+        "  WHERE (type, fhir_id, rendition) = (k.type, k.fhir_id, 0)"
+        "  UNION ALL SELECT class FROM withheld WHERE (type, fhir_id) = (k.type, k.fhir_id)) AS r"
         " JOIN disclosure_class c USING (class) WHERE c.labels <> '{}'",
         ([kind for kind, _ in pairs], [fhir_id for _, fhir_id in pairs]),
     ).fetchall()
