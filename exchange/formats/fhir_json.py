@@ -38,13 +38,19 @@ def load(payload: bytes) -> Any:
     try:
         parsed = orjson.loads(payload.removeprefix(_MARK))
     except orjson.JSONDecodeError as error:
+        if "depth" in error.msg or "recursion" in error.msg:
+            raise _too_deep() from None
         raise RecordRejected(
             "not well-formed JSON", code="structure", position=f"line {error.lineno}"
         ) from None
     # So few brackets cannot be so deep, and counting them costs nothing.
     if payload.count(b"{") + payload.count(b"[") > _DEEPEST and _is_deeper(parsed, _DEEPEST):
-        raise RecordRejected(f"JSON nested deeper than {_DEEPEST} levels", code="too-costly")
+        raise _too_deep()
     return parsed
+
+
+def _too_deep() -> RecordRejected:
+    return RecordRejected(f"JSON nested deeper than {_DEEPEST} levels", code="too-costly")
 
 
 def _is_deeper(parsed: Any, levels: int) -> bool:

@@ -27,6 +27,10 @@ _UNUSED = ("\x00", "\x01", "\x02", "\x03")  # stand for encoding characters a me
 _TIMESTAMP = re.compile(r"(\d{4})(\d{2})?(\d{2})?(\d{2})?(\d{2})?(\d{2})?(?:\.\d+)?([+-]\d{4})?")
 
 
+_MOST = 100_000
+"""Segments of a message and repetitions of a field: each takes a few hundred bytes of memory, a byte sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """Segments in the order sent."""
@@ -45,26 +49,49 @@ def parse(payload: bytes) -> Message:
     delimiters = _delimiters(text)
     separator = delimiters.field
     segments: list[Segment] = []
+    more: list[str] = []
     lines = _LINE_BREAKS.split(text) if "\n" in text else text.split("\r")
     for number, line in enumerate(lines, start=1):
         if not line or line.isspace():
             continue
         segment = line.lstrip().split(separator)
         if not _SEGMENT_NAME(segment[0]):
-            _continue_line(segments, line, number)
+            # A line break inside a field (common in TX and FT values) continues the last field.
+            if not segments:
+                problem = "text before the first segment"
+                raise RecordRejected(problem, code="structure", position=f"line {number}")
+            more.append(line)
             continue
+        if more:
+            _continue_last(segments, more)
         if segment[0] == "MSH":
             segment.insert(1, separator)
         segments.append(segment)
+    if more:
+        _continue_last(segments, more)
+    if len(segments) > _MOST:
+        raise RecordRejected(f"the message holds more than {_MOST:,} segments", code="too-costly")
+    if text.count(delimiters.repetition) > _MOST:
+        _refuse_repetitions(segments, delimiters.repetition)
     return Message(tuple(segments), delimiters)
 
 
-def _continue_line(segments: list[Segment], line: str, number: int) -> None:
-    """A line break inside a field (common in TX and FT values) continues the last field."""
-    if not segments:
-        raise RecordRejected("text before the first segment", code="structure", position=f"line {number}")
-    last = segments[-1]
-    last[-1] = f"{last[-1]}\n{line}"
+def _continue_last(segments: list[Segment], more: list[str]) -> None:
+    # All at once: line by line, each would copy what the field holds already.
+    segments[-1][-1] = "\n".join([segments[-1][-1], *more])
+    more.clear()
+
+
+def _refuse_repetitions(segments: list[Segment], mark: str) -> None:
+    for ordinal, segment in enumerate(segments, start=1):
+        for number, field in enumerate(segment):
+            if field.count(mark) >= _MOST:
+                raise RecordRejected(
+                    f"the field holds more than {_MOST:,} repetitions",
+                    code="too-costly",
+                    expression=f"{segment[0]}-{number}",
+                    position=f"segment {ordinal}",
+                )
 
 
 def _delimiters(text: str) -> Delimiters:

@@ -31,6 +31,8 @@ def whole_document(document: Document, partner: str, kind: Format, key: str = ""
 
 
 def rejected(record: SourceRecord, error: RecordRejected) -> Rejected:
-    """The record with the error as an issue."""
-    issue = Issue("error", error.code, str(error), error.expression, error.position or record.position)
+    """The record with the error as an issue; a place inside the record is told after the record's own."""
+    inside = "" if record.position.endswith(error.position) else error.position
+    place = inside if inside.startswith(record.position) else f"{record.position} {inside}".strip()
+    issue = Issue("error", error.code, str(error), error.expression, place)
     return Rejected(record, issue)

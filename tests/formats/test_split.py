@@ -115,7 +115,7 @@ def test_a_broken_line_of_ndjson_does_not_hurt_its_neighbours():
         "fhir_json",
         b'{"resourceType":"Patient","id":"1"}\n{"resourceType"\n{"resourceType":"Patient","id":"3"}',
     )
-    assert [piece.issue.position for piece in rejections(found)] == ["line 2"]
+    assert [piece.issue.position for piece in rejections(found)] == ["file line 2"]
     assert len(found) == 3
 
 
@@ -182,10 +182,13 @@ BOMB = (
         ("ccda", b"", "structure", "not well-formed"),
         ("fhir_json", b'{"a":' * DEEP + b"1" + b"}" * DEEP, "too-costly", "100 levels"),
         ("fhir_json", b"[" * DEEP + b"]" * DEEP, "too-costly", "100 levels"),
-        ("hsds_json", b"[" * 100_000, "structure", "not well-formed JSON"),
+        ("hsds_json", b"[" * 100_000, "too-costly", "100 levels"),
+        ("fhir_json", b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "too-costly", "100 levels"),
         ("delimited", b'id,name\n1,"' + b"x" * 200_000 + b'"\n', "structure", "longer than 131,072"),
         ("delimited", b'"' + b"x" * 200_000 + b'"\n', "structure", "longer than 131,072"),
         ("delimited", b"id,name\n1,\xff\n", "structure", "not utf-8"),
+        ("hl7v2", b"MSH|^~\\&|A\rOBX|1|ST|||" + b"a~" * 100_001, "too-costly", "repetitions"),
+        ("hl7v2", b"MSH|^~\\&|A" + b"\rNTE|1" * 100_001, "too-costly", "segments"),
     ],
 )
 def test_what_is_made_to_exhaust_its_reader_is_rejected_whole(kind, payload, code, told):
@@ -195,10 +198,16 @@ def test_what_is_made_to_exhaust_its_reader_is_rejected_whole(kind, payload, cod
     assert refused.record.payload == payload
 
 
+def test_a_place_inside_a_message_is_told_with_the_file_and_the_message():
+    broken = b"MSH|^~\\&|A\rOBX|1|ST|||" + b"a~" * 100_001 + b"\r"
+    (refused,) = rejections(pieces("hl7v2", b"MSH|^~\\&|A||||||ADT^A04|1\r" + broken))
+    assert (refused.issue.position, refused.issue.expression) == ("file message 2 segment 2", "OBX-5")
+
+
 def test_rows_before_a_field_without_end_are_records():
     found = pieces("delimited", b'id,name\n1,A\n2,"' + b"x" * 200_000)
     assert [p.key for p in found if not isinstance(p, Rejected)] == ["file line 2"]
-    assert [p.issue.position for p in rejections(found)] == ["line 3"]
+    assert [p.issue.position for p in rejections(found)] == ["file line 3"]
 
 
 def test_json_as_deep_as_a_document_may_be_is_read():

@@ -62,7 +62,7 @@ FILES: dict[str, tuple[bytes, int, list[tuple[str, str, str]]]] = {
     "binary.csv": (bytes(range(256)) * 40, 0, [("structure", "not utf-8", "binary.csv")]),
     "good.json": (fhir(1), 1, []),
     "bom.json": (b"\xef\xbb\xbf" + fhir(2), 1, []),
-    "deep.json": (b'{"a":' * 5000 + b"1" + b"}" * 5000, 0, [("structure", "not well-formed", "line 1")]),
+    "deep.json": (b'{"a":' * 5000 + b"1" + b"}" * 5000, 0, [("too-costly", "100 levels", "deep.json")]),
     "nested.json": (
         fhir(3, extension=None)[:-1] + b',"x":' + b"[" * 150 + b"]" * 150 + b"}",
         0,
@@ -88,7 +88,7 @@ FILES: dict[str, tuple[bytes, int, list[tuple[str, str, str]]]] = {
     "mixed.ndjson": (
         fhir(10) + b"\n" + b"[" * 2000 + b"\n\0\n" + json.dumps(observation(1, of=10)).encode(),
         2,
-        [("structure", "not well-formed", "line 2"), ("structure", "not well-formed", "line 3")],
+        [("too-costly", "100 levels", "mixed.ndjson line 2"), ("structure", "not well-formed", "line 3")],
     ),
     "good.hl7": (message("1", "1"), 1, []),
     "bom.hl7": (b"\xef\xbb\xbf" + message("2", "2"), 1, []),
