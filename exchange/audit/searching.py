@@ -1,4 +1,4 @@
-"""The audit log for a reader: found by kind, participant, patient and time. Reading it is itself recorded."""
+"""The audit log for a reader: by kind, participant, login, patient, time. Reading it is itself recorded."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class Wanted:
 
     kind: str = ""
     participant: str = ""
+    login: str = ""
     patient: str = ""
     since: datetime | None = None
     until: datetime | None = None
@@ -49,6 +50,7 @@ def find_events(
         for condition, asked in (
             ("kind = %(kind)s", wanted.kind),
             ("participant = %(participant)s", wanted.participant),
+            ("participant IS NULL AND body #>> '{agent,0,who,display}' = %(login)s", wanted.login),
             ("patient = %(patient)s::uuid", wanted.patient),
             (f"{_AT} >= %(since)s", wanted.since),
             (f"{_AT} < %(until)s", wanted.until),
@@ -68,7 +70,8 @@ def find_events(
             f" FROM audit_event WHERE {' AND '.join(conditions) or 'true'}"
             f" ORDER BY {_AT} DESC, sequence DESC LIMIT %(limit)s",
             {
-                "kind": wanted.kind, "participant": wanted.participant, "patient": wanted.patient,
+                "kind": wanted.kind, "participant": wanted.participant, "login": wanted.login,
+                "patient": wanted.patient,
                 "since": wanted.since and recorded(wanted.since),
                 "until": wanted.until and recorded(wanted.until), "after": after, "limit": limit,
             },

@@ -13,6 +13,7 @@ import psycopg
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from exchange.console.guesses import one_of_few
 from exchange.model.errors import ContentError
 
 Role = Literal["data-engineer", "partner", "privacy-officer", "match-steward", "coalition"]
@@ -96,9 +97,11 @@ def set_secret(connection: Connection, login: str, secret: str) -> None:
     """Sets a password (NIST SP 800-63B: length counts, no composition rules); ContentError when too short."""
     if len(secret) < SHORTEST_SECRET:
         raise ContentError(f"a password has at least {SHORTEST_SECRET} characters", field="password")
+    with one_of_few():
+        stored = _HASHER.hash(secret)
     connection.execute(
         "UPDATE console_account SET secret = %s, failures = 0, locked_until = NULL WHERE login = %s",
-        [_HASHER.hash(secret), login],
+        [stored, login],
     )
     connection.execute("DELETE FROM console_failure WHERE login = %s", [login])
     connection.execute("DELETE FROM console_session WHERE login = %s", [login])
@@ -110,8 +113,14 @@ def check_secret(
     """The account, or None: wrong, unknown, disabled or locked, which nobody can tell apart.
 
     `address`: where it is asked from. Five wrong ones in a row lock the account for that address, each more
-    for twice as long; for its owner elsewhere it stays open.
+    for twice as long; for its owner elsewhere it stays open. Raises Busy when too many are asked at once.
     """
+    # Before the row is locked: who waits for a place holds nobody up.
+    with one_of_few():
+        return _checked(connection, login, secret, address, at)
+
+
+def _checked(connection: Connection, login: str, secret: str, address: str, at: datetime) -> Account | None:
     row = connection.execute(
         "SELECT secret, locked_until, disabled FROM console_account WHERE login = %s FOR UPDATE", [login]
     ).fetchone()

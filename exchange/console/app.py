@@ -23,6 +23,7 @@ from exchange.app.privacy.viewing import record_view
 from exchange.console import cookies
 from exchange.console.accounts import Account, session_account
 from exchange.console.desk import Desk
+from exchange.console.guesses import Busy
 from exchange.console.language import preferred
 from exchange.console.marking import _
 from exchange.console.messages import Answer, Download, NotFound, Page, Redirect, Unusable, Upload, Visit
@@ -117,6 +118,8 @@ class _Door:
             return self._response(visit, answer)
         except NotFound:
             return self._response(visit, Page("not_found.html", status=404))
+        except Busy:
+            return self._response(visit, Page("busy.html", status=503))
         except Unusable as error:
             return self._response(visit, Page("unusable.html", {"words": str(error)}, 400))
         except ExchangeError as error:

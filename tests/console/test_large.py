@@ -105,6 +105,7 @@ def test_reasons_counted_by_the_run_are_those_of_the_findings(opened):
         ("audit_event_recorded", lambda connection: find_events(connection, Wanted(), 51, 3)),
         ("audit_event_kind", lambda connection: find_events(connection, Wanted(kind="query"), 51)),
         ("audit_event_participant", lambda connection: find_events(connection, Wanted(participant="x"), 51)),
+        ("audit_event_login", lambda connection: find_events(connection, Wanted(login="x"), 51)),
         ("audit_event_kind", kinds_written),
         ("late_disclosure_open", lambda connection: late_disclosures_by(connection, False, 3, 51)),
         ("late_disclosure_pkey", lambda connection: late_disclosures_by(connection, True, 3, 51)),

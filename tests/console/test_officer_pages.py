@@ -213,6 +213,11 @@ def test_the_log_is_searched_and_verified(browse):
     page.get_by_label("What").select_option("query")
     page.get_by_role("button", name="Show").first.click()
     assert page.locator("#events tbody tr").count() == 1
+    page.get_by_label("Login").fill("privacy-officer-all")
+    page.get_by_label("What").select_option("")
+    page.get_by_role("button", name="Show").first.click()
+    whose = set(page.locator("#events tbody td:nth-child(4)").all_inner_texts())
+    assert whose == {"privacy-officer-all"}
     page.locator("#events tbody a").first.click()
     page.goto(page.url.rsplit("/", 1)[0])
     page.get_by_role("button", name="Verify the whole log").click()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Event, Semaphore
 
 import psycopg
 import pytest
@@ -22,8 +24,10 @@ from exchange.console.accounts import (
     set_secret,
     use_link,
 )
+from exchange.console.guesses import MOST, SPAN, guessed_enough, neighbourhood, note_guess
 from exchange.console.pages import PLACES
 from exchange.model.errors import ContentError
+from tests.console.conftest import Visitor
 
 SECRET = "a sentence that is long enough"
 
@@ -195,6 +199,76 @@ def test_a_hundred_wrong_passwords_from_everywhere_lock_the_account(connection, 
     assert check_secret(connection, "vega", "wrong", HERE, account) is None
     assert check_secret(connection, "vega", SECRET, ELSEWHERE, account) is None
     assert check_secret(connection, "vega", SECRET, ELSEWHERE, account + timedelta(minutes=16))
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_an_office_is_one_address(address, counted):
+    assert neighbourhood(address) == counted
+
+
+def test_wrong_passwords_of_an_address_end_over_all_accounts(connection, account):
+    for _ in range(MOST):
+        assert not guessed_enough(connection, HERE, account)
+        note_guess(connection, HERE, account)
+    assert guessed_enough(connection, HERE, account)
+    assert not guessed_enough(connection, ELSEWHERE, account)
+    assert not guessed_enough(connection, HERE, account + SPAN)
+    note_guess(connection, HERE, account + SPAN)
+    assert not guessed_enough(connection, HERE, account + SPAN)
+
+
+def test_who_guessed_enough_is_refused_before_a_password_costs_anything(served, opened, monkeypatch):
+    with psycopg.connect(opened.database_url) as connection:
+        connection.execute("INSERT INTO console_guess VALUES ('127.0.0.1', %s, now())", [MOST - 1])
+    visitor = Visitor(served.url, requests.Session())
+    assert visitor.post("/sign-in", login="nobody", password="wrong").status_code == 403
+    monkeypatch.delattr(accounts, "_verified")
+    refused = visitor.post("/sign-in", login="nobody", password="wrong")
+    with psycopg.connect(opened.database_url) as connection:
+        connection.execute("DELETE FROM console_guess")
+    assert (refused.status_code, "15 minutes" in refused.text) == (429, True)
+
+
+def test_few_passwords_are_hashed_at_once_and_nobody_queues_without_end(served, monkeypatch):
+    begun, end, tried = Semaphore(0), Event(), []
+
+    def slow(known, secret):
+        tried.append(secret)
+        begun.release()
+        return end.wait(30) and False
+
+    monkeypatch.setattr(accounts, "_verified", slow)
+    visitor = Visitor(served.url, requests.Session())
+    proof = re.search(r'name="csrf" value="(\w+)"', visitor.get("/sign-in").text)[1]
+
+    def attempt(number):
+        data = {"csrf": proof, "login": "nobody", "password": str(number)}
+        cookies = visitor.session.cookies.get_dict()
+        found = requests.post(f"{served.url}/sign-in", data=data, cookies=cookies, timeout=30).status_code
+        if found == 503:
+            refused.release()
+        return found
+
+    refused = Semaphore(0)
+    with ThreadPoolExecutor(12) as pool:
+        answers = [pool.submit(attempt, number) for number in range(12)]
+        assert all(begun.acquire(timeout=30) for _ in range(2))
+        assert all(refused.acquire(timeout=30) for _ in range(4))
+        at_once = len(tried)
+        end.set()
+        codes = sorted(answer.result() for answer in answers)
+    with psycopg.connect(served.desk.exchange.database_url) as connection:
+        connection.execute("DELETE FROM console_guess")
+    assert at_once == 2
+    assert codes == [403] * 8 + [503] * 4
 
 
 def test_a_session_ends_when_it_is_left_alone_and_when_it_is_old(connection, account):

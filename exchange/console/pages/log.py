@@ -39,6 +39,7 @@ def audit(desk: Desk, visit: Visit) -> Answer:
     wanted = Wanted(
         kind=visit.query.get("kind", ""),
         participant=visit.query.get("participant", ""),
+        login=visit.query.get("login", "").strip(),
         since=_day(visit.query.get("since", "")),
         until=_day(visit.query.get("until", "")),
     )
@@ -99,7 +100,7 @@ def drop_view(desk: Desk, visit: Visit) -> Answer:
     return Redirect("/privacy/audit", told=_("The view is deleted."))
 
 
-_SEARCHED = ("kind", "participant", "since", "until")
+_SEARCHED = ("kind", "participant", "login", "since", "until")
 
 
 def audit_event(desk: Desk, visit: Visit) -> Answer:

@@ -15,6 +15,7 @@ from exchange.console.accounts import (
 )
 from exchange.console.desk import Desk
 from exchange.console.given import local
+from exchange.console.guesses import guessed_enough, note_guess
 from exchange.console.language import LANGUAGES
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Visit
 from exchange.console.openid import NotSignedIn, subject_of
@@ -34,8 +35,12 @@ def sign_in_page(desk: Desk, visit: Visit) -> Answer:
 def sign_in(desk: Desk, visit: Visit) -> Answer:
     login = visit.form.get("login", "").strip().lower()
     with desk.exchange.work.connect() as connection:
+        if guessed_enough(connection, visit.address, visit.at):
+            return Page("guessed.html", status=429)
         secret = visit.form.get("password", "")
         found = check_secret(connection, login, secret, visit.address, visit.at)
+        if found is None:
+            note_guess(connection, visit.address, visit.at)
         connection.commit()
     if found is None:
         # What was typed as a login may be a password; it is not kept.
