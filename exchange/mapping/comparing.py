@@ -20,6 +20,9 @@ def changes(old: Mapped, new: Mapped) -> Iterator[Change]:
             yield ("appears" if one is None else "vanishes"), reference.partition("/")[0]
         elif one != other:
             yield from _changed(one, other)
+    joined, apart = set(new.merges) - set(old.merges), set(old.merges) - set(new.merges)
+    yield from (("appears", f"Merge of {merge.loser.partition('/')[0]}") for merge in joined)
+    yield from (("vanishes", f"Merge of {merge.loser.partition('/')[0]}") for merge in apart)
     ours, theirs = _issues(old), _issues(new)
     yield from (("issue", text) for text in sorted(theirs - ours))
     yield from (("no issue", text) for text in sorted(ours - theirs))

@@ -8,7 +8,7 @@ from exchange.mapping.codes import COLUMNS, load_code_maps, shown_code
 from exchange.mapping.comparing import changes
 from exchange.mapping.suggestions import suggest
 from exchange.model.errors import ContentError
-from exchange.model.records import Issue, Mapped
+from exchange.model.records import Issue, Mapped, Merge
 from tests.mapping.support import mapped
 
 HEAD = ",".join(COLUMNS) + "\n"
@@ -95,3 +95,9 @@ def test_a_difference_is_told_by_element_and_count_and_never_by_value():
         ("no issue", "warning Observation: odd"),
     ]
     assert list(changes(old, old)) == []
+
+
+def test_people_that_a_change_of_the_map_merges_are_told():
+    merged = Mapped(merges=(Merge("Patient/1", "Patient/2"),))
+    assert list(changes(Mapped(), merged)) == [("appears", "Merge of Patient")]
+    assert list(changes(merged, Mapped())) == [("vanishes", "Merge of Patient")]

@@ -177,6 +177,13 @@ def test_a_change_of_the_map_is_told_in_elements_before_it_is_merged(
     ]
     assert difference(opened(home, database), "elm_clinic", SINCE, str(home / "mappings")).changed == 0
 
+    declared = home / "mappings/elm_clinic/partner.yaml"
+    text = declared.read_text()
+    declared.write_text(text.replace("  people:", "  persons:"))
+    told = difference(opened(home, database), "elm_clinic", SINCE, "HEAD").changes
+    declared.write_text(text)
+    assert [(kind, "feed `people`" in what, count) for kind, what, count in told] == [("issue", True, 4)]
+
 
 @pytest.mark.parametrize("against", ["--output=x", "no-such-revision", ""])
 def test_what_is_neither_a_folder_nor_a_revision_is_refused(home: Path, against: str) -> None:

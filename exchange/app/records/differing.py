@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from exchange.app.opening import Exchange, find_partner
-from exchange.app.records.retained import retained
+from exchange.app.records.retained import retained, retained_of
 from exchange.content import load_partners, read_tree
 from exchange.mapping import Maps, load_maps
 from exchange.mapping.comparing import changes
@@ -44,6 +44,10 @@ def difference(exchange: Exchange, code: str, since: datetime, against: str) -> 
         found = list(changes(map_source(record, old)[0], map_source(record, new)[0]))
         records, changed = records + 1, changed + bool(found)
         counts.update(found)
+    gone = sorted(old.partner.feeds.keys() - partner.feeds.keys())
+    for feed, count in retained_of(exchange, partner, gone, since).items():
+        counts["issue", f"its feed `{feed}` is not in partner.yaml any more, so that no map reads it"] = count
+        records, changed = records + count, changed + count
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return Difference(code, records, changed, [(kind, what, count) for (kind, what), count in ranked])
 

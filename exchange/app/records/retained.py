@@ -37,6 +37,18 @@ def retained(
         yield from _opened(exchange, partner, found[start : start + _BATCH])
 
 
+def retained_of(exchange: Exchange, partner: Partner, feeds: list[str], since: datetime) -> dict[str, int]:
+    """How many records are retained of each of these feeds."""
+    with exchange.work.connect() as connection:
+        found = connection.execute(
+            "SELECT s.feed, count(DISTINCT s.key) FROM source_record s JOIN run r USING (run)"
+            " WHERE s.partner = %s AND s.feed = ANY(%s) AND s.address IS NOT NULL AND NOT s.deleted"
+            " AND r.started >= %s GROUP BY s.feed",
+            (partner.code, feeds, since),
+        ).fetchall()
+    return dict(found)
+
+
 def _opened(
     exchange: Exchange, partner: Partner, records: list[LedgerRecord]
 ) -> Iterator[tuple[int, SourceRecord]]:
