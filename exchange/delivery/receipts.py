@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -125,13 +125,12 @@ def receipts(conn: psycopg.Connection, participant: str | None = None, most: int
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A receipt on one line; `records` that were in it, counted."""
+    """A receipt on one line, as its recipient may see it: of what was withheld it says nothing."""
 
     at: datetime
     name: str
     purpose: str
     records: int
-    withheld: Mapping[str, int]
     outcome: str | None
 
 
@@ -139,7 +138,7 @@ def receipt_lines(conn: psycopg.Connection, participant: str, most: int) -> list
     """The newest receipts of a participant."""
     with conn.cursor(row_factory=class_row(Line)) as cursor:
         return cursor.execute(
-            "SELECT r.at, s.name, r.purpose, r.withheld, r.outcome,"
+            "SELECT r.at, s.name, r.purpose, r.outcome,"
             " (SELECT count(*) FROM receipt_item i WHERE i.receipt = r.receipt)::int AS records"
             " FROM receipt r JOIN delivery d USING (delivery) JOIN subscription s USING (subscription)"
             " WHERE r.participant = %s ORDER BY r.receipt DESC LIMIT %s",

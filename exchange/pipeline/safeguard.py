@@ -102,8 +102,12 @@ def source_of(partner: Partner, feed: str) -> Source:
     )
 
 
+_RENDERING = 2
+"""How redacted forms are made (`redact`): another number has those of history made again by the sweep."""
+
+
 def labelling_digest(partner: Partner, rules: Rules) -> str:
     """Of everything the labels of the partner's records depend on but the records: lists, words, programs."""
     sources = [astuple(source_of(partner, feed)) for feed in (SELF, *sorted(partner.feeds))]
-    spelled = orjson.dumps([rules.labelling, partner.agreement.narrative, sources])
+    spelled = orjson.dumps([_RENDERING, rules.labelling, partner.agreement.narrative, sources])
     return hashlib.sha256(spelled).hexdigest()

@@ -150,6 +150,40 @@ def test_what_is_left_reveals_no_more_than_it_says(rules):
     assert label(redacted[0], CLINIC, rules) == redacted[1] == Labels()
 
 
+def test_what_leaves_leaves_with_all_that_repeats_it(rules):
+    visit = encounter(
+        reasonCode=[HIV],
+        text={"status": "generated", "div": "<div>Reason: B20</div>"},
+        reasonReference=[{"reference": "#why"}],
+        contained=[
+            {"resourceType": "Condition", "id": "why", "evidence": [{"detail": [{"reference": "#how"}]}]},
+            {"resourceType": "Observation", "id": "how"},
+        ],
+    )
+    labels = Labels("R", frozenset(["HIV"]), (Evidence("HIV", "code", "x", "Encounter.reasonCode"),))
+    redacted = redact(visit, labels, rules)
+    assert redacted is not None
+    assert redacted[0] == {name: v for name, v in visit.items() if name not in ("reasonCode", "text")}
+    by_reference = (Evidence("HIV", "reference", "x", "Encounter.reasonReference"),)
+    redacted = redact(visit, Labels("R", frozenset(["HIV"]), (*labels.evidence, *by_reference)), rules)
+    assert redacted is not None
+    assert redacted[0] == encounter()
+
+
+def test_a_conclusion_leaves_with_its_translation_and_the_report_that_holds_it(rules):
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "d1",
+        "status": "final",
+        "conclusion": "HIV positive",
+        "_conclusion": {"extension": [{"url": "urn:translation", "valueCode": "es"}]},
+        "presentedForm": [{"contentType": "application/pdf", "url": "https://clinic.example/report.pdf"}],
+    }
+    redacted = redact(report, label(report, CLINIC, rules), rules)
+    assert redacted is not None
+    assert redacted[0] == {"resourceType": "DiagnosticReport", "id": "d1", "status": "final"}
+
+
 def test_an_unlabelled_record_has_one_rendition(rules):
     assert redact(condition(COLD), Labels(), rules) is None
 

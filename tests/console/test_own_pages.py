@@ -182,6 +182,19 @@ def test_a_notice_is_fetched_once_on_the_page_of_its_organization(browse, served
     assert "There is nothing" in other.post("/own/downloads", delivery=key).text
 
 
+def test_of_what_was_withheld_from_it_an_organization_sees_no_number(served, opened, notice):
+    oak = served.visitor("partner", "oak_clinic")
+    (key,) = re.findall(r'<option value="([0-9a-f-]{36})"', oak.get("/own/downloads").text)
+    assert oak.post("/own/downloads", delivery=key).status_code == 200
+    before = oak.get("/own").text
+    with psycopg.connect(opened.database_url) as connection:
+        changed = connection.execute("""UPDATE receipt SET withheld = '{"law": 7}' RETURNING 1""").fetchall()
+    after = oak.get("/own").text
+    assert changed
+    assert "notices" in before
+    assert "law 7" not in after
+
+
 def test_a_panel_is_uploaded_and_what_is_none_is_refused(browse, opened):
     with psycopg.connect(opened.database_url) as connection:
         (patient,) = connection.execute("SELECT fhir_id::text FROM patient ORDER BY patient").fetchone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from exchange.consent.directives.codings import ACT_CODE, CONFIDENTIALITY
@@ -12,6 +13,8 @@ from exchange.model.records import Labels, Resource
 _BASIS = "http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-sec-label-basis"
 _PART2 = "42CFRPart2"
 _MARK = "RedisclosureProhibitionMark"
+_REPEATS = frozenset(["text", "presentedForm"])
+"""Elements that say in other words what the whole record says, and so what leaves it."""
 _OURS = frozenset(["HMIS", "VAWA", "FERPA", "VITAL", "SUDCounselingNotes"])
 
 
@@ -61,10 +64,37 @@ def redact(resource: Resource, labels: Labels, rules: Rules) -> tuple[Resource, 
     leaving = telling & removable
     if not leaving:
         return None
+    leaving |= _REPEATS & removable
     remaining = tuple(
         item for item in labels.evidence if item.expression.removeprefix(f"{kind}.") not in leaving
     )
     left = labels_from(remaining, rules.vocabulary)
     if left == labels:
         return None
-    return {name: value for name, value in resource.items() if name not in leaving}, left
+    gone = leaving.union(f"_{name}" for name in leaving)
+    return _without_orphans({name: value for name, value in resource.items() if name not in gone}), left
+
+
+def _without_orphans(resource: Resource) -> Resource:
+    """Without the contained resources that nothing left in the record leads to."""
+    if "contained" not in resource:
+        return resource
+    rest = {name: value for name, value in resource.items() if name != "contained"}
+    waiting = {str(inner.get("id")): inner for inner in resource["contained"]}
+    reached, wave = set[str](), [rest]
+    while wave:
+        names = {name for node in wave for name in _inner_names(node)} & waiting.keys()
+        reached |= names
+        wave = [waiting.pop(name) for name in sorted(names)]
+    kept = [inner for inner in resource["contained"] if str(inner.get("id")) in reached]
+    return {**rest, "contained": kept} if kept else rest
+
+
+def _inner_names(node: Any) -> Iterator[str]:
+    """What `#name` anywhere in it leads to: a Reference, or a canonical or uri that stands alone."""
+    if isinstance(node, str):
+        if node.startswith("#"):
+            yield node[1:]
+    elif isinstance(node, (dict, list)):
+        for value in node.values() if isinstance(node, dict) else node:
+            yield from _inner_names(value)

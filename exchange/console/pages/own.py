@@ -43,7 +43,6 @@ _RECEIPTS = (
     Column("name", _("Subscription")),
     Column("purpose", _("Purpose"), "purpose"),
     Column("records", _("Records"), "number"),
-    Column("withheld", _("Withheld, by category")),
     Column("outcome", _("Answer"), "mark"),
 )
 _TIMELINE = (
@@ -90,7 +89,6 @@ def start(desk: Desk, visit: Visit) -> Answer:
         delivered: list[Row] = [
             {
                 "at": r.at, "name": r.name, "purpose": r.purpose, "records": r.records,
-                "withheld": ", ".join(f"{name} {count}" for name, count in r.withheld.items()) or None,
                 "outcome": r.outcome,
             }
             for r in receipt_lines(connection, own.code, 500)
