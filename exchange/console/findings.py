@@ -52,6 +52,8 @@ TEMPLATES = (
     _("MSH-2 must list different encoding characters"),
     _("message type %(type)s is not mapped"),
     _("%(header)s without %(trailer)s: the file may be cut off"),
+    _("the message holds more than %(limit)s segments"),
+    _("the field holds more than %(limit)s repetitions"),
     _("%(field)s counts %(told)s messages, the batch holds %(found)s"),
     _("%(field)s counts %(told)s messages, the file holds %(found)s"),
     _("%(field)s counts %(told)s batches, the file holds %(found)s"),
@@ -138,6 +140,7 @@ TEMPLATES = (
     _("is not a code of HL7's table %(number)s"),
     _("is before birthDate"),
     _("is before %(day)s"),
+    _("is after %(day)s"),
     _("US Core requires %(elements)s (%(profile)s)"),
     # Consents that are not computable
     _("not a FHIR date or dateTime"),

@@ -20,7 +20,26 @@ _ACTIVE = re.compile(
     r"<\s*(?:script|iframe|object|embed|form|link|meta|base|input)\b|\son\w+\s*=|javascript:", re.I
 )
 TABLE = "http://terminology.hl7.org/CodeSystem/v2-"
-OLDEST = "1850"
+OLDEST, LATEST = "1850", "2099"
+HAPPENED = frozenset(
+    (
+        "birthDate",
+        "deceasedDateTime",
+        "effectiveDateTime",
+        "effectiveInstant",
+        "issued",
+        "onsetDateTime",
+        "abatementDateTime",
+        "recordedDate",
+        "performedDateTime",
+        "occurrenceDateTime",
+        "authoredOn",
+        "date",
+        "created",
+        "dateAsserted",
+    )
+)
+"""Elements of a resource that tell when something was: nobody's year is a slip or stands for `unknown`."""
 # https://hl7.org/fhir/R4/datatypes.html#string
 _NUL = "holds a NUL character, which text may not"
 
@@ -111,10 +130,13 @@ def _moment(value: str) -> datetime:
 
 
 def _lifetime(resource: Resource, where: str) -> Iterator[Issue]:
-    """Birth and death in order, and neither before anyone now alive was born."""
+    """When things were: within some lives of today, and birth before death."""
+    for name in HAPPENED & resource.keys():
+        told = resource[name]
+        if isinstance(told, str) and not OLDEST <= told[:4] <= LATEST:
+            limit = f"before {OLDEST}" if told < OLDEST else f"after {LATEST}"
+            yield Issue("warning", "value", f"is {limit}", f"{where}.{name}")
     born, died = resource.get("birthDate"), resource.get("deceasedDateTime")
-    if isinstance(born, str) and born < OLDEST:
-        yield Issue("warning", "value", f"is before {OLDEST}", f"{where}.birthDate")
     if isinstance(born, str) and isinstance(died, str) and is_after(born, died):
         yield Issue("warning", "value", "is before birthDate", f"{where}.deceasedDateTime")
 

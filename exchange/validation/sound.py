@@ -17,7 +17,7 @@ from exchange.model.fhir import references
 from exchange.model.fhir_types import type_names
 from exchange.model.records import Resource
 from exchange.model.terms import SYSTEMS
-from exchange.validation.sanity import OLDEST, TABLE, of_object
+from exchange.validation.sanity import HAPPENED, LATEST, OLDEST, TABLE, of_object
 from exchange.validation.schema import Schema, schema_of
 from exchange.validation.us_core import DAY, Demand, demands, is_dated, is_npi, profiles_of
 
@@ -144,8 +144,8 @@ def _unless_there(names: Iterable[str], rule: Schema) -> Schema:
 
 def _of_type(type_: str) -> Iterator[Schema]:
     """What is asked of every resource of a type, as `sanity` and `us_core` have it."""
-    century = OLDEST[:2]
-    yield {"properties": {"birthDate": {"pattern": f"^(?:{century}[{OLDEST[2]}-9]|19|[2-9])"}}}
+    when = {"pattern": f"^(?:{OLDEST[:2]}[{OLDEST[2]}-9]|19|{LATEST[:2]})"}
+    yield {"properties": dict.fromkeys(sorted(HAPPENED), when)}
     yield _lacking(("birthDate", "deceasedDateTime"))
     if type_ in ("Practitioner", "Organization"):
         npi = {"required": ["system"], "properties": {"system": {"const": SYSTEMS["npi"]}}}

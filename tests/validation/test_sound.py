@@ -71,6 +71,8 @@ TELLING = {
     ),
     "a reference to nothing inside": _with(OBSERVATION, ("subject", "reference"), "#1"),
     "born too early": _with(PATIENT, ("birthDate",), "1849-12-31"),
+    "seen in a year to come": _with(OBSERVATION, ("effectiveDateTime",), "2999-01-01"),
+    "reported too early": _with(OBSERVATION, ("issued",), "1753-01-01T00:00:00Z"),
     "dead before birth": _with(PATIENT, ("deceasedDateTime",), "1979"),
     "an NPI that is none": {
         "resourceType": "Organization",

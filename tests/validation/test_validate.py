@@ -136,6 +136,22 @@ def test_what_the_schema_cannot_say_is_found_too(change, severity, expression):
     assert (severity, expression) in [(s, e) for s, _, e in found({**bare, **change})]
 
 
+@pytest.mark.parametrize(
+    ("told", "what"),
+    [
+        ("0001-01-01", "is before 1850"),
+        ("1850-01-01", ""),
+        ("2099-12-31", ""),
+        ("9999-12-31", "is after 2099"),
+    ],
+)
+def test_a_year_of_nobody_is_a_warning(told, what):
+    issues = validate({**OBSERVATION, "effectiveDateTime": told})
+    years = [i for i in issues if i.expression == "Observation.effectiveDateTime"]
+
+    assert [(i.severity, i.detail) for i in years] == ([("warning", what)] if what else [])
+
+
 def test_death_before_birth_is_a_warning():
     patient = {"resourceType": "Patient", "birthDate": "2001-05-05", "deceasedDateTime": "1999"}
 
