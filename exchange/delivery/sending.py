@@ -24,6 +24,7 @@ from exchange.delivery.channels import Send, open_channel
 from exchange.delivery.composing import compose
 from exchange.delivery.downloads import end_expired, offer
 from exchange.delivery.events import Due
+from exchange.delivery.filling import filled
 from exchange.delivery.handshake import HEARTBEAT_DUE, heartbeat, shake_hands
 from exchange.delivery.outcomes import close, close_untold, next_due, put_off
 from exchange.delivery.parcel import Office
@@ -160,6 +161,7 @@ def _offered(
         with conn.transaction():
             opened = open_deliveries(conn, subscription.number, every, office.now()) > 0
         while due := next_due(conn, subscription, office.now()):
+            due = filled(conn, due, office)
             counts["ready" if offer(conn, due, office, options) else "nothing"] += 1
     return +counts
 
@@ -207,6 +209,7 @@ def _round(
 
 def _tried(conn: psycopg.Connection, office: Office, due: Due, send: Send) -> str:
     """One attempt and what is noted of it."""
+    due = filled(conn, due, office)
     parcel = compose(conn, due, office)
     if parcel is None:
         close_untold(conn, due, office.now())

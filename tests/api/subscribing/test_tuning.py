@@ -91,6 +91,21 @@ def test_no_notification_holds_more_events_than_were_asked_for(send, work, inbox
     assert told == [names[:2], names[2:4], names[4:]]
 
 
+def test_what_is_withheld_makes_no_notification_shorter(send, work, inbox, people, records):
+    send(method="POST", body=_asked(inbox.url, most=2))
+    work()
+    for number, labels in enumerate(["", "HIV", "HIV", "HIV", "HIV", "", "", "HIV", "", ""]):
+        records.observation("prairie_clinic", people["shared"], f"o{number}", *filter(None, [labels]))
+    work()
+    sizes = [
+        len([part for part in got.resources[0]["parameter"] if part["name"] == "notification-event"])
+        for got in inbox.got[1:]
+    ]
+    assert sizes == [2, 2, 1]
+    waiting = records.conn.execute("SELECT event FROM delivery_event WHERE delivery IS NULL").fetchall()
+    assert waiting == []
+
+
 def test_an_endpoint_is_given_the_time_it_asked_for(send, work, inbox, people, records):
     inbox.answers = [lambda got: (200, b"", {})]
     send(method="POST", body=_asked(inbox.url, timeout=1))
