@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exchange.app.partners.delivering import send_due
+from exchange.app.partners.quality import measured
 from exchange.app.partners.suppressing import SMALL, suppressed
 from exchange.app.partners.timeline import Moment
 from exchange.console.pages.own import _moment
@@ -217,3 +218,11 @@ def test_a_panel_of_no_patients_is_refused_with_the_reason(served):
     assert ">&lt;script&gt;</textarea>" in answer.text, "what was typed is not typed twice"
     partner.session.cookies.set("language", "es")
     assert "cada línea debe nombrar" in partner.post("/own/panels", name="x", ids="<script>").text
+
+
+def test_a_median_of_few_which_gives_away_another_ones_figure_is_not_told():
+    shares = {"one": 0.9, "two": 0.4, "three": 0.5, "four": 1.0}
+    few = measured("usable", shares, "one")
+    many = measured("usable", {**shares, "five": 0.7}, "one")
+    assert (few.own, few.rank, few.median, few.of) == (0.9, None, None, 4)
+    assert (many.own, many.rank, many.median, many.of) == (0.9, 2, 0.7, 5)

@@ -1,4 +1,4 @@
-"""How good a partner's data is, beside the median of all; no partner sees another's figure."""
+"""How good a partner's data is, beside the median of many; no partner sees another's figure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from exchange.app.opening import Exchange
 from exchange.pipeline.ledger import Connection
 
 _PERIOD = timedelta(days=90)
+FEWEST = 5
+"""Partners that have a figure: of two, the median and one's own would give the other's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A share from 0 to 1 where 1 is best; `rank` counts from 1, `of` partners that have a figure."""
+    """A share from 0 to 1 where 1 is best; `rank` counts from 1, `of` partners that have a figure.
+
+    Neither rank nor median where that are fewer than `FEWEST`.
+    """
 
     name: str
     own: float | None
@@ -31,9 +36,9 @@ def quality_of(exchange: Exchange, connection: Connection, partner: str) -> list
     known = {name for name, _ in usable} & senders
     codes = dict.fromkeys(known, 1.0) | _of(senders, mapped)
     return [
-        _measure("records that could be used", _of(senders, usable), partner),
-        _measure("records whose codes are all mapped", codes, partner),
-        _measure("runs that balanced", _of(senders, balanced), partner),
+        measured("records that could be used", _of(senders, usable), partner),
+        measured("records whose codes are all mapped", codes, partner),
+        measured("runs that balanced", _of(senders, balanced), partner),
     ]
 
 
@@ -70,9 +75,10 @@ def _of(senders: set[str], rows: Sequence[tuple[str, float]]) -> dict[str, float
     return {name: share for name, share in rows if name in senders}
 
 
-def _measure(name: str, shares: dict[str, float], partner: str) -> Measure:
+def measured(name: str, shares: dict[str, float], partner: str) -> Measure:
+    """A partner's share beside everybody's."""
     own = shares.get(partner)
-    if own is None:
-        return Measure(name, None, None, None, len(shares))
+    if own is None or len(shares) < FEWEST:
+        return Measure(name, own, None, None, len(shares))
     rank = 1 + sum(share > own for share in shares.values())
     return Measure(name, own, median(shares.values()), rank, len(shares))
