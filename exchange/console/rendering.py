@@ -65,7 +65,7 @@ def _environment(language: str) -> Environment:
 def _filters(language: str) -> Mapping[str, Callable[..., Any]]:
     return {
         "number": partial(in_digits, language),
-        "percent": lambda value: format_percent(value, "#,##0.0 %", locale=language),
+        "percent": lambda value: format_percent(_not_all(value), "#,##0.0 %", locale=language),
         "day": partial(day, language),
         "soft": soft,
         "moment": partial(moment, language),
@@ -121,3 +121,8 @@ def _pieces(word: str) -> Iterator[str]:
             yield word[start:place]
             start = place
     yield word[start:]
+
+
+def _not_all(value: float) -> float:
+    """What is nearly all is not told as all: a pair in doubt is never 100 % one person."""
+    return min(value, 0.999) if value < 1 else value

@@ -31,6 +31,14 @@ def test_a_steward_decides_a_pair_and_takes_it_back(browse, opened):
     assert persons(opened) == 2
     page.goto(page.url.rsplit("/", 1)[0] + "/changes")
     assert page.locator("#changes tbody tr").count() == 2
+    split = page.locator("#changes tbody tr").first
+    assert "Elm Clinic, Oak Clinic" in split.inner_text()
+    assert "match-steward-all" in split.inner_text()
+    split.get_by_role("link").last.click()
+    assert page.locator("#golden tbody tr").count() > 2
+    page.go_back()
+    page.locator("#changes tbody tr").first.get_by_role("link").first.click()
+    assert "both partners were asked" in page.locator("main").inner_text()
 
 
 def test_who_received_something_meanwhile_is_sorted_and_taken_along_and_nothing_is_decided_again(

@@ -20,6 +20,7 @@ from exchange.repository import (
     Doubt,
     Event,
     Overlay,
+    Told,
     Word,
     ask_partners,
     changes_back,
@@ -177,7 +178,7 @@ def fhir_ids_of(exchange: Exchange, numbers: tuple[int, ...]) -> tuple[str, ...]
         return _ids(connection, numbers)
 
 
-def latest_changes(exchange: Exchange, before: int | None, limit: int) -> list[Change]:
+def latest_changes(exchange: Exchange, before: int | None, limit: int) -> list[Told]:
     """Merged and split persons, the latest first, or those before an event."""
     with exchange.work.connect() as connection:
         return changes_back(connection, before, limit)

@@ -98,8 +98,11 @@ _OVERLAYS = (
 _CHANGES = (
     Column("at", _("When"), "moment"),
     Column("kind", _("What"), "translated"),
+    Column("pair", _("Pair"), link=_pair_link),
+    Column("partners", _("Partners"), "participants"),
+    Column("who", _("Who"), "participant"),
     Column("before", _("Person before"), "code"),
-    Column("after", _("Person now"), "code"),
+    Column("after", _("Person now"), "code", lambda row: f"/matching/person/{row['now']}"),
 )
 
 
@@ -270,11 +273,15 @@ def settle_held(desk: Desk, visit: Visit) -> Answer:
 
 def changes(desk: Desk, visit: Visit) -> Answer:
     rows = [
-        {"event": c.event, "at": c.at, "kind": c.kind, "before": c.before, "after": c.after}
+        {
+            "event": c.event, "at": c.at, "kind": c.kind, "before": c.before, "after": c.after, "now": c.b,
+            "pair": f"{c.a}-{c.b}", "partners": c.partners,
+            "who": f"account {c.steward}" if c.steward else "exchange",
+        }
         for c in latest_changes(
             desk.exchange, after("changes", visit.query), asked_for("changes", visit.query)
         )
-    ]
+    ]  # fmt: skip
     shown = stretch("changes", _CHANGES, rows, visit.query, "event")
     return Page("steward/changes.html", {"changes": shown})
 

@@ -71,6 +71,16 @@ class Change:
     after: str
 
 
+@dataclass(frozen=True, slots=True)
+class Told(Change):
+    """With a record of either person, the partners of both, and the steward whose word it was, if any's."""
+
+    a: int
+    b: int
+    partners: list[str]
+    steward: str | None
+
+
 # The wrong link of an overlay shows one person's chart as another's; a protected record would cross a wrong
 # link; a missed one hides allergies and medications of either side. A doubt between two who are one person by
 # other links asks nothing; a link that was passed over, since it would join people who are kept apart, or who
@@ -220,15 +230,24 @@ def changes_of_persons(conn: psycopg.Connection, after: int, limit: int) -> list
         ).fetchall()
 
 
-def changes_back(conn: psycopg.Connection, before: int | None, limit: int) -> list[Change]:
+# A steward's word stands a few events before what it did, at the same moment.
+_CHANGES_BACK = """
+SELECT e.event, e.at, e.kind, e.evidence ->> 'from' AS before, e.evidence ->> 'to' AS after, e.a, e.b,
+       (SELECT array_agg(DISTINCT p.partner ORDER BY p.partner)
+        FROM patient p WHERE p.patient IN (e.a, e.b)) AS partners,
+       (SELECT w.evidence ->> 'steward' FROM link_event w
+        WHERE w.event < e.event AND w.event >= e.event - 100 AND w.at = e.at AND w.evidence ? 'steward'
+        ORDER BY w.event DESC LIMIT 1) AS steward
+FROM link_event e
+WHERE e.kind IN ('person.merged', 'person.split') AND e.event < coalesce(%s, 9223372036854775807)
+ORDER BY e.event DESC LIMIT %s
+"""
+
+
+def changes_back(conn: psycopg.Connection, before: int | None, limit: int) -> list[Told]:
     """Merged and split persons from the latest back, or from before the event with that number."""
-    with conn.cursor(row_factory=class_row(Change)) as cursor:
-        return cursor.execute(
-            "SELECT event, at, kind, evidence ->> 'from' AS before, evidence ->> 'to' AS after"
-            " FROM link_event WHERE kind IN ('person.merged', 'person.split')"
-            " AND event < coalesce(%s, 9223372036854775807) ORDER BY event DESC LIMIT %s",
-            (before, limit),
-        ).fetchall()
+    with conn.cursor(row_factory=class_row(Told)) as cursor:
+        return cursor.execute(_CHANGES_BACK, (before, limit)).fetchall()
 
 
 def joined_since(conn: psycopg.Connection, pair: tuple[int, int]) -> datetime | None:
