@@ -28,6 +28,12 @@ def home(tmp_path, monkeypatch):
     return tmp_path / "home"
 
 
+@pytest.fixture
+def stored(database, monkeypatch):
+    """A database for what is run: an embedded one of the test's own would take seconds and outlive it."""
+    monkeypatch.setenv("EXCHANGE_DATABASE_URL", database)
+
+
 def _run(*words):
     return CliRunner().invoke(app, [str(word) for word in words])
 
@@ -120,7 +126,7 @@ def test_each_test_of_an_accession_is_a_result_of_its_own_and_a_title_above_is_p
     assert ('coding("interpretation")' in written, "text: '[Ref Range]'" in written) == (True, True)
 
 
-def test_a_folder_of_claims_is_recognised_and_goes_through_a_whole_run(home, tmp_path):
+def test_a_folder_of_claims_is_recognised_and_goes_through_a_whole_run(home, tmp_path, stored):
     files = tmp_path / "files"
     files.mkdir()
     for sample in sorted((ROOT / "mappings/county_health/samples/claims").iterdir()):
@@ -168,7 +174,7 @@ def test_a_wrong_field_is_named_with_its_line(home):
     )  # fmt: skip
 
 
-def test_what_withheld_a_run_is_told_with_its_rule_and_citation(home, tmp_path):
+def test_what_withheld_a_run_is_told_with_its_rule_and_citation(home, tmp_path, stored):
     files = tmp_path / "files"
     files.mkdir()
     (files / "patients.json").write_text(json.dumps(PATIENT))
@@ -203,7 +209,7 @@ def test_a_check_names_what_the_environment_of_a_run_must_hold(home):
     assert "TABLE_SFTP_PASSWORD" in told
 
 
-def test_a_copied_partner_becomes_a_new_one_by_its_folder_alone(home, tmp_path):
+def test_a_copied_partner_becomes_a_new_one_by_its_folder_alone(home, tmp_path, stored):
     """Another code, namespace, transport and one row of a map; the expected outputs are written anew."""
     copy = home / "mappings/bread_basket"
     shutil.copytree(home / "mappings/good_table", copy)
@@ -260,15 +266,12 @@ def _drop(folder):
     (folder / "scan.pdf").write_bytes(b"%PDF-1.7\n\x00\x01")
 
 
-def test_a_new_partner_takes_every_file_of_its_format_and_names_the_others(
-    home, tmp_path, database, monkeypatch
-):
+def test_a_new_partner_takes_every_file_of_its_format_and_names_the_others(home, tmp_path, stored):
     _drop(tmp_path / "drop")
     done = _run("partner", "new", "elm", "--format", "hl7v2", "--folder", tmp_path / "drop")
     assert "6 files of format hl7v2" in done.stdout
     assert "README.md: looks like something else than hl7v2" in done.stdout
     assert "scan.pdf: looks like something else" in done.stdout
-    monkeypatch.setenv("EXCHANGE_DATABASE_URL", database)
     counted = json.loads(_run("run", "elm", "--json").stdout)
     assert counted[0]["resources"]["published"] == len(("the partner itself", *range(6)))
     assert counted[0]["records"]["quarantined"] == len(("README.md", "scan.pdf"))
