@@ -26,7 +26,8 @@ STEPS = ("pulled", "mapped", "safeguarded", "linked", "published")
 STATE = {
     "resources": (
         "SELECT type, fhir_id::text, rendition, version, content_hash,"
-        " convert_from(body, 'UTF8')::jsonb #- '{meta,lastUpdated}' FROM resource ORDER BY 1, 2, 3"
+        " convert_from(body, 'UTF8')::jsonb #- '{meta,lastUpdated}' #- '{meta,versionId}'"
+        " FROM resource ORDER BY 1, 2, 3"
     ),
     "history": "SELECT type, fhir_id::text, rendition, version FROM resource_history ORDER BY 1, 2, 3, 4",
     "outcomes": "SELECT feed, key, outcome FROM source_record ORDER BY 1, 2, 3",
