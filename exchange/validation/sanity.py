@@ -39,7 +39,7 @@ HAPPENED = frozenset(
         "dateAsserted",
     )
 )
-"""Elements of a resource that tell when something was: nobody's year is a slip or stands for `unknown`."""
+"""Elements that tell when something was: a year in which nobody lives is a slip, or stands for `unknown`."""
 # https://hl7.org/fhir/R4/datatypes.html#string
 _NUL = "holds a NUL character, which text may not"
 
