@@ -15,7 +15,8 @@ import orjson
 from exchange.consent.dates import EXCHANGE_ZONE
 from exchange.delivery.bundles import instant
 from exchange.delivery.told import Told
-from exchange.formats.paper import Pairs, Paper, Table, pdf
+from exchange.formats.paper import Pairs, Paper, Table
+from exchange.formats.pdf import pdf
 from exchange.model.records import Resource
 
 COLUMNS = ("event", "time", "person", "name", "birth_date", "phone", "what", "status", "since", "until")

@@ -1,4 +1,4 @@
-"""Pages for people: a title, paragraphs and tables, as PDF."""
+"""Pages for people: a title, paragraphs and tables."""
 
 from __future__ import annotations
 
@@ -32,11 +32,3 @@ class Paper:
     blocks: Sequence[str | Table | Pairs]
     footer: str
     made: datetime
-
-
-def pdf(paper: Paper) -> bytes:
-    """The document; its author is nobody, its time is `made`. The same content gives the same bytes."""
-    # To import what draws takes as long as a third of all the exchange: only who prints waits for it.
-    from exchange.formats.printing import printed
-
-    return printed(paper)

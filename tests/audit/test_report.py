@@ -12,7 +12,8 @@ from exchange.app.privacy.accountings import as_csv, as_pdf, facts_of, words_of
 from exchange.app.privacy.subjects import Subject
 from exchange.audit import Disclosure
 from exchange.audit.report import report
-from exchange.formats.paper import Pairs, Paper, Table, pdf
+from exchange.formats.paper import Pairs, Paper, Table
+from exchange.formats.pdf import pdf
 from exchange.repository.storage.parameters import parameters
 from tests.delivery.world import context
 

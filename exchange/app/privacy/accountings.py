@@ -22,7 +22,8 @@ from exchange.audit import look_without_names, looks
 from exchange.audit.report import Facts, Law, Line, Report, report
 from exchange.consent import Context
 from exchange.delivery.light import harmless
-from exchange.formats.paper import Pairs, Paper, Table, pdf
+from exchange.formats.paper import Pairs, Paper, Table
+from exchange.formats.pdf import pdf
 from exchange.model.audit import LOOKED
 from exchange.model.partner import DEFAULT_TIMEZONE
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from exchange.consent.proof.forms import Form, Language
-from exchange.formats.paper import Paper, pdf
+from exchange.formats.paper import Paper
+from exchange.formats.pdf import pdf
 
 
 def form_as_pdf(form: Form, language: Language, made: datetime) -> bytes:
