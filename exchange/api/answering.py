@@ -82,8 +82,7 @@ def resource(asked: Asked, view: Reader, reference: str, found: Found, interacti
         "Last-Modified": http_date(found.updated),
         **obligation_header(asked, found.obligations),
     }
-    known = (asked.call.headers.get("if-none-match", ""), asked.call.headers.get("if-modified-since", ""))
-    if not_modified(*known, found.etag, found.updated):
+    if not_modified(asked.call.headers.get("if-none-match", ""), found.etag):
         return Answer(304, b"", headers=headers)
     return Answer(200, found.body, headers=headers)
 

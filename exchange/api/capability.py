@@ -173,7 +173,7 @@ def _resource(name: str) -> Mapping[str, Any]:
         "interaction": [{"code": code} for code in _INTERACTIONS],
         "versioning": "versioned",
         "readHistory": True,
-        "conditionalRead": "full-support",
+        "conditionalRead": "not-match",
         "referencePolicy": _REFERENCE_POLICY,
         "searchInclude": ["*", *(f"{name}:{p.name}" for p in own if p.kind == "reference")],
         "searchRevInclude": ["Provenance:target", *_pointing_at(name)],
@@ -194,7 +194,7 @@ _PROVENANCE = {
     "type": "Provenance",
     "documentation": "Derived when it is read or included; its id is that of what it is about.",
     "interaction": [{"code": "read"}],
-    "conditionalRead": "full-support",
+    "conditionalRead": "not-match",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import format_datetime
 from typing import Literal
 
 FHIR_JSON = "application/fhir+json"
@@ -44,20 +44,17 @@ def handling(prefer: str) -> Handling:
     return "lenient" if named and named[1] == "lenient" else "strict"
 
 
-def not_modified(if_none_match: str, if_modified_since: str, etag: str, updated: datetime) -> bool:
-    """Whether the requester holds this version already; an `If-None-Match` makes the date count for nothing.
+def not_modified(if_none_match: str, etag: str) -> bool:
+    """Whether the requester holds this very content already, as `If-None-Match` says.
 
-    >>> not_modified('W/"1", "2"', "", 'W/"2"', datetime(2026, 1, 1, tzinfo=UTC))
-    True
+    `If-Modified-Since` is not heard: what a requester is told of a record changes with consents and rules,
+    and its date does not.
+
+    >>> not_modified('W/"1", "2"', 'W/"2"'), not_modified("", 'W/"2"')
+    (True, False)
     """
-    if if_none_match.strip():
-        known = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-        return bool(known & {"*", etag.removeprefix("W/")})
-    try:
-        since = parsedate_to_datetime(if_modified_since)
-    except (ValueError, OverflowError):
-        return False
-    return updated.replace(microsecond=0) <= (since if since.tzinfo else since.replace(tzinfo=UTC))
+    known = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    return bool(known & {"*", etag.removeprefix("W/")})
 
 
 def http_date(instant: datetime) -> str:

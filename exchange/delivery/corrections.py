@@ -12,7 +12,7 @@ import psycopg
 from exchange.audit import Disclosure
 from exchange.delivery.affected import Sent, sent_about
 from exchange.delivery.receipt_items import items_sent
-from exchange.repository import version_id
+from exchange.repository import stored_name, version_id
 
 _BEING_WRITTEN = timedelta(seconds=30)
 
@@ -43,7 +43,8 @@ def _was_other(
     if disclosure.delivery is None:
         return disclosure.at < changed + _BEING_WRITTEN
     return any(
-        version not in current for version, _ in items_sent(conn, record, disclosure.delivery, disclosure.at)
+        stored_name(version) not in current
+        for version, _ in items_sent(conn, record, disclosure.delivery, disclosure.at)
     )
 
 

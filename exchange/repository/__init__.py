@@ -87,7 +87,7 @@ from exchange.repository.reading.syntax import BadSearch
 from exchange.repository.reading.view import Served
 from exchange.repository.storage.items import ItemOutcome, PublishItem, PublishResult
 from exchange.repository.storage.known import known_labels
-from exchange.repository.storage.moments import instant, version_id
+from exchange.repository.storage.moments import instant, stored_name, version_id
 from exchange.repository.storage.parameters import parameters
 from exchange.repository.storage.reindex import reindex
 from exchange.repository.storage.statistics import refresh_statistics
@@ -217,6 +217,7 @@ __all__ = [
     "still_seen",
     "still_told",
     "stop",
+    "stored_name",
     "summary",
     "unapplied",
     "url_with",

@@ -255,6 +255,19 @@ def test_a_known_version_is_not_sent_again_but_recorded(ask, hospital, person, t
     assert [kind for kind, *_ in audit_rows()][-2:] == ["read", "read"]
 
 
+def test_who_was_told_less_or_more_is_not_told_that_nothing_changed(ask, hospital, records, person, token_of):
+    """A link changes what is told of a Patient, as a consent does, and leaves its date as it was."""
+    other = records.patient("prairie_clinic", "p2", name=[{"family": "Kowalska"}])
+    token, place = token_of(hospital), f"Patient/{max(person, other, key=golden_id)}"
+    first = ask(hospital, place, token=token)
+    records.link(person, other)
+    known = {"If-None-Match": first.headers["etag"], "If-Modified-Since": first.headers["last-modified"]}
+    for header, value in known.items():
+        again = ask(hospital, place, headers={header: value}, token=token)
+        assert again.headers["last-modified"] == first.headers["last-modified"]
+        assert (again.status_code, again.content != first.content) == (200, True), header
+
+
 def test_what_must_travel_with_the_data_does(ask, hospital, records, person):
     part2 = records.observation("prairie_clinic", person, "part2-too", PART2)
     read = ask(hospital, f"Observation/{part2}")

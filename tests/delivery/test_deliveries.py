@@ -12,7 +12,7 @@ from exchange.delivery.outcomes import next_due, replay, standings
 from exchange.delivery.receipts import answer_receipt
 from exchange.delivery.subscriptions import find_subscription, pause
 from exchange.model.errors import Conflict
-from exchange.repository import version_id
+from exchange.repository import stored_name, version_id
 from tests.delivery.receiver import taken, transaction_response
 from tests.delivery.world import HIDDEN, KEY, delivery
 from tests.repository.repository_world import observation
@@ -292,7 +292,7 @@ def test_a_receipt_says_who_got_which_version_by_whose_word(world, receiver):
     ).fetchall()
     assert [item[0] for item in items] == ["Encounter", "Patient"]
     (stored,) = world.ask("SELECT updated FROM resource WHERE type = 'Encounter'")
-    assert items[0][1:3] == (visit, version_id(stored))
+    assert (items[0][1], stored_name(items[0][2])) == (visit, version_id(stored))
     (event,) = world.ask("SELECT body FROM audit_event WHERE kind = 'disclosure'")
     assert event["type"]["code"] == "110106"
     assert event["recorded"] == world.now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")

@@ -14,7 +14,7 @@ from exchange.model.ids import golden_id
 from exchange.model.records import Labels
 from exchange.repository import history, is_gone, read, read_version
 from exchange.repository.reading.persons import find_person
-from exchange.repository.storage.moments import version_id
+from exchange.repository.storage.moments import stored_name, version_id
 
 HIV = Labels("R", frozenset({"HIV"}))
 
@@ -41,7 +41,7 @@ def send(world, person):
 
 def seconds(version):
     """After AT, of the moment that a version is named by."""
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(version))
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(stored_name(version)))
     return (moment - AT) // timedelta(seconds=1)
 
 
@@ -81,7 +81,8 @@ def test_each_version_can_be_read_as_it_was(world, send):
     with world.as_viewer(HOSPITAL) as view:
         names = [version_id(AT + timedelta(seconds=n)) for n in (1, 2)]
         old, now = (read_version(view, "Observation", key, name) for name in names)
-        assert orjson.loads(old.body)["meta"]["versionId"] == names[0]
+        assert stored_name(orjson.loads(old.body)["meta"]["versionId"]) == names[0]
+        assert old == read_version(view, "Observation", key, old.version)
         assert orjson.loads(old.body)["status"] == "preliminary"
         assert orjson.loads(old.body)["subject"]["reference"] == f"Patient/{golden_id(world_patient(world))}"
         assert now.body == read(view, "Observation", key).body

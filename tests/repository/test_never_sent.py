@@ -13,7 +13,7 @@ from exchange.model.errors import Conflict
 from exchange.model.records import Labels
 from exchange.repository import history, is_gone, read, read_version
 from exchange.repository.storage.history import past
-from exchange.repository.storage.moments import version_id
+from exchange.repository.storage.moments import stored_name, version_id
 from exchange.repository.storage.plan import change_of
 from exchange.repository.storage.store import present
 
@@ -160,7 +160,7 @@ def test_the_source_itself_is_told_every_state_by_a_name_of_its_own(world, send,
     assert len(versions) == 7
     assert names == sorted(set(names), reverse=True)
     assert all(f'"versionId":"{name}"'.encode() in body for name, _, body in versions)
-    assert [version_id(updated) for _, updated, _ in versions] == names
+    assert [version_id(updated) for _, updated, _ in versions] == list(map(stored_name, names))
 
 
 def test_what_somebody_stored_later_meanwhile_is_a_conflict(world, send, patient):

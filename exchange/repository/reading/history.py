@@ -22,6 +22,7 @@ from exchange.repository.reading.versions import (
     versions_of,
 )
 from exchange.repository.reading.view import Served
+from exchange.repository.storage.moments import stored_name
 
 _SERVED = frozenset({"_since", "_count", "_cursor"})
 
@@ -44,9 +45,15 @@ def instance_versions(reader: Reader, resource_type: str, resource_id: str) -> l
 
 
 def read_version(reader: Reader, resource_type: str, resource_id: str, version: str) -> Served | None:
-    """One version of a record, without a body when it tells that the record was deleted."""
+    """One version of a record, without a body when it tells that the record was deleted.
+
+    It is found by what all forms of it are called alike, too: so others name a version who do not know how
+    much of it this viewer is told.
+    """
     every = instance_versions(reader, resource_type, resource_id)
-    return next((served for served in every if served.version == version), None)
+    return next(
+        (served for served in every if version in (served.version, stored_name(served.version))), None
+    )
 
 
 def is_gone(reader: Reader, resource_type: str, resource_id: str) -> bool:
@@ -93,9 +100,9 @@ def _page_of(
     since = _since(given)
     left = [served for served in every if since is None or served.updated >= since]
     if last:
-        names = [served.version for served in left]
+        names = [stored_name(served.version) for served in left]
         left = left[names.index(last[0]) + 1 :] if last[0] in names else []
-    return left[:count], [left[count - 1].version] if len(left) > count else []
+    return left[:count], [stored_name(left[count - 1].version)] if len(left) > count else []
 
 
 def _since(given: dict[str, str]) -> datetime | None:

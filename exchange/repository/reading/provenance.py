@@ -16,7 +16,7 @@ import orjson
 
 from exchange.repository.reading.reader import BEST_RENDITION, Reader, select
 from exchange.repository.reading.view import Served
-from exchange.repository.storage.moments import instant
+from exchange.repository.storage.moments import instant, named, stored_name
 
 _AGENTS = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _US_CORE_AGENTS = "http://hl7.org/fhir/us/core/CodeSystem/us-core-provenance-participant-type"
@@ -51,20 +51,22 @@ def _provenance(target: Served, origins: Sequence[Sequence[str]]) -> Served:
         {f"urn:mosaic:mapping:{mapping}" for _, mapping, _ in origins}
         | {f"urn:mosaic:rules:{rules}" for _, _, rules in origins}
     )
+    stored = stored_name(target.version)
     body: dict[str, Any] = {
         "resourceType": "Provenance",
         "id": target.id,
-        "meta": {"versionId": target.version, "lastUpdated": instant(target.updated), "profile": [_PROFILE]},
+        "meta": {"versionId": stored, "lastUpdated": instant(target.updated), "profile": [_PROFILE]},
         "target": [{"reference": f"{target.type}/{target.id}"}],
         "recorded": instant(target.updated),
         "policy": policies,
         "agent": [*(_author(partner) for partner in partners), _ASSEMBLER, _TRANSMITTER],
     }
+    version, told = named(orjson.dumps(body), stored)
     return Served(
         type="Provenance",
         id=target.id,
-        body=orjson.dumps(body),
-        version=target.version,
+        body=told,
+        version=version,
         updated=target.updated,
         partners=tuple(partners),
         person=target.person,

@@ -17,7 +17,7 @@ from exchange.model.records import Resource
 from exchange.repository.reading.hearsay import without_hearsay
 from exchange.repository.reading.persons import Person, persons_of
 from exchange.repository.reading.reader import Reader, Shown, fetch
-from exchange.repository.storage.moments import instant, version_id
+from exchange.repository.storage.moments import instant, named, version_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,12 @@ def _served(row: Shown, person: Person | None) -> Served:
     if person is not None:
         own = next(c for c in person.contributions if c.patient == row.patient)
         body = body.replace(f'"Patient/{own.fhir_id}"'.encode(), f'"Patient/{person.golden_id}"'.encode())
+    version, body = named(body, version_id(row.updated))
     return Served(
         type=row.type,
         id=str(row.fhir_id),
         body=body,
-        version=version_id(row.updated),
+        version=version,
         updated=row.updated,
         partners=(),
         person=person,
@@ -96,7 +97,7 @@ def compose_golden(person: Person, rows: Mapping[UUID, Shown]) -> Served:
     shown = [rows[c.fhir_id] for c in told]
     said = [(c.partner, orjson.loads(rows[c.fhir_id].body)) for c in told]
     told_of = [[str(row.fhir_id), version_id(row.updated)] for row in shown]
-    version = blake2b(orjson.dumps(told_of), digest_size=8).hexdigest()
+    stored = blake2b(orjson.dumps(told_of), digest_size=8).hexdigest()
     updated = max(row.updated for row in shown)
     composed = compose(said)
     body = {
@@ -104,17 +105,18 @@ def compose_golden(person: Person, rows: Mapping[UUID, Shown]) -> Served:
         "id": str(person.golden_id),
         "meta": {
             **composed.get("meta", {}),
-            "versionId": version,
+            "versionId": stored,
             "lastUpdated": instant(updated),
             **_security(patient for _, patient in said),
         },
         **{k: v for k, v in composed.items() if k not in ("resourceType", "id", "meta", "link")},
         "link": [{"other": {"reference": f"Patient/{c.fhir_id}"}, "type": "seealso"} for c in told],
     }
+    version, told_as = named(orjson.dumps(body), stored)
     return Served(
         type="Patient",
         id=str(person.golden_id),
-        body=orjson.dumps(body),
+        body=told_as,
         version=version,
         updated=updated,
         partners=tuple(c.partner for c in told),
@@ -140,11 +142,12 @@ def contribution(reader: Reader, own: Shown, person: Person) -> Served:
     said: Resource = orjson.loads(row.body)
     refer = {"other": {"reference": f"Patient/{person.golden_id}"}, "type": "refer"}
     others = [link for link in said.get("link", ()) if link.get("type") != "refer"]
+    version, body = named(orjson.dumps({**said, "link": [*others, refer]}), version_id(row.updated))
     return Served(
         type="Patient",
         id=str(row.fhir_id),
-        body=orjson.dumps({**said, "link": [*others, refer]}),
-        version=version_id(row.updated),
+        body=body,
+        version=version,
         updated=row.updated,
         partners=(),
         person=person,

@@ -1,6 +1,7 @@
-"""When versions are stored, which is all that their names tell: no number of a version is told to anybody.
+"""When versions are stored, which is the first half of their names: no number is told.
 
-A number would skip what a requester may not see, and so tell that there is something (decision 0138).
+A number would skip what a requester may not see, and so tell that there is something (decision 0138). The
+other half is a digest of what the requester is told: of one record it may be more or less (decision 0150).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from hashlib import blake2b
 from itertools import groupby
 from operator import itemgetter
 from uuid import UUID
@@ -37,6 +39,27 @@ def version_id(at: datetime) -> str:
     '1795424400000005'
     """
     return str((at - _EPOCH) // _STEP)
+
+
+def named(body: bytes, stored: str) -> tuple[str, bytes]:
+    """The full name of what a viewer is told of a version, and the same with that name in it.
+
+    `stored` is the name that stands in it: of all that is stored, whatever of it this viewer is told.
+
+    >>> named(b'{"meta":{"versionId":"5"},"status":"final"}', "5")
+    ('5-9e26c4312c762cc6', b'{"meta":{"versionId":"5-8fc2ca4b9e4d8cea"},"status":"final"}')
+    """
+    name = f"{stored}-{blake2b(body, digest_size=8).hexdigest()}"
+    return name, body.replace(b'"versionId":"%b"' % stored.encode(), b'"versionId":"%b"' % name.encode())
+
+
+def stored_name(version: str) -> str:
+    """What all forms of a version are called alike.
+
+    >>> stored_name("1795424400000005-9e26c4312c762cc6"), stored_name("1795424400000005")
+    ('1795424400000005', '1795424400000005')
+    """
+    return version.partition("-")[0]
 
 
 @lru_cache(maxsize=64)
