@@ -16,7 +16,7 @@ from exchange.repository.storage import history, outbox, store
 from exchange.repository.storage.index import IndexRows, index_rows
 from exchange.repository.storage.items import ItemOutcome
 from exchange.repository.storage.moments import step_back
-from exchange.repository.storage.plan import Change, Rendition, change_of, is_late, row_of
+from exchange.repository.storage.plan import Change, Rendition, change_of, is_late, later, row_of
 from exchange.repository.storage.store import Key
 
 
@@ -118,8 +118,14 @@ def _stored(change: Change) -> outbox.Stored:
 
 
 def _adjust(conn: psycopg.Connection, unchanged: Sequence[Change]) -> None:
-    """Same content may still have come into another class or cluster."""
+    """Same content may still have come into another class or cluster, and holds until it was last said.
+
+    What is older than that must not take its place, in whatever order the two arrive.
+    """
     pairs = [(c.rendition, c.present) for c in unchanged if c.present]
+    store.redate(
+        conn, {row.rid: said for r, row in pairs if (said := later(r.item.event_time, row.event_time))}
+    )
     store.move(conn, {row.rid: r.number for r, row in pairs if r.number != row.class_})
     store.rerank(
         conn,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import permutations
 
 import orjson
+import pytest
 from repository_world import AT, HOSPITAL, observation
 
 from exchange.model.records import Labels
@@ -80,6 +82,26 @@ def test_what_repeats_the_state_before_it_in_one_batch_is_unchanged_and_keeps_ol
     assert _kinds(world.publish(first, again, between)) == ["published", "unchanged", "published"]
     with world.as_viewer(HOSPITAL) as view:
         assert orjson.loads(read(view, "Observation", first.resource["id"]).body)["status"] == "final"
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_the_state_said_last_stays_in_whatever_order_they_arrive(world, order):
+    """The first was said once more after the second: each in a batch of its own, with a redacted form too."""
+    patient = world.patient("hospital", "1")
+    said = [("final", 3), ("preliminary", 2), ("final", 1)]
+    for place in order:
+        status, hours = said[place]
+        plain = observation("hospital", patient, "a", status=status)
+        whole = {**plain, "note": [{"text": "session"}]}
+        labels, time = Labels("R", frozenset({"HIV"})), AT - timedelta(hours=hours)
+        world.publish(
+            world.item("hospital", whole, labels=labels, redacted=(plain, Labels()), event_time=time)
+        )
+    rows = world.conn.execute(
+        "SELECT convert_from(body, 'UTF8')::json ->> 'status', event_time FROM resource"
+        " WHERE type = 'Observation'"
+    ).fetchall()
+    assert rows == [("final", AT - timedelta(hours=1))] * 2
 
 
 def test_a_state_that_comes_back_after_another_is_no_repeat(world):

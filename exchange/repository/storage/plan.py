@@ -69,6 +69,11 @@ def is_late(rendition: Rendition, present: Iterable[Present]) -> bool:
     return time is not None and any(newest) and all(newest) and time < max(filter(None, newest))
 
 
+def later(time: datetime | None, known: datetime | None) -> datetime | None:
+    """The time, if it is later than what is known."""
+    return time if time is not None and (known is None or time > known) else None
+
+
 def change_of(
     rendition: Rendition, present: Present | None, past: Past | None, at: datetime, late: bool
 ) -> Change:

@@ -170,6 +170,16 @@ def move(conn: psycopg.Connection, classes: Mapping[int, int]) -> None:
         )
 
 
+def redate(conn: psycopg.Connection, times: Mapping[int, datetime]) -> None:
+    """Notes of rows (by rid) that their source said the same at these times."""
+    if times:
+        conn.execute(
+            "UPDATE resource t SET event_time = n.time"
+            " FROM unnest(%s::bigint[], %s::timestamptz[]) AS n (rid, time) WHERE t.rid = n.rid",
+            (list(times), list(times.values())),
+        )
+
+
 def rerank(conn: psycopg.Connection, ranks: Mapping[int, tuple[bytes | None, int]]) -> None:
     """Gives rows (by rid) another cluster and rank."""
     conn.execute(
