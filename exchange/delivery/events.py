@@ -16,7 +16,7 @@ from exchange.repository import Wanted
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One row of `delivery_event`: ids and kinds."""
+    """One row of `delivery_event`: ids and kinds; `person`: the source Patient it is about."""
 
     event: int
     topic: str
@@ -26,6 +26,7 @@ class Event:
     rendition: int
     patient: int | None
     other: int | None
+    person: UUID | None
 
     @property
     def wanted(self) -> Wanted:
@@ -53,7 +54,7 @@ def events_of(conn: psycopg.Connection, delivery: UUID) -> tuple[Event, ...]:
     """The events a delivery tells, in the order in which they happened."""
     with conn.cursor(row_factory=class_row(Event)) as cursor:
         found = cursor.execute(
-            "SELECT event, topic, at, type, fhir_id, rendition, patient, other FROM delivery_event"
+            "SELECT event, topic, at, type, fhir_id, rendition, patient, other, person FROM delivery_event"
             " WHERE delivery = %s ORDER BY event",
             (delivery,),
         )

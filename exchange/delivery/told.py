@@ -11,6 +11,7 @@ import orjson
 import psycopg
 
 from exchange.consent import Context
+from exchange.delivery.concerned import concerned
 from exchange.delivery.events import Due, Event
 from exchange.delivery.recall import items, tasks
 from exchange.delivery.tasks import task
@@ -56,8 +57,9 @@ def read_as(view: Reader, due: Due, context: Context, at: datetime) -> Told:
     The transaction of `view` goes on as its owner: what is written about this reading belongs to it. Raises
     Conflict when the rules in force are not those of `context`: the worker opens the exchange again.
     """
-    stored = [event for event in due.events if event.topic not in _APART and not event.pair]
-    persons = _persons(view, [event for event in due.events if event.pair])
+    asked_for = concerned(view, due, [event for event in due.events if event.topic not in _APART])
+    stored = [event for event in asked_for if not event.pair]
+    persons = _persons(view, [event for event in asked_for if event.pair])
     wanted = [*(event.wanted for event in stored), *(event.wanted for event in persons)]
     seen = chosen(view, wanted)
     view.conn.execute("RESET ROLE")
@@ -70,13 +72,17 @@ def read_as(view: Reader, due: Due, context: Context, at: datetime) -> Told:
     asked = {e.event: recall_task(view.conn, e.fhir_id, at) for e in due.events if e.topic == "recall"}
     focus |= asked
     told = tuple(event for event in due.events if event.event in focus)
-    untold = [event for event in due.events if event.event not in focus]
+    elsewhere = {e.event for e in due.events if e.topic not in _APART} - {e.event for e in asked_for}
+    untold = [e for e in due.events if e.event not in focus and e.event not in elsewhere]
     viewer = viewer_of(due)
     return Told(
         told,
         focus,
         seen,
-        tuple(reasons(view.conn, untold, viewer, context, at)),
+        (
+            *(Withheld(event, "not-concerned") for event in sorted(elsewhere)),
+            *reasons(view.conn, untold, viewer, context, at),
+        ),
         consents_behind(view.conn, seen, viewer, at),
         high_water_mark(view.conn, seen),
         tuple(asked.values()),

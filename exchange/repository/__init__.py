@@ -78,6 +78,7 @@ from exchange.repository.reading.leading import leads_of, led
 from exchange.repository.reading.match import Described, Identity, Matches, match
 from exchange.repository.reading.mirrored import about_nobody, patients_after, still_seen, wanted_of
 from exchange.repository.reading.page import Entry, Page, searchset
+from exchange.repository.reading.persons import Person, persons_of
 from exchange.repository.reading.read import Found, found_of, read
 from exchange.repository.reading.reader import Lent, Reader, Terms, reader
 from exchange.repository.reading.scoping import Criteria, scope_criteria, scope_setting
@@ -122,6 +123,7 @@ __all__ = [
     "Matches",
     "Overlay",
     "Page",
+    "Person",
     "Portion",
     "PublishItem",
     "PublishResult",
@@ -190,6 +192,7 @@ __all__ = [
     "patient_of_late",
     "patients_after",
     "patients_of",
+    "persons_of",
     "publish",
     "read",
     "read_version",

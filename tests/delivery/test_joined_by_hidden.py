@@ -1,0 +1,96 @@
+"""Who are one through a record that the recipient may not see are two for him, in what he is sent, too."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from exchange.model.ids import golden_id
+from tests.delivery.receiver import taken
+from tests.delivery.world import PART2, delivery
+
+
+@pytest.fixture
+def two(world):
+    """Two people of the hospital and the clinic, whom only a chart of the substance use program joins."""
+    first, second = world.person("1"), world.person("2")
+    between = world.patient("harbor", "x", labels=PART2)
+    for hospital, _ in (first, second):
+        world.link(hospital, between)
+    assert world.ask("SELECT count(DISTINCT person) FROM patient") == [1]
+    world.later(minutes=1)
+    return first, second
+
+
+def test_they_are_told_apart(world, receiver, two):
+    inbox = receiver()
+    world.subscribe(notices=delivery(inbox.url))
+    for number, (hospital, _) in enumerate(two):
+        world.admit(hospital, key=f"v{number}")
+    assert world.send() == {"acknowledged": 2}
+    assert [[len(got.of(kind)) for kind in ("Patient", "Encounter")] for got in inbox.got] == [[1, 1]] * 2
+
+
+def test_neither_waits_for_the_other(world, receiver, two):
+    inbox = receiver(lambda _: (500, b"", {}), taken)
+    world.subscribe(notices=delivery(inbox.url))
+    world.admit(two[0][0], key="v1")
+    assert world.send() == {"failed": 1}
+    world.admit(two[1][0], key="v2")
+    assert world.send() == {"acknowledged": 1}
+
+
+@pytest.mark.parametrize("name", [str, golden_id])
+def test_who_asks_to_hear_of_one_hears_nothing_of_the_other(world, receiver, two, name):
+    (_, clinic), (other, _) = two
+    inbox = receiver()
+    world.subscribe(notices=delivery(inbox.url, patients=(name(clinic),)))
+    world.admit(other, key="v2")
+    assert world.send() == {"nothing": 1}
+    assert inbox.got == []
+    assert world.ask("SELECT category FROM delivery_withheld") == ["not-concerned"]
+
+
+def test_who_asks_to_hear_of_one_hears_of_him_by_every_id_he_is_known_by(world, receiver, two):
+    (hospital, clinic), _ = two
+    for key in (hospital, clinic, golden_id(min(hospital, clinic))):
+        inbox = receiver()
+        world.subscribe(notices=delivery(inbox.url, patients=(key,)))
+        world.admit(hospital, key=key)
+        assert world.send() == {"acknowledged": 1}, key
+        world.later(minutes=1)
+
+
+def test_a_panel_reaches_nobody_through_what_is_hidden(world, receiver):
+    """The clinic has a chart of its own of somebody; of another in its care it does not ask to hear."""
+    hospital = world.patient("hospital", "1", name=[{"family": "Rivera"}])
+    own = world.patient("clinic", "1", name=[{"family": "Rivera"}])
+    between = world.patient("harbor", "x", labels=PART2)
+    world.link(hospital, between)
+    world.link(between, own)
+    world.conn.execute(
+        "INSERT INTO relationship (patient, participant, basis, until)"
+        " SELECT patient, 'clinic', 'attestation', %s FROM patient WHERE fhir_id = %s",
+        (world.now + timedelta(days=30), hospital),
+    )
+    world.conn.commit()
+    world.later(minutes=1)
+    inbox, everyone = receiver(), receiver()
+    world.subscribe(narrow=delivery(inbox.url, panel="own"), wide=delivery(everyone.url))
+    world.admit(hospital)
+    assert world.send() == {"acknowledged": 1, "nothing": 1}
+    assert (len(inbox.got), len(everyone.got)) == (0, 1)
+
+
+def test_a_panel_reaches_whom_a_hidden_record_takes_out_of_the_person(world, receiver):
+    """By all records there are the two are not one; by those the clinic sees they are."""
+    hospital, _ = world.person()
+    world.later(minutes=1)
+    other = world.patient("harbor", "x", labels=PART2)
+    world.conn.execute("UPDATE patient SET person = %s WHERE fhir_id IN (%s, %s)", (other, other, hospital))
+    world.conn.commit()
+    inbox = receiver()
+    world.subscribe(notices=delivery(inbox.url, panel="own"))
+    world.admit(hospital)
+    assert world.send() == {"acknowledged": 1}
