@@ -12,6 +12,9 @@ from exchange.model.errors import RecordRejected
 EXCHANGE_ZONE = ZoneInfo("America/Chicago")
 
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(.+))?)?)?\Z")
+_SECONDS = re.compile(r"T\d\d:\d\d:\d\d(?:[.,](\d+))?")
+_FOR_EVER = "9999"
+"""The year that systems write where they mean that there is no end; what ends in it ends never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Span:
 def read_date(text: object, zone: tzinfo, expression: str) -> Span:
     """The span a FHIR date, dateTime or instant stands for: 2026-03 is the whole of March in `zone`.
 
+    It is as long as its last digit: a time without a fraction is the whole second. The year 9999 has no end.
     Raises RecordRejected for anything that is no date. https://hl7.org/fhir/R4/datatypes.html#dateTime
     """
     found = _DATE.match(text) if isinstance(text, str) else None
@@ -46,6 +50,8 @@ def read_date(text: object, zone: tzinfo, expression: str) -> Span:
         raise RecordRejected("not a FHIR date or dateTime", expression=expression)
     year, month, day, time = found.groups()
     try:
+        if year == _FOR_EVER:
+            return Span(datetime(int(year), int(month or 1), int(day or 1), tzinfo=UTC))
         if time is not None:
             return _moment(str(text), zone)
         start = datetime(int(year), int(month or 1), int(day or 1), tzinfo=zone)
@@ -60,7 +66,14 @@ def _moment(text: str, zone: tzinfo) -> Span:
     moment = datetime.fromisoformat(text)
     aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
     instant = aware.astimezone(UTC)
-    return Span(instant, instant + timedelta(microseconds=1))
+    return Span(instant, instant + _precision(text))
+
+
+def _precision(text: str) -> timedelta:
+    found = _SECONDS.search(text)
+    if found is None:
+        return timedelta(minutes=1)
+    return max(timedelta(seconds=10.0 ** -len(found[1] or "")), timedelta(microseconds=1))
 
 
 def _next(start: datetime, month: str | None, day: str | None) -> datetime:

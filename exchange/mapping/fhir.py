@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs
 
+from exchange.mapping.attached import attached
 from exchange.mapping.fhir_keys import SUBSETTED, Keys, request_of
 from exchange.mapping.run import Run
 from exchange.model.errors import RecordRejected
@@ -64,6 +65,7 @@ def _bundle(bundle: dict[str, Any], keys: Keys, run: Run) -> Incoming:
         for entry, own, key in zip(entries, ids, found, strict=True)
         if own is not None and key is not None
     ]
+    known = attached(known, index)
     return Incoming(
         tuple((_rewritten(resource, own, index, run), key) for resource, own, key in known),
         tuple(_deletions(entries, run)),

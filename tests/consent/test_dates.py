@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -26,7 +26,74 @@ def test_the_day_the_clocks_change_has_its_own_length():
 
 
 @pytest.mark.parametrize(
-    "text", ["2024-02-30", "2024-13", "yesterday", "24-01-01", "2024-01-01T25:00:00Z", 20240101, None, ""]
+    ("text", "seconds"),
+    [
+        ("2026-06-30T23:59:59-05:00", 1),
+        ("2026-06-30T23:59:59.9-05:00", 0.1),
+        ("2026-07-01T04:59:59.999Z", 0.001),
+        ("2026-07-01T04:59:59.9999994Z", 0.000001),
+        ("2026-06-30T23:59-05:00", 60),
+    ],
+)
+def test_a_time_is_as_long_as_its_last_digit(text, seconds):
+    time = read_date(text, EXCHANGE_ZONE, "x")
+    assert (time.end - time.start).total_seconds() == seconds
+    assert read_period({"end": text}, EXCHANGE_ZONE, "x").end == time.end
+
+
+ENDS = {
+    # as written, and the first moment after it, in the zone of the exchange (five or six hours behind)
+    "2026": "2027-01-01T06:00:00Z",
+    "2026-06": "2026-07-01T05:00:00Z",
+    "2024-02": "2024-03-01T06:00:00Z",
+    "2026-11": "2026-12-01T06:00:00Z",
+    "2026-06-30": "2026-07-01T05:00:00Z",
+    "2026-03-08": "2026-03-09T05:00:00Z",
+    "2026-11-01": "2026-11-02T06:00:00Z",
+    "2024-02-29": "2024-03-01T06:00:00Z",
+    "2026-06-30T23:59:59-05:00": "2026-07-01T05:00:00Z",
+    "2026-07-01T04:59:59Z": "2026-07-01T05:00:00Z",
+    "2026-11-01T01:59:59-05:00": "2026-11-01T07:00:00Z",
+    "2026-11-01T01:59:59-06:00": "2026-11-01T08:00:00Z",
+}
+
+
+@pytest.mark.parametrize(("text", "after"), ENDS.items())
+def test_an_end_includes_all_that_it_stands_for_and_nothing_after_it(text, after):
+    """What happens at the edge is inside to the last microsecond, as data and as the time of a request."""
+    period, edge = read_period({"end": text}, EXCHANGE_ZONE, "x"), datetime.fromisoformat(after)
+    before = edge - timedelta(microseconds=1)
+    assert (period.contains(before), period.contains(edge)) == (True, False)
+    at = {"inside": before, "outside": edge}
+    for where, moment in at.items():
+        data = read_date(moment.isoformat(), EXCHANGE_ZONE, "x")
+        assert (data.within(period), data.overlaps(period)) == ((where == "inside",) * 2), where
+        other = read_period({"start": moment.isoformat()}, EXCHANGE_ZONE, "x")
+        assert (other.within(period), other.overlaps(period)) == (False, where == "inside")
+    itself = read_date(text, EXCHANGE_ZONE, "x")
+    assert itself.within(period)
+    assert not itself.overlaps(read_period({"start": after}, EXCHANGE_ZONE, "x"))
+
+
+@pytest.mark.parametrize("text", ["9999-12-31", "9999", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-06:00"])
+def test_the_last_year_of_the_calendar_is_no_end(text):
+    """It is no time limit either, where the law asks for one."""
+    assert read_period({"start": "2026-01-01", "end": text}, EXCHANGE_ZONE, "x").end is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-02-30",
+        "2024-13",
+        "yesterday",
+        "24-01-01",
+        "2024-01-01T25:00:00Z",
+        "9999-02-30",
+        20240101,
+        None,
+        "",
+    ],
 )
 def test_what_is_no_date_is_refused(text):
     with pytest.raises(RecordRejected):
@@ -59,6 +126,4 @@ def test_what_lies_within_also_overlaps(inner, outer):
 
 @given(spans, moments)
 def test_a_span_contains_a_moment_when_it_overlaps_it(span, at):
-    from datetime import timedelta
-
     assert span.contains(at) == Span(at, at + timedelta(microseconds=1)).overlaps(span)

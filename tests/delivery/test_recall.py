@@ -87,7 +87,8 @@ def test_a_revocation_recalls_what_rested_on_the_consent_and_nothing_else(world,
     assert _affected(found) == {("clinic", name) for name in (told, asked, *composed)}
     assert ordinary not in {one.record for one in found}
     receipts = {one.record: [d.delivery is not None for d in one.disclosures] for one in found}
-    assert receipts == {told: [True], asked: [False], composed.pop(): [True]}
+    # The composed Patient went out with each source's news of him.
+    assert receipts == {told: [True], asked: [False], composed.pop(): [True, True]}
 
 
 def _of(golden, contribution):
