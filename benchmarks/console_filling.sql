@@ -47,7 +47,7 @@ SELECT 1000000 + row_number() OVER (ORDER BY run, n), run, n / 500, partner, 're
 FROM run, generate_series(1, pulled) AS n
 WHERE run > 1000;
 
-UPDATE run r SET records = (SELECT jsonb_object_agg(outcome, n)
+UPDATE run r SET early = '{}', records = (SELECT jsonb_object_agg(outcome, n)
 FROM (SELECT outcome, count(*) AS n FROM source_record s WHERE s.run = r.run GROUP BY 1) AS counted)
 WHERE run > 1000;
 

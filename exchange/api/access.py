@@ -118,20 +118,25 @@ def unauthorized(text: str, error: str = "invalid_token") -> Refusal:
 
 
 def is_standing(conn: psycopg.Connection, access: Access) -> bool:
-    """Whether the token was not revoked and its client not disabled, as of this transaction."""
+    """Whether the token was not revoked and its client not disabled since, as of this transaction."""
     found = conn.execute(f"SELECT {STANDING}", standing(access)).fetchone()
     return bool(found and found[0])
 
 
 STANDING = (
     "(EXISTS (SELECT FROM client WHERE client_id = %(client)s AND participant = %(participant)s"
-    " AND disabled IS NULL) AND NOT EXISTS (SELECT FROM revoked_token WHERE jti = %(jti)s))"
+    " AND disabled IS NULL AND coalesce(let_in <= %(issued)s, true))"
+    " AND NOT EXISTS (SELECT FROM revoked_token WHERE jti = %(jti)s))"
 )
 """SQL of the same, with the arguments of `standing`."""
 
 
-def standing(access: Access) -> dict[str, str]:
-    return {"client": access.client_id, "participant": access.viewer.participant, "jti": access.jti}
+def standing(access: Access) -> dict[str, str | datetime]:
+    """The arguments of `STANDING`."""
+    return {
+        "client": access.client_id, "participant": access.viewer.participant, "jti": access.jti,
+        "issued": access.issued,
+    }  # fmt: skip
 
 
 def may_ask(partner: Partner | None, viewer: Viewer, at: datetime) -> bool:

@@ -7,7 +7,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 from psycopg.rows import class_row
@@ -22,12 +22,16 @@ _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{2,127}")
 _PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "k", "oth"}
 _RSA_BYTES = 256
 _MOST_KEYS = 50
-_COLUMNS = "client_id, participant, jwks, scopes, roles, purposes, disabled, jwks_url"
+_COLUMNS = "client_id, participant, jwks, scopes, roles, purposes, disabled, disabled_by, jwks_url"
+
+Switch = Literal["exchange", "participant"]
+"""Whose people switch a client off or let it in again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One registration; `jwks` is a JSON Web Key Set of public keys, `disabled` when it was switched off.
+    """One registration; `jwks` is a JSON Web Key Set of public keys, `disabled` when it was switched off,
+    `disabled_by` whose people did.
 
     With `jwks_url` the keys are those that lie there, and `jwks` has none.
     """
@@ -39,12 +43,14 @@ class Client:
     roles: list[str]
     purposes: list[str]
     disabled: datetime | None = None
+    disabled_by: Switch | None = None
     jwks_url: str | None = None
 
 
 def register_client(conn: psycopg.Connection, client: Client, partner: Partner, at: datetime) -> None:
     """Adds a client, or replaces the registration of one of the same participant; the caller commits.
 
+    One that is switched off stays so.
     Raises ContentError naming the field when the participant itself may not ask so, or a key is unfit.
     """
     _check(client, partner)
@@ -52,7 +58,7 @@ def register_client(conn: psycopg.Connection, client: Client, partner: Partner, 
         "INSERT INTO client (client_id, participant, jwks, scopes, roles, purposes, registered, jwks_url)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (client_id) DO UPDATE SET jwks = excluded.jwks,"
         " jwks_url = excluded.jwks_url, scopes = excluded.scopes, roles = excluded.roles,"
-        " purposes = excluded.purposes, disabled = NULL"
+        " purposes = excluded.purposes"
         " WHERE client.participant = excluded.participant",
         (
             client.client_id,
@@ -69,9 +75,29 @@ def register_client(conn: psycopg.Connection, client: Client, partner: Partner, 
         raise ContentError("belongs to another participant already", field="client_id")
 
 
-def disable_client(conn: psycopg.Connection, client_id: str, at: datetime) -> bool:
-    """From the commit on its tokens are refused; False when there is no such client."""
-    done = conn.execute("UPDATE client SET disabled = %s WHERE client_id = %s", (at, client_id))
+def disable_client(conn: psycopg.Connection, client_id: str, by: Switch, at: datetime) -> bool:
+    """From the commit on its tokens are refused; False when there is no such client.
+
+    What the exchange switched off stays its own; what a participant did, the exchange may take over.
+    """
+    done = conn.execute(
+        "UPDATE client SET disabled = %(at)s, disabled_by = %(by)s WHERE client_id = %(client)s"
+        " AND (disabled IS NULL OR %(by)s = 'exchange')",
+        {"at": at, "by": by, "client": client_id},
+    )
+    return done.rowcount == 1
+
+
+def let_in_again(conn: psycopg.Connection, client_id: str, by: Switch, at: datetime) -> bool:
+    """From the commit on it may ask for tokens; those of before stay refused.
+
+    False when it is not switched off, or a participant asks for what the exchange switched off.
+    """
+    done = conn.execute(
+        "UPDATE client SET disabled = NULL, disabled_by = NULL, let_in = %(at)s"
+        " WHERE client_id = %(client)s AND disabled IS NOT NULL AND %(by)s IN ('exchange', disabled_by)",
+        {"at": at, "by": by, "client": client_id},
+    )
     return done.rowcount == 1
 
 

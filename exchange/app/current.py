@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from threading import Lock
 from time import monotonic
 
 from exchange.app.opening import Exchange, open_exchange
 from exchange.model.errors import ExchangeError
+from exchange.pipeline.ledger import Connection
+
+Connect = Callable[[], AbstractContextManager[Connection]]
 
 _log = logging.getLogger("exchange.app")
 _SECONDS = 1.0  # between two looks at a few hundred files, which take 5 ms
@@ -18,12 +24,14 @@ class Current:
     """Called, the exchange by mappings/, consent/ and the acts of officers as they are, at most a second old.
 
     `wrong` says why the content of now cannot be used; until it can, the exchange stays the one before.
+    `connect` is how each of them reaches the database, if not by a connection of its own every time.
     """
 
-    def __init__(self, opened: Exchange) -> None:
+    def __init__(self, opened: Exchange, connect: Connect | None = None) -> None:
         self.wrong: ExchangeError | None = None
-        self._exchange, self._lock = opened, Lock()
-        self._seen, self._looked = _stamp(opened), monotonic()
+        self._connect, self._lock = connect, Lock()
+        self._exchange = self._lent(opened)
+        self._seen, self._looked = _stamp(self._exchange), monotonic()
 
     def __call__(self) -> Exchange:
         with self._lock:
@@ -42,12 +50,15 @@ class Current:
         if seen == self._seen:
             return
         try:
-            self._exchange = open_exchange(self._exchange.settings, self._exchange.work.now)
+            self._exchange = self._lent(open_exchange(self._exchange.settings, self._exchange.work.now))
             self.wrong = None
         except ExchangeError as error:
             self.wrong = error
             _log.warning("the content that lies there cannot be used: %s", error)
         self._seen = seen  # not so when the database did not answer: the next look tries again
+
+    def _lent(self, opened: Exchange) -> Exchange:
+        return replace(opened, work=replace(opened.work, connect=self._connect or opened.work.connect))
 
 
 def _stamp(exchange: Exchange) -> tuple[object, ...]:

@@ -15,7 +15,7 @@ from exchange.audit.events import (
 from exchange.audit.inclusion import prove, proves
 from exchange.audit.officers import decide_once, officer_entries
 from exchange.audit.parts import Circumstances, Requester
-from exchange.audit.people import sign_in_entry, subscription_entry, view_entries
+from exchange.audit.people import client_entry, sign_in_entry, subscription_entry, view_entries
 from exchange.audit.proof import Finding, verify
 from exchange.audit.pruning import prune
 from exchange.audit.stewardship import steward_entries
@@ -32,6 +32,7 @@ __all__ = [
     "Sending",
     "accounting",
     "append",
+    "client_entry",
     "consent_entries",
     "decide_once",
     "denied_entry",

@@ -81,6 +81,24 @@ def subscription_entry(
     return Entry("subscription.changed", participant, None, event)
 
 
+def client_entry(
+    participant: str, login: str, action: Literal["C", "U", "D"], client: str, at: datetime
+) -> Entry:
+    """A client was registered or let in again (C), given other keys (U) or switched off (D)."""
+    event = {
+        **_event(_CONFIGURATION, action, login, (), at),
+        "entity": [
+            {
+                "what": {"identifier": {"system": "urn:mosaic:client", "value": client}},
+                "name": client,
+                "type": {"system": _ENTITY_TYPE, "code": "2", "display": "System Object"},
+                "role": {"system": _OBJECT_ROLE, "code": "13", "display": "Security Resource"},
+            }
+        ],
+    }
+    return Entry("client.changed", participant, None, event)
+
+
 def _event(
     kind: dict[str, str], action: str, login: str, roles: Sequence[str], at: datetime
 ) -> dict[str, Any]:

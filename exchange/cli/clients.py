@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from exchange.api import Client, disable_client, list_clients, register_client
+from exchange.api import Client, disable_client, let_in_again, list_clients, register_client
 from exchange.app import find_partner
+from exchange.audit import append, client_entry
 from exchange.cli.common import JsonOption, PartnerArgument, console, exchange, print_json, table
 from exchange.crypto import new_jwk_pair
 from exchange.model.errors import ContentError
@@ -34,7 +35,7 @@ def add(
         typer.Option(help="Purpose of use it may ask for, several times; default: all of the participant's."),
     ] = None,
 ) -> None:
-    """Register a client for a participant; it may ask for purposes that its partner.yaml names.
+    """Register a client for a participant, or let one in again; it may ask for purposes of its partner.yaml.
 
     A client with one purpose needs no hl7-b2b extension: any software for SMART Backend Services will do.
     """
@@ -51,8 +52,11 @@ def add(
         purposes=purpose or list(found.requests.purposes),
         jwks_url=jwks_url,
     )
+    at = datetime.now(UTC)
     with opened.work.connect() as connection:
-        register_client(connection, client, found, datetime.now(UTC))
+        register_client(connection, client, found, at)
+        let_in_again(connection, client.client_id, "exchange", at)
+        append(connection, [client_entry(partner, "exchange", "C", client.client_id, at)])
         connection.commit()
     console.print(f"client `{client.client_id}` may ask for {', '.join(client.purposes)}", highlight=False)
 
@@ -92,9 +96,16 @@ def list_all(json: JsonOption = False) -> None:
         return
     table(
         "Clients",
-        ["client", "participant", "scopes", "purposes", "disabled"],
+        ["client", "participant", "scopes", "purposes", "disabled", "by"],
         [
-            [c.client_id, c.participant, " ".join(c.scopes), " ".join(c.purposes), str(c.disabled or "")]
+            [
+                c.client_id,
+                c.participant,
+                " ".join(c.scopes),
+                " ".join(c.purposes),
+                str(c.disabled or ""),
+                c.disabled_by or "",
+            ]
             for c in found
         ],
     )
@@ -103,9 +114,14 @@ def list_all(json: JsonOption = False) -> None:
 @app.command()
 def disable(client_id: Annotated[str, typer.Argument()]) -> None:
     """Switch a client off; its tokens are refused from now on."""
+    at = datetime.now(UTC)
     with exchange().work.connect() as connection:
-        done = disable_client(connection, client_id, datetime.now(UTC))
+        owner = next(
+            (one.participant for one in list_clients(connection) if one.client_id == client_id), None
+        )
+        if owner is None:
+            raise ContentError("no such client", field=client_id)
+        disable_client(connection, client_id, "exchange", at)
+        append(connection, [client_entry(owner, "exchange", "D", client_id, at)])
         connection.commit()
-    if not done:
-        raise ContentError("no such client", field=client_id)
     console.print(f"client `{client_id}` is switched off", highlight=False)

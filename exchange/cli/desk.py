@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
+from typing import Literal
 from uuid import uuid4
 
-from exchange.api import Client, Service, disable_client, list_clients, register_client
+from psycopg_pool import ConnectionPool
+
+from exchange.api import Client, Service, disable_client, let_in_again, list_clients, register_client
 from exchange.api.access import Access
 from exchange.api.fhir import answer_holder
 from exchange.api.messages import Call, Refusal, parse_parameters, refused
 from exchange.api.scopes import parse_scopes
 from exchange.app import Current, Exchange, find_partner
+from exchange.audit import append, client_entry
 from exchange.cli.service import api_service
 from exchange.console import Desk, OpenIdProvider
 from exchange.console.desk import Registered
 from exchange.crypto import new_jwk_pair
 from exchange.model.records import Viewer
+from exchange.pipeline.ledger import Connection
+from exchange.repository.database.lists import write_lists_quickly
 
 _SCOPE = "system/*.rs"
 
@@ -28,9 +34,9 @@ def desk_of(
     opened: Exchange, base_url: str, provider: OpenIdProvider | None = None, airflow_url: str | None = None
 ) -> Iterator[Desk]:
     """The desk while the block runs; what partners try out goes through the API's code and database role."""
-    with api_service(opened) as service:
+    with api_service(opened) as service, _lending(opened.database_url) as connections:
         yield Desk(
-            opened=Current(opened),
+            opened=Current(opened, connections.connection),
             base_url=base_url,
             cookie_key=sha256(b"console cookies\0" + opened.signing_key.encode()).digest(),
             provider=provider,
@@ -38,9 +44,29 @@ def desk_of(
             ask=lambda viewer, login, target: _ask(opened, service, viewer, login, target),
             upload=lambda viewer, login, body: _upload(opened, service, viewer, login, body),
             clients=lambda participant: _clients(opened, participant),
-            register=lambda participant, name, jwks: _register(opened, participant, name, jwks),
-            disable=lambda participant, name: _disable(opened, participant, name),
+            register=lambda participant, login, name, jwks: _register(opened, participant, login, name, jwks),
+            disable=lambda participant, login, name: _switched(opened, participant, login, name, "D"),
+            let_in=lambda participant, login, name: _switched(opened, participant, login, name, "C"),
         )
+
+
+def _lending(url: str) -> ConnectionPool[Connection]:
+    """Connections that stay open from page to page: a new one is a new process of the server."""
+    return ConnectionPool(
+        url,
+        min_size=1,
+        max_size=20,
+        open=True,
+        configure=_as_new,
+        reset=_as_new,
+        check=ConnectionPool.check_connection,
+    )
+
+
+def _as_new(connection: Connection) -> None:
+    """No plan is kept: tables grow while the console runs."""
+    connection.autocommit, connection.prepare_threshold = False, None
+    write_lists_quickly(connection)
 
 
 def _ask(opened: Exchange, service: Service, viewer: Viewer, login: str, target: str) -> tuple[int, bytes]:
@@ -80,20 +106,22 @@ def _own_client(opened: Exchange, participant: str, login: str) -> str:
     name = f"console:{participant}:{login}"
     if name not in {client.client_id for client in _clients(opened, participant)}:
         _private, public = new_jwk_pair("ES384")
-        _register(opened, participant, name, {"keys": [public]})
+        _register(opened, participant, login, name, {"keys": [public]})
     return name
 
 
 def _clients(opened: Exchange, participant: str) -> list[Registered]:
     with opened.work.connect() as connection:
         return [
-            Registered(c.client_id, tuple(c.scopes), tuple(c.purposes), c.disabled)
+            Registered(
+                c.client_id, tuple(c.scopes), tuple(c.purposes), c.disabled, c.disabled_by == "participant"
+            )
             for c in list_clients(connection)
             if c.participant == participant
         ]
 
 
-def _register(opened: Exchange, participant: str, name: str, jwks: dict[str, object]) -> None:
+def _register(opened: Exchange, participant: str, login: str, name: str, jwks: dict[str, object]) -> None:
     found = find_partner(opened.partners, participant)
     client = Client(
         client_id=name,
@@ -103,16 +131,23 @@ def _register(opened: Exchange, participant: str, name: str, jwks: dict[str, obj
         roles=list(found.requests.roles),
         purposes=list(found.requests.purposes),
     )
+    at = opened.work.now()
+    known = name in {client.client_id for client in _clients(opened, participant)}
     with opened.work.connect() as connection:
-        register_client(connection, client, found, opened.work.now())
+        register_client(connection, client, found, at)
+        append(connection, [client_entry(participant, login, "U" if known else "C", name, at)])
         connection.commit()
 
 
-def _disable(opened: Exchange, participant: str, name: str) -> bool:
-    at: datetime = opened.work.now()
+def _switched(opened: Exchange, participant: str, login: str, name: str, action: Literal["C", "D"]) -> bool:
+    """Off (D) or in again (C), of the participant's own clients; False when nothing changed."""
+    at = opened.work.now()
     if name not in {client.client_id for client in _clients(opened, participant)}:
         return False
     with opened.work.connect() as connection:
-        done = disable_client(connection, name, at)
+        switch = disable_client if action == "D" else let_in_again
+        done = switch(connection, name, "participant", at)
+        if done:
+            append(connection, [client_entry(participant, login, action, name, at)])
         connection.commit()
     return done

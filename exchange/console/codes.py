@@ -37,6 +37,13 @@ CODES: Mapping[str, Mapping[str, str]] = {
     "gender": {
         "female": _("female"), "male": _("male"), "other": _("other"), "unknown": _("unknown"),
     },
+    "fresh": {"good": _("on time"), "late": _("late"), "never": _("never")},
+    "ending": {"good": _("it succeeded"), "warn": _("not done"), "bad": _("refused or failed")},
+    # https://hl7.org/fhir/R4/v3/Confidentiality/vs.html
+    "confidentiality": {
+        "U": _("unrestricted"), "L": _("low"), "M": _("moderate"), "N": _("normal"), "R": _("restricted"),
+        "V": _("very restricted"),
+    },
     "level": {
         "exact": _("the same"), "form": _("another form of it"), "similar": _("similar"), "alike": _("alike"),
         "part": _("a part of it"), "initial": _("the initial"), "different": _("different"),
@@ -77,6 +84,7 @@ CODES: Mapping[str, Mapping[str, str]] = {
         "accounting.suspended": _("an accounting was suspended"),
         "accounting.resumed": _("a suspension of an accounting ended"),
         "subscription.changed": _("a subscription was changed"),
+        "client.changed": _("a client was changed"),
         "console.sign-in": _("signed in or out at the console"), "console.viewed": _("seen at the console"),
     },
     # https://hl7.org/fhir/R4/valueset-subscription-status.html, and what the console may do

@@ -22,12 +22,13 @@ class OpenIdProvider:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """Software of a participant that may ask for tokens."""
+    """Software of a participant that may ask for tokens; `ours`: its own people switched it off."""
 
     client_id: str
     scopes: tuple[str, ...]
     purposes: tuple[str, ...]
     disabled: datetime | None
+    ours: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,9 @@ class Desk:
     """One running console; `base_url` without a trailing slash, `airflow_url` where Airflow's pages are.
 
     `ask` answers a GET below /fhir as a viewer, for a login: (status, body); `upload`
-    likewise a POST of a Group. `clients`, `register` and
-    `disable` are about the clients of one participant; `register` raises ContentError for unfit keys.
+    likewise a POST of a Group. `clients`, `register` (participant, login, name, keys), `disable` and `let_in`
+    (participant, login, name) are about the clients of one participant, and recorded; `register` raises
+    ContentError for unfit keys.
     """
 
     opened: Current
@@ -45,8 +47,9 @@ class Desk:
     ask: Callable[[Viewer, str, str], tuple[int, bytes]]
     upload: Callable[[Viewer, str, bytes], tuple[int, bytes]]
     clients: Callable[[str], list[Registered]]
-    register: Callable[[str, str, dict[str, Any]], None]
-    disable: Callable[[str, str], bool]
+    register: Callable[[str, str, str, dict[str, Any]], None]
+    disable: Callable[[str, str, str], bool]
+    let_in: Callable[[str, str, str], bool]
     provider: OpenIdProvider | None = None
     airflow_url: str | None = None
 

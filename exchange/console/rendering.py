@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
-from functools import partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 from unicodedata import category
 
+from babel import Locale
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal, format_percent
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -20,7 +21,7 @@ from exchange.console.areas import areas_of
 from exchange.console.desk import Desk
 from exchange.console.language import LANGUAGES, catalogue
 from exchange.console.messages import Page, Visit
-from exchange.console.speech import KINDS, Speech
+from exchange.console.speech import Speech
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -57,7 +58,9 @@ def _environment(language: str) -> Environment:
     environment.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]
     environment.globals["language"] = language
     environment.globals["charts"] = charts
-    environment.globals["said_kinds"] = KINDS
+    environment.globals["drawn_kinds"] = _DRAWN
+    environment.globals["in_cell"] = partial(cell, language)
+    environment.globals["set_as"] = set_as
     environment.filters.update(_filters(language))
     return environment
 
@@ -74,17 +77,56 @@ def _filters(language: str) -> Mapping[str, Callable[..., Any]]:
 
 def moment(language: str, value: datetime | None) -> str:
     """A moment in UTC, as the foot of every page says; a dash for none."""
-    return format_datetime(value.astimezone(UTC), "medium", locale=language) if value else "–"
+    return format_datetime(value.astimezone(UTC), "medium", locale=_locale(language)) if value else "–"
 
 
 def in_digits(language: str, value: float | None) -> str:
     """A number as the language writes it; a dash for none."""
-    return "–" if value is None else format_decimal(value, locale=language)
+    return "–" if value is None else _written(language, value)
+
+
+@lru_cache(maxsize=10_000)
+def _written(language: str, value: float) -> str:
+    """A page of tables writes the same few hundred numbers again and again."""
+    return format_decimal(value, locale=_locale(language))
 
 
 def day(language: str, value: date | datetime | None) -> str:
     """A day as the language writes it; a dash for none."""
-    return format_date(value, "medium", locale=language) if value else "–"
+    return format_date(value, "medium", locale=_locale(language)) if value else "–"
+
+
+@cache
+def _locale(language: str) -> Locale:
+    return Locale.parse(language)
+
+
+def set_as(kind: str, value: Any) -> str:
+    """How a cell is set: numbers to the right, a portion by how much of the whole it is."""
+    if kind == "portion":
+        part = "all" if value and value.part == value.whole else "some" if value and value.part else "none"
+        return f"number {part}"
+    return "number" if kind in _NUMBERS else "moment" if kind in ("day", "moment") else ""
+
+
+_NUMBERS = ("number", "id", "percent", "told", "portion")
+_DRAWN = frozenset(("percent", "told", "mark", "trend", "finding", "portion", "lines", "press"))
+"""Kinds of cells that a macro of `parts.html` draws."""
+
+
+def cell(language: str, said: Speech, kind: str, value: Any) -> str:
+    """What stands in a cell of the other kinds; a dash for nothing."""
+    if kind == "number":
+        return in_digits(language, value)
+    if kind == "moment":
+        return moment(language, value)
+    if kind == "day":
+        return day(language, value)
+    if value is None or value == "" or value == ():
+        return "–"
+    if kind == "code":
+        return Markup("<code>%s</code>") % soft(value)
+    return soft(value if kind == "id" else said.shown(kind, value))
 
 
 _SHORT = 16
@@ -101,8 +143,11 @@ def soft(value: object) -> Markup:
     >>> str(soft("Immunization.vaccineCode <b>")), str(soft("short.one"))
     ('Immunization.<wbr>vaccineCode &lt;b&gt;', 'short.one')
     """
-    text, done, parts = str(value), 0, [Markup("")]
+    text = str(value)
     text = text if len(text) <= _MOST else text[:_MOST] + "…"
+    if not _LONG_WORD.search(text):
+        return escape(text)
+    done, parts = 0, [Markup("")]
     for word in _LONG_WORD.finditer(text):
         parts.append(escape(text[done : word.start()]))
         parts.append(Markup("<wbr>").join(_pieces(word[0])))

@@ -107,9 +107,9 @@ class Speech:
         return self.say(found.title) if found else self.participant(code)
 
     def shown(self, kind: str, value: Any) -> str:
-        """A value of a column as its cell reads: one of `KINDS`, of the codes `word:…`, or our own words."""
-        if kind.startswith("word:"):
-            return self.word(kind.removeprefix("word:"), value)
+        """A value of a column as its cell reads: of `KINDS`, a code of `word:…` or `mark:…`, or our words."""
+        if kind.startswith(("word:", "mark:")):
+            return self.word(kind[len("word:") :], value)
         if value is None or value == "" or value == ():
             return "–"
         if kind == "finding":

@@ -46,8 +46,8 @@ class Press:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`kind` says how a template shows it: text, number, day, moment, percent, code, mark, finding, portion,
-    press, or as `Speech` says it.
+    """`kind` says how a template shows it: text, number, id, day, moment, percent, code, mark, finding,
+    portion, lines, press, or as `Speech` says it.
     """
 
     name: str

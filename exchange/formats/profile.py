@@ -27,7 +27,7 @@ _KINDS = {
     "date %d-%b-%Y": r"(?i)\d{1,2}-(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)-\d{4}",
     "time": r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*",
     "social security number": r"\d{3}-\d{2}-\d{4}",
-    "phone": r"(?:\+?1[ .-]?)?\(?\d{3}\)?[ .-]?\d{3}[ .-]\d{4}",
+    "phone": r"(?i)(?:(?:\+?1[ .-]?)?\(?\d{3}\)?[ .-]?)?\d{3}[ .-]\d{4}(?: ?(?:x|ext\.?) ?\d{1,6})?",
     "e-mail": r"[^@\s]+@[^@\s]+\.[^@\s]+",
     "sex": r"(?i)f|m|u|o|female|male|unknown|other|femenino|masculino|mujer|hombre|otro|desconocido",
     "ten digits": r"\d{10}",
@@ -38,6 +38,8 @@ _KINDS = {
     "number": r"-?\d+(?:\.\d+)?",
     ROUNDED: r"-?\d(?:[.,]\d+)?E\+\d{1,3}",
 }
+_NOTHING = re.compile(r"(?i)n/?a|none|null|nil|unk|unknown|declined|refused|no phone|[-.?]+")
+"""What people write where there is nothing."""
 _PATTERNS = {kind: re.compile(pattern) for kind, pattern in _KINDS.items()}
 _ONE_OF = 20
 """So many values may be of another form: one of twenty."""
@@ -88,17 +90,17 @@ def _column(name: str, values: Sequence[str]) -> Column:
         distinct=distinct,
         longest=max(map(len, filled), default=0),
         unique=distinct == len(filled) > 0,
-        looks_like=_looks_like(filled, distinct),
+        looks_like=_looks_like([value for value in filled if not _NOTHING.fullmatch(value)] or filled),
     )
 
 
-def _looks_like(filled: Sequence[str], distinct: int) -> str:
+def _looks_like(filled: Sequence[str]) -> str:
     if not filled:
         return "nothing"
     for kind, pattern in _PATTERNS.items():
         if _nearly_all_match(filled, pattern):
             return kind
-    return "a choice of few" if distinct <= min(_FEW, len(filled) // 2) else "text"
+    return "a choice of few" if len(set(filled)) <= min(_FEW, len(filled) // 2) else "text"
 
 
 def _nearly_all_match(values: Sequence[str], pattern: re.Pattern[str]) -> bool:

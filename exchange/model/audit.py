@@ -38,6 +38,7 @@ Kind = Literal[
     "denied",
     OfficerAct,
     "subscription.changed",
+    "client.changed",
     "consent.changed",
     "token.issued",
     "token.refused",

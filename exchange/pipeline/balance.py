@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,16 +37,43 @@ class Balance:
         return self.pulled == sum(self.records.values())
 
 
+Left = Sequence[tuple[str, bool, int]]
+"""(Outcome, whether it was known before the map, how many records of a run)."""
+
+
+def left_now(connection: Connection, run: int) -> Left:
+    """As the ledger has it now; what has no outcome yet is not among them."""
+    return connection.execute(
+        "SELECT outcome, chunk IS NULL, count(*) FROM source_record"
+        " WHERE run = %s AND outcome IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2",
+        [run],
+    ).fetchall()
+
+
+def left_of(connection: Connection, run: int) -> Left:
+    """As it was counted when the run was closed, or as it is now."""
+    found = connection.execute("SELECT records, early FROM run WHERE run = %s", [run]).fetchone()
+    records, early = found or (None, None)
+    if records is None or early is None:
+        return left_now(connection, run)
+    late = [(outcome, False, count - early.get(outcome, 0)) for outcome, count in records.items()]
+    parts = [*((outcome, True, count) for outcome, count in early.items()), *late]
+    return sorted(part for part in parts if part[2])
+
+
 def balance_of(connection: Connection, run: int) -> Balance:
     """The balance as the ledger has it now."""
+    return balance_from(connection, run, left_now(connection, run))
+
+
+def balance_from(connection: Connection, run: int, left: Left) -> Balance:
+    """The balance of records that were counted."""
     head = connection.execute("SELECT partner, status, pulled FROM run WHERE run = %s", [run]).fetchone()
     if head is None:
         raise RunOutOfBalance(f"run {run} is not in the ledger")
-    counts = dict(
-        connection.execute(
-            "SELECT outcome, count(*) FROM source_record WHERE run = %s GROUP BY outcome", [run]
-        ).fetchall()
-    )
+    counts = Counter[str]()
+    for outcome, _early, count in left:
+        counts[outcome] += count
     resources = dict(
         connection.execute(
             "SELECT outcome, sum(resources)::int FROM resource_balance WHERE run = %s GROUP BY outcome",
@@ -57,7 +85,7 @@ def balance_of(connection: Connection, run: int) -> Balance:
         partner=head[0],
         status=head[1],
         pulled=head[2],
-        records={outcome: counts.get(outcome, 0) for outcome in OUTCOMES},
+        records={outcome: counts[outcome] for outcome in OUTCOMES},
         resources=resources,
     )
 
@@ -81,11 +109,13 @@ def close_run(connection: Connection, run: int, at: datetime) -> Balance:
     waiting = connection.execute(
         "SELECT count(*) FROM chunk WHERE run = %s AND step <> 'published'", [run]
     ).fetchone()
-    balance = balance_of(connection, run)
+    left = left_now(connection, run)
+    balance = balance_from(connection, run, left)
+    early = {outcome: count for outcome, before, count in left if before}
     good = balance.balanced and waiting == (0,) and _chunks_hold_all(connection, run)
     connection.execute(
-        "UPDATE run SET status = %s, ended = %s, records = %s WHERE run = %s AND status = 'open'",
-        ["balanced" if good else "unbalanced", at, Jsonb(balance.records), run],
+        "UPDATE run SET status = %s, ended = %s, records = %s, early = %s WHERE run = %s AND status = 'open'",
+        ["balanced" if good else "unbalanced", at, Jsonb(balance.records), Jsonb(early), run],
     )
     count_waiting(connection, balance.partner)
     if not good:

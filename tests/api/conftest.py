@@ -216,6 +216,11 @@ def register(database, key_pairs):
         )
         with psycopg.connect(database) as conn:
             register_client(conn, client, found, datetime.now(UTC))
+            # Whatever a test before did to it.
+            conn.execute(
+                "UPDATE client SET disabled = NULL, disabled_by = NULL, let_in = NULL WHERE client_id = %s",
+                (client.client_id,),
+            )
         return Software(client.client_id, participant, private_key, jwk, client.purposes[0])
 
     return register_software

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from exchange.api import Client, disable_client, list_clients, register_client
+from exchange.api import Client, disable_client, let_in_again, list_clients, register_client
 from exchange.crypto import new_jwk_pair
 from exchange.model.errors import ContentError
 from exchange.model.partner import Agreement, Organization, Partner, Requests
@@ -42,12 +42,40 @@ def test_a_registered_client_is_listed(connection, client):
     assert list_clients(connection) == [client]
 
 
-def test_registering_again_replaces_keys_and_switches_on(connection, client):
+def test_registering_again_replaces_keys_and_leaves_what_is_off_off(connection, client):
     register_client(connection, client, CLINIC, AT)
-    disable_client(connection, client.client_id, AT)
+    disable_client(connection, client.client_id, "exchange", AT)
     changed = replace(client, scopes=["system/Patient.r"])
     register_client(connection, changed, CLINIC, AT)
-    assert list_clients(connection) == [changed]
+    (found,) = list_clients(connection)
+    assert replace(found, disabled=None, disabled_by=None) == changed
+    assert found.disabled_by == "exchange"
+
+
+@pytest.mark.parametrize(
+    ("off", "on", "again"),
+    [
+        ("participant", "participant", True),
+        ("participant", "exchange", True),
+        ("exchange", "exchange", True),
+        ("exchange", "participant", False),
+    ],
+)
+def test_what_the_exchange_switched_off_only_the_exchange_lets_in(connection, client, off, on, again):
+    register_client(connection, client, CLINIC, AT)
+    assert not let_in_again(connection, client.client_id, on, AT)
+    disable_client(connection, client.client_id, off, AT)
+    assert let_in_again(connection, client.client_id, on, AT) is again
+    (found,) = list_clients(connection)
+    assert (found.disabled is None) is again
+
+
+def test_a_participant_does_not_take_over_what_the_exchange_switched_off(connection, client):
+    register_client(connection, client, CLINIC, AT)
+    disable_client(connection, client.client_id, "participant", AT)
+    assert disable_client(connection, client.client_id, "exchange", AT)
+    assert not disable_client(connection, client.client_id, "participant", AT)
+    assert list_clients(connection)[0].disabled_by == "exchange"
 
 
 def test_a_client_of_another_participant_is_not_taken_over(connection, client):
@@ -58,7 +86,7 @@ def test_a_client_of_another_participant_is_not_taken_over(connection, client):
 
 
 def test_disabling_an_unknown_client_says_so(connection):
-    assert not disable_client(connection, "nobody", AT)
+    assert not disable_client(connection, "nobody", "exchange", AT)
 
 
 @pytest.mark.parametrize(

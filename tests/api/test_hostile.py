@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from exchange.api import create_app, disable_client, interactions
+from exchange.api import create_app, disable_client, interactions, let_in_again
 from exchange.crypto import new_signing_key, public_jwk, sign_jwt
 
 
@@ -116,8 +116,21 @@ def test_a_token_ends_after_five_minutes(ask, software, token_of, clock):
 def test_a_disabled_client_is_refused_at_once(ask, software, token_of, database, clock):
     token = token_of(software)
     with psycopg.connect(database) as conn:
-        disable_client(conn, software.client_id, clock())
+        disable_client(conn, software.client_id, "participant", clock())
     assert ask(software, "Observation", token=token).status_code == 401
+
+
+def test_a_client_let_in_again_needs_a_new_token(ask, software, token_of, database, clock):
+    """Whoever switched it off may have feared for the tokens that were out."""
+    token = token_of(software)
+    assert ask(software, "Observation", token=token).status_code == 200
+    with psycopg.connect(database) as conn:
+        disable_client(conn, software.client_id, "participant", clock())
+        clock.shift = timedelta(seconds=2)
+        assert let_in_again(conn, software.client_id, "participant", clock())
+    assert ask(software, "Observation", token=token).status_code == 401
+    clock.shift = timedelta(seconds=4)
+    assert ask(software, "Observation", token=token_of(software)).status_code == 200
 
 
 def test_an_agreement_that_ended_is_refused_at_once(ask, forge, software):

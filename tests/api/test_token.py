@@ -307,7 +307,7 @@ def test_a_disabled_client_is_as_unknown_as_any(api, database, software):
         "/auth/token", data={**software.form(), "client_assertion": software.assertion(iss="x-y")}
     )
     with psycopg.connect(database) as conn:
-        assert disable_client(conn, software.client_id, datetime.now(UTC))
+        assert disable_client(conn, software.client_id, "exchange", datetime.now(UTC))
     disabled = api.post("/auth/token", data=software.form())
     assert disabled.json() == stranger.json()
     assert disabled.status_code == stranger.status_code == 401

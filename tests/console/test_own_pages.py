@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exchange.api import disable_client
 from exchange.app.partners.delivering import send_due
 from exchange.app.partners.quality import measured
 from exchange.app.partners.suppressing import SMALL, suppressed
@@ -89,22 +90,59 @@ def test_a_timeline_names_questions_and_rules_in_words_and_leaves_a_recipients_a
     assert (told["what"], told["why"]) == ("was sent: 100 % of births", "own-records")
 
 
-def test_a_client_is_registered_and_switched_off_for_good(browse, served, tmp_path):
+def test_a_client_is_registered_switched_off_and_let_in_again(browse, opened, tmp_path):
     _private, public = new_jwk_pair("ES384")
     keys = tmp_path / "jwks.json"
     keys.write_text(json.dumps({"keys": [public]}))
     page = browse("partner", "/own/clients", "oak_clinic")
-    page.get_by_label("Client id").fill("oak-ehr")
-    page.get_by_label("JSON Web Key Set").set_input_files(str(keys))
-    page.get_by_role("button", name="Register").click()
+
+    def register():
+        page.get_by_label("Client id").fill("oak-ehr")
+        page.get_by_label("JSON Web Key Set").set_input_files(str(keys))
+        page.get_by_role("button", name="Register").click()
+
+    register()
     assert "oak-ehr" in page.locator("#clients").inner_text()
-    page.locator("select[name=client_id]").select_option("oak-ehr")
-    page.get_by_role("button", name="Switch off").click()
+    page.get_by_role("button", name="Switch off: oak-ehr").click()
     assert "switched off" in page.locator(".told").inner_text()
-    again = served.visitor("partner", "oak_clinic").post(
-        "/own/clients", client_id="oak-ehr", keys=keys.read_text()
+    assert "your organization" in page.locator("#clients").inner_text()
+    register()
+    assert "still switched off" in page.locator(".told").inner_text()
+    page.get_by_role("button", name="Let it in again: oak-ehr").click()
+    assert "may ask for tokens again" in page.locator(".told").inner_text()
+    assert violations(page) == []
+    with psycopg.connect(opened.database_url) as connection:
+        told = connection.execute(
+            "SELECT participant, body ->> 'action', body #>> '{agent,0,who,display}' FROM audit_event"
+            " WHERE kind = 'client.changed' AND body #>> '{entity,0,name}' = 'oak-ehr' ORDER BY sequence"
+        ).fetchall()
+    assert told == [("oak_clinic", action, "partner-oak_clinic") for action in "CDUC"]
+
+
+def test_what_the_exchange_switched_off_a_partner_neither_lets_in_nor_replaces(served, opened):
+    oak, public_keys = (
+        served.visitor("partner", "oak_clinic"),
+        json.dumps({"keys": [new_jwk_pair("ES384")[1]]}),
     )
+    oak.post("/own/clients", client_id="oak-off", keys=public_keys)
+    with psycopg.connect(opened.database_url) as connection:
+        disable_client(connection, "oak-off", "exchange", opened.work.now())
+        connection.commit()
+    page = oak.get("/own/clients").text
+    assert "ask the exchange" in page
+    assert "Let it in again: oak-off" not in page
+    for path in ("/own/clients/again", "/own/clients/ended"):
+        assert oak.post(path, page="/own/clients", client_id="oak-off").status_code == 404
+    again = oak.post("/own/clients", client_id="oak-off", keys=public_keys)
     assert (again.status_code, "was switched off" in again.text) == (400, True)
+
+
+def test_another_partner_lets_nobody_in(served, opened):
+    oak, elm = served.visitor("partner", "oak_clinic"), served.visitor("partner", "elm_clinic")
+    oak.post("/own/clients", client_id="oak-own", keys=json.dumps({"keys": [new_jwk_pair("ES384")[1]]}))
+    oak.post("/own/clients/ended", page="/own/clients", client_id="oak-own")
+    assert elm.post("/own/clients/again", page="/own/clients", client_id="oak-own").status_code == 404
+    assert oak.post("/own/clients/again", page="/own/clients", client_id="oak-own").status_code == 200
 
 
 def test_a_private_key_is_refused_and_another_partners_client_cannot_be_ended(served, opened):

@@ -101,6 +101,18 @@ def test_every_way_leads_to_its_place(served, world, role):
         assert there in _read(document_fromstring(answer.text).body), task
 
 
+def test_a_partner_sees_why_records_of_its_own_wait_and_nothing_of_others(served, world):
+    """The record without a status is of Elm."""
+    waits = {
+        code: _read(
+            document_fromstring(served.visitor("partner", code).get("/own").text).get_element_by_id("waits")
+        )
+        for code in ("elm_clinic", "oak_clinic")
+    }
+    assert "Observation.status" in waits["elm_clinic"]
+    assert "Nothing waits" in waits["oak_clinic"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES.values())
 def test_every_task_is_done_from_the_start_page(browse, world, role):

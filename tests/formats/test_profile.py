@@ -39,3 +39,16 @@ def test_no_value_of_the_table_is_told():
 def test_what_is_no_table_is_refused():
     with pytest.raises(RecordRejected, match="the file is empty"):
         profile_table(b"")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["", "217-555-0101", "", "555-0102"],
+        ["n/a", "(217) 555-0101", "none", "-"],
+        ["217-555-0101 x12", "", "declined", "+1 217 555 0101 ext. 9"],
+    ],
+)
+def test_a_column_of_phones_may_be_half_empty_and_say_so_in_words(values):
+    column = profile_table("\n".join(["id,phone", *(f"{n},{v}" for n, v in enumerate(values))]).encode())[1]
+    assert column.looks_like == "phone"

@@ -14,6 +14,7 @@ from exchange.app.opening import Exchange, find_partner
 from exchange.model.errors import ContentError, ExchangeError, RecordRejected
 from exchange.model.fhir import patient_of, reference_to, references
 from exchange.model.records import Resource
+from exchange.pipeline.balance import Left
 from exchange.pipeline.ledger import Connection, ledger_record
 from exchange.pipeline.map import map_source, source_record
 from exchange.pipeline.safeguard import safeguard_chunk
@@ -86,17 +87,9 @@ class Journey:
     patients: tuple[str | None, ...]
 
 
-def flow_of(connection: Connection, run: int) -> Flow:
+def flow_of(pulled: int, left: Left) -> Flow:
     """Where the records of a run left the way; what has no outcome yet is still on it."""
-    rows = connection.execute(
-        "SELECT outcome, chunk IS NULL, count(*) FROM source_record"
-        " WHERE run = %s AND outcome IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2",
-        [run],
-    ).fetchall()
-    pulled = connection.execute("SELECT pulled FROM run WHERE run = %s", [run]).fetchone()
-    if pulled is None:
-        raise ContentError("no such run", field=str(run))
-    return Flow(pulled[0], tuple((_leaving(outcome, early), outcome, n) for outcome, early, n in rows))
+    return Flow(pulled, tuple((_leaving(outcome, early), outcome, n) for outcome, early, n in left))
 
 
 def _leaving(outcome: str, early: bool) -> Leaving:

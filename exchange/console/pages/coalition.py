@@ -19,7 +19,7 @@ _MEMBERS = (
     _MEMBER,
     Column("records", _("Records contributed"), "told"),
     Column("answers", _("Answers drawn"), "told"),
-    Column("late", _("On time"), "mark"),
+    Column("late", _("On time"), "mark:fresh"),
 )
 
 

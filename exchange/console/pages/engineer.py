@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 
-from exchange.app import Exchange, balance, replay_quarantine, withheld_of
+from exchange.app import Exchange, replay_quarantine, withheld_of
 from exchange.app.partners.overview import glances
 from exchange.app.records.journey import STEPS, Journey, Stored, flow_of, journey_of, pretty, records_of
 from exchange.app.records.lineage import Lineage, trace
@@ -22,9 +22,9 @@ from exchange.console.places import Place
 from exchange.console.rendering import in_digits
 from exchange.console.speech import Speech
 from exchange.console.tables import Column, Row, after, asked_for, stretch, table
-from exchange.model.errors import ContentError, RecordRejected
+from exchange.model.errors import Conflict, ContentError, RecordRejected
 from exchange.pipeline import ledger, quarantine
-from exchange.pipeline.balance import OUTCOMES, Balance, outcomes_of
+from exchange.pipeline.balance import OUTCOMES, Balance, balance_from, left_of, outcomes_of
 
 _ROLES: tuple[Role, ...] = ("data-engineer",)
 
@@ -34,13 +34,13 @@ _PARTNERS = (
     Column("sends", _("Sends"), "code"),
     Column("started", _("Last run"), "moment", lambda row: f"/runs/{row['run']}" if row["run"] else ""),
     Column("status", _("Balance"), "mark"),
-    Column("fresh", _("Freshness"), "mark"),
+    Column("fresh", _("Freshness"), "mark:fresh"),
     Column("pulled", _("Pulled"), "number"),
     Column("trend", _("Trend"), "trend"),
     Column("quarantined", _("Waiting"), "number", lambda row: f"/quarantine?waiting.filter={row['partner']}"),
 )
 _RUNS = (
-    Column("run", _("Run"), "number", lambda row: f"/runs/{row['run']}"),
+    Column("run", _("Run"), "id", lambda row: f"/runs/{row['run']}"),
     Column("started", _("Started"), "moment"),
     Column("kind", _("Kind"), "translated"),
     Column("status", _("Balance"), "mark"),
@@ -49,7 +49,7 @@ _RUNS = (
     *(Column(outcome, outcome.capitalize(), "number") for outcome in OUTCOMES),
 )
 _RECORDS = (
-    Column("record", _("Record"), "number", lambda row: f"/records/{row['record']}"),
+    Column("record", _("Record"), "id", lambda row: f"/records/{row['record']}"),
     Column("feed", _("Feed"), "code"),
     Column("outcome", _("Outcome"), "mark"),
     Column("deleted", _("Deletion"), "translated"),
@@ -93,7 +93,7 @@ _WAITING = (
     Column("expression", _("Element"), "code"),
     Column("detail", _("Reason"), "finding"),
     Column("records", _("Records"), "number"),
-    Column("example", _("Look at one"), "number", lambda row: f"/records/{row['example']}"),
+    Column("example", _("Look at one"), "id", lambda row: f"/records/{row['example']}"),
 )
 
 
@@ -138,11 +138,14 @@ def run(desk: Desk, visit: Visit) -> Answer:
     number = whole(visit.path["run"])
     with desk.exchange.work.connect() as connection:
         try:
-            found, flow = ledger.get_run(connection, number), flow_of(connection, number)
-        except Exception as error:
+            found = ledger.get_run(connection, number)
+        except Conflict as error:
             raise NotFound from error
+        left = left_of(connection, number)
+        balanced = balance_from(connection, number, left)
+    flow = flow_of(found.pulled, left)
     kept_out: list[Row] = [asdict(one) for one in withheld_of(desk.exchange, number)]
-    shown, balanced = Speech(visit.language, desk.exchange).shown, balance(desk.exchange, number)
+    shown = Speech(visit.language, desk.exchange).shown
     return Page(
         "engineer/run.html",
         {
@@ -239,12 +242,18 @@ def _stored(said: Speech, found: Journey) -> list[Row]:
         {
             "reference": one.reference, "version": one.version,
             "rendition": _("redacted") if one.rendition else _("whole"),
-            "labels": f"{one.confidentiality} {said.labels(one.labels) if one.labels else ''}".strip(),
+            "labels": _revealing(said, one),
             "person": one.person[:8] if one.person else None, "cluster": one.cluster,
             "viewers": _who_may(said, one),
         }
         for one in found.stored
     ]  # fmt: skip
+
+
+def _revealing(said: Speech, one: Stored) -> str:
+    """How confidential it is in words, and its labels."""
+    grade = f"{said.word('confidentiality', one.confidentiality)} ({one.confidentiality})"
+    return f"{grade}; {said.labels(one.labels)}" if one.labels else grade
 
 
 def _who_may(said: Speech, one: Stored) -> tuple[str, ...]:

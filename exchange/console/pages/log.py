@@ -26,12 +26,12 @@ _ROLES: tuple[Role, ...] = ("privacy-officer",)
 
 _MOST = 5_000
 _EVENTS = (
-    Column("sequence", _("Number"), "number", lambda row: f"/privacy/audit/{row['sequence']}"),
+    Column("sequence", _("Number"), "id", lambda row: f"/privacy/audit/{row['sequence']}"),
     Column("at", _("When"), "moment"),
     Column("kind", _("What"), "word:event"),
     Column("who", _("Who"), "participant"),
     Column("purpose", _("Purpose"), "purpose"),
-    Column("outcome", _("Outcome"), "mark"),
+    Column("outcome", _("Outcome"), "mark:ending"),
 )
 
 

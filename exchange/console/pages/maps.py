@@ -37,7 +37,7 @@ _CODES = (
     Column("code", _("Code"), "code", lambda row: row["address"]),
     Column("records", _("Records"), "number"),
     Column("elements", _("Element")),
-    Column("suggested", _("Likeliest")),
+    Column("suggested", _("Likeliest, and how alike its words are"), "lines"),
 )
 _UNREAD = (
     Column("position", _("Feed and position"), "code"),
@@ -138,7 +138,7 @@ def codes(desk: Desk, visit: Visit) -> Answer:
             "code": task.code.code or _("(text)"),
             "records": task.code.records,
             "elements": ", ".join(task.code.elements),
-            "suggested": ", ".join(f"{s.code} {s.display} ({s.score})" for s in task.suggestions[:2]),
+            "suggested": tuple(f"{s.code} {s.display} ({s.score} %)" for s in task.suggestions[:2]),
             "address": f"/codes/{task.code.partner}/{number}" if task.code.code else "",
         }
         for number, task in enumerate(worklist(desk.exchange, None))
@@ -159,7 +159,7 @@ def code(desk: Desk, visit: Visit) -> Answer:
 
 def map_code(desk: Desk, visit: Visit) -> Answer:
     """Writes a row into the partner's own file, or everybody's: a change of content to review."""
-    form = visit.form
+    form, partner = visit.form, _partner(desk, visit)
     chosen = form.get("chosen", "").split("|", 2)
     system, target, display = chosen if len(chosen) == 3 else ("", "", "")
     if form.get("target_code"):
@@ -172,7 +172,7 @@ def map_code(desk: Desk, visit: Visit) -> Answer:
     if not target and equivalence != "unmatched":
         raise Unusable(_("Choose what the code means, or say that nothing matches."))
     mappings = desk.exchange.settings.home / "mappings"
-    owner = "_shared" if form.get("owner") == "_shared" else visit.path["partner"]
+    owner = "_shared" if form.get("owner") == "_shared" else partner
     row = {
         "source_system": form.get("source_system", ""), "source_code": form.get("source_code", ""),
         "target_system": system, "target_code": target, "target_display": display, "equivalence": equivalence,

@@ -51,7 +51,7 @@ _DISCLOSURES = (
     Column("purpose", _("Purpose"), "purpose"),
     Column("records", _("Records"), "number"),
     Column("because", _("Under which rules"), "rules"),
-    Column("sequence", _("In the log"), "number", lambda row: f"/privacy/audit/{row['sequence']}"),
+    Column("sequence", _("In the log"), "id", lambda row: f"/privacy/audit/{row['sequence']}"),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,18 +15,18 @@ from exchange.app.partners.quality import quality_of
 from exchange.app.partners.timeline import WHAT, Moment, timeline
 from exchange.audit.days import asked_by_day
 from exchange.console.accounts import Role
-from exchange.console.desk import Desk
+from exchange.console.desk import Desk, Registered
 from exchange.console.given import own_of
 from exchange.console.marking import _
 from exchange.console.messages import Answer, Download, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
 from exchange.console.speech import Speech
-from exchange.console.tables import Column, Row, table
+from exchange.console.tables import Column, Press, Row, table
 from exchange.delivery.downloads import fetch, ready
 from exchange.delivery.receipts import receipt_lines
 from exchange.model.audit import ASKED, REFUSED
 from exchange.model.records import Viewer
-from exchange.pipeline import ledger
+from exchange.pipeline import ledger, quarantine
 from exchange.pipeline.balance import OUTCOMES, outcomes_of
 from exchange.pipeline.ledger import Connection
 
@@ -37,6 +38,12 @@ _RUNS = (
     Column("status", _("Balance"), "mark"),
     Column("pulled", _("Pulled"), "number"),
     *(Column(outcome, outcome.capitalize(), "number") for outcome in OUTCOMES),
+)
+_WAITING = (
+    Column("code", _("Kind"), "word:issue"),
+    Column("expression", _("Element"), "code"),
+    Column("detail", _("Reason"), "finding"),
+    Column("records", _("Records"), "number"),
 )
 _RECEIPTS = (
     Column("at", _("When"), "moment"),
@@ -57,6 +64,8 @@ _CLIENTS = (
     Column("scopes", _("Scopes")),
     Column("purposes", _("Purposes"), "purpose"),
     Column("disabled", _("Switched off"), "moment"),
+    Column("by", _("By whom"), "translated"),
+    Column("switch", _("Change"), "press"),
 )
 _DOWNLOADS = (
     Column("since", _("Since"), "moment"),
@@ -99,6 +108,7 @@ def start(desk: Desk, visit: Visit) -> Answer:
         ]
         told = timeline(connection, own.code, visit.at - timedelta(days=30))
         quality = quality_of(desk.exchange, connection, own.code) if own.feeds else []
+        waits: list[Row] = [asdict(one) for one in quarantine.waiting_reasons(connection, [own.code])]
     said = Speech(visit.language, desk.exchange)
     moments: list[Row] = [_moment(said, moment) for moment in told]
     return Page(
@@ -108,6 +118,9 @@ def start(desk: Desk, visit: Visit) -> Answer:
             "own": own,
             "quality": quality,
             "runs": table("runs", _RUNS, runs, visit.query, shown=said.shown),
+            "waits": table(
+                "waits", _WAITING, waits, visit.query, "records", descending=True, shown=said.shown
+            ),
             "receipts": table("receipts", _RECEIPTS, delivered, visit.query, shown=said.shown),
             "asked": table("asked", _ASKING, asked, visit.query, "day", descending=True, shown=said.shown),
         },
@@ -136,16 +149,31 @@ def _asked(connection: Connection, code: str, at: datetime) -> Counter[tuple[dat
 
 
 def clients(desk: Desk, visit: Visit) -> Answer:
-    own = own_of(desk, visit)
+    own, said = own_of(desk, visit), Speech(visit.language, desk.exchange)
     rows: list[Row] = [
         {
             "client_id": c.client_id, "scopes": " ".join(c.scopes), "purposes": " ".join(c.purposes),
-            "disabled": c.disabled,
+            "disabled": c.disabled, "by": _who_switched(c), "switch": _switch(said, c),
         }
         for c in desk.clients(own.code)
     ]  # fmt: skip
-    shown = table("clients", _CLIENTS, rows, visit.query, shown=Speech(visit.language, desk.exchange).shown)
+    shown = table("clients", _CLIENTS, rows, visit.query, shown=said.shown)
     return Page("own/clients.html", {"own": own, "clients": shown})
+
+
+def _who_switched(client: Registered) -> str:
+    if client.disabled is None:
+        return "–"
+    return _("your organization") if client.ours else _("the exchange")
+
+
+def _switch(said: Speech, client: Registered) -> Press | str:
+    """What the exchange switched off, the exchange lets in again."""
+    if client.disabled is not None and not client.ours:
+        return said.say(_("ask the exchange"))
+    words = said.say(_("Switch off") if client.disabled is None else _("Let it in again"))
+    to = "/own/clients/ended" if client.disabled is None else "/own/clients/again"
+    return Press(to, words, f"{words}: {client.client_id}", {"client_id": client.client_id})
 
 
 def add_client(desk: Desk, visit: Visit) -> Answer:
@@ -157,20 +185,31 @@ def add_client(desk: Desk, visit: Visit) -> Answer:
     if not isinstance(keys, dict):
         raise Unusable(_("The public keys are not a JSON Web Key Set."))
     name = visit.form.get("client_id", "").strip()
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
-        raise Unusable(_("A client id is up to 100 letters, digits, dots, hyphens and underscores."))
-    if any(one.client_id == name and one.disabled for one in desk.clients(own.code)):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{2,99}", name):
+        raise Unusable(_("A client id is 3 to 100 letters, digits, dots, hyphens and underscores."))
+    off = [one for one in desk.clients(own.code) if one.client_id == name and one.disabled]
+    if any(not one.ours for one in off):
         raise Unusable(
             _("That client was switched off. Register another one, or ask the exchange to let it in again.")
         )
-    desk.register(own.code, name, keys)
+    desk.register(own.code, visit.person.login, name, keys)
+    if off:
+        return Redirect("/own/clients", told=_("It has new keys, and is still switched off."))
     return Redirect("/own/clients", told=_("The client is registered."))
 
 
 def end_client(desk: Desk, visit: Visit) -> Answer:
-    if not desk.disable(own_of(desk, visit).code, visit.form.get("client_id", "")):
+    if not desk.disable(own_of(desk, visit).code, visit.person.login, visit.form.get("client_id", "")):
         raise NotFound
     return Redirect("/own/clients", told=_("The client is switched off; its tokens are refused from now on."))
+
+
+def let_in(desk: Desk, visit: Visit) -> Answer:
+    if not desk.let_in(own_of(desk, visit).code, visit.person.login, visit.form.get("client_id", "")):
+        raise NotFound
+    return Redirect(
+        "/own/clients", told=_("The client may ask for tokens again; those from before stay refused.")
+    )
 
 
 def downloads(desk: Desk, visit: Visit) -> Answer:
@@ -269,6 +308,7 @@ PLACES = (
     Place("/own/clients", clients, _ROLES),
     Place("/own/clients", add_client, _ROLES, "POST"),
     Place("/own/clients/ended", end_client, _ROLES, "POST"),
+    Place("/own/clients/again", let_in, _ROLES, "POST"),
     Place("/own/downloads", downloads, _ROLES),
     Place("/own/downloads", download, _ROLES, "POST", purpose="TREAT"),
     Place("/own/panels", panel_page, _ROLES),

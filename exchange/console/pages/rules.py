@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -47,7 +47,7 @@ def rules(desk: Desk, visit: Visit) -> Answer:
             "id": rule.policy.id, "title": rule.policy.title, "effect": rule.policy.effect,
             "citation": rule.policy.citation, "begins": rule.policy.in_force.from_,
             "review_by": rule.policy.review_by,
-            "cases": sum(rule.policy.id in case.because for case in cases),
+            "cases": len(_naming(rule.policy, cases)),
         }
         for rule in found.rules
     ]  # fmt: skip
@@ -77,8 +77,14 @@ def rule(desk: Desk, visit: Visit) -> Answer:
     conditions = {"when": when, "unless": unless, "consent": consent}
     return Page(
         "officer/rule.html",
-        {"rule": found, "place": place, "cases": [c for c in cases if found.id in c.because], **conditions},
+        {"rule": found, "place": place, "cases": _naming(found, cases), **conditions},
     )
+
+
+def _naming(rule: Policy, cases: Sequence[Case]) -> list[Case]:
+    """Cases that name the rule as a reason; of one that adds duties, those that name a duty of it."""
+    duties = set(rule.obligations) if rule.effect == "obligation" else set()
+    return [case for case in cases if rule.id in case.because or duties & set(case.obligations)]
 
 
 def _cases_of(files: Files) -> tuple[Case, ...]:

@@ -101,8 +101,7 @@ _CHANGES = (
     Column("pair", _("Pair"), link=_pair_link),
     Column("partners", _("Partners"), "participants"),
     Column("who", _("Who"), "participant"),
-    Column("before", _("Person before"), "code"),
-    Column("after", _("Person now"), "code", lambda row: f"/matching/person/{row['now']}"),
+    Column("golden", _("Person now"), "translated", lambda row: f"/matching/person/{row['now']}"),
 )
 
 
@@ -274,7 +273,7 @@ def settle_held(desk: Desk, visit: Visit) -> Answer:
 def changes(desk: Desk, visit: Visit) -> Answer:
     rows = [
         {
-            "event": c.event, "at": c.at, "kind": c.kind, "before": c.before, "after": c.after, "now": c.b,
+            "event": c.event, "at": c.at, "kind": c.kind, "golden": _("golden record"), "now": c.b,
             "pair": f"{c.a}-{c.b}", "partners": c.partners,
             "who": f"account {c.steward}" if c.steward else "exchange",
         }

@@ -26,7 +26,7 @@ WHAT = {
     "refusals": _("was refused more often than usual"),
 }
 _UNUSUAL = (
-    Column("entry", _("Entry"), "number", lambda row: f"/privacy/unusual/{row['entry']}"),
+    Column("entry", _("Entry"), "id", lambda row: f"/privacy/unusual/{row['entry']}"),
     Column("day", _("Day"), "day"),
     Column("participant", _("Who"), "participant"),
     Column("role", _("Role"), "say"),

@@ -43,7 +43,7 @@ _Decide = Callable[[Connection, int, Any, str, str, datetime], None]  # entry, d
 
 
 _EMERGENCIES = (
-    Column("entry", _("Entry"), "number", lambda row: f"/privacy/emergencies/{row['entry']}"),
+    Column("entry", _("Entry"), "id", lambda row: f"/privacy/emergencies/{row['entry']}"),
     Column("at", _("When"), "moment"),
     Column("until", _("Until"), "moment"),
     Column("participant", _("Who"), "participant"),
@@ -51,7 +51,7 @@ _EMERGENCIES = (
     Column("decision", _("Review"), "say"),
 )
 _TASKS = (
-    Column("recall", _("Recall"), "number", lambda row: f"/privacy/recalls/{row['recall']}"),
+    Column("recall", _("Recall"), "id", lambda row: f"/privacy/recalls/{row['recall']}"),
     Column("kind", _("Why"), "translated"),
     Column("participant", _("Asked of"), "participant"),
     Column("opened", _("Since"), "moment"),
@@ -60,20 +60,20 @@ _TASKS = (
     Column("outcome", _("Outcome"), "translated"),
 )
 _UNCOMPUTABLE = (
-    Column("record", _("Record"), "number", lambda row: f"/privacy/consents/{row['record']}"),
+    Column("record", _("Record"), "id", lambda row: f"/privacy/consents/{row['record']}"),
     Column("partner", _("Partner"), "participant"),
     Column("expression", _("Element"), "code"),
     Column("detail", _("Reason"), "finding"),
 )
 _DECIDED = (
-    Column("record", _("Record"), "number", lambda row: f"/privacy/consents/{row['record']}"),
+    Column("record", _("Record"), "id", lambda row: f"/privacy/consents/{row['record']}"),
     Column("decision", _("Decision"), "translated"),
     Column("reason", _("Reason")),
     Column("by", _("By")),
     Column("at", _("When"), "moment"),
 )
 _LATE = (
-    Column("entry", _("Entry"), "number", lambda row: f"/privacy/late/{row['entry']}"),
+    Column("entry", _("Entry"), "id", lambda row: f"/privacy/late/{row['entry']}"),
     Column("resource", _("Kind of record"), "type"),
     Column("labels", _("Label that came late"), "labels"),
     Column("participant", _("Who got it"), "participant"),

@@ -88,51 +88,53 @@ class Told(Change):
 # Two persons are one question however many records they have: the answer about one pair is that about all.
 _DOUBTS = """
 WITH apart AS MATERIALIZED (
-    SELECT p.person FROM patient_apart x JOIN patient p ON p.patient = x.a
-    UNION SELECT p.person FROM patient_apart x JOIN patient p ON p.patient = x.b
+    SELECT DISTINCT person FROM patient p
+    WHERE EXISTS (SELECT FROM patient_apart x WHERE x.a = p.patient)
+        OR EXISTS (SELECT FROM patient_apart x WHERE x.b = p.patient)
 ), answered AS MATERIALIZED (
-    SELECT DISTINCT least(p.person, q.person) AS one, greatest(p.person, q.person) AS other
+    SELECT least(p.person, q.person) AS one, greatest(p.person, q.person) AS other
     FROM match_review m JOIN patient p ON p.patient = m.a JOIN patient q ON q.patient = m.b
     WHERE m.decision = 'keep-apart'
+), passed_over AS (
+    SELECT DISTINCT least(e.a, e.b) AS a, greatest(e.a, e.b) AS b, e.probability
+    FROM apart JOIN patient p ON p.person = apart.person JOIN patient_edge e ON e.a = p.patient
+    JOIN patient q ON q.patient = e.b AND q.person <> p.person
+    UNION SELECT e.a, e.b, e.probability
+    FROM patient_edge e JOIN patient p ON p.patient = e.a JOIN patient q ON q.patient = e.b
+    WHERE e.a < e.b AND e.basis LIKE '%%-may-be-another' AND q.person <> p.person
 ), open AS (
     SELECT m.a, m.b, m.probability, m.evidence, coalesce(m.evidence ->> 'rule', '') AS rule,
-        m.opened, m.asked, m.decision, m.steward, m.reason
+        m.opened, m.asked, m.decision, m.steward, m.reason, p.partner AS first, q.partner AS second,
+        least(p.person, q.person) AS one, greatest(p.person, q.person) AS other
     FROM match_review m JOIN patient p ON p.patient = m.a JOIN patient q ON q.patient = m.b
     WHERE {reviewed}
     UNION ALL
     SELECT n.a, n.b, n.probability, '{{"rule": "fits-two-people"}}', 'fits-two-people',
-        NULL, NULL, NULL, NULL, NULL
-    FROM (
-        SELECT DISTINCT least(e.a, e.b) AS a, greatest(e.a, e.b) AS b, e.probability
-        FROM apart JOIN patient p ON p.person = apart.person JOIN patient_edge e ON e.a = p.patient
-        JOIN patient q ON q.patient = e.b AND q.person <> p.person
-        UNION SELECT e.a, e.b, e.probability
-        FROM patient_edge e JOIN patient p ON p.patient = e.a JOIN patient q ON q.patient = e.b
-        WHERE e.a < e.b AND e.basis LIKE '%%-may-be-another' AND q.person <> p.person
-    ) n
+        NULL, NULL, NULL, NULL, NULL, p.partner, q.partner,
+        least(p.person, q.person), greatest(p.person, q.person)
+    FROM passed_over n JOIN patient p ON p.patient = n.a JOIN patient q ON q.patient = n.b
     WHERE {passed_over} AND NOT EXISTS (SELECT FROM match_review m WHERE (m.a, m.b) = (n.a, n.b))
 ), waiting AS (
-    SELECT m.*,
-        EXISTS (
+    SELECT o.*, CASE WHEN rule = 'overlay' OR decision IS NOT NULL THEN ARRAY[a, b] END AS alone FROM open o
+), unanswered AS (
+    SELECT g.* FROM waiting g
+    WHERE {every} OR alone IS NOT NULL OR (one, other) NOT IN (SELECT one, other FROM answered)
+), graded AS (
+    SELECT m.*, CASE
+        WHEN rule = 'overlay' THEN 3
+        WHEN EXISTS (
             SELECT FROM resource r JOIN disclosure_class c USING (class)
             WHERE r.patient IN (m.a, m.b) AND cardinality(c.labels) > 0
-        ) AS protected,
-        EXISTS (SELECT FROM resource r WHERE r.patient = m.a AND r.type = ANY(%(care)s))
-        AND EXISTS (SELECT FROM resource r WHERE r.patient = m.b AND r.type = ANY(%(care)s)) AS care
-    FROM open m
-), graded AS (
-    SELECT w.*, ARRAY[p.partner, q.partner] AS partners,
-        CASE WHEN w.rule = 'overlay' THEN 3 WHEN w.protected THEN 2 WHEN w.care THEN 1 ELSE 0 END AS harm,
-        least(p.person, q.person) AS one, greatest(p.person, q.person) AS other,
-        CASE WHEN w.rule = 'overlay' OR w.decision IS NOT NULL THEN ARRAY[w.a, w.b] END AS alone
-    FROM waiting w JOIN patient p ON p.patient = w.a JOIN patient q ON q.patient = w.b
+        ) THEN 2
+        WHEN EXISTS (SELECT FROM resource r WHERE r.patient = m.a AND r.type = ANY(%(care)s))
+            AND EXISTS (SELECT FROM resource r WHERE r.patient = m.b AND r.type = ANY(%(care)s)) THEN 1
+        ELSE 0 END AS harm
+    FROM unanswered m
 ), question AS (
-    SELECT DISTINCT ON (one, other, alone) * FROM graded g
-    WHERE {every} OR alone IS NOT NULL
-        OR NOT EXISTS (SELECT FROM answered n WHERE (n.one, n.other) = (g.one, g.other))
+    SELECT DISTINCT ON (one, other, alone) * FROM graded
     ORDER BY one, other, alone, harm DESC, asked, probability DESC, a, b
 )
-SELECT w.a, w.b, w.partners, w.probability, w.rule, {evidence} AS evidence, w.harm,
+SELECT w.a, w.b, ARRAY[w.first, w.second] AS partners, w.probability, w.rule, {evidence} AS evidence, w.harm,
     coalesce(w.opened, (
         SELECT max(v.at) FROM link_event v WHERE v.kind = 'linked' AND (v.a, v.b) = (w.a, w.b)
     )) AS opened,

@@ -109,7 +109,7 @@ def test_it_ends_with_its_client(send, work, inbox, people, records, database, h
     send(method="POST", body=wanted(inbox.url))
     work()
     with psycopg.connect(database) as conn:
-        disable_client(conn, hospital.client_id, "2026-11-20T00:00:00Z")
+        disable_client(conn, hospital.client_id, "exchange", "2026-11-20T00:00:00Z")
     records.observation("prairie_clinic", people["shared"], "o1")
     assert work() == {}
 
