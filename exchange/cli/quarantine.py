@@ -20,7 +20,7 @@ def list_findings(
     limit: Annotated[int, typer.Option(min=1)] = 50,
     json: JsonOption = False,
 ) -> None:
-    """What waits for a fix: partner, feed, record number, element and reason. No patient data."""
+    """What waits for a fix: partner, feed, record number, element, its source and reason. No patient data."""
     opened = exchange()
     with opened.work.connect() as connection:
         found = quarantine.open_findings(connection, partner, limit)
@@ -29,8 +29,8 @@ def list_findings(
         return
     table(
         "Quarantine",
-        ["record", "partner", "feed", "code", "element", "reason"],
-        [[str(f.record), f.partner, f.feed, f.code, f.expression, f.detail] for f in found],
+        ["record", "partner", "feed", "code", "element", "stands at", "reason"],
+        [[str(f.record), f.partner, f.feed, f.code, f.expression, f.source, f.detail] for f in found],
     )
 
 

@@ -48,7 +48,7 @@ def compile_call(call: ex.Call, language: Language, spot: Spot, compiled: Compil
     value, *rest = (compiled(argument) for argument in call.arguments)
     if call.name == "concat":
         return _joined([value, *rest])
-    guarded = _guard(function, call.name, spot)
+    guarded = _guard(function, call.name, language, spot)
     if call.name in OPTIONAL_ARGUMENTS:
         return _with_all(guarded, [value, *rest], kind_of(call, language))
     constants = [item.value for item in call.arguments[1:] if isinstance(item, ex.Literal)]
@@ -59,14 +59,15 @@ def compile_call(call: ex.Call, language: Language, spot: Spot, compiled: Compil
     return _of_value(apply, value, kind)
 
 
-def _guard(function: Callable[..., Any], name: str, spot: Spot) -> Callable[..., Any]:
+def _guard(function: Callable[..., Any], name: str, language: Language, spot: Spot) -> Callable[..., Any]:
     """The function with "cannot be read" turned into an issue of the record."""
+    place, detail = language.grammar.position, f"`{name}` cannot read the value"
 
     def guarded(run: Any, *arguments: Any) -> Any:
         try:
             return function(*arguments)
         except (ValueError, TypeError, AttributeError, OverflowError):
-            run.note("error", "value", f"`{name}` cannot read the value", spot.element, spot.position)
+            run.note("error", "value", detail, spot.expression, spot.position, place)
             return None
 
     return guarded
@@ -163,7 +164,8 @@ def _translate(call: ex.Call, language: Language, spot: Spot, compiled: Compile)
     value = compiled(arguments[0])
     system = compiled(arguments[2]) if len(arguments) == 3 else None
     both = call.name == "coding" and system is not None
-    one = _translation(language.codes[name], _codings if both else _SHAPES[call.name], spot)
+    shape = _codings if both else _SHAPES[call.name]
+    one = _translation(language.codes[name], shape, language.grammar.position, spot)
 
     def each(run: Any, found: Any, where: str | None) -> Any:
         if type(found) is not list:
@@ -184,8 +186,11 @@ def _translate(call: ex.Call, language: Language, spot: Spot, compiled: Compile)
     return translate
 
 
-def _translation(code_map: CodeMap, shape: Callable[..., Any], spot: Spot) -> Callable[[Any, Any, Any], Any]:
+def _translation(
+    code_map: CodeMap, shape: Callable[..., Any], place: Callable[[Any], str], spot: Spot
+) -> Callable[[Any, Any, Any], Any]:
     """One code's translation, looked up once for a code, system and (where rows have dates) day."""
+    detail = f"a code is not in code map `{code_map.name}`"
     known: dict[tuple[str, str | None, str], Any] = {}
 
     def one(run: Any, code: Any, system: str | None) -> Any:
@@ -198,10 +203,9 @@ def _translation(code_map: CodeMap, shape: Callable[..., Any], spot: Spot) -> Ca
         known_gap = bool(found) and not targets and shape is _codings
         result = None if known_gap else shape(targets, str(code), system)
         if not found:
-            detail = f"a code is not in code map `{code_map.name}`"
-            run.note("information", "code-invalid", detail, spot.element, spot.position)
+            run.note("information", "code-invalid", detail, spot.expression, spot.position, place)
             own = shown_code(system or "")
-            shown = Unmapped(code_map.name, own, shown_code(str(code), own), spot.element, spot.position)
+            shown = Unmapped(code_map.name, own, shown_code(str(code), own), spot.expression, spot.position)
             run.unmapped[shown] = None
         elif len(known) < REMEMBERED:
             known[key] = result

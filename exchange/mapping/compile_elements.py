@@ -12,9 +12,10 @@ from exchange.mapping import expression as ex
 from exchange.mapping.analysis import is_constant, is_local, may_be_list, paths_of
 from exchange.mapping.compile_expression import compile_expression, parse_expression, wrong_path
 from exchange.mapping.content import Node, walk
-from exchange.mapping.language import Compiled, Field, Language, Row, Spot
+from exchange.mapping.language import Compiled, Field, Language, Row, Spot, path_below
 from exchange.mapping.outcomes import check_condition, check_outcomes
 from exchange.mapping.paths.grammar import Reader
+from exchange.mapping.paths.observed import json_position
 from exchange.mapping.paths.places import FIELD
 from exchange.mapping.remembering import is_whole_field, remembered_field, remembered_place
 from exchange.mapping.shapes import build_object, concatenate, for_each, for_first, guarded, shape
@@ -118,11 +119,12 @@ def _scalar(element: Element, language: Language, spot: Spot) -> Compiled:
     expression = parse_expression(language, spot)
     check_outcomes(expression, element, language, spot)
     paths = paths_of(expression)
-    aimed = replace(spot, depth=0, paths=paths)
+    read = tuple(path_below(spot.around, path, language.format) for path in paths)
+    aimed = replace(spot, depth=0, paths=read)
     write = compile_expression(expression, language, aimed, _Fragments(element))
     calls = tuple(item.name for item in ex.walk(expression) if isinstance(item, ex.Call))
     place = f"{spot.node.file}:{spot.node.line}"
-    language.rows.append(Row(spot.element, _written(spot.node), place, paths, calls))
+    language.rows.append(Row(spot.element, _written(spot.node), place, paths, calls, spot.entry))
     constant = is_constant(expression)
     value = _value_of(expression, write) if constant else None
     if language.observed:
@@ -140,12 +142,13 @@ def _value_of(expression: ex.Expression, write: Write) -> Any:
 
 def _observe(write: Write, row: int, language: Language) -> Write:
     """What leaves a note in the Run of every value given."""
-    position = language.grammar.position
+    is_tree = language.format in ("hsds_json", "x12")
+    position, more = (json_position, ", run") if is_tree else (language.grammar.position, "")
 
     def observed(writer: Writer, at: str) -> str:
         value = write(writer, at)
         with writer.block(f"if {value} is not None and run is not None"):
-            writer.line(f"run.traced.append(({row}, {writer.constant(position)}({at})))")
+            writer.line(f"run.traced.append(({row}, {writer.constant(position)}({at}{more})))")
         return value
 
     return observed
@@ -164,7 +167,12 @@ class _Fragments:
         if spot.element.count(f"({name})") > 2:
             raise spot.node.fail(f"fragment `{name}` contains itself", spot.element)
         places, kind = _nodes(path.text, language, spot)
-        fragment = replace(spot, node=language.types[name], element=f"{spot.element}({name})", place=kind)
+        fragment = _below(
+            replace(spot, node=language.types[name], element=f"{spot.element}({name})"),
+            path.text,
+            kind,
+            language,
+        )
         inner = compile_item(self.element, language, fragment)
         return _at_places(places, path.text, inner, self.element, language, fragment)
 
@@ -232,7 +240,15 @@ def _object(element: Element, language: Language, spot: Spot) -> Compiled:
 
 def _inside(table: dict[str, Node], language: Language, spot: Spot) -> Spot:
     """The spot seen from the places of the table's `$each`."""
-    return replace(spot, place=compile_places(table[EACH], language, spot)[1]) if EACH in table else spot
+    if EACH not in table:
+        return spot
+    kind = compile_places(table[EACH], language, spot)[1]
+    return _below(spot, _one_path(table[EACH], language, spot), kind, language)
+
+
+def _below(spot: Spot, path: str, kind: str, language: Language) -> Spot:
+    """The spot seen from the places of a path, which are of a kind."""
+    return replace(spot, place=kind, around=path_below(spot.around, path, language.format))
 
 
 def _placed(

@@ -232,7 +232,7 @@ def _tell(table: dict[str, Node], language: Language, spot: Spot) -> Reader | No
     words, resource, position = table["tell"].text("tell"), spot.element, language.grammar.position
 
     def tell(place: Any, run: Run) -> None:
-        run.note("information", "informational", words, resource, position(place))
+        run.note("information", "informational", words, resource, "", position)
         if trace is not None:
             trace(place, run)
 

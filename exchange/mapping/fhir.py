@@ -30,12 +30,13 @@ _KEPT_META = ("profile", "security", "tag", "extension")
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """What a FHIR record holds: (resource with our ids and references, its own id), `Type/id` it deletes.
+    """What a FHIR record holds: (resource with our ids and references, its own id, its place in a Bundle),
+    `Type/id` it deletes.
 
     `partial` has the ids of resources tagged SUBSETTED: they say less than the partner knows.
     """
 
-    resources: tuple[tuple[Resource, str], ...]
+    resources: tuple[tuple[Resource, str, str], ...]
     deleted: tuple[str, ...]
     partial: frozenset[str] = frozenset()
 
@@ -51,7 +52,7 @@ def incoming(parsed: Any, keys: Keys, run: Run) -> Incoming:
         raise RecordRejected("the resource has no id", code="required", expression=f"{resource_type}.id")
     own = run.resource_id(resource_type, keys.alone(parsed) or parsed["id"])
     partial = frozenset((own,)) if _is_partial(parsed) else frozenset[str]()
-    return Incoming(((_rewritten(parsed, own, {}, run), parsed["id"]),), (), partial)
+    return Incoming(((_rewritten(parsed, own, {}, run), parsed["id"], ""),), (), partial)
 
 
 def _bundle(bundle: dict[str, Any], keys: Keys, run: Run) -> Incoming:
@@ -61,15 +62,18 @@ def _bundle(bundle: dict[str, Any], keys: Keys, run: Run) -> Incoming:
     ids = [None if key is None else run.resource_id(*key) for key in found]
     index = _index(entries, ids)
     known = [
-        (entry["resource"], own, key[1])
-        for entry, own, key in zip(entries, ids, found, strict=True)
+        (entry["resource"], own, key[1], number)
+        for number, (entry, own, key) in enumerate(zip(entries, ids, found, strict=True))
         if own is not None and key is not None
     ]
     known = attached(known, index)
     return Incoming(
-        tuple((_rewritten(resource, own, index, run), key) for resource, own, key in known),
+        tuple(
+            (_rewritten(resource, own, index, run), key, f"entry[{number}].resource")
+            for resource, own, key, number in known
+        ),
         tuple(_deletions(entries, run)),
-        frozenset(own for resource, own, _ in known if _is_partial(resource)),
+        frozenset(own for resource, own, _, _ in known if _is_partial(resource)),
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
+from functools import cache
 from typing import Any
 
 from exchange.mapping.codes import CodeMap
@@ -13,6 +15,8 @@ from exchange.mapping.paths.grammar import Grammar
 from exchange.mapping.source import Write
 from exchange.model.partner import Partner
 from exchange.model.records import Format
+
+_FRAGMENT = re.compile(r"\([^)]*\)|(?<=\.)_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,7 @@ class Row:
     place: str
     paths: tuple[str, ...]
     calls: tuple[str, ...]
+    entry: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,10 @@ class Language:
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where in a map and in the target an expression stands; `place` is the kind of place around it."""
+    """Where in a map and in the target an expression stands; `place` is the kind of place around it.
+
+    `around` is the path of that place, seen from the place of the entry.
+    """
 
     node: Node
     element: str
@@ -55,6 +63,7 @@ class Spot:
     depth: int = 0
     paths: tuple[str, ...] = ()
     place: str = ""
+    around: str = ""
 
     def at(self, node: Node, element: str | None = None) -> Spot:
         """Another value of the map in the same surroundings."""
@@ -64,6 +73,34 @@ class Spot:
     def position(self) -> str:
         """Source paths of the row, for issues."""
         return ", ".join(self.paths)
+
+    @property
+    def expression(self) -> str:
+        """The element as FHIRPath has it, for issues."""
+        return plain_element(self.element)
+
+
+@cache
+def plain_element(element: str) -> str:
+    """An element of a map without the fragments that make it.
+
+    >>> plain_element("Patient.identifier(CX)._value.extension")
+    'Patient.identifier.value.extension'
+    """
+    return _FRAGMENT.sub("", element)
+
+
+def path_below(around: str, path: str, format_: Format) -> str:
+    """A path inside the place of another, seen from where that one starts.
+
+    >>> path_below("PID-3[*]", ".4", "hl7v2"), path_below("name", "given", "ccda")
+    ('PID-3[*].4', 'name/given')
+    """
+    if not around or path.startswith("/") or format_ == "delimited":
+        return path
+    if format_ == "hl7v2":
+        return around + path if path.startswith(".") else path
+    return around if path == "." else f"{around}{'/' if format_ == 'ccda' else '.'}{path}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,13 +87,18 @@ def observe(record: SourceRecord, observed: Maps, known: Sequence[Statement] = (
 
 
 def _traced(row: Row, place: str, record: SourceRecord) -> tuple[str, str, str, str]:
+    position = f"{record.position} {position_of(row, place)}".strip()
+    return row.element, position, f"{row.place} {row.expression}", ", ".join(dict.fromkeys(row.calls))
+
+
+def position_of(row: Row, place: str) -> str:
+    """What a row reads, seen from the record: its paths at a place."""
     where, _, field = place.rpartition(" ")
     if any(_COMPONENT.match(path) for path in row.paths):
         place, paths = where, [f"{field}{path}" if _COMPONENT.match(path) else path for path in row.paths]
     else:
         paths = list(row.paths)
-    position = " ".join(part for part in (record.position, place, ", ".join(paths)) if part)
-    return row.element, position, f"{row.place} {row.expression}", ", ".join(dict.fromkeys(row.calls))
+    return " ".join(part for part in (place, ", ".join(paths)) if part)
 
 
 def partner_organization(partner: Partner) -> Resource:
@@ -122,18 +127,28 @@ def _feed_map(record: SourceRecord, maps: Maps) -> FeedMap:
 
 
 def _map_open(feed_map: FeedMap, run: Run, known: Sequence[Statement] = ()) -> Mapped:
+    root = open_record(feed_map, run, known)
+    if run.record.format == "fhir_json":
+        return _map_fhir(feed_map, run)
+    check_refusals(feed_map.refusals, root, run)
+    results = [item for entry in entries_for(feed_map, root) for item in make(entry, run)]
+    merges = _merges(feed_map.merges, root, run)
+    return _mapped(results, merges, (), run)
+
+
+def open_record(feed_map: FeedMap, run: Run, known: Sequence[Statement] = ()) -> Any:
+    """The root of the source, parsed; `known` as for map_record."""
     root = feed_map.language.grammar.open(run.record.payload)
     told = [statement for statement in known if statement.fields]
     if told:
         root = filled(root, [(statement.segments, statement.fields) for statement in told])
     run.root = run.context = root
-    if run.record.format == "fhir_json":
-        return _map_fhir(feed_map, run)
-    check_refusals(feed_map.refusals, root, run)
-    entries = _message_entries(feed_map, root) if feed_map.messages else tuple(feed_map.entries.values())
-    results = [item for entry in entries for item in make(entry, run)]
-    merges = _merges(feed_map.merges, root, run)
-    return _mapped(results, merges, (), run)
+    return root
+
+
+def entries_for(feed_map: FeedMap, root: Any) -> tuple[Entry, ...]:
+    """What the map makes of such a record; RecordRejected for a type of message that it does not have."""
+    return _message_entries(feed_map, root) if feed_map.messages else tuple(feed_map.entries.values())
 
 
 def _message_entries(feed_map: FeedMap, message: Place) -> tuple[Entry, ...]:
@@ -150,8 +165,8 @@ def _map_fhir(feed_map: FeedMap, run: Run) -> Mapped:
     found = incoming(feed_map.fhir.to_r4(run.root), feed_map.fhir.keys, run)
     results: list[Made] = []
     merges: list[Merge] = []
-    for resource, own in found.resources:
-        run.turn_to(resource, own)
+    for resource, own, inside in found.resources:
+        run.turn_to(resource, own, inside)
         kind = resource["resourceType"]
         entries = feed_map.by_type.get(kind) or feed_map.by_type.get(ANY)
         if not entries:
@@ -213,7 +228,7 @@ def _mapped(results: list[Made], merges: Iterable[Merge], deleted: tuple[str, ..
         deleted=tuple(gone),
         conditional=frozenset(kept.keys() - firm),
         merges=tuple(dict.fromkeys(merges)),
-        issues=tuple(run.issues),
+        issues=run.all_issues(),
         unmapped=tuple(run.unmapped),
         snapshots={name: tuple(filter(None, members)) for name, members in run.snapshots.items()},
     )

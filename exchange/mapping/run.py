@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha1
 from typing import Any
@@ -9,15 +10,20 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from exchange.model.records import Issue, SourceRecord, Unmapped
 
+MOST = 20
+"""Positions of one issue that are told."""
+
 
 class Run:
     """Mutable within one call of map_record and never seen outside of it."""
 
     __slots__ = (
         "addresses",
+        "alike",
         "context",
         "day",
         "ids",
+        "inside",
         "issues",
         "memo",
         "namespace",
@@ -47,6 +53,8 @@ class Run:
         self.ids: dict[str, str] = {}
         self.issues: dict[Issue, None] = {}
         self.notes = 0
+        self.alike: dict[tuple[str, str, str, str], set[tuple[int, str]]] = {}
+        self.inside = ""
         self.traced: list[tuple[int, str]] = []
         self.traced_before = 0
         self.seen: set[str] = set()
@@ -55,9 +63,10 @@ class Run:
         self.roots: list[Any] = []
         self.unmapped: dict[Unmapped, None] = {}
 
-    def turn_to(self, root: Any, source_id: str) -> None:
-        """Another resource of the same record comes next."""
+    def turn_to(self, root: Any, source_id: str, inside: str) -> None:
+        """Another resource of the same record comes next, which stands `inside` of it."""
         self.root = self.context = root
+        self.inside = inside
         self.roots.append(root)
         self.source_id, self.places, self.memo = source_id, {}, {}
         self.traced_before = len(self.traced)
@@ -70,11 +79,45 @@ class Run:
             found = self.ids[name] = uuid5_text(self.namespace, name)
         return found
 
-    def note(self, severity: Any, code: str, detail: str, expression: str, position: str) -> None:
-        """Adds an issue once; `notes` counts every time."""
+    def note(
+        self,
+        severity: Any,
+        code: str,
+        detail: str,
+        expression: str,
+        position: str,
+        place: Callable[[Any], str] | None = None,
+    ) -> None:
+        """Adds an issue once; `notes` counts every time.
+
+        `place` names where in the record the entry stands that is being made. Of issues that differ in their
+        position alone the first are kept and the rest counted: a record may be made to have millions.
+        """
         self.notes += 1
-        where = f"{self.record.position} {position}".strip()
-        self.issues[Issue(severity, code, detail, expression, where)] = None
+        alike = self.alike.setdefault((severity, code, detail, expression), set())
+        found = (id(self.context), position)
+        if found in alike:
+            return
+        alike.add(found)
+        if len(alike) <= MOST:
+            here = "" if place is None else place(self.context)
+            where = " ".join(part for part in (self.record.position, self.inside, here, position) if part)
+            self.issues[Issue(severity, code, detail, expression, where)] = None
+
+    def all_issues(self) -> tuple[Issue, ...]:
+        """What was noted, and how many more there are of each."""
+        more = (
+            Issue(
+                "information",
+                "too-costly",
+                f"{len(found) - MOST} more are like the first {MOST}",
+                expression,
+                self.record.position,
+            )
+            for (_, _, detail, expression), found in self.alike.items()
+            if len(found) > MOST
+        )
+        return (*self.issues, *more)
 
 
 def partner_namespace(namespace: str) -> UUID:

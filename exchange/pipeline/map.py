@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from exchange.landing import Landing
-from exchange.mapping import Maps, Statement, map_record
+from exchange.mapping import Maps, Origin, Statement, map_record, observed_maps, origin_of
 from exchange.model.errors import RecordRejected
 from exchange.model.fhir import reference_to, references
 from exchange.model.partner import Partner
@@ -19,7 +20,7 @@ from exchange.model.records import Issue, Mapped, Resource, SourceRecord
 from exchange.pipeline import wire
 from exchange.pipeline.ledger import LedgerRecord
 from exchange.pipeline.pull import CAPTURED, SELF
-from exchange.validation import validated
+from exchange.validation import missing_elements, validated
 
 Row = dict[str, Any]
 Check = Callable[[Resource], tuple[Issue, ...]]
@@ -90,8 +91,10 @@ def map_sources(
     before = list(known)
     mapped = [_mapped(record, maps, told) for record, told in zip(records, before, strict=True)]
     check = validated(resource for each in mapped for resource in each.resources)
+    # Compiled when the first finding asks for it.
+    observed = cache(lambda: observed_maps(maps))
     return [
-        _settled(record, made, maps, told, check)
+        _settled(record, made, maps, told, check, observed)
         for record, made, told in zip(records, mapped, before, strict=True)
     ]
 
@@ -105,11 +108,17 @@ def map_source(record: SourceRecord, maps: Maps, known: Sequence[Statement] = ()
 
 
 def _settled(
-    record: SourceRecord, mapped: Mapped, maps: Maps, known: Sequence[Statement], check: Check
+    record: SourceRecord,
+    mapped: Mapped,
+    maps: Maps,
+    known: Sequence[Statement],
+    check: Check,
+    observed: Callable[[], Maps],
 ) -> tuple[Mapped, list[str]]:
-    found = _kept(record, mapped, maps, check)
+    found = _kept(record, mapped, maps, check, lambda: origin_of(record, observed(), known))
     if any(statement.fields for statement in known) and _errors(found[0]):
-        alone = _kept(record, _mapped(record, maps, ()), maps, check)
+        made = _mapped(record, maps, ())
+        alone = _kept(record, made, maps, check, lambda: origin_of(record, observed()))
         return alone if _errors(alone[0]) < _errors(found[0]) else found
     return found
 
@@ -135,11 +144,14 @@ def _mapped(record: SourceRecord, maps: Maps, known: Sequence[Statement]) -> Map
         return Mapped(issues=(Issue("fatal", "exception", detail, "", record.position),))
 
 
-def _kept(record: SourceRecord, mapped: Mapped, maps: Maps, check: Check) -> tuple[Mapped, list[str]]:
+def _kept(
+    record: SourceRecord, mapped: Mapped, maps: Maps, check: Check, origin: Callable[[], Origin]
+) -> tuple[Mapped, list[str]]:
     if record.deleted or _is_refused(mapped):
         return mapped, []
-    held: frozenset[str] = frozenset() if record.feed in (SELF, CAPTURED) else maps.partner.quarantine
-    checked = _checked(mapped, record.position, held, check)
+    is_ours = record.feed in (SELF, CAPTURED)
+    held: frozenset[str] = frozenset() if is_ours else maps.partner.quarantine
+    checked = _checked(mapped, record.position, held, check, _nowhere if is_ours else origin)
     if len(checked.resources) == len(mapped.resources):
         return checked, []
     invalid = Counter(r["resourceType"] for r in mapped.resources)
@@ -157,14 +169,30 @@ def _is_refused(mapped: Mapped) -> bool:
     return bool(mapped.issues) and not (mapped.resources or mapped.deleted or mapped.merges)
 
 
-def _checked(mapped: Mapped, position: str, held: frozenset[str], check: Check) -> Mapped:
+def _nowhere() -> Origin:
+    """What the exchange wrote itself comes from no field."""
+    return lambda _resource, _expression, _missing: ""
+
+
+def _placed(issue: Issue, resource: Resource, position: str, origin: Origin) -> Issue:
+    """A finding of the checks with the position in the source of what it is about."""
+    inside = origin(resource, issue.expression, missing_elements(issue)) if issue.expression else ""
+    return replace(issue, position=f"{position} {inside}".strip())
+
+
+def _checked(
+    mapped: Mapped, position: str, held: frozenset[str], check: Check, open_origin: Callable[[], Origin]
+) -> Mapped:
     """What may go on: nothing invalid, and nothing with a finding whose code the partner holds back."""
     issues = [_weighed(issue, held) for issue in mapped.issues]
     spoilt = {issue.expression.partition(".")[0] for issue in issues if _is_held(issue, held)}
     good: list[Resource] = []
+    origin: Origin | None = None
     for resource in mapped.resources:
         found = [_weighed(issue, held) for issue in check(resource)]
-        issues += [replace(issue, position=issue.position or position) for issue in found]
+        if found:
+            origin = origin or open_origin()
+            issues += [_placed(issue, resource, position, origin) for issue in found]
         if resource["resourceType"] not in spoilt and not any(wire.is_error(issue) for issue in found):
             good.append(resource)
     if not (mapped.resources or mapped.deleted or mapped.merges or issues):

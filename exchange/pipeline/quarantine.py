@@ -13,14 +13,17 @@ from exchange.pipeline.replay import WAITING
 
 _LAST = "9223372036854775807"
 _OPEN = (
-    "SELECT q.record, s.partner, s.feed, s.run, q.severity, q.code, q.expression, q.detail"
+    "SELECT q.record, s.partner, s.feed, s.run, q.severity, q.code, q.expression, q.detail,"
+    # What is before it names the file or key, which may be somebody's.
+    " CASE WHEN starts_with(q.position, s.position) THEN ltrim(substr(q.position, length(s.position) + 1))"
+    " ELSE '' END AS source"
     f" FROM quarantine q JOIN source_record s USING (record) WHERE {WAITING}"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One open reason in quarantine; says nothing of the patient."""
+    """One open reason in quarantine, without a value; `source` says where in the record it comes from."""
 
     record: int
     partner: str
@@ -30,6 +33,7 @@ class Finding:
     code: str
     expression: str
     detail: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True)

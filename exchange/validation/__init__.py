@@ -12,9 +12,16 @@ from exchange.validation.references import check_references
 from exchange.validation.sanity import sanity_issues
 from exchange.validation.sound import is_sound, is_sound_whatever_it_claims
 from exchange.validation.structure import MOST, structural_issues
-from exchange.validation.us_core import us_core_issues
+from exchange.validation.us_core import missing_elements, us_core_issues
 
-__all__ = ["check_references", "structural_issues", "told", "validate", "validated"]
+__all__ = [
+    "check_references",
+    "missing_elements",
+    "structural_issues",
+    "told",
+    "validate",
+    "validated",
+]
 
 
 def validate(resource: Resource) -> tuple[Issue, ...]:

@@ -9,6 +9,7 @@ https://hl7.org/fhir/us/core/STU6.1/profiles-and-extensions.html
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -19,6 +20,7 @@ from exchange.model.fhir_types import element_at, fhir_type
 from exchange.model.records import Issue, Resource
 from exchange.model.terms import DATA_ABSENT_REASON, SYSTEMS, US_CORE_PROFILE
 
+_REQUIRED = re.compile(r"US Core requires (?P<names>.+?)(?: with the code .+)? \([a-z-]+\)")
 _DATED = frozenset(
     f"us-core-observation-{name}" for name in ("lab", "clinical-result", "screening-assessment")
 )
@@ -76,6 +78,22 @@ def _forms(type_name: str, name: str) -> Iterator[str]:
     for element in fhir_type(type_name).elements.values():
         if element.name == name or (group != name and element.choice == group):
             yield element.name
+
+
+def missing_elements(issue: Issue) -> tuple[str, ...]:
+    """The elements of which one must be there, where a finding says that of its expression.
+
+    >>> words = "US Core requires family or given (us-core-patient)"
+    >>> missing_elements(Issue("warning", "required", words, "Patient.name[0]"))
+    ('family', 'given')
+    """
+    found = _REQUIRED.fullmatch(issue.detail)
+    if found is None:
+        return ()
+    at = re.sub(r"\[\d+\]", "", issue.expression)
+    element = element_at(at)
+    type_ = element.type if element else at
+    return tuple(form for name in found["names"].split(" or ") for form in _forms(type_, name))
 
 
 def us_core_issues(resource: Resource) -> Iterator[Issue]:

@@ -64,7 +64,7 @@ def test_what_an_entry_tells_is_an_information_issue_with_its_line():
     (issue,) = found.issues
     assert (issue.severity, issue.code) == ("information", "informational")
     assert issue.detail == "an observation was read"
-    assert issue.position.endswith("line 1")
+    assert issue.position.endswith("line 1 observation")
 
 
 INSIDE = """

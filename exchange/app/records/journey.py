@@ -82,7 +82,7 @@ class Journey:
     unreadable: str
     resources: tuple[Resource, ...]
     labels: tuple[dict[str, Any], ...]
-    issues: tuple[tuple[str, str, str, str], ...]
+    issues: tuple[tuple[str, str, str, str, str], ...]
     stored: tuple[Stored, ...]
     patients: tuple[str | None, ...]
 
@@ -127,7 +127,8 @@ def journey_of(exchange: Exchange, number: int) -> Journey:
             "SELECT run, outcome FROM source_record WHERE record = %s", [number]
         ).fetchone() or (0, None)
         issues = connection.execute(
-            "SELECT severity, code, expression, detail FROM quarantine WHERE record = %s ORDER BY ordinal",
+            "SELECT severity, code, expression, detail, position FROM quarantine"
+            " WHERE record = %s ORDER BY ordinal",
             [number],
         ).fetchall()
         stored = _stored(connection, code, record.feed, record.key)

@@ -77,6 +77,7 @@ _ISSUES = (
     Column("code", _("Kind"), "word:issue"),
     Column("expression", _("Element"), "code"),
     Column("detail", _("Reason"), "finding"),
+    Column("position", _("Stands at")),
 )
 _STORED = (
     Column("reference", _("Resource"), "code"),
@@ -217,7 +218,8 @@ def record(desk: Desk, visit: Visit) -> Answer:
     lines = [dict(zip(names, values, strict=True)) for values in traced.values] if traced else []
     said = Speech(visit.language, desk.exchange)
     issues: list[Row] = [
-        dict(zip(("severity", "code", "expression", "detail"), one, strict=True)) for one in found.issues
+        dict(zip(("severity", "code", "expression", "detail", "position"), one, strict=True))
+        for one in found.issues
     ]
     return Page(
         "engineer/record.html",

@@ -7,6 +7,7 @@ noted in the Run, as addresses: a trailing `/**` says that everything below was 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from lxml import etree
@@ -65,6 +66,7 @@ def _seen_message(message: Place) -> Place:
 
 
 def _observed_xpath(grammar: Grammar) -> tuple[Any, Any]:
+    @cache
     def value(path: str) -> Reader:
         read, select = (
             grammar.value(path),
@@ -135,20 +137,31 @@ def _root_name(run: Any) -> str:
 
 def _address(node: Any, run: Any) -> str | None:
     """Member names from the root to a place; None for a value that is no place."""
-    known: tuple[Any, dict[int, str]] | None = run.addresses
+    found = _addresses(run).get(id(node))
+    return None if found is None else found[0]
+
+
+def json_position(node: Any, run: Any) -> str:
+    """The path from the root to a place, with the numbers of list items."""
+    return _addresses(run).get(id(node), ("", ""))[1]
+
+
+def _addresses(run: Any) -> dict[int, tuple[str, str]]:
+    """By place: member names from the root, and the same as a path with numbers."""
+    known: tuple[Any, dict[int, tuple[str, str]]] | None = run.addresses
     if known is None or known[0] is not run.root:
-        found: dict[int, str] = {}
-        _index(run.root, "", found)
+        found: dict[int, tuple[str, str]] = {}
+        _index(run.root, "", "", found)
         known = run.addresses = (run.root, found)
-    return known[1].get(id(node))
+    return known[1]
 
 
-def _index(node: Any, at: str, found: dict[int, str]) -> None:
+def _index(node: Any, at: str, path: str, found: dict[int, tuple[str, str]]) -> None:
     if isinstance(node, dict):
-        found[id(node)] = at
+        found[id(node)] = at, path
         for name, value in node.items():
-            _index(value, f"{at}/{name}".strip("/"), found)
+            _index(value, f"{at}/{name}".strip("/"), f"{path}.{name}".strip("."), found)
     elif isinstance(node, list):
-        found[id(node)] = at
-        for item in node:
-            _index(item, at, found)
+        found[id(node)] = at, path
+        for number, item in enumerate(node):
+            _index(item, at, f"{path}[{number}]", found)

@@ -8,6 +8,7 @@ https://www.w3.org/TR/1999/REC-xpath-19991116/
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from lxml import etree
@@ -26,7 +27,10 @@ _BARE_NAME = re.compile(r"(?<![\w@.$-])(?<![^:]:)([A-Za-z_][\w-]*)(?![\w-]*(?:\(
 _OPERATORS = frozenset({"and", "or", "div", "mod"})
 _START = re.compile(r"[A-Za-z_./@*]")
 _TEMPLATE = re.compile(r"template\(([^)]*)\)")
+# Counted in C: very many may stand side by side.
+_BEFORE = etree.XPath("count(preceding-sibling::*[local-name()=$name][namespace-uri()=$space])")
 _EVERY, _LINES = "[*]", "[lines]"
+_remembered = lru_cache(maxsize=1 << 13)  # a path stands in a map again and again, and in its observer
 
 
 def xpath_grammar() -> Grammar:
@@ -74,6 +78,7 @@ def _match(text: str, at: int) -> int:
     return end
 
 
+@_remembered
 def compiled_xpath(path: str, *, smart: bool = False) -> etree.XPath:
     """The XPath; `smart` strings know the element they come from. ValueError for what is no XPath."""
     plain = _TEMPLATE.sub(_template, path)
@@ -96,6 +101,7 @@ def _qualify(name: re.Match[str]) -> str:
     return name.group() if name.group() in _OPERATORS else f"cda:{name.group()}"
 
 
+@_remembered
 def _value(path: str) -> Reader:
     if path.endswith(_LINES):
         return _first_value(_elements(path.removesuffix(_LINES)), "", lines)
@@ -183,6 +189,7 @@ def _nodes(path: str) -> Reader:
     return _elements(path.removesuffix(_EVERY))
 
 
+@_remembered
 def _elements(path: str) -> Nodes:
     steps = compile_steps(path)
     if steps is not None and not steps[1]:
@@ -196,4 +203,16 @@ def _elements(path: str) -> Nodes:
 
 
 def _position(node: Any) -> str:
-    return f"line {node.sourceline}" if getattr(node, "sourceline", None) else ""
+    """The line, and the path from the root: a document may be all one line."""
+    if not isinstance(node, etree._Element):
+        return ""
+    steps = [_numbered(each) for each in (*reversed(list(node.iterancestors())), node)]
+    return f"line {node.sourceline} {'/'.join(steps[1:])}".strip()
+
+
+def _numbered(element: Any) -> str:
+    """Its name, with its number where others of that name stand beside it."""
+    name = etree.QName(element)
+    before: Any = _BEFORE(element, name=name.localname, space=name.namespace or "")
+    is_one = before == 0 and next(element.itersiblings(element.tag), None) is None
+    return name.localname if is_one else f"{name.localname}[{int(before) + 1}]"
