@@ -84,6 +84,10 @@ class CodeMap:
                 return found
         return ()
 
+    def lists(self, code: str, system: str | None, day: str) -> bool:
+        """Whether somebody decided about this very code, if only that nothing is its equal; `*` decides of none."""
+        return any(_applies(row, system, day) for row in self.rows.get(code, ()))
+
 
 def _applies(row: Target, system: str | None, day: str) -> bool:
     if system is not None and row.source_system and row.source_system != system:

@@ -198,11 +198,11 @@ def _translation(
         if key in known:
             return known[key]
         found = code_map.find(*key)
-        targets = tuple(target for target in found if target.code)
+        targets, listed = tuple(target for target in found if target.code), code_map.lists(*key)
         # A gap that is known leaves nothing of a Coding; a code that nobody has mapped stays as it was sent.
-        known_gap = bool(found) and not targets and shape is _codings
+        known_gap = listed and not targets and shape is _codings
         result = None if known_gap else shape(targets, str(code), system)
-        if not found:
+        if not listed:
             run.note("information", "code-invalid", detail, spot.expression, spot.position, place)
             own = shown_code(system or "")
             shown = Unmapped(code_map.name, own, shown_code(str(code), own), spot.expression, spot.position)

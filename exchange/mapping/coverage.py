@@ -95,9 +95,12 @@ def _segments(segments: Iterable[Any]) -> Iterator[Position]:
     for segment in segments:
         fields = list(segment)
         name, seen = fields[0], segment.seen
+        # What a partner's own segment holds nobody knows who has not declared it.
+        undeclared = name[:1] == "Z" and seen.isdisjoint(range(1, len(fields)))
         for number, text in enumerate(fields[1:], start=1):
             if text.strip() and text != '""' and name not in _ENVELOPE:
-                yield Position(f"{name}-{number}", number in seen, number in _CONTENT.get(name, ()))
+                clinical = undeclared or number in _CONTENT.get(name, ())
+                yield Position(f"{name}-{number}", number in seen, clinical)
 
 
 def _cells(row: SeenRow, joining: set[str]) -> Iterator[Position]:

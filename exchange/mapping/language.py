@@ -16,7 +16,7 @@ from exchange.mapping.source import Write
 from exchange.model.partner import Partner
 from exchange.model.records import Format
 
-_FRAGMENT = re.compile(r"\([^)]*\)|(?<=\.)_")
+_FRAGMENT = re.compile(r"\([^)]*\)|(?<=\.)_|\.\$\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Spot:
 
 @cache
 def plain_element(element: str) -> str:
-    """An element of a map without the fragments that make it.
+    """An element of a map without the fragments that make it and the switches it stands under.
 
     >>> plain_element("Patient.identifier(CX)._value.extension")
     'Patient.identifier.value.extension'

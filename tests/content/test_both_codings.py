@@ -29,8 +29,8 @@ def translations() -> Iterator[tuple[list[Told], dict[str, Any]]]:
     told: list[Told] = []
     plain = compile_calls._translation
 
-    def watched(code_map: Any, shape: Any, spot: Any) -> Any:
-        one = plain(code_map, shape, spot)
+    def watched(code_map: Any, shape: Any, place: Any, spot: Any) -> Any:
+        one = plain(code_map, shape, place, spot)
 
         def watch(run: Any, code: Any, system: str | None) -> Any:
             found = code_map.find(str(code), system, run.day if code_map.dated else "")

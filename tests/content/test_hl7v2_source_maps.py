@@ -109,3 +109,24 @@ def test_a_code_that_the_table_does_not_list_is_the_senders_own():
 def test_a_system_that_is_named_counts_before_that_of_the_field():
     found = taken(VXU, PID, "ORC|RE||1", DOSE, "RXR|C28161^Intramuscular^NCIT")
     assert "0162" not in the(found, "Immunization")["route"]["coding"][0]["system"]
+
+
+@pytest.mark.parametrize(
+    ("race", "category"),
+    [("B^Black", "2054-5"), ("W", "2106-3"), ("AI^Indian^HL70005", "1002-5"), ("U", "UNK"), ("NH", "2076-8")],
+)
+def test_a_local_code_of_race_has_its_category(race, category):
+    found = taken(r"MSH|^~\&|A|B|||2026||ADT^A28|1|P|2.5.1", f"{PID}||{race}{'|' * 12}NHL")
+    race_told, ethnicity = the(found, "Patient")["extension"]
+    assert race_told["extension"][0]["url"] == "ombCategory"
+    assert race_told["extension"][0]["valueCoding"]["code"] == category
+    assert ethnicity["extension"][0]["valueCoding"]["code"] == "2186-5"
+    assert errors(found) == []
+
+
+def test_other_race_is_a_race_and_no_category():
+    found = taken(r"MSH|^~\&|A|B|||2026||ADT^A28|1|P|2.5.1", f"{PID}||O^Other")
+    assert [part["url"] for part in the(found, "Patient")["extension"][0]["extension"]] == [
+        "detailed",
+        "text",
+    ]

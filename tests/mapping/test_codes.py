@@ -50,6 +50,21 @@ def test_a_row_holds_from_its_first_day_to_its_last():
     assert [bool(codes(GENDER).find("OLD", None, day)) for day in days] == [False, True, True, False]
 
 
+@pytest.mark.parametrize(
+    ("row", "made", "waits"),
+    [
+        (",*,urn:g,unknown,Unknown,wider,,\n", "unknown", ["FEM"]),
+        (",*,,,,unmatched,,\n", None, ["FEM"]),
+        (",FEM,,,,unmatched,,\n", None, []),
+        (",FEM,urn:g,female,Female,equivalent,,\n", "female", []),
+    ],
+)
+def test_a_code_waits_on_the_worklist_until_somebody_decides_about_it(row, made, waits):
+    found = mapped("delimited", MAP, '{"ID": "1", "Sex": "FEM"}', {"_shared/codes/gender.csv": GENDER + row})
+    assert found.resources[0].get("gender") == made
+    assert [each.code for each in found.unmapped] == waits
+
+
 def test_a_code_no_row_answers_is_told_with_its_map_element_and_source():
     made = mapped("delimited", MAP, '{"ID": "1", "Sex": "FEM"}', {"_shared/codes/gender.csv": GENDER})
     (found,) = made.unmapped

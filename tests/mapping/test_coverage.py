@@ -78,6 +78,15 @@ def test_fields_of_a_message_that_no_row_reads_are_named_and_clinical_ones_are_l
     assert lost(held) == ["AL1-2", "AL1-3", "NTE-3"]
 
 
+def test_an_own_segment_that_nobody_declared_is_a_clinical_loss_and_a_declared_one_is_not():
+    held = found("hl7v2", HL7_MAP, MESSAGE + 'ZAL|1|peanuts|""\r', CODES)
+    assert {"ZAL-1", "ZAL-2"} <= set(lost(held))
+    declared = HL7_MAP.replace("set: {", "set: {language: ZAL-2, ", 1)
+    held = found("hl7v2", declared, MESSAGE + "ZAL|1|peanuts\r", CODES)
+    assert "ZAL-1" in unread(held)
+    assert not [name for name in lost(held) if name.startswith("ZAL")]
+
+
 def test_of_two_segments_the_one_that_no_row_reached_is_lost():
     text = HL7_MAP.replace("[patient]", "[patient, allergy]") + (
         "  allergy:\n    resource: AllergyIntolerance\n    id: AL1-3.1\n"

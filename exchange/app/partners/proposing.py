@@ -89,7 +89,14 @@ def _groups(found: Found) -> str:
             coding = quoted(f'{path(item)} | upper | coding("{role}")')
             url = f"=http://hl7.org/fhir/us/core/StructureDefinition/us-core-{role}"
             out += f"        - url: {url}  # {why(item)}\n"
-            out += f"          extension:\n            - {{url: =ombCategory, valueCoding: {coding}}}\n"
+            out += "          extension:\n"
+            # `Other race` is no category of OMB's, but a race all the same.
+            known = f'{path(item)} | upper | code("race")'
+            kinds = (("ombCategory", "!="), ("detailed", "=")) if role == "race" else (("ombCategory", ""),)
+            for kind, is_ in kinds:
+                when = quoted(f'{known} {is_} "2131-1"')
+                switch = f"$when: {when}, " if is_ else ""
+                out += f"            - {{{switch}url: ={kind}, valueCoding: {coding}}}\n"
             asked = "hispan" in item.column.name.lower() and role == "ethnicity"
             words = f'concat("Hispanic or Latino: ", {path(item)})' if asked else path(item)
             out += f"            - {{url: =text, valueString: {quoted(words)}}}\n"

@@ -35,7 +35,7 @@ def worklist(exchange: Exchange, partner: str | None) -> list[Task]:
     tasks = []
     for each in waiting:
         code_map = _code_maps(content, each.partner).get(each.code_map)
-        if code_map is None or (each.code and code_map.find(each.code, each.system or None, "")):
+        if code_map is None or (each.code and code_map.lists(each.code, each.system or None, "")):
             continue
         tasks.append(Task(each, _suggested(content, each.partner, each.code_map, each.code)))
     return tasks
