@@ -85,7 +85,7 @@ class CodeMap:
         return ()
 
     def lists(self, code: str, system: str | None, day: str) -> bool:
-        """Whether somebody decided about this very code, if only that nothing is its equal; `*` decides of none."""
+        """Whether somebody decided about this very code, as `*` does of none."""
         return any(_applies(row, system, day) for row in self.rows.get(code, ()))
 
 

@@ -62,18 +62,19 @@ def _bundle(bundle: dict[str, Any], keys: Keys, run: Run) -> Incoming:
     ids = [None if key is None else run.resource_id(*key) for key in found]
     index = _index(entries, ids)
     known = [
-        (entry["resource"], own, key[1], number)
-        for number, (entry, own, key) in enumerate(zip(entries, ids, found, strict=True))
+        (entry["resource"], own, key[1])
+        for entry, own, key in zip(entries, ids, found, strict=True)
         if own is not None and key is not None
     ]
+    numbers = {own: number for number, own in enumerate(ids)}
     known = attached(known, index)
     return Incoming(
         tuple(
-            (_rewritten(resource, own, index, run), key, f"entry[{number}].resource")
-            for resource, own, key, number in known
+            (_rewritten(resource, own, index, run), key, f"entry[{numbers[own]}].resource")
+            for resource, own, key in known
         ),
         tuple(_deletions(entries, run)),
-        frozenset(own for resource, own, _, _ in known if _is_partial(resource)),
+        frozenset(own for resource, own, _ in known if _is_partial(resource)),
     )
 
 
