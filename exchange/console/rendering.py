@@ -132,6 +132,8 @@ def cell(language: str, said: Speech, kind: str, value: Any) -> str:
 _SHORT = 16
 _MOST = 600
 _LONG_WORD = re.compile(rf"\S{{{_SHORT + 1},}}")
+_UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Signs that are not seen and make a text look like another: controls, and what turns its direction."""
 _JOINERS = "\u200c\u200d"
 
 
@@ -140,11 +142,11 @@ def soft(value: object) -> Markup:
 
     A text of more than `_MOST` letters is cut: nobody reads a name of a page's length in a table.
 
-    >>> str(soft("Immunization.vaccineCode <b>")), str(soft("short.one"))
-    ('Immunization.<wbr>vaccineCode &lt;b&gt;', 'short.one')
+    >>> str(soft("Immunization.vaccineCode <b>")), str(soft("\\u202elive"))
+    ('Immunization.<wbr>vaccineCode &lt;b&gt;', '[U+202E]live')
     """
     text = str(value)
-    text = text if len(text) <= _MOST else text[:_MOST] + "…"
+    text = _UNSEEN.sub(_shown, text if len(text) <= _MOST else text[:_MOST] + "…")
     if not _LONG_WORD.search(text):
         return escape(text)
     done, parts = 0, [Markup("")]
@@ -153,6 +155,10 @@ def soft(value: object) -> Markup:
         parts.append(Markup("<wbr>").join(_pieces(word[0])))
         done = word.end()
     return Markup("").join([*parts, escape(text[done:])])
+
+
+def _shown(sign: re.Match[str]) -> str:
+    return f"[U+{ord(sign[0]):04X}]"
 
 
 def _pieces(word: str) -> Iterator[str]:

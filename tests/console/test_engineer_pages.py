@@ -7,7 +7,9 @@ import io
 import re
 import shutil
 from html import unescape
+from http.client import HTTPConnection
 from inspect import getclosurevars
+from urllib.parse import urlencode, urlsplit
 
 import psycopg
 import pytest
@@ -367,6 +369,23 @@ def test_a_code_that_was_mapped_is_off_the_list_at_once(served, opened):
         with psycopg.connect(opened.database_url) as connection:
             connection.execute("DELETE FROM unmapped_code WHERE system = 'urn:y'")
         served.desk.opened.look()
+
+
+def test_a_row_is_written_for_a_partner_there_is_and_nowhere_else(served, opened):
+    """`..` leads out of the partners' folders."""
+    engineer, home = served.visitor("data-engineer"), opened.settings.home
+    row = {"code_map": "gender", "source_code": "zq", "target_code": "other"}
+    body = urlencode({**row, "csrf": served.proof("data-engineer", engineer)})
+    headers = {
+        "Cookie": "; ".join(f"{name}={value}" for name, value in engineer.session.cookies.items()),
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    for partner in ("..", "nobody", "_shared"):
+        wire = HTTPConnection(urlsplit(served.url).netloc, timeout=60)  # sends the address as it is
+        wire.request("POST", f"/codes/{partner}/0", body, headers)
+        assert wire.getresponse().status == 404, partner
+    assert not (home / "codes").exists()
+    assert not (home / "mappings/nobody").exists()
 
 
 def test_the_quality_of_a_partners_data_follows_its_runs(served, opened):

@@ -44,6 +44,14 @@ def test_a_pair_that_is_none_is_not_there(served):
         assert steward.get(path).status_code == 404, path
 
 
+def test_nothing_is_settled_of_a_record_that_is_not_held_back(served, opened):
+    with psycopg.connect(opened.database_url) as connection:
+        (patient,) = connection.execute(
+            "SELECT patient FROM patient WHERE patient NOT IN (SELECT patient FROM overlay) LIMIT 1"
+        ).fetchone()
+    assert served.visitor("match-steward").get(f"/matching/held/{patient}").status_code == 404
+
+
 def test_a_decision_without_a_reason_is_not_made(served, opened):
     steward = served.visitor("match-steward")
     with psycopg.connect(opened.database_url) as connection:

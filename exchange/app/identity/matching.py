@@ -98,6 +98,12 @@ def waiting_for_steward(exchange: Exchange, limit: int) -> tuple[list[Overlay], 
         return overlays(connection), doubts(connection, limit=limit)
 
 
+def held_back(exchange: Exchange) -> set[int]:
+    """Patients whose record turned into another person's, until somebody says that it is the same one."""
+    with exchange.work.connect() as connection:
+        return {overlay.patient for overlay in overlays(connection)}
+
+
 def side_by_side(exchange: Exchange, pair: Pair, steward: str) -> SideBySide:
     """Two records for a steward's eyes; that they were looked at is recorded."""
     with exchange.work.connect() as connection:

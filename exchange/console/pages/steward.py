@@ -11,6 +11,7 @@ from exchange.app.identity.matching import (
     ask_about,
     decide_pair,
     fhir_ids_of,
+    held_back,
     history_of,
     latest_changes,
     settle,
@@ -249,6 +250,8 @@ def _value(said: Speech, element: str, value: object) -> str:
 
 def held(desk: Desk, visit: Visit) -> Answer:
     patient = whole(visit.path["patient"])
+    if patient not in held_back(desk.exchange):
+        raise NotFound
     try:
         events, ids = history_of(desk.exchange, patient), fhir_ids_of(desk.exchange, (patient,))
     except ContentError as error:
