@@ -94,3 +94,22 @@ def test_a_panel_reaches_whom_a_hidden_record_takes_out_of_the_person(world, rec
     world.subscribe(notices=delivery(inbox.url, panel="own"))
     world.admit(hospital)
     assert world.send() == {"acknowledged": 1}
+
+
+def test_who_sees_one_side_alone_hears_nothing_of_a_merge(world, receiver):
+    hospital, _ = world.person()
+    hidden = world.patient("harbor", "x", labels=PART2)
+    inbox = receiver()
+    world.subscribe(persons=delivery(inbox.url, "person-merged", "person-split", panel="everyone"))
+    note = (
+        "INSERT INTO outbox (topic, at, type, fhir_id, partner, patient, other) SELECT %s, %s, 'Patient',"
+        " p.fhir_id, '', p.patient, q.patient FROM patient p, patient q"
+        " WHERE (p.fhir_id, q.fhir_id) = (%s, %s)"
+    )
+    for topic in ("person-merged", "person-split"):
+        world.conn.execute(note, (topic, world.now, hospital, hidden))
+        world.conn.execute(note, (topic, world.now, hidden, hospital))
+    world.conn.commit()
+    world.send()
+    assert inbox.got == []
+    assert set(world.ask("SELECT category FROM delivery_withheld")) == {"not-concerned"}

@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 import pytest
 from repository_world import AT, BASE, HOSPITAL, KEY, SHELTER, observation
+from test_reprofile import consent
 
 from exchange.model.ids import golden_id
 from exchange.model.records import Labels
@@ -28,9 +29,9 @@ def person(world):
 def send(world, person):
     """Publishes a version of one record, a second later than the one before, and gives its id."""
 
-    def send(status, labels=None, days=0, **changes):
+    def send(status, labels=None, days=0, effectiveDateTime="2026-11-20", **changes):  # noqa: N803
         world.at += timedelta(seconds=1)
-        body = observation("hospital", person, "a", status=status)
+        body = observation("hospital", person, "a", status=status, effectiveDateTime=effectiveDateTime)
         if labels:
             changes["labels"] = labels
         world.publish(world.item("hospital", body, event_time=AT + timedelta(days=days), **changes))
@@ -99,6 +100,23 @@ def test_a_version_that_was_protected_is_shown_to_no_one_else_nor_that_there_was
     send("amended")
     assert [status for _, status in told(key)] == ["amended", "final", "preliminary"]
     assert told(key, SHELTER) == told("", SHELTER) == [(3, "amended")]
+
+
+def test_a_denial_that_reaches_an_old_version_alone_ends_the_history_there(world, person, send, told):
+    """It is about when things happened, and the source corrected that meanwhile."""
+    for day in ("2025-06-01", "2026-06-01", "2026-07-01"):
+        key = send("final", effectiveDateTime=day)
+    assert len(told(key, SHELTER)) == 3
+    reading = [
+        {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": "access"}]}
+    ]
+    denied = {"type": "deny", "dataPeriod": {"start": "2025", "end": "2025"}, "action": reading}
+    world.publish(
+        world.item("hospital", consent(person, provision={"type": "permit", "provision": [denied]}))
+    )
+    assert told(key, SHELTER) == [(3, "final"), (2, "final")]
+    with world.as_viewer(SHELTER) as view:
+        assert read_version(view, "Observation", key, version_id(AT + timedelta(seconds=1))) is None
 
 
 def test_who_may_not_see_the_record_of_today_sees_none_of_its_versions(send, told):

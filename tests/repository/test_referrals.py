@@ -84,3 +84,12 @@ def test_a_referral_reaches_those_surely_the_same_person_until_they_are_parted(w
     assert len(relationships(world)) == 2
     world.unlink(referred[0], same)
     assert len(relationships(world)) == 1
+
+
+def test_a_referral_reaches_nobody_who_is_only_probably_the_same(world, referred):
+    other = world.patient("clinic", "q1")
+    world.link(referred[0], other, "probable")
+    refer(world, referred)
+    assert len(relationships(world)) == 1
+    world.link_again(other)
+    assert len(relationships(world)) == 1

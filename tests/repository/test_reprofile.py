@@ -326,3 +326,25 @@ def test_an_inactive_team_opens_nothing(world, patient, measured):
         )
         opened[active] = sees(world, SHELTER, measured)
     assert opened == {True: True, False: False}
+
+
+def test_a_result_that_turns_out_to_be_of_a_visit_whose_results_are_kept_out_is_withdrawn(
+    world, patient, measured
+):
+    """The visit comes after the consent that names it, and says what it was about."""
+    visit = {
+        "resourceType": "Encounter",
+        "id": resource_id("https://hospital.example/", "Encounter", "v"),
+        "status": "finished",
+        "subject": {"reference": f"Patient/{patient}"},
+        "reasonReference": [{"reference": f"Observation/{measured.resource['id']}"}],
+    }
+    related = [{"meaning": "related", "reference": {"reference": f"Encounter/{visit['id']}"}}]
+    results = [{"system": "http://hl7.org/fhir/resource-types", "code": "Observation"}]
+    refused = {"type": "permit", "provision": [{"type": "deny", "class": results, "data": related}]}
+    world.publish(world.item("hospital", consent(patient, provision=refused)))
+    assert sees(world, HOSPITAL, measured)
+    world.publish(world.item("hospital", visit))
+    held = world.conn.execute("SELECT type FROM resource WHERE patient IS NOT NULL ORDER BY 1").fetchall()
+    assert held == [("Consent",), ("Encounter",), ("Patient",)]
+    assert world.conn.execute("SELECT type FROM withheld").fetchall() == [("Observation",)]
