@@ -25,6 +25,7 @@ TEMPLATES = (
     _("neither an object nor a list of objects"),
     _("the object has no id"),
     _("more is to be told than the first %(limit)s findings"),
+    _("is wrong where lists of more than %(limit)s items hold others"),
     _("%(number)s more are like the first %(limit)s"),
     # delimited files
     _("a field longer than %(limit)s characters; is a quote not closed?"),

@@ -14,6 +14,7 @@ from exchange.model.fhir_types import type_names
 from exchange.model.records import Issue, Resource
 from exchange.validation.schema import Schema, schema_of
 from exchange.validation.second_reading import second_reading, spoken
+from exchange.validation.windows import LONG, Path, parts
 
 _ISSUE_CODES = {"enum": "code-invalid", "pattern": "value", "type": "value", "minLength": "value"}
 _STRUCTURE = frozenset({"additionalProperties", "minItems", "minProperties"})
@@ -87,17 +88,34 @@ def _list(value: Any) -> list[Any]:
 def _explained(resource: Resource, type_: str, where: str) -> list[Issue]:
     """One issue per failed constraint, then what fhir.resources finds in places not named yet."""
     issues: dict[tuple[str, str], Issue] = {}
-    errors = compiled(type_).iter_errors(resource)
-    for issue in chain.from_iterable(_issues_of(error, _schema(type_), where) for error in errors):
+    for issue in chain.from_iterable(
+        _issues_of(*error, _schema(type_), where) for error in _errors(resource, type_)
+    ):
         issues.setdefault((issue.expression, issue.detail), issue)
         if len(issues) > MOST:
             return list(issues.values())
+    first, _ = next(parts(resource))
     named = {issue.expression for issue in issues.values()}
-    return [*issues.values(), *second_reading(resource, where, named)]
+    found = [*issues.values(), *second_reading(first, where, named)]
+    return found or [
+        Issue("error", "structure", f"is wrong where lists of more than {LONG} items hold others", where)
+    ]
 
 
-def _issues_of(error: jsonschema_rs.ValidationError, schema: Schema, where: str) -> Iterator[Issue]:
-    place = expression(where, error.instance_path)
+def _errors(resource: Resource, type_: str) -> Iterator[tuple[jsonschema_rs.ValidationError, Path]]:
+    """Each with the path it has in the whole resource."""
+    for part, moved in parts(resource):
+        if not compiled(type_).is_valid(part):
+            for error in compiled(type_).iter_errors(part):
+                path = moved(error.instance_path)
+                if path is not None:
+                    yield error, path
+
+
+def _issues_of(
+    error: jsonschema_rs.ValidationError, path: Path, schema: Schema, where: str
+) -> Iterator[Issue]:
+    place = expression(where, path)
     comment, type_name = _words(schema, error.schema_path)
     keyword = str(error.schema_path[-1])
     if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
