@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from exchange.formats.json_keys import repeated_key
 from exchange.model.errors import RecordRejected
 
 # No FHIR or HSDS document comes near it; what is deeper is made to exhaust its reader.
@@ -77,7 +78,20 @@ def pieces(payload: bytes) -> Iterator[Piece]:
     if _starts_with_whole_line(payload):
         yield from _ndjson(payload)
     else:
-        yield from _document(load(payload), payload, "")
+        yield from _parsed(load(payload), payload, "")
+
+
+def _parsed(parsed: Any, payload: bytes, position: str) -> Iterator[Piece]:
+    """What a document holds, and, beside it, that a key of it stands twice."""
+    yield from _document(parsed, payload, position)
+    if path := repeated_key(payload, parsed):
+        yield Piece("", payload, f"{position} {path}".strip(), problem=stands_twice(path))
+
+
+def stands_twice(path: str) -> RecordRejected:
+    """What is told of a key that stands twice; the rest is taken as it is read."""
+    problem = "a key stands twice in one object: the last one was taken"
+    return RecordRejected(problem, code="duplicate", expression=path)
 
 
 def _starts_with_whole_line(payload: bytes) -> bool:
@@ -99,7 +113,7 @@ def _ndjson(payload: bytes) -> Iterator[Piece]:
             continue
         position = f"line {number}"
         try:
-            yield from _document(load(line), line, position)
+            yield from _parsed(load(line), line, position)
         except RecordRejected as error:
             problem = RecordRejected(str(error), code=error.code, position=position)
             yield Piece("", line, position, problem=problem)

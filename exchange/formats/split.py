@@ -22,6 +22,7 @@ from exchange.formats import (
     x12_records,
 )
 from exchange.formats.joining import joiner
+from exchange.formats.json_keys import repeated_key
 from exchange.formats.records import Rejected, rejected, whole_document
 from exchange.model.errors import RecordRejected
 from exchange.model.partner import Feed, Partner
@@ -142,6 +143,9 @@ def _split_hsds(document: Document, feed: Feed, partner: Partner) -> Split:
             yield record
         else:
             yield rejected(record, RecordRejected("the object has no id", code="required", expression="id"))
+    if path := repeated_key(document.payload, fhir_json.load(document.payload)):
+        position = f"{document.name} {path}"
+        yield rejected(replace(base, position=position, key=position), fhir_json.stands_twice(path))
 
 
 def _split_x12(document: Document, feed: Feed, partner: Partner) -> Split:

@@ -270,3 +270,39 @@ def test_a_file_that_cannot_be_joined_rejects_the_document(beside, told):
     (found,) = rejections(joined(beside, JOIN))
     assert told in found.issue.detail
     assert found.record.payload == STAYS
+
+
+TWICE = b'{"resourceType":"Patient","id":"1","name":[{"family":"A","family":"B"}]}'
+BUNDLE = b'{"resourceType":"Bundle","type":"searchset","entry":[{"resource":' + TWICE + b"}]}"
+PLACE = b'{"id":"1","phones":[{"number":"1"},{"number":"2","number":"3"}]}'
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "position"),
+    [
+        ("fhir_json", TWICE, "file name[0].family"),
+        ("fhir_json", BUNDLE, "file entry[0].resource.name[0].family"),
+        ("fhir_json", b'{"resourceType":"Patient","id":"0"}\n' + TWICE, "file line 2 name[0].family"),
+        ("hsds_json", PLACE, "file phones[1].number"),
+        ("hsds_json", b'[{"id":"1","n\\u0022":"\\u0022"},{"id":"2","id":"3"}]', "file [1].id"),
+    ],
+)
+def test_a_key_that_stands_twice_is_told_and_the_record_is_taken(kind, payload, position):
+    found = pieces(kind, payload)
+    (told,) = rejections(found)
+    assert (told.issue.code, told.issue.position) == ("duplicate", position)
+    assert len(found) > 1
+
+
+@given(st.recursive(st.text() | st.integers() | st.none(), lambda inner: st.dictionaries(st.text(), inner)))
+def test_of_json_whose_keys_stand_once_nothing_is_told(value):
+    payload = orjson.dumps([{"id": "1", "content": value}]) if _fits(value) else b'[{"id":"1"}]'
+    assert rejections(pieces("hsds_json", payload)) == []
+
+
+def _fits(value):
+    try:
+        orjson.dumps(value)
+    except (TypeError, orjson.JSONEncodeError):
+        return False
+    return True
