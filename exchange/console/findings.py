@@ -65,6 +65,7 @@ TEMPLATES = (
     _("ISA is not one of its fixed 106 characters and of version 00401 or 00501"),
     _("a segment outside of any transaction set"),
     _("here the interchange cannot be read any further"),
+    _("more than 20 levels of HL lie in one another: the guides know three"),
     _("the transaction set has no SE: it was cut off"),
     _("SE02 is not ST02"),
     _("SE01 does not say %(number)s, the number of segments"),

@@ -32,7 +32,14 @@ _COMPOSITES = frozenset(
 _SECRETS = frozenset(["ISA01", "ISA02", "ISA03", "ISA04"])
 """Authorization and security information of the sender: nothing to keep with a claim."""
 _ENVELOPE = frozenset(["ISA", "GS", "GE", "IEA", "TA1"])
-_FATAL = {"2": "the transaction set has no SE: it was cut off", "3": "SE02 is not ST02"}
+# The guides know three levels of HL; what is deeper is made to exhaust the reader.
+_DEEPEST = 20
+_TOO_DEEP = "HL"
+_FATAL = {
+    "2": "the transaction set has no SE: it was cut off",
+    "3": "SE02 is not ST02",
+    _TOO_DEEP: "more than 20 levels of HL lie in one another: the guides know three",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +104,10 @@ def _interchange(text: str, before: int) -> Generator[Transaction, None, int]:
         return before
     envelope: list[Segment] = []
     current: Transaction | None = None
-    number = before
+    number, broken, codes = before, "here the interchange cannot be read any further", ["2"]
     for segment, codes, number in _segments(reader, before):
         if segment is None:
+            broken = _FATAL[_TOO_DEEP] if _TOO_DEEP in codes else broken
             break
         if segment.name == "ST":
             if current is not None:
@@ -115,14 +123,10 @@ def _interchange(text: str, before: int) -> Generator[Transaction, None, int]:
         else:
             current.segments.append(segment)
     if current is not None:
-        yield _closed(current, ["2"])
+        yield _closed(current, codes if _TOO_DEEP in codes else ["2"])
     if rest := (reader.raw.buffer + stream.read()).strip():
-        yield _unreadable(envelope, rest, number + 1, "here the interchange cannot be read any further")
+        yield _unreadable(envelope, rest, number + 1, broken)
     return number
-
-
-# The guides know three levels of HL; what is deeper is made to exhaust the reader.
-_DEEPEST = 20
 
 
 def _segments(reader: X12Reader, before: int) -> Iterator[tuple[Segment | None, list[str], int]]:
@@ -140,7 +144,7 @@ def _segments(reader: X12Reader, before: int) -> Iterator[tuple[Segment | None, 
             yield None, [], number - 1
             return
         if len(reader.hl_stack) > _DEEPEST:
-            yield None, [], number
+            yield None, [_TOO_DEEP], number
             return
         codes = [code for kind, code, *_ in reader.pop_errors() if kind == "st"]
         yield _segment(found, number), codes, number
@@ -170,7 +174,7 @@ def _enveloped(envelope: list[Segment], segment: Segment) -> list[Segment]:
 
 def _closed(transaction: Transaction, codes: list[str]) -> Transaction:
     """The transaction set as it ends: one that is not whole is not used."""
-    if wrong := next((code for code in codes if code in ("2", "3", "4")), None):
+    if wrong := next((code for code in codes if code in ("2", "3", "4", _TOO_DEEP)), None):
         counted = f"SE01 does not say {len(transaction.segments) + 2}, the number of segments"
         transaction.problem = _FATAL.get(wrong, counted)
     return transaction
