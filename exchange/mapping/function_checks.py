@@ -15,6 +15,7 @@ GIVES = {
     "repeats": "integer",
     "decimal": "decimal",
     "number": "decimal",
+    "inches": "decimal",
     "boolean": "boolean",
     "uri": "uri",
     "table": "uri",

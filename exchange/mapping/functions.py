@@ -22,6 +22,10 @@ Function = Callable[..., Any]
 _OID = re.compile(r"(?:urn:oid:)?([0-2](?:\.(?:0|[1-9]\d*))+)")
 _UUID = re.compile(r"(?:urn:uuid:)?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
+_FEET = re.compile(
+    r"""([1-9])\s*(?:['’′`]|ft\.?|feet|foot|pies?)\s*(?:((?:\d|1[01])(?:\.\d+)?)\s*(?:["”″]|['’′]{2}|in\.?|inch(?:es)?|pulg\w*)?)?""",
+    re.I,
+)
 _TABLE = re.compile(r"(?:HL7)?(\d{4})")
 _MINUTES = {"s": 1 / 60, "min": 1, "h": 60, "d": 1440, "wk": 10080}
 
@@ -182,6 +186,16 @@ def number(text: str) -> float | int | None:
     return decimal(text) if _NUMBER.fullmatch(str(text).strip()) else None
 
 
+def inches(text: str) -> float | int | None:
+    """Feet and inches as inches, None for what is not written so.
+
+    >>> inches("5′11″"), inches("5 ft 11.5 in"), inches("6′"), inches("5'13"), inches("180")
+    (71, 71.5, 72, None, None)
+    """
+    found = _FEET.fullmatch(str(text).strip())
+    return None if found is None else 12 * int(found[1]) + decimal(found[2] or "0")
+
+
 def minutes(amount: str, unit: str) -> int:
     """An amount of a UCUM unit of time in minutes.
 
@@ -278,7 +292,7 @@ FUNCTIONS: dict[str, Function] = {
     for function in (
         upper, lower, title, replace, match, split, join, first, last, unique, least, words, concat, integer,
         decimal, number, boolean, uri, token, div, base64, date, datetime, instant, time,
-        later, minutes, repeats, until, greatest, dotted, table, ucum, days_after, excel_date,
+        later, minutes, repeats, until, greatest, dotted, table, ucum, days_after, excel_date, inches,
     )
 }  # fmt: skip
 WHOLE = frozenset({"join", "first", "last", "unique", "least", "greatest", "words", "concat"})

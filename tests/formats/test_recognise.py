@@ -122,12 +122,32 @@ def test_what_a_nurse_wrote_down_is_read_and_what_is_no_number_is_not_guessed():
     warmth = [each["8310-5"]["valueQuantity"] for each in told]
     assert [(t["value"], t["code"]) for t in warmth] == [(36.9, "Cel"), (98.6, "[degF]")]
     assert told[0]["8302-2"]["valueQuantity"]["code"] == "cm"
-    assert told[1]["8302-2"]["dataAbsentReason"]["text"] == "5'7"
+    assert told[1]["8302-2"]["valueQuantity"] == {
+        "value": 67, "unit": "in", "system": "http://unitsofmeasure.org", "code": "[in_i]",
+    }  # fmt: skip
     smoking = [each["72166-2"]["valueCodeableConcept"] for each in told]
     assert smoking[0]["coding"][0]["code"] == "8517006"
     assert smoking[1] == {"text": "sometimes"}
     assert first.resources[0]["extension"][0]["extension"][0]["valueCoding"]["code"] == "2028-9"
     assert {each.code_map for each in second.unmapped} == {"smoking_status", "race"}
+
+
+@pytest.mark.parametrize("heading", ["Height", "Height (in)", "Height cm", "Estatura"])
+@pytest.mark.parametrize(
+    ("written", "inches"),
+    [("5'11\"", 71), ("5 ft 11 in", 71), ("5’ 10.5”", 70.5), ("6 pies", 72), ("tall", None)],
+)
+def test_a_height_in_feet_and_inches_is_in_inches_whatever_the_heading_says(heading, written, inches):
+    text = io.StringIO()
+    csv.writer(text).writerows(
+        [["id", "date", heading], ["1", "2026-01-02", "70"], ["2", "2026-01-03", written]]
+    )
+    height = made_of(text.getvalue().encode())[1].resources[1]
+    if inches is None:
+        assert (height["dataAbsentReason"]["text"], "valueQuantity" in height) == (written, False)
+    else:
+        assert (height["valueQuantity"]["value"], height["valueQuantity"]["code"]) == (inches, "[in_i]")
+        assert "dataAbsentReason" not in height
 
 
 @pytest.mark.parametrize("sheet", SHEETS)

@@ -54,8 +54,9 @@ def measures(person: Recognised, found: Found) -> tuple[dict[str, str], list[str
     return values, entries + _tobacco(person, found)
 
 
-def _number(item: Recognised, unit: str, values: str = _ANY) -> str:
-    return quoted(rf'{path(item)} | match("(?i)^\s*({values}(?:\.\d+)?)\s*{unit}\s*$") | number')
+def _number(item: Recognised, unit: str, values: str = _ANY, also: str = "") -> str:
+    read = rf'{path(item)} | match("(?i)^\s*({values}(?:\.\d+)?)\s*{unit}\s*$") | number'
+    return quoted(f"{read} or {also}" if also else read)
 
 
 def _head(name: str, profile: str, person: Recognised, what: list[Recognised], found: Found) -> str:
@@ -84,13 +85,25 @@ def _vital(role: str, person: Recognised, found: Found) -> tuple[dict[str, str],
     item, (loinc, profile, units) = found[role], _VITALS[role]
     out = _head(role, profile, person, [item], found) + _said(found, "vital-signs", *loinc)
     unit = _told(item, units)
+    feet = f"{path(item)} | inches" if role == "height" else ""
+    if unit == _CM:
+        # Who writes centimetres writes feet and inches, too.
+        values = {role: _number(item, f"(?:{unit.words})?"), f"{role}_feet": quoted(feet)}
+        texts = [
+            quoted(f'"{one}" if ${role}_feet else "{two}" if ${role}')
+            for one, two in (("in", "cm"), ("[in_i]", "cm"))
+        ]
+        return values, out + _quantity(6, item, f"${role} or ${role}_feet", texts[0], "<ucum>", texts[1])
     if unit:
-        values = {role: _number(item, f"(?:{unit.words})?")}
+        values = {role: _number(item, f"(?:{unit.words})?", also=feet)}
         return values, out + _quantity(6, item, f"${role}", f"={unit.unit}", "<ucum>", f"'={unit.ucum}'")
     # The heading names no unit: only a value that says its own has one, or one that the number tells.
     values = {
         f"{role}_{each.unit.lower()}": _number(
-            item, f"(?:{each.words})" + ("" if each.values == _ANY else "?"), each.values
+            item,
+            f"(?:{each.words})" + ("" if each.values == _ANY else "?"),
+            each.values,
+            feet if each == _IN else "",
         )
         for each in units
     }
