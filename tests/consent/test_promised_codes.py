@@ -97,6 +97,17 @@ def test_what_the_lists_have_to_find_is_found(rules, label):
     assert missed == []
 
 
+def test_no_row_is_weaker_or_says_something_else_than_was_meant(rules):
+    """A code that is promised with `any` strength is found as context too, which gives no label by itself."""
+    lines = (HERE / "promised_strengths.txt").read_text("utf-8").splitlines()
+    meant = [line for line in lines if not line.startswith("#")]
+    counted: Counter[tuple[str, str, str]] = Counter()
+    for path in sorted((HERE.parents[1] / "consent/labels").glob("*.csv")):
+        rows = [line for line in path.read_text("utf-8").splitlines() if not line.startswith("#")]
+        counted.update((path.stem, row["label"], row["strength"]) for row in csv.DictReader(rows))
+    assert sorted(f"{' '.join(kind)} {number}" for kind, number in counted.items()) == sorted(meant)
+
+
 GAPS = (
     "numbers of the stretch that no edition has given out, so that a new one is protected from its first day"
 )
