@@ -111,7 +111,7 @@ def day_span(text):
     """First moment, and first moment after, of a FHIR date or dateTime."""
     if "T" in text:
         moment = datetime.fromisoformat(text)
-        return moment, moment + timedelta(microseconds=1)
+        return moment, moment + timedelta(seconds=0 if "." in text else 1, microseconds="." in text)
     parts = [int(p) for p in text.split("-")]
     first = date(*[*parts, 1, 1][:3])
     if len(parts) == 3:

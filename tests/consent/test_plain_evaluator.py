@@ -31,7 +31,15 @@ ATOMS = ["HIV", "SUD", "ETH", "ETHUD", "OPIOIDUD", "MH", "PSY", "BH", "DVD", "SP
 TARGETS = ["Encounter/e1", "Observation/o1", "Condition/c1", "DiagnosticReport/r1", "CarePlan/p1"]
 PEOPLE = ["Practitioner/a", "Practitioner/b"]
 DAYS = ["2025", "2026-05", "2026-06", "2026-05-31", "2026-06-01", "2026-06-02", "2026-06-01T10:00:00-05:00"]
-MOMENTS = ["2026-05-31T23:59:59", "2026-06-01T00:00", "2026-06-01T09:59", "2026-06-01T23:30", "2026-07-15"]
+MOMENTS = [
+    "2026-05-31T23:59:59",
+    "2026-06-01T00:00",
+    "2026-06-01T09:59",
+    "2026-06-01T10:00:00.5",
+    "2026-06-01T10:00:01",
+    "2026-06-01T23:30",
+    "2026-07-15",
+]
 
 
 def maybe(rng, chance, make):
