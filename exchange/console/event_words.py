@@ -13,14 +13,24 @@ from exchange.console.speech import Speech
 _RULE = "urn:mosaic:rule:"
 _OUTCOMES = {"0": _("it succeeded"), "4": _("not done"), "8": _("refused"), "12": _("it failed")}
 
+_BY_PEOPLE = ("client.changed", "subscription.changed")
+"""What an account of a participant does at the console: the record names both."""
+_DONE = {
+    ("client.changed", "C"): _("registered, or let in again"),
+    ("client.changed", "U"): _("given other keys"),
+    ("client.changed", "D"): _("switched off"),
+    ("subscription.changed", "C"): _("begun"),
+    ("subscription.changed", "D"): _("ended"),
+}
+
 
 def event_words(
     event: Mapping[str, Any], kind: str, participant: str | None, said: Speech
 ) -> list[tuple[str, Sequence[str]]]:
     """(what is told, lines), without what the record does not tell; its own codes stand as they are."""
     told = [
-        (_("Who"), _who(event, participant, said)),
-        (_("What"), [said.word("event", kind)]),
+        (_("Who"), [*_who(event, participant, said), *_account(event, kind, said)]),
+        (_("What"), [said.word("event", kind), *_done(event, kind, said)]),
         (_("Whose data"), _named(event, patients=True)),
         (_("Which records or page"), _named(event, patients=False)),
         (_("What was asked"), _asked(event)),
@@ -29,6 +39,18 @@ def event_words(
         (_("Outcome"), _ended(event, said)),
     ]
     return [(said.say(title), lines) for title, lines in told if lines]
+
+
+def _done(event: Mapping[str, Any], kind: str, said: Speech) -> list[str]:
+    words = _DONE.get((kind, event.get("action", "")))
+    return [said.say(words)] if words else []
+
+
+def _account(event: Mapping[str, Any], kind: str, said: Speech) -> list[str]:
+    if kind not in _BY_PEOPLE:
+        return []
+    logins = [agent.get("who", {}).get("display", "") for agent in event.get("agent", ())]
+    return [said.participant(one if one == "exchange" else f"account {one}") for one in logins if one]
 
 
 def _who(event: Mapping[str, Any], participant: str | None, said: Speech) -> list[str]:

@@ -90,7 +90,7 @@ def test_a_timeline_names_questions_and_rules_in_words_and_leaves_a_recipients_a
     assert (told["what"], told["why"]) == ("was sent: 100 % of births", "own-records")
 
 
-def test_a_client_is_registered_switched_off_and_let_in_again(browse, opened, tmp_path):
+def test_a_client_is_registered_switched_off_and_let_in_again(browse, served, opened, tmp_path):
     _private, public = new_jwk_pair("ES384")
     keys = tmp_path / "jwks.json"
     keys.write_text(json.dumps({"keys": [public]}))
@@ -113,10 +113,19 @@ def test_a_client_is_registered_switched_off_and_let_in_again(browse, opened, tm
     assert violations(page) == []
     with psycopg.connect(opened.database_url) as connection:
         told = connection.execute(
-            "SELECT participant, body ->> 'action', body #>> '{agent,0,who,display}' FROM audit_event"
-            " WHERE kind = 'client.changed' AND body #>> '{entity,0,name}' = 'oak-ehr' ORDER BY sequence"
+            "SELECT sequence, participant, body ->> 'action', body #>> '{agent,0,who,display}'"
+            " FROM audit_event WHERE kind = 'client.changed'"
+            " AND body #>> '{entity,0,name}' = 'oak-ehr' ORDER BY sequence"
         ).fetchall()
-    assert told == [("oak_clinic", action, "partner-oak_clinic") for action in "CDUC"]
+    assert [row[1:] for row in told] == [("oak_clinic", action, "partner-oak_clinic") for action in "CDUC"]
+    record = served.visitor("privacy-officer").get(f"/privacy/audit/{told[1][0]}").text
+    for words in (
+        "Oak Clinic",
+        "account partner-<wbr>oak_<wbr>clinic",
+        "a client was changed",
+        "switched off",
+    ):
+        assert words in record, words
 
 
 def test_what_the_exchange_switched_off_a_partner_neither_lets_in_nor_replaces(served, opened):

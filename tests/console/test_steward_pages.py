@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import psycopg
 
 from tests.console.access import violations
@@ -12,18 +14,21 @@ def persons(opened):
         return len(connection.execute("SELECT DISTINCT person FROM patient").fetchall())
 
 
-def test_a_steward_decides_a_pair_and_takes_it_back(browse, opened):
+def test_a_steward_decides_a_pair_and_takes_it_back(browse, served, opened):
     page = browse("match-steward", "/matching")
     assert persons(opened) == 2
     page.locator("#pairs tbody a").first.click()
     assert "Xiomara" in page.locator(".versus").inner_text()
     assert "Xiomora" in page.locator(".versus").inner_text()
     assert page.locator("svg.chart rect.bar").count() > 2
+    assert "shown as one person now" not in page.locator("main").inner_text()
     assert violations(page) == []
     page.get_by_label("Why").fill("both partners were asked")
     page.get_by_role("button", name="One person").click()
     assert page.locator("h1").inner_text() == "It is decided"
     assert persons(opened) == 1
+    pair = urlsplit(page.url).path
+    assert "shown as one person now" in served.visitor("match-steward").get(pair).text
     page.get_by_role("button", name="Take it back").click()
     assert persons(opened) == 2
     page.goto(page.url.rsplit("/", 1)[0] + "/changes")

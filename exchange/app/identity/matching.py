@@ -45,7 +45,8 @@ class SideBySide:
     """Two patients as their partners sent them, the evidence in bits by field, and what was said before.
 
     `prior`: bits before any field is looked at, so that prior and evidence sum up to the probability. The
-    evidence of a pair that does not wait is what the model sees now.
+    evidence of a pair that does not wait is what the model sees now. `joined`: they are one person now,
+    by whatever links.
     """
 
     doubt: Doubt | None
@@ -54,6 +55,7 @@ class SideBySide:
     prior: float
     evidence: Mapping[str, Any]
     events: tuple[Event, ...]
+    joined: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,9 @@ def side_by_side(exchange: Exchange, pair: Pair, steward: str) -> SideBySide:
         found = doubts(connection, pair)
         seen = found[0].evidence if found else {}
         evidence = seen if seen.get("fields") else evidence_now(connection, pair, exchange.work.model)
+        joined = connection.execute(
+            "SELECT count(DISTINCT person) = 1 FROM patient WHERE patient = ANY(%s)", [list(pair)]
+        ).fetchone() == (True,)
         between = [e for e in events_of(connection, pair[0]) if {e.a, e.b} == set(pair)]
         entries = steward_entries("access", steward, "", ids, exchange.work.now())
         append(connection, entries)
@@ -124,6 +129,7 @@ def side_by_side(exchange: Exchange, pair: Pair, steward: str) -> SideBySide:
         prior=log2(prior / (1 - prior)),
         evidence=evidence,
         events=tuple(between),
+        joined=joined,
     )
 
 

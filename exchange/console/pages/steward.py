@@ -157,6 +157,7 @@ def pair(desk: Desk, visit: Visit) -> Answer:
                 (f"{name}: {level}" if level else name, bits, sum_) for name, level, bits, sum_ in evidence
             ],
             "events": found.events,
+            "joined": found.joined,
         },
     )
 
