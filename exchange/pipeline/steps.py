@@ -25,7 +25,7 @@ from exchange.pipeline.publish import Origin, publish_chunk
 from exchange.pipeline.pull import pull
 from exchange.pipeline.safeguard import outside_references, safeguard_chunk
 from exchange.pipeline.work import Work, lasting
-from exchange.repository import known_labels, refresh_statistics
+from exchange.repository import fold_new_classes, known_labels, refresh_statistics
 
 Progress = Callable[[str, int, int], None]
 Row = dict[str, Any]
@@ -180,6 +180,8 @@ def close_step(work: Work, run: int) -> Run:
         # What a process killed between publishing a chunk and dropping its batches left. Before the commit:
         # nobody comes back to a closed run to clear it away.
         work.batches.drop(run)
+        connection.commit()
+        fold_new_classes(connection, work.now())
         connection.commit()
         refresh_statistics(connection)
         return ledger.get_run(connection, run)

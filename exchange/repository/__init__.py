@@ -20,6 +20,7 @@ from exchange.repository.disclosure.care import (
 )
 from exchange.repository.disclosure.clock import ClockRunsBackwards, accept_clock, latest_instant
 from exchange.repository.disclosure.directory import after_publishers, alone_if_needed
+from exchange.repository.disclosure.folding import fold_new_classes
 from exchange.repository.disclosure.late import (
     Closing,
     LateDisclosure,
@@ -167,6 +168,7 @@ __all__ = [
     "events_of",
     "everything",
     "evidence_now",
+    "fold_new_classes",
     "found_of",
     "history",
     "hold_ruling",

@@ -11,6 +11,7 @@ from exchange.consent import Context
 from exchange.consent.directives.matching import EDITION
 from exchange.model.errors import Conflict
 from exchange.repository.disclosure.clock import not_long_before
+from exchange.repository.disclosure.folding import fold_shown
 from exchange.repository.disclosure.viewers import decide_classes, load_classes
 from exchange.repository.disclosure.withdraw import forbidden_rows, withdraw
 
@@ -27,6 +28,7 @@ def redecide_all(conn: psycopg.Connection, context: Context, at: datetime) -> in
     classes = load_classes(conn)
     conn.execute("DELETE FROM disclosure")
     decide_classes(conn, classes, context, at)
+    fold_shown(conn, at)
     conn.execute(
         "INSERT INTO ruling (digest, decided) VALUES (%s, %s)"
         " ON CONFLICT (one) DO UPDATE SET digest = excluded.digest, decided = excluded.decided",

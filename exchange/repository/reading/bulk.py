@@ -85,6 +85,8 @@ def bulk_slice(
         return _patients(reader, portion.since, after, count)
     page = search(reader, portion.type, _parameters(portion, after, count), "", key)
     lines = [_entered(entry) for entry in page.entries if entry.mode == "match"]
+    if portion.type != "Patient":
+        return lines, _position(page)
     met = {line.id: find_person(reader, UUID(line.id)) for line in lines if line.type == "Patient"}
     return _with_parts(reader, lines, {k: p for k, p in met.items() if p}), _position(page)
 
@@ -126,17 +128,21 @@ def _composed(reader: Reader, people: Sequence[Person], since: datetime | None) 
 
 def _entered(entry: Entry) -> Line:
     kind, key = entry.full_url.split("/")[-2:]
-    return Line(kind, key, entry.about, (), entry.body)
+    parts = () if kind == "Patient" else ((kind, key, entry.rendition),)
+    return Line(kind, key, entry.about, parts, entry.body)
 
 
 def _with_parts(reader: Reader, lines: Sequence[Line], people: Mapping[str, Person]) -> list[Line]:
-    """The lines with the rows they were made of, in the best rendition visible; `people` by golden id."""
-    sources = {line.id: _sources(line, people) for line in lines}
+    """Patients with the rows they were made of, in the best rendition visible; `people` by golden id."""
+    sources = {
+        line.id: tuple(str(c.fhir_id) for c in people[line.id].contributions) if line.id in people else ()
+        for line in lines
+    }
     rows = select(
         reader,
         "SELECT fhir_id::text, min(rendition) FROM resource"
-        " WHERE type = ANY(%s) AND fhir_id = ANY(%s::uuid[]) GROUP BY 1",
-        (sorted({line.type for line in lines}), sorted({one for each in sources.values() for one in each})),
+        " WHERE type = 'Patient' AND fhir_id = ANY(%s::uuid[]) GROUP BY 1",
+        (sorted({one for each in sources.values() for one in each}),),
     )
     rendition = dict(rows)
     return [
@@ -144,12 +150,6 @@ def _with_parts(reader: Reader, lines: Sequence[Line], people: Mapping[str, Pers
         for line in lines
         if sources[line.id] and all(one in rendition for one in sources[line.id])
     ]
-
-
-def _sources(line: Line, people: Mapping[str, Person]) -> tuple[str, ...]:
-    if line.type != "Patient":
-        return (line.id,)
-    return tuple(str(c.fhir_id) for c in people[line.id].contributions) if line.id in people else ()
 
 
 @dataclass(frozen=True, slots=True)

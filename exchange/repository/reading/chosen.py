@@ -52,7 +52,7 @@ class Chosen:
 
 
 _CHOSEN = f"""
-SELECT {SHOWN}, r.rendition FROM resource r
+SELECT {SHOWN} FROM resource r
 JOIN unnest(%s::text[], %s::uuid[], %s::int[]) AS w (type, fhir_id, rendition)
   ON (r.type, r.fhir_id, r.rendition) = (w.type, w.fhir_id, w.rendition)
 WHERE {BEST_RENDITION} AND (r.type = 'Patient' OR {BEST_OF_CLUSTER}) ORDER BY r.type, r.fhir_id
@@ -65,8 +65,7 @@ def chosen(reader: Reader, wanted: Iterable[Wanted]) -> Chosen:
     found = select(
         reader, _CHOSEN, ([k.type for k in keys], [k.fhir_id for k in keys], [k.rendition for k in keys])
     )
-    cut = shown(reader, [row[:-1] for row in found])
-    rows = {Wanted(row.type, row.fhir_id, whole[-1]): row for row, whole in zip(cut, found, strict=True)}
+    rows = {Wanted(row.type, row.fhir_id, row.rendition): row for row in shown(reader, found)}
     people = persons_of(reader, [row.patient for row in rows.values()])
     patients = golden_patients(reader, distinct(people.values()))
     by_person = {served.id: served for served in patients}

@@ -16,7 +16,7 @@ from exchange.repository.storage.parameters import parameters
 _MOST = 1000
 
 _LATEST = """
-SELECT s.rid, s.type, s.fhir_id, s.patient, s.class, s.updated, s.body FROM (
+SELECT s.rid, s.type, s.fhir_id, s.rendition, s.patient, s.class, s.updated, s.body FROM (
     SELECT k.*, row_number() OVER (PARTITION BY k.person, k.key ORDER BY k.low DESC, k.fhir_id) AS place
     FROM (
         SELECT r.*, p.person, coalesce((

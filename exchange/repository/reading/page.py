@@ -22,7 +22,10 @@ Mode = Literal["match", "include"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`full_url` is absolute; `body` is the resource's JSON; `about`: to whom it is accounted."""
+    """`full_url` is absolute; `body` is the resource's JSON; `about`: to whom it is accounted.
+
+    `rendition`: which form of the record it is, 0 the whole one.
+    """
 
     mode: Mode
     full_url: str
@@ -30,6 +33,7 @@ class Entry:
     about: str | None
     version: str
     updated: datetime
+    rendition: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ def make_page(
                 about=r.about,
                 version=r.version,
                 updated=r.updated,
+                rendition=r.rendition,
             )
             for mode, r in served
         ),

@@ -93,8 +93,9 @@ def _persons(reader: Reader, start: str, arguments: Sequence[object]) -> dict[in
     if not rows:
         return {}
     members = {row[1]: str(row[2]) for row in rows}
-    several = max(Counter(row[0] for row in rows).values()) > _PAIR
-    person = _partition(reader, members, several=several)
+    most = max(Counter(row[0] for row in rows).values())
+    # Who is reached from nobody else is one person by himself: nothing is asked about him again.
+    person = _partition(reader, members, several=most > _PAIR) if most > 1 else members
     found: dict[int, Person] = {}
     for origin, group in groupby(rows, key=lambda row: row[0]):
         contributions = tuple(

@@ -56,6 +56,7 @@ class Shown(NamedTuple):
     rid: int
     type: str
     fhir_id: UUID
+    rendition: int
     patient: int | None
     class_: int
     updated: datetime
@@ -65,16 +66,16 @@ class Shown(NamedTuple):
 CONSENT_COPY = "consent-copy"
 """The obligation to send a consent, or an explanation of its scope, along (42 CFR 2.32(b))."""
 
-SHOWN = "r.rid, r.type, r.fhir_id, r.patient, r.class, r.updated, r.body"
+SHOWN = "r.rid, r.type, r.fhir_id, r.rendition, r.patient, r.class, r.updated, r.body"
 """Columns of Shown, from `resource r`."""
 
 
 def best_rendition(alias: str = "r") -> str:
-    """SQL: no less redacted rendition of this row is visible to this viewer."""
-    return f"""NOT EXISTS (
+    """SQL: no less redacted rendition of this row is visible to this viewer; of a whole one none is asked."""
+    return f"""({alias}.rendition = 0 OR NOT EXISTS (
     SELECT FROM resource b
     WHERE b.type = {alias}.type AND b.fhir_id = {alias}.fhir_id AND b.rendition < {alias}.rendition
-)"""
+))"""
 
 
 def better_in_cluster(alias: str, other: str) -> str:
@@ -92,13 +93,7 @@ def same_fact(alias: str, other: str) -> str:
     """SQL: `other` is a member of the same cluster, of this or a certainly linked Patient or of nobody."""
     return f"""{other}.cluster = {alias}.cluster AND {other}.type = {alias}.type
       AND ({other}.patient = {alias}.patient OR ({other}.patient IS NULL AND {alias}.patient IS NULL)
-        OR EXISTS (
-            SELECT FROM patient_edge e
-            WHERE e.a = {alias}.patient AND e.b = {other}.patient AND e.grade = 'certain'
-              AND NOT EXISTS (
-                SELECT FROM patient_edge n JOIN patient_apart k ON k.a = n.b OR k.b = n.b
-                WHERE n.a IN (e.a, e.b)
-            )))"""
+        OR certainly_one({alias}.patient, {other}.patient))"""
 
 
 def best_of_cluster(alias: str = "r") -> str:

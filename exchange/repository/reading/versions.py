@@ -31,7 +31,7 @@ class Version(NamedTuple):
 
 
 VERSIONS = """
-SELECT v.rid, v.type, v.fhir_id, v.patient, v.class, v.updated, coalesce(v.body, ''), v.deleted
+SELECT v.rid, v.type, v.fhir_id, v.rendition, v.patient, v.class, v.updated, coalesce(v.body, ''), v.deleted
 FROM (
     SELECT h.type, h.fhir_id, h.rendition, h.patient, h.class, h.updated, h.body,
         h.deleted, h.gone, 0::bigint AS rid

@@ -24,6 +24,7 @@ from exchange.repository.storage.moments import instant, named, version_id
 class Served:
     """A resource as this viewer gets it; `classes` and `rids` are of the rows it was made from.
 
+    `rendition`: which form of the one record it is; 0 for a golden Patient, which is made of several.
     `source_patient`: what the record itself says whom it is about, when the viewer may not see that Patient.
     """
 
@@ -37,6 +38,7 @@ class Served:
     classes: frozenset[int]
     rids: tuple[int, ...] = ()
     source_patient: str | None = None
+    rendition: int = 0
 
     @property
     def about(self) -> str | None:
@@ -70,6 +72,7 @@ def _served(row: Shown, person: Person | None) -> Served:
         classes=frozenset((row.class_,)),
         rids=(row.rid,),
         source_patient=patient_of(orjson.loads(body)) if person is None and row.patient is not None else None,
+        rendition=row.rendition,
     )
 
 
