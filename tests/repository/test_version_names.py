@@ -11,7 +11,7 @@ from test_reprofile import consent, deny_to
 
 from exchange.model.ids import golden_id, resource_id
 from exchange.model.records import Labels
-from exchange.repository import history, read, read_version
+from exchange.repository import Portion, bulk_slice, history, read, read_version, still_told
 from exchange.repository.storage.moments import stored_name, version_id
 
 PSY = Labels("N", frozenset({"PSY"}))
@@ -157,3 +157,25 @@ def test_deny_to_one_participant_leaves_the_name_of_the_others(world, patient, n
     world.publish(world.item("hospital", consent(patient, provision=deny_to("shelter"))))
     assert told(world, SHELTER, "Observation", noted) is None
     assert told(world, HOSPITAL, "Observation", noted) == before
+
+
+def test_a_file_names_what_is_left_of_its_lines_when_it_is_fetched(world, patient):
+    """A name made of words that are hidden since would tell of them."""
+    asthma = {
+        "resourceType": "Condition",
+        "id": resource_id("https://hospital.example/", "Condition", "c"),
+        "code": {"text": "asthma"},
+        "subject": {"reference": f"Patient/{patient}"},
+    }
+    focus = {"reference": f"Condition/{asthma['id']}", "display": "asthma since June"}
+    about = observation("hospital", patient, "about", focus=[focus])
+    world.publish(world.item("hospital", asthma), world.item("hospital", about))
+    with world.as_viewer(SHELTER) as view:
+        lines = bulk_slice(view, Portion("Observation"), "", 10, KEY)[0]
+        assert [line.body for line in lines] == [read(view, "Observation", about["id"]).body]
+    world.publish(world.item("hospital", {**asthma, "note": [{"text": "x"}]}, labels=Labels("R")))
+    with world.as_viewer(SHELTER) as view:
+        ((_, line),) = still_told(view, lines).lines
+        now = read(view, "Observation", about["id"])
+    assert (b"June" in lines[0].body, b"June" in line.body) == (True, False)
+    assert line.body == now.body

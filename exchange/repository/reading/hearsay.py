@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from exchange.repository.reading.reader import Reader, Shown, select
+from exchange.repository.storage.moments import renamed
 
 _LOCAL = r"[A-Z][A-Za-z]+/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _NAME = re.compile(rf"({_LOCAL})(?:/|$)")
@@ -44,7 +45,7 @@ def told_of(reader: Reader, given: Mapping[int, tuple[bytes, frozenset[str]]]) -
     for number, body in bodies.items():
         here = hidden - given[number][1]
         if not here.isdisjoint(_worded(body)):
-            told[number] = orjson.dumps(_reduced(body, here.__contains__))
+            _, told[number] = renamed(orjson.dumps(_reduced(body, here.__contains__)))
     return told
 
 

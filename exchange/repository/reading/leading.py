@@ -15,6 +15,7 @@ import orjson
 from exchange.repository.reading.persons import persons_of
 from exchange.repository.reading.reader import BEST_RENDITION, Reader, better_in_cluster, select
 from exchange.repository.reading.view import Served
+from exchange.repository.storage.moments import renamed
 
 Leads = Mapping[str, str]
 """`Type/id` of what the viewer sees and is shown as another, with the `Type/id` of that other."""
@@ -38,7 +39,8 @@ def led(resource: Served, leads: Leads) -> Served:
         to = leads.get(found[1].decode())
         return b'"reference":"' + to.encode() + b'"' if to else found[0]
 
-    return replace(resource, body=_REFERENCE.sub(followed, body))
+    version, body = renamed(_REFERENCE.sub(followed, body))
+    return replace(resource, version=version or resource.version, body=body)
 
 
 def _unlinked(body: bytes) -> bytes:

@@ -6,6 +6,7 @@ other half is a digest of what the requester is told: of one record it may be mo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -23,6 +24,7 @@ from exchange.repository.storage.store import Key
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STEP = timedelta(microseconds=1)
 _ONE_BATCH = timedelta(seconds=1)
+_NAMED = re.compile(rb'"versionId":"([0-9a-f]+)-[0-9a-f]{16}"')  # a quote within a string is escaped
 
 
 def served(resource: Resource, at: datetime) -> bytes:
@@ -51,6 +53,18 @@ def named(body: bytes, stored: str) -> tuple[str, bytes]:
     """
     name = f"{stored}-{blake2b(body, digest_size=8).hexdigest()}"
     return name, body.replace(b'"versionId":"%b"' % stored.encode(), b'"versionId":"%b"' % name.encode())
+
+
+def renamed(body: bytes) -> tuple[str, bytes]:
+    """The same for what was told otherwise before: nothing of that stays in its name.
+
+    >>> renamed(b'{"meta":{"versionId":"5-0123456789abcdef"},"status":"final"}')[0]
+    '5-9e26c4312c762cc6'
+    """
+    found = _NAMED.search(body)
+    if found is None:
+        return "", body
+    return named(_NAMED.sub(rb'"versionId":"\1"', body, count=1), found[1].decode())
 
 
 def stored_name(version: str) -> str:
