@@ -13,6 +13,7 @@ from exchange.model.errors import RecordRejected
 
 ROUNDED = "rounded number"
 """A number as a spreadsheet rounds long ones: 1.23457E+11."""
+_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 # What a column looks like when nearly all of its values match; the first that fits is told.
 _KINDS = {
     "date %Y-%m-%d": r"\d{4}-\d{2}-\d{2}",
@@ -24,7 +25,13 @@ _KINDS = {
     "date %Y%m%d": r"(?:19|20)\d{6}",
     "date %m/%d/%Y %H:%M": r"(?:0?[1-9]|1[0-2])/\d{1,2}/\d{4} \d{1,2}:\d{2}",
     "date %m/%d/%Y %I:%M %p": r"(?i)(?:0?[1-9]|1[0-2])/\d{1,2}/\d{4} \d{1,2}:\d{2} [ap]m",
-    "date %d-%b-%Y": r"(?i)\d{1,2}-(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)-\d{4}",
+    "date %d-%b-%Y": rf"(?i)\d{{1,2}}-(?:{_MONTHS})-\d{{4}}",
+    "date %d.%m.%Y": r"\d{1,2}\.(?:0?[1-9]|1[0-2])\.\d{4}",
+    "date %Y/%m/%d": r"\d{4}/(?:0?[1-9]|1[0-2])/\d{1,2}",
+    "date %d %b %Y": rf"(?i)\d{{1,2}} (?:{_MONTHS}) \d{{4}}",
+    "date %b %d, %Y": rf"(?i)(?:{_MONTHS}) \d{{1,2}}, \d{{4}}",
+    "date %B %d, %Y": r"(?i)(?:january|february|march|april|june|july|august|september|october|november"
+    r"|december) \d{1,2}, \d{4}",
     "time": r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*",
     "social security number": r"\d{3}-\d{2}-\d{4}",
     "phone": r"(?i)(?:(?:\+?1[ .-]?)?\(?\d{3}\)?[ .-]?)?\d{3}[ .-]\d{4}(?: ?(?:x|ext\.?) ?\d{1,6})?",
@@ -41,6 +48,7 @@ _KINDS = {
 _NOTHING = re.compile(r"(?i)n/?a|none|null|nil|unk|unknown|declined|refused|no phone|[-.?]+")
 """What people write where there is nothing."""
 _PATTERNS = {kind: re.compile(pattern) for kind, pattern in _KINDS.items()}
+_DAYS = tuple(kind for kind in _KINDS if kind.startswith("date ") and ":" not in kind)
 _ONE_OF = 20
 """So many values may be of another form: one of twenty."""
 _FEW = 12
@@ -100,7 +108,24 @@ def _looks_like(filled: Sequence[str]) -> str:
     for kind, pattern in _PATTERNS.items():
         if _nearly_all_match(filled, pattern):
             return kind
+    if dates := _dates_of_several_forms(filled):
+        return dates
     return "a choice of few" if len(set(filled)) <= min(_FEW, len(filled) // 2) else "text"
+
+
+def _dates_of_several_forms(filled: Sequence[str]) -> str:
+    """Days written in up to four ways, joined by `|`; none where some have the month first, some the day."""
+    others, forms = len(filled) // _ONE_OF, dict[str, None]()
+    for value in filled:
+        form = next((kind for kind in _DAYS if _PATTERNS[kind].fullmatch(value)), None)
+        if form is None:
+            others -= 1
+            if others < 0:
+                return ""
+        else:
+            forms[form.removeprefix("date ")] = None
+    told = {form[:5].replace("-", "/") for form in forms}
+    return "" if len(forms) > 4 or {"%m/%d", "%d/%m"} <= told else f"date {'|'.join(sorted(forms))}"
 
 
 def _nearly_all_match(values: Sequence[str], pattern: re.Pattern[str]) -> bool:

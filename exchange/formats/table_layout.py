@@ -33,6 +33,10 @@ def layout(payload: bytes) -> Layout:
     Layout(delimiter=';', encoding='cp1252', skip=2)
     >>> layout(b"Lab extract,,,\\n,,,\\nMRN,Test,Result,Units\\n7,Glucose,182,mg/dL\\n").skip
     2
+    >>> layout(b'"Patient","","","Visit"\\n"id","name","born","date"\\n"1","Roe","1980","2026"\\n').skip
+    0
+    >>> layout(b'"Patient","","",""\\n"id","name","born","date"\\n"1","Roe","1980","2026"\\n').skip
+    1
     """
     encoding = _encoding(payload)
     lines = _lines(payload, encoding)
@@ -47,8 +51,8 @@ def _marks(line: str, mark: str) -> int:
 
 
 def _filled(line: str, mark: str) -> int:
-    """Columns with something in them: spreadsheets fill up a title with empty ones."""
-    return sum(1 for cell in line.split(mark) if cell.strip()) if _marks(line, mark) else 0
+    """Columns with something in them: a title, or a row of groups, is filled up with empty ones."""
+    return sum(1 for cell in line.split(mark) if cell.strip(' \t"')) if _marks(line, mark) else 0
 
 
 def _encoding(payload: bytes) -> str:

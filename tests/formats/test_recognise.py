@@ -132,6 +132,41 @@ def test_what_a_nurse_wrote_down_is_read_and_what_is_no_number_is_not_guessed():
     assert {each.code_map for each in second.unmapped} == {"smoking_status", "race"}
 
 
+def test_days_written_in_several_ways_are_read():
+    rows = ["id,Last Name,DOB,date of visit,Height"]
+    rows += [
+        "1,Doe,2/3/80,12.05.2025,170 cm",
+        "2,Roe,02-Mar-1990,2025/06/07,168 cm",
+        "3,Poe,1975-12-31,,",
+        "",
+    ]
+    made = made_of("\n".join(rows).encode())
+    assert [each.resources[0]["birthDate"] for each in made] == ["1980-02-03", "1990-03-02", "1975-12-31"]
+    assert [r["effectiveDateTime"] for each in made[:2] for r in each.resources[1:]] == [
+        "2025-05-12",
+        "2025-06-07",
+    ]
+
+
+def test_a_result_below_the_range_of_a_method_keeps_its_unit():
+    rows = [
+        "MRN,Collected,LOINC,Value,Units",
+        "1,2026-01-02,2345-7,<10,mg/dL",
+        "2,2026-01-02,2345-7,95,mg/dL",
+    ]
+    rows.append("3,2026-01-02,2345-7,positive,mg/dL")
+    results = [made.resources[1] for made in made_of("\n".join(rows).encode())]
+    assert [each.get("valueQuantity") for each in results] == [
+        {"value": 10, "comparator": "<", "unit": "mg/dL"}, {"value": 95, "unit": "mg/dL"}, None,
+    ]  # fmt: skip
+    assert results[2]["valueString"] == "positive"
+
+
+def test_where_some_say_the_month_first_and_some_the_day_no_day_is_guessed():
+    rows = ["id,Last Name,DOB", "1,Doe,12/31/1980", "2,Roe,31/12/1980"]
+    assert "birthDate" not in made_of("\n".join(rows).encode())[0].resources[0]
+
+
 @pytest.mark.parametrize("heading", ["Height", "Height (in)", "Height cm", "Estatura"])
 @pytest.mark.parametrize(
     ("written", "inches"),

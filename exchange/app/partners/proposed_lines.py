@@ -26,7 +26,8 @@ def date(item: Recognised, function: str = "date") -> str:
     form = item.date_format
     if form == SERIAL:
         return quoted(f"{path(item)} | excel_date")
-    return quoted(f"{path(item)} | {function}" + (f'("{form}")' if form not in ("", "%Y-%m-%d") else ""))
+    forms = ", ".join(f'"{each}"' for each in form.split("|"))
+    return quoted(f"{path(item)} | {function}" + (f"({forms})" if form not in ("", "%Y-%m-%d") else ""))
 
 
 def why(item: Recognised) -> str:

@@ -177,9 +177,13 @@ def _observation(person: Recognised, found: Found) -> str:
     out += line(6, "effectiveDateTime", date(when[0], "datetime"), *when) if when else ""
     value, unit = path(result), found.get("unit")
     out += f"      valueQuantity:  # {why(result)}\n"
-    out += f"        value: {quoted(value + ' | number')}\n"
-    out += line(8, "unit", quoted(f"{path(unit)} if {value} | number"), unit) if unit else ""
-    out += f"      valueString: {quoted(f'{value} if not ({value} | number)')}\n"
+    # `<10` is a number that was not reached, with the unit of its column.
+    read = rf'{value} | match("^\s*[<>]?=?\s*(-?\d+(?:\.\d+)?)\s*$") | number'
+    out += f"        value: {quoted(read)}\n"
+    compared = rf'{value} | match("^\s*([<>]=?)") if {read}'
+    out += f"        comparator: {quoted(compared)}\n"
+    out += line(8, "unit", quoted(f"{path(unit)} if {read}"), unit) if unit else ""
+    out += f"      valueString: {quoted(f'{value} if not ({read})')}\n"
     if flag := found.get("flag"):
         coding = quoted(f'{path(flag)} | coding("interpretation")')
         out += f"      interpretation:  # {why(flag)}\n        coding: [{coding}]\n"
