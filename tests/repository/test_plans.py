@@ -77,7 +77,9 @@ def test_comparisons_reach_the_index_below_the_policy(stocked, table, condition,
         ("Observation", "value-quantity=gt500|http://unitsofmeasure.org|mg/dL", ["index_quantity_base"]),
         ("Observation", "encounter.status=finished", ["index_token_key"]),
         ("Observation", "_lastUpdated=gt2027", ["resource_updated"]),
-        ("Encounter", "_has:Observation:encounter:code=2345-7", ["index_reference_target"]),
+        # Of everybody what refers is found by its code and of one person by what it refers to.
+        ("Encounter", "_has:Observation:encounter:code=718-7", ["index_token_key"]),
+        ("Encounter", "patient={golden}&_has:Observation:encounter:code=2345-7", ["index_reference_target"]),
         ("Encounter", "_id={golden}", ["resource_type_fhir_id_rendition_key"]),
     ],
 )

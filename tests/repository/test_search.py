@@ -150,6 +150,44 @@ def test_a_duplicate_that_is_hidden_leads_nowhere(world, ask, people):
     assert _ids(ask("Observation", viewer=SHELTER)) == [result.resource["id"]]
 
 
+def _found_from(ask, asked, viewer=HOSPITAL):
+    """Ids of matches, and of what came with them."""
+    page = ask("Encounter", asked, viewer=viewer)
+    ids = {mode: sorted(e.full_url.rsplit("/", 1)[1] for e in page.entries if e.mode == mode)
+           for mode in ("match", "include")}  # fmt: skip
+    return ids["match"], ids["include"]
+
+
+def test_the_one_that_is_shown_has_what_refers_to_its_duplicate(world, ask, people):
+    shown, other, stranger = (_visit(people[n], key) for n, key in ((0, "a"), (0, "b"), (1, "c")))
+    hidden = Labels("R", frozenset({"PDS"}))
+    for trust, visit in enumerate((shown, other, stranger)):
+        labels = hidden if visit is other else Labels()
+        world.publish(world.item("hospital", visit, cluster=b"visit", trust=trust, labels=labels))
+    in_visit = {"encounter": {"reference": f"Encounter/{other['id']}"}}
+    result = world.item("hospital", observation("hospital", people[0], "r", **in_visit))
+    world.publish(result)
+    code, own = "_has:Observation:encounter:code=2345-7", [shown["id"]]
+    assert _found_from(ask, code) == (own, [])
+    assert _found_from(ask, code, SHELTER) == ([], [])
+    with_it = f"_id={shown['id']}&_revinclude=Observation:encounter"
+    assert _found_from(ask, with_it) == (own, [result.resource["id"]])
+    assert _found_from(ask, with_it, SHELTER) == (own, [])
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": resource_id("https://example.example/", "DiagnosticReport", "d"),
+        "status": "final",
+        "code": {"text": "Glucose"},
+        "subject": {"reference": f"Patient/{people[0]}"},
+        "result": [{"reference": f"Observation/{result.resource['id']}"}],
+    }
+    world.publish(world.item("hospital", report))
+    assert _found_from(ask, "_has:Observation:encounter:_has:DiagnosticReport:result:status=final") == (
+        own,
+        [],
+    )
+
+
 def test_what_two_say_who_are_only_probably_one_person_is_shown_twice(world, ask, people):
     said = [
         world.item("hospital", observation("hospital", who, key), cluster=b"fact", trust=trust)

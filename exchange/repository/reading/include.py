@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from exchange.repository.reading.members import other_members
 from exchange.repository.reading.persons import distinct, persons_of
 from exchange.repository.reading.provenance import provenance_of
 from exchange.repository.reading.query import ANY, Include, Query
@@ -71,6 +72,7 @@ def _referring(reader: Reader, include: Include, wave: Sequence[Served]) -> list
         wave = [resource for resource in wave if resource.type == include.target]
     patients = [n for r in wave if r.person and r.type == "Patient" for n in r.person.patients]
     ids = [c.fhir_id for r in wave if r.person and r.type == "Patient" for c in r.person.contributions]
+    records = [(r.type, r.id) for r in wave if r.type != "Patient"]
     own = parameters()[include.source]
     params = [p.key for p in own.values() if p.kind == "reference" and include.parameter in (ANY, p.name)]
     of_subject = include.parameter == ANY or include.of_subject
@@ -78,7 +80,7 @@ def _referring(reader: Reader, include: Include, wave: Sequence[Served]) -> list
         "type": include.source,
         "patients": patients if of_subject else [],
         "params": params,
-        "ids": [*map(str, ids), *(r.id for r in wave)],
+        "ids": [*map(str, ids), *(r.id for r in wave), *other_members(reader, records)],
     }
     condition = (
         "r.type = %(type)s AND (r.patient = ANY(%(patients)s::int[]) OR r.rid IN (SELECT x.rid"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from uuid import UUID
 
 from exchange.repository.reading.criteria import Criterion
 from exchange.repository.reading.reader import Reader, same_fact, select
@@ -27,6 +29,15 @@ def with_members(reader: Reader, criterion: Criterion) -> Criterion:
     found = select(reader, _MEMBERS, (sorted(types), ids))
     others = sorted({row[0] for row in found} - set(map(str, ids)))
     return replace(criterion, values=(*criterion.values, *others)) if others else criterion
+
+
+def other_members(reader: Reader, records: Iterable[tuple[str, str]]) -> list[str]:
+    """Ids of the visible duplicates of records (type, id), those named among them."""
+    named = sorted(set(records))
+    if not named:
+        return []
+    found = select(reader, _MEMBERS, (sorted({kind for kind, _ in named}), [UUID(key) for _, key in named]))
+    return [row[0] for row in found]
 
 
 def _names_records(criterion: Criterion) -> bool:

@@ -27,6 +27,7 @@ from exchange.repository.reading.reader import (
     best_of_cluster,
     best_rendition,
     fetch,
+    same_fact,
     select,
 )
 from exchange.repository.reading.syntax import ids_of, reference_id
@@ -201,12 +202,23 @@ def _leads_to(reader: Reader, chain: Chain, target: Where, scope: Scope) -> str:
 
 
 def _referred(reader: Reader, reverse: Reverse, scope: Scope) -> str:
-    inner = _inner(scope.alias)
+    """To the record itself or to a visible duplicate of it, of which it is the one shown."""
+    alias, inner = scope.alias, _inner(scope.alias)
     conditions = where_sql(reader, reverse.where, scope.arguments, inner)
+    on = (
+        f"{inner}.rid = x.rid AND x.param = {scope.arguments.add(reverse.parameter.key)}"
+        f" AND {conditions} AND {best_of_cluster(inner)}"
+    )
+    duplicates = f"SELECT m.fhir_id FROM resource m WHERE {same_fact(alias, 'm')}"
+    by_any = (
+        f"AS named (target) JOIN index_reference x ON x.target = named.target JOIN resource {inner} ON {on}"
+    )
+    # Of few records each is asked. Written once: a `_has` within another would double the statement.
+    if scope.patients is not None or alias != "r":
+        return f"EXISTS (SELECT FROM (SELECT {alias}.fhir_id UNION {duplicates}) {by_any})"
+    own = f"SELECT FROM index_reference x JOIN resource {inner} ON {on} WHERE x.target = {alias}.fhir_id"
     return (
-        f"EXISTS (SELECT FROM index_reference x JOIN resource {inner} ON {inner}.rid = x.rid"
-        f" WHERE x.target = {scope.alias}.fhir_id AND x.param = {scope.arguments.add(reverse.parameter.key)}"
-        f" AND {conditions} AND {best_of_cluster(inner)})"
+        f"(EXISTS ({own}) OR ({alias}.cluster IS NOT NULL AND EXISTS (SELECT FROM ({duplicates}) {by_any})))"
     )
 
 
