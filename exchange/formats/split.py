@@ -79,7 +79,8 @@ def _identified_message(record: SourceRecord, zone: ZoneInfo) -> SourceRecord | 
         header = hl7v2.header_reader(hl7v2.parse(record.payload))
     except RecordRejected as error:
         return rejected(record, error)
-    key = "|".join(header(number) for number in (3, 4, 10))
+    # With its time: senders begin to count again, and another message under a number corrects nothing.
+    key = "|".join(header(number) for number in (3, 4, 10, 7))
     sent = hl7v2.timestamp(header(7).split("^")[0], zone)
     return replace(record, key=key if header(10) else record.key, event_time=sent)
 

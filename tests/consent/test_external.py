@@ -66,8 +66,9 @@ WEIGHT, SUGAR = "Observation-ex-weight", "Observation-ex-bloodSugar"
         (
             "ex-consent-intermediate-purpose",
             WEIGHT,
+            # A purpose of a code system of its own: nobody here can ask for it, and it opens nothing else.
             {"who": "ex-org-researcher", "purpose": "http://example.org/policies/purposeOfUse|FooBar"},
-            "permit",
+            "uncovered",
         ),
         (
             "ex-consent-intermediate-purpose",

@@ -30,9 +30,9 @@ def rejections(found):
     return [piece for piece in found if isinstance(piece, Rejected)]
 
 
-def test_a_message_is_known_by_sender_and_control_id_and_dated_by_its_header():
+def test_a_message_is_known_by_sender_control_id_and_time_and_dated_by_its_header():
     (record,) = pieces("hl7v2", b"MSH|^~\\&|APP|FAC|||20240102030405+0000||ADT^A01|77\rPID|1")
-    assert record.key == "APP|FAC|77"
+    assert record.key == "APP|FAC|77|20240102030405+0000"
     assert record.event_time == datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 

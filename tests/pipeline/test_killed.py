@@ -20,7 +20,7 @@ from exchange.pipeline.steps import run_partner
 from exchange.settings import load_settings
 from tests.pipeline.coalition import make_home, observation, patient, write_ndjson
 
-STEPS = ("pulled", "mapped", "safeguarded", "linked", "published")
+STEPS = ("pulled", "safeguarded", "linked", "published")
 
 # What must be the same whether or not a run was killed on the way.
 STATE = {
@@ -102,7 +102,7 @@ _SLOW = pytest.mark.slow  # a fast one beside it breaks off the same way
 
 
 @pytest.mark.parametrize(
-    "step", [pytest.param(step, marks=_SLOW) if step in ("mapped", "linked") else step for step in STEPS]
+    "step", [pytest.param(step, marks=_SLOW) if step == "linked" else step for step in STEPS]
 )
 def test_a_run_killed_after_any_step_ends_like_one_that_was_not(
     step: str, home: Path, database: str, tmp_path: Path, undisturbed: dict[str, list[tuple[object, ...]]]
@@ -187,7 +187,7 @@ def test_runs_killed_many_times_end_like_one_that_was_not(
     "moment",
     [
         "SELECT FROM run WHERE NOT pulled_all",
-        pytest.param("SELECT FROM chunk WHERE step = 'mapped'", marks=_SLOW),
+        pytest.param("SELECT FROM chunk WHERE step = 'safeguarded'", marks=_SLOW),
     ],
 )
 def test_of_two_runs_of_a_partner_at_once_one_is_told_that_somebody_else_is_at_it(

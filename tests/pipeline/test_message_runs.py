@@ -16,6 +16,7 @@ from exchange.content import load_partners, read_tree
 from exchange.formats import Rejected, split
 from exchange.mapping import Maps, load_maps
 from exchange.model.records import Document
+from exchange.pipeline import quarantine
 from exchange.pipeline.map import map_source
 from tests.pipeline.coalition import ROOT
 from tests.pipeline.pantry import PARTNER, held, make_pantry, open_pantry, run, write
@@ -83,6 +84,23 @@ def test_a_message_sent_twice_is_counted_as_such_and_a_new_control_id_is_a_new_m
     write(files, "2.hl7", first.replace("|1|P|", "|2|P|"))
     assert run(exchange).records["unchanged"] >= 1
     assert held(exchange, "Patient") == 1
+
+
+def test_a_message_that_waits_goes_on_waiting_when_another_takes_its_number(
+    files: Path, tmp_path: Path, database: str
+) -> None:
+    """Interfaces count from 1 again; a corrected one of the same time is what it waited for."""
+    waits = told("Robin", "20260302120000-0600", "1", event="Z99")
+    write(files, "1.hl7", waits)
+    write(files, "2.hl7", told("Robin", "20260302130000-0600", "1"))
+    exchange = open_pantry(tmp_path, database, MESSAGES)
+    run(exchange)
+    with exchange.work.connect() as connection:
+        assert [f.code for f in quarantine.open_findings(connection, None, 10)] == ["not-supported"]
+    write(files, "3.hl7", waits.replace("Z99", "A08"))
+    run(exchange)
+    with exchange.work.connect() as connection:
+        assert quarantine.open_findings(connection, None, 10) == []
 
 
 def test_a_batch_that_counts_wrong_is_told_and_loses_nothing(
