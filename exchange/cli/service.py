@@ -22,7 +22,9 @@ def api_service(opened: Exchange, base_url: str | None = None) -> Iterator[Servi
     """The service while the block runs; it reaches the database as the reader role only."""
     url = opened.settings.api_database_url or url_with(opened.database_url, user="exchange_api")
     pool: ConnectionPool[psycopg.Connection]
-    with ConnectionPool(url, min_size=1, max_size=10, open=True) as pool:
+    # Each connection is looked at before it is lent, so that a server that was restarted costs no request.
+    check = ConnectionPool.check_connection
+    with ConnectionPool(url, min_size=1, max_size=10, open=True, check=check) as pool:
         obligations = opened.context.rules.vocabulary.file.obligations
         yield Service(
             pool=pool,

@@ -209,3 +209,15 @@ def test_what_cannot_be_carried_out_is_refused_by_entry(send):
     ]
     assert [send("POST", "", body).status_code for body in hostile] == [422] * len(hostile)
     assert send("POST", "", good, **{"Idempotency-Key": "a b"}).status_code == 400
+
+
+def test_a_server_that_ends_its_connections_costs_no_request(opened, send):
+    """As when it is restarted for an update."""
+    assert send("GET", "/Patient?_count=1").status_code == 200
+    with opened.work.connect() as connection:
+        (ended,) = connection.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND usename = 'exchange_api'"
+        ).fetchone()
+    assert ended > 0
+    assert send("GET", "/Patient?_count=1").status_code == 200
