@@ -3,7 +3,7 @@
 The partner asserted it (author); the exchange made FHIR of it (assembler) and hands it on (transmitter). The
 raw record's hash is told by `exchange map explain` alone: it changes with what else the record holds, which
 a requester may not see. Its id is that of its target: ids are unique across types.
-https://hl7.org/fhir/R4/provenance.html
+https://hl7.org/fhir/R4/provenance.html (docs/decisions/0135-no-record-in-provenance.md)
 """
 
 from __future__ import annotations
