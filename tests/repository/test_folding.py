@@ -205,6 +205,31 @@ def test_a_permit_of_a_class_that_was_worked_out_does_not_go_unnoticed(stocked):
     conn.rollback()
 
 
+def test_a_class_for_which_there_is_no_room_costs_nobody_his_search(world):
+    """A first load brings more new classes than there is room for, most with no permit for most viewers."""
+    conn = world.conn
+    patient = world.patient("hospital", "1", name=[{"family": "Rivera"}])
+    world.publish(world.item("hospital", observation("hospital", patient, "a")))
+    fold_shown(conn, AT)
+    conn.execute(
+        "INSERT INTO disclosure_class (class, digest, source, type, confidentiality, labels, matched)"
+        " OVERRIDING SYSTEM VALUE VALUES (900000, 'far', 'hospital', 'Observation', 'N', '{}', '{}')"
+    )
+    (moved,) = conn.execute(
+        "UPDATE resource SET class = 900000 WHERE type = 'Observation' RETURNING rid"
+    ).fetchone()
+    conn.execute(
+        "INSERT INTO disclosure SELECT viewer, 900000, '2020-01-01', '2030-01-01', false, '{}', '{}', 'any'"
+        " FROM viewer WHERE participant = 'clinic'"
+    )
+    conn.commit()
+    for viewer in (HOSPITAL, CLINIC, SHELTER):
+        expected = _expected(conn, viewer, "access", AT)
+        assert (moved in expected[0]) == (viewer == CLINIC)
+        assert _found(world, viewer, "access", AT) == expected
+        conn.execute("RESET ROLE")
+
+
 def test_new_classes_are_folded_when_there_are_any(world):
     conn = world.conn
     assert not fold_new_classes(conn, AT)
