@@ -5,6 +5,7 @@ Among duplicates a whole one comes before it (decision 0152): here it is protect
 
 from __future__ import annotations
 
+import re
 from random import Random
 
 import pytest
@@ -52,6 +53,11 @@ def _sent(world, seed, whole):
     return people
 
 
+def _told(world, viewer, people):
+    """Every answer, without which form a page was made of: the repository keeps that to itself."""
+    return [re.sub(rb"rendition=\d+", b"", answer) for answer in _answers(world, viewer, people)]
+
+
 def _forget(world):
     """As if nothing had been sent; classes stay decided from the moment they were first met."""
     world.conn.execute("SET session_replication_role = replica")
@@ -65,10 +71,10 @@ def _forget(world):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_what_a_redacted_form_leaves_out_changes_nothing_else(world, seed):
     people = _sent(world, seed, whole=True)
-    told = {viewer: _answers(world, viewer, people) for viewer in (SHELTER, CLINIC)}
-    assert any(b"secret" in answer for answer in _answers(world, HOSPITAL, people))
+    told = {viewer: _told(world, viewer, people) for viewer in (SHELTER, CLINIC)}
+    assert any(b"secret" in answer for answer in _told(world, HOSPITAL, people))
     _forget(world)
     assert _sent(world, seed, whole=False) == people
     for viewer, answers in told.items():
         assert not any(b"secret" in answer for answer in answers)
-        assert _answers(world, viewer, people) == answers, viewer
+        assert _told(world, viewer, people) == answers, viewer
