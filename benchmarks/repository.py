@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -25,7 +24,7 @@ from repository_world import AT, BASE, HOSPITAL, KEY, World, coalition, observat
 
 from exchange.model.ids import golden_id, resource_id
 from exchange.model.records import Labels
-from exchange.repository import everything, search
+from exchange.repository import everything, fold_new_classes, search
 from exchange.repository.database import embedded
 from exchange.repository.database.migrate import migrate
 from exchange.repository.disclosure.registering import register_participants
@@ -146,9 +145,10 @@ def main(count: int) -> None:
                 publish_all(world, given, "publish, unchanged")
                 publish_all(
                     world,
-                    [replace(i, labels=Labels("R", frozenset({"STD"}))) for i in given[:5000]],
+                    [i._replace(labels=Labels("R", frozenset({"STD"}))) for i in given[:5000]],
                     "publish, other class",
                 )
+                fold_new_classes(conn, AT)  # as when a run closes
                 conn.execute("COMMIT; ANALYZE")
                 conn.commit()
                 queries(world, patients)
