@@ -49,7 +49,7 @@ def named(body: bytes, stored: str) -> tuple[str, bytes]:
     `stored` is the name that stands in it: of all that is stored, whatever of it this viewer is told.
 
     >>> named(b'{"meta":{"versionId":"5"},"status":"final"}', "5")
-    ('5-9e26c4312c762cc6', b'{"meta":{"versionId":"5-8fc2ca4b9e4d8cea"},"status":"final"}')
+    ('5-9e26c4312c762cc6', b'{"meta":{"versionId":"5-9e26c4312c762cc6"},"status":"final"}')
     """
     name = f"{stored}-{blake2b(body, digest_size=8).hexdigest()}"
     return name, body.replace(b'"versionId":"%b"' % stored.encode(), b'"versionId":"%b"' % name.encode())
