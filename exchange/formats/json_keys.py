@@ -23,6 +23,7 @@ class _Repeated(dict[str, Any]):
 def repeated_key(payload: bytes, parsed: Any) -> str:
     """The path to the first key that stands twice in its object; `` where none does.
 
+    It is `?` where what was dropped is nested too deep to be looked into: what was kept is not.
     `parsed` is what orjson read. A key that was dropped took its quotes along: to count them costs a
     hundredth of mapping. Only where they differ is the text read again.
 
@@ -32,7 +33,10 @@ def repeated_key(payload: bytes, parsed: Any) -> str:
     """
     if b"\\u0022" not in payload and payload.count(b'"') == orjson.dumps(parsed).count(b'"'):
         return ""
-    return _path(json.loads(payload, object_pairs_hook=_object), "")
+    try:
+        return _path(json.loads(payload, object_pairs_hook=_object), "")
+    except RecursionError:
+        return "?"
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

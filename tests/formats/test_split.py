@@ -274,6 +274,7 @@ def test_a_file_that_cannot_be_joined_rejects_the_document(beside, told):
 
 TWICE = b'{"resourceType":"Patient","id":"1","name":[{"family":"A","family":"B"}]}'
 BUNDLE = b'{"resourceType":"Bundle","type":"searchset","entry":[{"resource":' + TWICE + b"}]}"
+TWICE_DEEP = b'{"resourceType":"Patient","id":"1","x":' + b"[" * 1000 + b"]" * 1000 + b',"x":1}'
 PLACE = b'{"id":"1","phones":[{"number":"1"},{"number":"2","number":"3"}]}'
 
 
@@ -285,6 +286,7 @@ PLACE = b'{"id":"1","phones":[{"number":"1"},{"number":"2","number":"3"}]}'
         ("fhir_json", b'{"resourceType":"Patient","id":"0"}\n' + TWICE, "file line 2 name[0].family"),
         ("hsds_json", PLACE, "file phones[1].number"),
         ("hsds_json", b'[{"id":"1","n\\u0022":"\\u0022"},{"id":"2","id":"3"}]', "file [1].id"),
+        ("fhir_json", TWICE_DEEP, "file ?"),
     ],
 )
 def test_a_key_that_stands_twice_is_told_and_the_record_is_taken(kind, payload, position):
