@@ -6,6 +6,7 @@ its record (decision 0151). https://hl7.org/fhir/R4/binary.html
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,21 +14,23 @@ from exchange.model.records import Resource
 
 Known = tuple[Resource, str, str]
 """A resource, our id for it, and its own."""
+_MOST = 10
+"""Attachments that get the content of one Binary: a Bundle could show one often enough to fill any memory."""
 
 
 def attached(known: Sequence[Known], index: Mapping[str, str]) -> list[Known]:
     """The resources with the Binaries they show in them, and without the Binaries that are shown.
 
     `index` leads from what an entry is called to our reference. What is below the resources is changed in
-    its place.
+    its place. Of more than ten attachments that show one Binary the others keep its address.
     """
     binaries = {f"Binary/{own}": resource for resource, own, _ in known if _has_content(resource)}
     if not binaries:
         return list(known)
-    shown: set[str] = set()
+    shown: Counter[str] = Counter()
     for resource, _, _ in known:
         if resource["resourceType"] != "Binary":
-            shown |= _take_in(resource, binaries, index)
+            _take_in(resource, binaries, index, shown)
     return [one for one in known if f"{one[0]['resourceType']}/{one[1]}" not in shown]
 
 
@@ -35,19 +38,19 @@ def _has_content(resource: Resource) -> bool:
     return resource["resourceType"] == "Binary" and isinstance(resource.get("data"), str)
 
 
-def _take_in(resource: Resource, binaries: Mapping[str, Resource], index: Mapping[str, str]) -> set[str]:
-    shown: set[str] = set()
+def _take_in(
+    resource: Resource, binaries: Mapping[str, Resource], index: Mapping[str, str], shown: Counter[str]
+) -> None:
     for attachment in _attachments(resource):
         name = index.get(attachment["url"], "")
-        if name in binaries:
+        if name in binaries and shown[name] < _MOST:
             binary = binaries[name]
             del attachment["url"]
             attachment["data"] = binary["data"]
             if isinstance(binary.get("contentType"), str):
                 attachment.setdefault("contentType", binary["contentType"])
             _protect(resource, binary)
-            shown.add(name)
-    return shown
+            shown[name] += 1
 
 
 def _attachments(node: Any) -> Iterator[dict[str, Any]]:

@@ -47,6 +47,13 @@ def test_an_attachment_gets_its_content_and_the_binary_is_no_record(url, full_ur
     assert content["attachment"] == {"data": NOTE, "contentType": "text/plain"}
 
 
+def test_a_binary_that_is_shown_a_thousand_times_is_not_a_thousand_copies():
+    found = told({"resource": document(*["Binary/b"] * 1000)}, {"resource": binary()})
+    attachments = [content["attachment"] for content in found["DocumentReference"]["content"]]
+    assert [("data" in each, "url" in each) for each in attachments[9:11]] == [(True, False), (False, True)]
+    assert sum("data" in each for each in attachments) == 10
+
+
 def test_a_report_and_a_document_may_show_the_same():
     report = {
         "resourceType": "DiagnosticReport",
