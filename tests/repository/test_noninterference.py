@@ -62,9 +62,9 @@ def _populate(world: World, random: Random) -> list[tuple[str, str]]:
     return people
 
 
-def _measure(world, random, partner, patient, key, labels):
-    cluster = random.choice((None, b"one", b"two"))
-    body = observation(
+def drawn(random, partner, patient, key):
+    """A measurement of some kind, day and value."""
+    return observation(
         partner,
         patient,
         key,
@@ -72,6 +72,11 @@ def _measure(world, random, partner, patient, key, labels):
         effectiveDateTime=f"2026-11-{random.randrange(1, 22):02}",
         valueQuantity={"value": random.randrange(80, 130), "code": "mg/dL"},
     )
+
+
+def _measure(world, random, partner, patient, key, labels):
+    cluster = random.choice((None, b"one", b"two"))
+    body = drawn(random, partner, patient, key)
     item = world.item(partner, body, labels=labels, cluster=cluster, trust=random.randrange(20))
     world.publish(item)
     return item

@@ -9,8 +9,8 @@ import re
 from random import Random
 
 import pytest
-from repository_world import CLINIC, HOSPITAL, SHELTER, observation
-from test_noninterference import CODES, HIDDEN, OPEN, _answers
+from repository_world import CLINIC, HOSPITAL, SHELTER
+from test_noninterference import HIDDEN, OPEN, _answers, drawn
 
 from exchange.repository.storage.store import INDEX_TABLES
 
@@ -23,14 +23,7 @@ def _drawn(random, people):
     records[1] = (*people[0], "1", None)  # one at least has something protected in it
     for step in range(4):
         for partner, patient, key, cluster in random.sample(records, 6):
-            body = observation(
-                partner,
-                patient,
-                key,
-                code={"coding": [{"system": "http://loinc.org", "code": random.choice(CODES)}]},
-                effectiveDateTime=f"2026-11-{random.randrange(1, 22):02}",
-                valueQuantity={"value": random.randrange(80, 130), "code": "mg/dL"},
-            )
+            body = drawn(random, partner, patient, key)
             protected = partner == "hospital" and cluster is None and int(key) % 3 > 0
             yield step, partner, body, cluster, random.randrange(20), protected
 

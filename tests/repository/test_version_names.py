@@ -31,6 +31,20 @@ def noted(world, patient):
     return plain["id"]
 
 
+def asthma_and_about(world, patient):
+    """A problem, and a result that says of it in words what it is."""
+    asthma = {
+        "resourceType": "Condition",
+        "id": resource_id("https://hospital.example/", "Condition", "c"),
+        "code": {"text": "asthma"},
+        "subject": {"reference": f"Patient/{patient}"},
+    }
+    focus = {"reference": f"Condition/{asthma['id']}", "display": "asthma since June"}
+    about = observation("hospital", patient, "about", focus=[focus])
+    world.publish(world.item("hospital", asthma), world.item("hospital", about))
+    return asthma, about
+
+
 def decide(world, patient, version, effect):
     """The person's word, a second later than what was said before."""
     world.at += timedelta(seconds=1)
@@ -118,17 +132,9 @@ def test_a_source_patient_that_leads_to_another_golden_one_has_another_name(worl
 
 
 def test_words_about_what_is_hidden_meanwhile_change_the_name(world, patient):
-    ward = {
-        "resourceType": "Condition",
-        "id": resource_id("https://hospital.example/", "Condition", "c"),
-        "code": {"text": "asthma"},
-        "subject": {"reference": f"Patient/{patient}"},
-    }
-    focus = {"reference": f"Condition/{ward['id']}", "display": "asthma since June"}
-    about = observation("hospital", patient, "about", focus=[focus])
-    world.publish(world.item("hospital", ward), world.item("hospital", about))
+    asthma, about = asthma_and_about(world, patient)
     shown = told(world, SHELTER, "Observation", about["id"])
-    world.publish(world.item("hospital", {**ward, "note": [{"text": "x"}]}, labels=Labels("R")))
+    world.publish(world.item("hospital", {**asthma, "note": [{"text": "x"}]}, labels=Labels("R")))
     hidden = told(world, SHELTER, "Observation", about["id"])
     assert (b"June" in shown.body, b"June" in hidden.body) == (True, False)
     assert shown.etag != hidden.etag
@@ -161,15 +167,7 @@ def test_deny_to_one_participant_leaves_the_name_of_the_others(world, patient, n
 
 def test_a_file_names_what_is_left_of_its_lines_when_it_is_fetched(world, patient):
     """A name made of words that are hidden since would tell of them."""
-    asthma = {
-        "resourceType": "Condition",
-        "id": resource_id("https://hospital.example/", "Condition", "c"),
-        "code": {"text": "asthma"},
-        "subject": {"reference": f"Patient/{patient}"},
-    }
-    focus = {"reference": f"Condition/{asthma['id']}", "display": "asthma since June"}
-    about = observation("hospital", patient, "about", focus=[focus])
-    world.publish(world.item("hospital", asthma), world.item("hospital", about))
+    asthma, about = asthma_and_about(world, patient)
     with world.as_viewer(SHELTER) as view:
         lines = bulk_slice(view, Portion("Observation"), "", 10, KEY)[0]
         assert [line.body for line in lines] == [read(view, "Observation", about["id"]).body]
