@@ -11,8 +11,9 @@ from test_reprofile import consent, deny_to
 
 from exchange.model.ids import golden_id, resource_id
 from exchange.model.records import Labels
-from exchange.repository import Portion, bulk_slice, history, read, read_version, still_told
-from exchange.repository.storage.moments import stored_name, version_id
+from exchange.repository import Portion, bulk_slice, history, led, read, read_version, still_told
+from exchange.repository.reading.view import Served
+from exchange.repository.storage.moments import named, stored_name, version_id
 
 PSY = Labels("N", frozenset({"PSY"}))
 
@@ -177,3 +178,15 @@ def test_a_file_names_what_is_left_of_its_lines_when_it_is_fetched(world, patien
         now = read(view, "Observation", about["id"])
     assert (b"June" in lines[0].body, b"June" in line.body) == (True, False)
     assert line.body == now.body
+
+
+def test_what_refers_otherwise_where_it_is_copied_to_has_another_name():
+    """The duplicate that is led away from may be hidden from whoever the copy's name is told to."""
+    theirs, ours = (f"Encounter/{resource_id(f'https://{p}.example/', 'Encounter', 'e')}" for p in "ab")
+    version, body = named(orjson.dumps({"meta": {"versionId": "5"}, "encounter": {"reference": theirs}}), "5")
+    served = Served("Observation", "o", body, version, AT, (), None, frozenset())
+    copied = led(served, {theirs: ours})
+    assert orjson.loads(copied.body)["encounter"] == {"reference": ours}
+    assert orjson.loads(copied.body)["meta"] == {"versionId": copied.version}
+    assert copied.version != version
+    assert stored_name(copied.version) == "5"
