@@ -113,7 +113,7 @@ def test_a_system_that_is_named_counts_before_that_of_the_field():
 
 @pytest.mark.parametrize(
     ("race", "category"),
-    [("B^Black", "2054-5"), ("W", "2106-3"), ("AI^Indian^HL70005", "1002-5"), ("U", "UNK"), ("NH", "2076-8")],
+    [("B^Black", "2054-5"), ("W", "2106-3"), ("AI^Indian^HL70005", "1002-5"), ("U", "UNK"), ("PI", "2076-8")],
 )
 def test_a_local_code_of_race_has_its_category(race, category):
     found = taken(r"MSH|^~\&|A|B|||2026||ADT^A28|1|P|2.5.1", f"{PID}||{race}{'|' * 12}NHL")
@@ -122,6 +122,14 @@ def test_a_local_code_of_race_has_its_category(race, category):
     assert race_told["extension"][0]["valueCoding"]["code"] == category
     assert ethnicity["extension"][0]["valueCoding"]["code"] == "2186-5"
     assert errors(found) == []
+
+
+def test_a_code_that_means_this_here_and_that_there_waits_for_a_clinician():
+    """Native Hawaiian to some, non-Hispanic to others, who write it into the wrong field."""
+    found = taken(r"MSH|^~\&|A|B|||2026||ADT^A28|1|P|2.5.1", f"{PID}||NH")
+    (race,) = the(found, "Patient")["extension"]
+    assert [part["url"] for part in race["extension"]] == ["text"]
+    assert {one.code for one in found.unmapped} == {"NH"}
 
 
 def test_other_race_is_a_race_and_no_category():
