@@ -173,8 +173,13 @@ def label_permits(listed, atom):
     return label_within(listed, atom) or (listed in pair and any(label_within(p, atom) for p in pair))
 
 
+def label_surely_denies(listed, atom):
+    """The code, what is within it, and those that stand in one family with it."""
+    return label_within(listed, atom) or any({listed, atom} <= family for family in FAMILIES)
+
+
 def label_denies(listed, atom):
-    """The code, what is within it, and the whole family of anything that is."""
+    """Also the whole family of anything that is within it, and what is within those."""
     reached = {listed} | {code for code in LABEL_ABOVE if label_within(listed, code)}
     families = [family for family in FAMILIES if family & reached]
     return atom in reached or any(label_within(m, atom) for family in families for m in family)
@@ -189,7 +194,8 @@ def labelled(codings, resource, atom, how):
         label = any(label_permits(listed, atom) for listed in labels)
     else:
         level = any(own >= RANK.index(listed) for listed in levels)
-        label = any(label_denies(listed, atom) for listed in labels)
+        denied = label_surely_denies if how == DENIES else label_denies
+        label = any(denied(listed, atom) for listed in labels)
     return (not levels or level) and (not labels or label)
 
 

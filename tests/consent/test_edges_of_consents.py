@@ -58,7 +58,7 @@ def test_an_agreement_holds_through_the_whole_of_its_last_day():
     assert not who.bound_at(datetime(2025, 12, 31, 23, 59, 59, tzinfo=EXCHANGE_ZONE))
 
 
-@pytest.mark.parametrize(("depth", "read"), [(32, True), (33, False)])
+@pytest.mark.parametrize(("depth", "read"), [(32, True), (33, False), (2000, False)])
 def test_provisions_are_read_thirty_two_deep(depth, read):
     tree = {"type": "permit"}
     for _ in range(depth):

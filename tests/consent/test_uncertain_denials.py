@@ -1,13 +1,18 @@
 """A permit inside a denial opens nothing where it is not known that the denial is about this at all."""
 
+from datetime import datetime
+
 import pytest
 
 from exchange.consent import decide, directive
+from exchange.consent.dates import EXCHANGE_ZONE
 from exchange.consent.directives.certainty import all_of, any_of, uncertain
+from exchange.consent.directives.trees import Request, Subject, evaluate, trees
 from exchange.consent.proof.case_consents import resolve_case
 from exchange.model.errors import RecordRejected
 from tests.consent.builders import ACT_CODE, chosen, consent, provision, record, viewer
 
+NOON = datetime(2026, 6, 1, 12, tzinfo=EXCHANGE_ZONE)
 NOBODY_KNOWN = [{"reference": {"display": "a clinic nobody here can tell"}}]
 WROTE = [{"meaning": "authoredby", "reference": {"reference": "Practitioner/dr"}}]
 FOREIGN = {"system": "http://other.example", "code": "X"}
@@ -102,3 +107,38 @@ def test_what_is_not_in_force_is_not_followed_whatever_its_parts_mean(status):
     for whole in ({"modifierExtension": changed}, {"implicitRules": "http://example.org/rules"}):
         with pytest.raises(RecordRejected, match="change the meaning"):
             directive(consent(status=status, **whole), resolve=resolve_case)
+
+
+@pytest.mark.parametrize(
+    ("listed", "atom", "verdict"),
+    [
+        ("PSY", "PSY", "permit"),
+        ("PSY", "MH", "permit"),
+        ("ETH", "OPIOIDUD", "permit"),
+        ("BH", "DVD", "permit"),
+        ("PSY", "DVD", "silent"),
+        ("MENCAT", "COGN", "silent"),
+        ("PSY", "HIV", "silent"),
+    ],
+)
+def test_an_exception_speaks_of_what_the_refusal_names_and_not_of_what_lies_near_it(
+    rules, context, listed, atom, verdict
+):
+    """A refusal of psychiatry closes developmental disability too, which is within another of its family."""
+    ((_, _, root),) = trees(
+        chosen(consent(provision=provision("deny", provision("permit"), label=[listed])))
+    )[0]
+    everybody = frozenset(context.participants)
+    asked = Request("clinic", everybody, everybody, everybody, "access", "TREAT", NOON)
+    assert (
+        evaluate(root, asked, Subject(atom, "R", frozenset(), frozenset()), rules.vocabulary).verdict
+        == verdict
+    )
+
+
+def test_what_lies_near_is_closed_all_the_same(rules, context):
+    assert {"DVD", "COGN", "EMOTDIS"} <= rules.vocabulary.denies["PSY"] & rules.vocabulary.denies["MENCAT"]
+    assert rules.vocabulary.denies_surely.keys() == rules.vocabulary.denies.keys()
+    assert all(
+        rules.vocabulary.denies_surely[code] <= reached for code, reached in rules.vocabulary.denies.items()
+    )

@@ -62,6 +62,10 @@ def directive(
         return _directive(consent, resolve, recorded_by, zone)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RecordRejected("not the shape of a Consent", expression="Consent") from error
+    except RecursionError as error:
+        raise RecordRejected(
+            "provisions nested too deeply", code="not-supported", expression="Consent"
+        ) from error
 
 
 def _directive(consent: Resource, resolve: Resolve, recorded_by: str | None, zone: tzinfo) -> Directive:

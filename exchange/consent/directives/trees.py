@@ -253,7 +253,13 @@ def _labelled(provision: Provision, subject: Subject, vocabulary: Vocabulary) ->
         return all_of(
             (level, not marks or marked, not others or _covers(others, subject.atom, vocabulary.permits))
         )
-    return all_of((level, any_of((marked, _covers(others, subject.atom, vocabulary.denies)))))
+    return all_of((level, any_of((marked, _denied(others, subject.atom, vocabulary)))))
+
+
+def _denied(listed: Sequence[str], atom: str | None, vocabulary: Vocabulary) -> Match:
+    """What lies within another of the family may be meant: that closes, and an exception opens nothing."""
+    reached = _covers(listed, atom, vocabulary.denies)
+    return None if reached and not _covers(listed, atom, vocabulary.denies_surely) else reached
 
 
 def _level_matches(provision: Provision, subject: Subject, vocabulary: Vocabulary) -> Match:

@@ -110,9 +110,10 @@ class VocabularyFile(Content):
 class Vocabulary:
     """The words with everything that follows from them worked out.
 
-    `permits` and `denies` say for a label in a provision which atoms it reaches; `granted` and `refused` the
-    same for purposes. `marks` are labels that are no atoms: law, programs, handling. `follows`: the names of
-    the references over which some of them reach other records.
+    `permits` and `denies` say for a label in a provision which atoms it reaches, and `denies_surely` those of
+    them that are meant by it, and not only near to what is; `granted` and `refused` the same for purposes.
+    `marks` are labels that are no atoms: law, programs, handling. `follows`: the names of the references over
+    which some of them reach other records.
     """
 
     file: VocabularyFile
@@ -124,6 +125,7 @@ class Vocabulary:
     follows: Mapping[str, frozenset[str]]
     permits: Cover
     denies: Cover
+    denies_surely: Cover
     granted: Cover
     refused: Cover
     aliases: Mapping[tuple[str, str], tuple[str, ...]]
@@ -159,6 +161,7 @@ def parse_vocabulary(file: str, text: str) -> Vocabulary:
         follows={code: frozenset(term.follows) for code, term in terms.items() if term.follows},
         permits=_equivalent(down, read.equivalents),
         denies=_with_aliases(_families(_families(down, read.equivalents), read.families), read.aliases),
+        denies_surely=_with_aliases(_with_members(down, (*read.equivalents, *read.families)), read.aliases),
         granted=_granted(purposes, read.not_inherited),
         refused=purposes,
         aliases={(alias.system, alias.code): alias.means for alias in read.aliases},
@@ -191,6 +194,14 @@ def _families(down: Cover, sets: Iterable[tuple[str, ...]]) -> dict[str, frozens
     for members in sets:
         whole = frozenset().union(*(down[member] for member in members))
         wider |= {code: wider[code] | whole for code, below in down.items() if not below.isdisjoint(members)}
+    return wider
+
+
+def _with_members(down: Cover, sets: Iterable[tuple[str, ...]]) -> dict[str, frozenset[str]]:
+    """A code reaches what lies below it, and those that stand in a set with it: not what lies below these."""
+    wider = dict(down)
+    for members in sets:
+        wider |= {member: wider[member] | frozenset(members) for member in members}
     return wider
 
 
