@@ -95,7 +95,7 @@ def check_claims(claims: Mapping[str, Any], client_id: str, at: datetime) -> Ass
     if expires is None or not at < expires <= at + LIFETIME + SKEW:
         raise OAuthRefused("invalid_client", "`exp` must lie ahead, by five minutes at most")
     issued, starts = _instant(claims, "iat"), _instant(claims, "nbf")
-    if issued is not None and not expires - LIFETIME <= issued <= at + SKEW:
+    if issued is not None and not expires - LIFETIME - SKEW <= issued <= at + SKEW:
         raise OAuthRefused("invalid_client", "`iat` must lie in the past, five minutes before `exp` at most")
     if starts is not None and starts > at + SKEW:
         raise OAuthRefused("invalid_client", "the assertion is not valid yet (`nbf`)")

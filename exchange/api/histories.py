@@ -20,21 +20,24 @@ from exchange.api.messages import Answer
 from exchange.api.routing import Interaction
 from exchange.api.scopes import reach
 from exchange.audit import append, query_entries
-from exchange.repository import found_of, read_version
+from exchange.repository import found_of, in_form, read_version
 from exchange.repository import history as find_history
+from exchange.repository.reading.query import parse_form
 
 
 def vread(asked: Asked, wanted: Interaction) -> Answer:
     """One version of a resource; 410 for the one that says that it was deleted."""
     access.require(asked.held, wanted.type, "r")
-    refuse_unknown(asked, [name for name, _ in asked.parameters])
+    form, unknown = parse_form(asked.parameters)
+    refuse_unknown(asked, unknown)
     with opened(asked, reach(asked.held.scopes)) as view:
         found = read_version(view, wanted.type, wanted.id, wanted.version)
         if found is None:
             return not_found(asked, view)
         if not found.body:
             return gone(asked, view)
-        return resource(asked, view, f"{wanted.type}/{wanted.id}", found_of(view, found), "vread")
+        told = in_form(found_of(view, found), form)
+        return resource(asked, view, f"{wanted.type}/{wanted.id}", told, "vread")
 
 
 def history(asked: Asked, wanted: Interaction) -> Answer:

@@ -29,14 +29,14 @@ from exchange.api.routing import Interaction
 from exchange.api.scopes import ANY_TYPE, allows, reach, reach_of_search
 from exchange.audit import append, query_entries
 from exchange.crypto import SealBroken, hide, reveal
-from exchange.repository import CursorRefused, Page, is_gone
+from exchange.repository import CursorRefused, Page, in_form, is_gone
 from exchange.repository import compartment as find_compartment
 from exchange.repository import everything as find_everything
 from exchange.repository import match as find_matches
 from exchange.repository import read as find
 from exchange.repository import search_for as find_page
 from exchange.repository.reading.criteria import types_asked
-from exchange.repository.reading.query import ANY, Include, Query, parse_query
+from exchange.repository.reading.query import ANY, Include, Query, parse_form, parse_query
 
 _PAGE = "_page"
 
@@ -44,12 +44,13 @@ _PAGE = "_page"
 def read(asked: Asked, wanted: Interaction) -> Answer:
     """One resource, or 404 alike for what is hidden and for what is not there."""
     access.require(asked.held, wanted.type, "r")
-    refuse_unknown(asked, [name for name, _ in asked.parameters])
+    form, unknown = parse_form(asked.parameters)
+    refuse_unknown(asked, unknown)
     with opened(asked, reach(asked.held.scopes)) as view:
         found = find(view, wanted.type, wanted.id)
         if found is None:
             return gone(asked, view) if is_gone(view, wanted.type, wanted.id) else not_found(asked, view)
-        return resource(asked, view, f"{wanted.type}/{wanted.id}", found)
+        return resource(asked, view, f"{wanted.type}/{wanted.id}", in_form(found, form))
 
 
 def search(asked: Asked, wanted: Interaction) -> Answer:

@@ -80,7 +80,7 @@ from exchange.repository.reading.match import Described, Identity, Matches, matc
 from exchange.repository.reading.mirrored import about_nobody, patients_after, still_seen, wanted_of
 from exchange.repository.reading.page import Entry, Page, searchset
 from exchange.repository.reading.persons import Person, persons_of
-from exchange.repository.reading.read import Found, found_of, read
+from exchange.repository.reading.read import Found, found_of, in_form, read
 from exchange.repository.reading.reader import Lent, Reader, Terms, reader
 from exchange.repository.reading.scoping import Criteria, scope_criteria, scope_setting
 from exchange.repository.reading.search import search, search_for
@@ -172,6 +172,7 @@ __all__ = [
     "found_of",
     "history",
     "hold_ruling",
+    "in_form",
     "instant",
     "is_gone",
     "joined_since",

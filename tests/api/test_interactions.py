@@ -51,6 +51,24 @@ def test_a_read_gives_the_resource_with_its_version(ask, hospital, person):
     assert answer.headers["last-modified"].endswith("GMT")
 
 
+@pytest.mark.parametrize("address", ["{0}", "{0}/_history/{1}"])
+def test_a_part_of_a_resource_is_read_under_the_name_of_the_whole(ask, hospital, person, address):
+    whole = ask(hospital, f"Patient/{golden_id(person)}")
+    path = "Patient/" + address.format(golden_id(person), whole.json()["meta"]["versionId"])
+    part = ask(hospital, path, params={"_elements": "gender"})
+    assert {*part.json()} == {"resourceType", "id", "meta", "gender"}
+    assert part.json()["meta"]["tag"][-1]["code"] == "SUBSETTED"
+    assert part.headers["etag"] == whole.headers["etag"]
+    assert ask(hospital, path, params={"_summary": "false"}).content == whole.content
+    assert "family" in ask(hospital, path, params={"_summary": "true"}).text
+    assert ask(hospital, path, params={"_summary": "count"}).status_code == 400
+
+
+def test_a_history_tells_as_much_of_each_version_as_is_asked_for(ask, hospital, person):
+    (entry,) = ask(hospital, f"Patient/{golden_id(person)}/_history?_elements=gender").json()["entry"]
+    assert {*entry["resource"]} == {"resourceType", "id", "meta", "gender"}
+
+
 def test_hidden_and_absent_look_the_same(ask, hospital, clinic, records, person):
     hidden = records.observation("prairie_clinic", person, "secret", "HIV")
     absent = "00000000-0000-5000-8000-000000000000"

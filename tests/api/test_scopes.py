@@ -54,6 +54,17 @@ def test_a_search_finds_and_counts_within_the_constraint(ask, hospital, person, 
     assert (ids(answer), answer.json()["total"]) == ({glucose}, 1)
 
 
+@pytest.mark.parametrize(
+    ("status", "count"),
+    [("final", 2), ("http://hl7.org/fhir/observation-status|final", 2), ("http://loinc.org|final", 0)],
+)
+def test_a_constraint_may_name_the_system_that_a_code_has_without_saying_so(
+    ask, hospital, person, token_of, status, count
+):
+    token = token_of(hospital, scope=f"system/Observation.rs?status={status}")
+    assert len(ids(ask(hospital, "Observation", token=token))) == count
+
+
 def test_a_search_for_what_is_beyond_finds_nothing(ask, hospital, person, narrow):
     assert ids(ask(hospital, "Observation?code=718-7", token=narrow)) == set()
 

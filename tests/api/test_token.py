@@ -74,6 +74,13 @@ def test_without_a_subject_role_the_organization_itself_asks(software, token_of)
     assert claims_of(token)["role"] == "organization"
 
 
+def test_seconds_rounded_up_and_down_are_within_five_minutes(api, software):
+    """bulk-data-client rounds `exp`, and its library cuts `iat` off."""
+    now = int(datetime.now(UTC).timestamp())
+    assertion = software.assertion(iat=now, exp=now + 301)
+    assert api.post("/auth/token", data=software.form(assertion)).status_code == 200
+
+
 @pytest.mark.parametrize(
     "changes",
     [

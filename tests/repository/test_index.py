@@ -55,5 +55,19 @@ def test_what_is_not_there_makes_no_row_and_what_is_only_there_does():
     assert len(found_by({**alive, "deceasedDateTime": "2026-01-02"}, "deceased")) == 1
 
 
+def test_what_lasts_until_the_end_of_all_years_is_found_by_its_beginning():
+    team = {"resourceType": "CareTeam", "id": "1", "period": {"start": "2026-01-02", "end": "9999-12-31"}}
+    assert found_by(team, "date") == found_by({**team, "period": {"start": "2026-01-02"}}, "date") != []
+
+
+def test_a_timing_is_found_by_its_events_and_within_its_bounds():
+    repeat = {"boundsPeriod": {"start": "2026-01-02", "end": "2026-03-04"}, "frequency": 2}
+    order = {"resourceType": "ServiceRequest", "id": "1", "occurrenceTiming": {"repeat": repeat}}
+    ((low, high, _),) = found_by(order, "occurrence")
+    assert (low.date().isoformat(), high.date().isoformat()) == ("2026-01-02", "2026-03-05")
+    order["occurrenceTiming"] = {"event": ["2026-01-02", "2026-02-03"]}
+    assert len(found_by(order, "occurrence")) == 2
+
+
 def test_the_table_of_usual_units_says_what_the_registry_of_all_units_says():
     assert {code: worked_out(code) for code in usual_scales()} == dict(usual_scales())

@@ -10,7 +10,7 @@ from exchange.repository.reading.cursor import read_cursor, write_cursor
 from exchange.repository.reading.matchers import Arguments
 from exchange.repository.reading.page import Around, Page, make_page, next_page
 from exchange.repository.reading.persons import find_person
-from exchange.repository.reading.query import DEFAULT_COUNT, LARGEST_COUNT, Parameters
+from exchange.repository.reading.query import DEFAULT_COUNT, LARGEST_COUNT, Parameters, parse_form
 from exchange.repository.reading.reader import Reader
 from exchange.repository.reading.syntax import BadSearch, whole_number
 from exchange.repository.reading.versions import (
@@ -24,7 +24,7 @@ from exchange.repository.reading.versions import (
 from exchange.repository.reading.view import Served
 from exchange.repository.storage.moments import stored_name
 
-_SERVED = frozenset({"_since", "_count", "_cursor"})
+_SERVED = frozenset({"_since", "_count", "_cursor", "_summary", "_elements"})
 
 
 def instance_versions(reader: Reader, resource_type: str, resource_id: str) -> list[Served]:
@@ -78,6 +78,7 @@ def history(
     bound = [path, *kept]
     last = read_cursor(given["_cursor"], reader.viewer, bound, key) if given.get("_cursor") else None
     unknown = tuple(name for name in given if name not in _SERVED)
+    form, _ = parse_form(asked)
     if resource_id:
         everything = instance_versions(reader, resource_type, resource_id)
         if not everything:
@@ -88,9 +89,8 @@ def history(
     following = None
     if position:
         following = next_page(base_url, path, kept, write_cursor(position, reader.viewer, bound, key))
-    return make_page(
-        reader, base_url, [("match", served) for served in shown], Around(None, following, unknown)
-    )
+    around = Around(None, following, unknown)
+    return make_page(reader, base_url, [("match", served) for served in shown], around, form)
 
 
 def _page_of(

@@ -59,5 +59,5 @@ def lastn(reader: Reader, asked: Parameters, base_url: str) -> Page:
     served = serve(reader, shown(reader, select(reader, statement, arguments.values)))
     total = len(served) if len(served) < _MOST else None
     return make_page(
-        reader, base_url, [("match", one) for one in served], Around(total, unknown=query.unknown), query
+        reader, base_url, [("match", one) for one in served], Around(total, unknown=query.unknown), query.form
     )

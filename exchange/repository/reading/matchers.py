@@ -23,7 +23,7 @@ from exchange.repository.reading.syntax import (
     split_values,
     unescape,
 )
-from exchange.repository.storage.parameters import Kind, fold, hash32, token_key
+from exchange.repository.storage.parameters import Kind, fold, hash32, implied_codes, token_key
 from exchange.repository.storage.units import UCUM, scale
 
 _VALUE_SETS = "http://hl7.org/fhir/ValueSet/"
@@ -48,11 +48,16 @@ Match = Callable[[str, Criterion, Arguments, int], str]
 
 def token(value: str, criterion: Criterion, arguments: Arguments, key: int) -> str:
     system, bar, code = split_bar(value)
+    implied = implied_codes(criterion.parameter).get(system, frozenset())
     if not code:
         if not system:
             raise BadSearch(f"{criterion.parameter.name} needs a code or a system")
-        return f"x.system = {arguments.add(hash32(system))}"
+        written = f"x.system = {arguments.add(hash32(system))}"
+        unwritten = arguments.add([token_key(key, one) for one in sorted(implied)])
+        return f"({written} OR x.key = ANY({unwritten}) AND x.system = 0)" if implied else written
     own = f"x.key = {arguments.add(token_key(key, code))}"
+    if code in implied:
+        return f"{own} AND x.system = ANY({arguments.add([0, hash32(system)])})"
     return f"{own} AND x.system = {arguments.add(hash32(system))}" if bar else own
 
 
@@ -75,6 +80,8 @@ def in_value_set(value: str, criterion: Criterion, arguments: Arguments, key: in
 
 def string(value: str, criterion: Criterion, arguments: Arguments, _: int) -> str:
     text = unescape(value)
+    if not fold(text):  # everything begins with nothing: who left a variable empty would get everybody
+        raise BadSearch(f"{criterion.parameter.name} needs letters or digits, in each of its values")
     folded = arguments.add(fold(text))
     if criterion.modifier == "exact":
         return f"x.value = {folded} AND x.original = {arguments.add(text)}"

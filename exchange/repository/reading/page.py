@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import orjson
 
 from exchange.repository.reading.cursor import read_cursor, write_cursor
-from exchange.repository.reading.query import Query
+from exchange.repository.reading.query import WHOLE, Form, Query
 from exchange.repository.reading.reader import Reader, terms
 from exchange.repository.reading.sorting import write
 from exchange.repository.reading.subset import subset
@@ -68,16 +68,16 @@ def make_page(
     base_url: str,
     served: Sequence[tuple[Mode, Served]],
     around: Around,
-    query: Query | None = None,
+    form: Form = WHOLE,
 ) -> Page:
-    """Gathers what is shown with whom it is about and why; a query may ask for parts of the resources."""
+    """Gathers what is shown with whom it is about and why; `form`: how much of each resource is wanted."""
     why = terms(reader, {c for _, resource in served for c in resource.classes})
     return Page(
         entries=tuple(
             Entry(
                 mode=mode,
                 full_url=f"{base_url}/{r.type}/{r.id}",
-                body=subset(r.body, query) if query else r.body,
+                body=subset(r.body, form),
                 about=r.about,
                 version=r.version,
                 updated=r.updated,

@@ -49,7 +49,7 @@ def search_patients(reader: Reader, query: Query, base_url: str, key: bytes) -> 
         base_url,
         [*(("match", s) for s in matches), *(("include", s) for s in included(reader, query, matches))],
         Around(total, following, query.unknown),
-        query,
+        query.form,
     )
 
 

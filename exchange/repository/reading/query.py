@@ -23,6 +23,17 @@ _MOST_CRITERIA = 30
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """How much of each resource is wanted, as `_summary` and `_elements` say."""
+
+    summary: Summary = ""
+    elements: tuple[str, ...] = ()
+
+
+WHOLE = Form()
+
+
+@dataclass(frozen=True, slots=True)
 class Include:
     """`_include` or `_revinclude`: whose parameter (`*`: any), and the type it is to lead to (empty: any).
 
@@ -51,8 +62,7 @@ class Query:
     sort: tuple[SortKey, ...]
     count: int
     total: bool
-    summary: Summary
-    elements: tuple[str, ...]
+    form: Form
     includes: tuple[Include, ...]
     unknown: tuple[str, ...]
     cursor: str | None
@@ -61,7 +71,7 @@ class Query:
     @property
     def is_count(self) -> bool:
         """Whether nothing but the total is wanted; `_count=0` says the same as `_summary=count`."""
-        return self.summary == "count" or self.count == 0
+        return self.form.summary == "count" or self.count == 0
 
 
 def parse_query(resource_type: str, asked: Parameters, at: datetime, compartment: str = "") -> Query:
@@ -86,13 +96,34 @@ def parse_query(resource_type: str, asked: Parameters, at: datetime, compartment
         sort=sort_keys(resource_type, _last(special, "_sort", "")),
         count=_count(special),
         total=_one_of(special, "_total", ("none", "accurate", "estimate")) != "none",
-        summary=_summary(special),
-        elements=tuple(e for value in special.get("_elements", ()) for e in value.split(",") if e),
+        form=_form(special),
         includes=_includes(special),
         unknown=tuple(unknown),
         cursor=_last(special, "_cursor", "") or None,
         asked=tuple(pair for pair in asked if pair[0] != "_cursor"),
     )
+
+
+def parse_form(asked: Parameters) -> tuple[Form, tuple[str, ...]]:
+    """The form in which one resource, or each of a history, is wanted, and the names of all else asked.
+
+    https://hl7.org/fhir/R4/http.html#parameters
+    """
+    special: dict[str, list[str]] = {}
+    for name, value in asked:
+        special.setdefault(name, []).append(value)
+    form = _form(special)
+    if form.summary == "count":
+        raise BadSearch("_summary=count asks how many a search finds")
+    return form, tuple(name for name in special if name not in _OF_FORM)
+
+
+_OF_FORM = ("_summary", "_elements")
+
+
+def _form(special: dict[str, list[str]]) -> Form:
+    elements = (name for value in special.get("_elements", ()) for name in value.split(","))
+    return Form(_summary(special), tuple(filter(None, elements)))
 
 
 def _check_size(where: Where) -> None:

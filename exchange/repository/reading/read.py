@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from exchange.model.fhir_types import type_names
 from exchange.repository.reading.persons import Person, find_person
 from exchange.repository.reading.provenance import provenance_of
+from exchange.repository.reading.query import Form
 from exchange.repository.reading.reader import Reader, Shown, fetch, terms
+from exchange.repository.reading.subset import subset
 from exchange.repository.reading.view import Served, contribution, golden_patients, serve
 
 
@@ -46,6 +48,11 @@ def found_of(reader: Reader, served: Served) -> Found:
         because=why.because,
         obligations=why.obligations,
     )
+
+
+def in_form(found: Found, form: Form) -> Found:
+    """As much of a resource as is wanted, under the name of the whole version."""
+    return replace(found, body=subset(found.body, form))
 
 
 def _find(reader: Reader, resource_type: str, fhir_id: UUID) -> Served | None:

@@ -11,7 +11,13 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from exchange.repository.reading.syntax import split_values, unescape
-from exchange.repository.storage.parameters import hash32, parameters, token_key
+from exchange.repository.storage.parameters import (
+    Parameter,
+    hash32,
+    implied_codes,
+    parameters,
+    token_key,
+)
 
 Alternatives = tuple[tuple[int, int | None], ...]
 """(key, system) of index_token, of which one must be there; system None: of any."""
@@ -33,15 +39,21 @@ def scope_criteria(resource_type: str, name: str, text: str) -> Alternatives | N
     parameter = parameters().get(resource_type, {}).get(name)
     if parameter is None or parameter.kind != "token" or parameter.unites or not text:
         return None
-    found = [_alternative(parameter.key, value) for value in split_values(text)]
-    return tuple(one for one in found if one) if all(found) else None
+    found = [_alternatives(parameter, value) for value in split_values(text)]
+    return tuple(one for each in found for one in each) if all(found) else None
 
 
-def _alternative(parameter: int, value: str) -> tuple[int, int | None] | None:
-    system, code = ([None, *_BAR.split(value, maxsplit=1)])[-2:]
+def _alternatives(parameter: Parameter, value: str) -> Alternatives:
+    """Where the system may be unwritten because no other is possible, with it and without."""
+    written, code = ([None, *_BAR.split(value, maxsplit=1)])[-2:]
     if not code:
-        return None
-    return token_key(parameter, unescape(code)), None if system is None else hash32(unescape(system))
+        return ()
+    key = token_key(parameter.key, unescape(code))
+    if written is None:
+        return ((key, None),)
+    system = unescape(written)
+    implied = unescape(code) in implied_codes(parameter).get(system, ())
+    return ((key, hash32(system)), *(((key, 0),) if implied else ()))
 
 
 def scope_setting(reached: Mapping[str, Sequence[Criteria] | None]) -> str:

@@ -56,7 +56,7 @@ def search_for(reader: Reader, query: Query, base_url: str, key: bytes) -> Page:
         base_url,
         [*(("match", s) for s in found.matches), *(("include", s) for s in others)],
         Around(found.total, following, query.unknown),
-        query,
+        query.form,
     )
 
 

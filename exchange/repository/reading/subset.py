@@ -13,18 +13,18 @@ from importlib.resources import files
 import orjson
 
 from exchange.model.fhir_types import fhir_type
-from exchange.repository.reading.query import Query
+from exchange.repository.reading.query import Form
 
 _SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
 _ALWAYS = frozenset({"resourceType", "id", "meta", "implicitRules", "modifierExtension"})
 
 
-def subset(body: bytes, query: Query) -> bytes:
+def subset(body: bytes, form: Form) -> bytes:
     """The resource's JSON without what was not asked for."""
-    if not query.elements and not query.summary:
+    if not form.elements and not form.summary:
         return body
     resource = orjson.loads(body)
-    kept = _kept(resource["resourceType"], query)
+    kept = _kept(resource["resourceType"], form)
     chosen = {
         key: value
         for key, value in resource.items()
@@ -35,13 +35,13 @@ def subset(body: bytes, query: Query) -> bytes:
     return orjson.dumps(chosen)
 
 
-def _kept(resource_type: str, query: Query) -> frozenset[str] | None:
+def _kept(resource_type: str, form: Form) -> frozenset[str] | None:
     """Names of the properties that stay; None: all but the narrative."""
-    if query.summary == "data":
+    if form.summary == "data":
         return None
-    if query.elements:
-        wanted = frozenset(name.removeprefix(f"{resource_type}.") for name in query.elements)
-    elif query.summary == "text":
+    if form.elements:
+        wanted = frozenset(name.removeprefix(f"{resource_type}.") for name in form.elements)
+    elif form.summary == "text":
         wanted = frozenset({"text"})
     else:
         wanted = summary_elements().get(resource_type, frozenset())

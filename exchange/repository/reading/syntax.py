@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from exchange.model.errors import ExchangeError
-from exchange.repository.storage.dates import span
+from exchange.repository.storage.dates import span, within_time
 
 _PREFIXED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.+)\Z", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?")
@@ -84,7 +84,7 @@ def instants(name: str, value: str, at: datetime) -> tuple[str, datetime, dateti
         low, high = span(text)
         if prefix == "ap":
             margin = max(abs(at - low) / 10, timedelta(days=1))
-            low, high = low - margin, high + margin
+            low, high = within_time(low, -margin), within_time(high, margin)
     except (ValueError, OverflowError):
         raise BadSearch(f"{name} is a date with or without a prefix") from None
     return prefix, low, high

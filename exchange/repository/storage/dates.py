@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 ZONE = ZoneInfo("America/Chicago")
 """Of dates and times without an offset."""
 
+# A day from what Python can hold, so that every time zone can tell them.
 EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
 LATEST = datetime(9999, 12, 30, tzinfo=UTC)
 
@@ -29,7 +30,22 @@ def span(text: str) -> Span:
 
     >>> span("2024-02")[1].isoformat()
     '2024-03-01T00:00:00-06:00'
+    >>> span("9999-12-31")[1].isoformat()  # how many write that something has no end
+    '9999-12-30T00:00:00+00:00'
     """
+    low, high = _span(text)
+    return within_time(low), within_time(high)
+
+
+def within_time(instant: datetime, by: timedelta = timedelta()) -> datetime:
+    """The instant so much later, or the earliest or latest that there is."""
+    try:
+        return min(max(instant + by, EARLIEST), LATEST)
+    except OverflowError:
+        return EARLIEST if by < timedelta() else LATEST
+
+
+def _span(text: str) -> Span:
     match = _FORM.match(text)
     if match is None:
         raise ValueError("not a FHIR date")
@@ -38,20 +54,16 @@ def span(text: str) -> Span:
     year, month, day = int(text[:4]), int(text[5:7] or 1), int(text[8:10] or 1)
     start = datetime(year, month, day, tzinfo=ZONE)
     if match[2]:
-        end = start + timedelta(days=1)
-    elif match[1]:
-        end = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=ZONE)
-    else:
-        end = datetime(year + 1, 1, 1, tzinfo=ZONE)
-    return start, end
+        return start, within_time(start, timedelta(days=1))
+    after = (year + month // 12, month % 12 + 1) if match[1] else (year + 1, 1)
+    return start, LATEST if after > (9999, 12) else datetime(*after, 1, tzinfo=ZONE)
 
 
 def _moment(text: str, match: re.Match[str]) -> Span:
     start = datetime.fromisoformat(text)
     start = start if match[6] else start.replace(tzinfo=ZONE)
-    if match[5]:
-        return start, start + timedelta(milliseconds=1)
-    return start, start + timedelta(seconds=1 if match[4] else 60)
+    long = timedelta(milliseconds=1) if match[5] else timedelta(seconds=1 if match[4] else 60)
+    return start, within_time(start, long)
 
 
 def period(value: Mapping[str, Any]) -> Span:

@@ -225,6 +225,9 @@ def _spans(datatype: str, value: Any) -> Iterator[Span]:
         yield period(value)
     elif datatype == "Timing":
         yield from map(span, value.get("event", ()))
+        bounds = value.get("repeat", {}).get("boundsPeriod")
+        if bounds:
+            yield period(bounds)
     else:
         yield span(value)
 
@@ -244,8 +247,11 @@ def _add_string(rows: IndexRows, key: int, datatype: str, value: Any) -> None:
 def _add_quantity(rows: IndexRows, key: int, datatype: str, value: Any) -> None:
     number = value.get("value")
     if number is not None:
-        system, unit = value.get("system", ""), _unit(value)
-        rows.quantities.add((float(number), hash32(system), hash32(unit), *in_base_units(value), key))
+        system, unit, base = value.get("system", ""), value.get("unit", ""), in_base_units(value)
+        code = value.get("code") or unit
+        rows.quantities.add((float(number), hash32(system), hash32(code), *base, key))
+        if unit and unit != code:  # `5||minutes` finds what people read, of no system
+            rows.quantities.add((float(number), 0, hash32(unit), *base, key))
 
 
 def in_base_units(quantity: Any) -> tuple[float, int]:
@@ -258,10 +264,6 @@ def in_base_units(quantity: Any) -> tuple[float, int]:
     if found is None:
         return float(quantity["value"]), 0
     return found.of(float(quantity["value"])), hash32(found.base)
-
-
-def _unit(value: Any) -> str:
-    return value.get("code") or value.get("unit") or ""
 
 
 def _add_uri(rows: IndexRows, key: int, datatype: str, value: Any) -> None:

@@ -12,7 +12,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Literal
 
-from exchange.model.fhir_types import element_at
+from exchange.model.fhir_types import element_at, value_set
 
 Kind = Literal["token", "string", "date", "reference", "quantity", "uri", "composite"]
 
@@ -22,12 +22,13 @@ class Place:
     """Where a parameter finds values: JSON path, datatype there, and a condition.
 
     Conditions: `system=phone` of a ContactPoint, `url=…` of the extension the path begins with,
-    `type=Practitioner` of the resource referred to, `exists`.
+    `type=Practitioner` of the resource referred to, `exists`. `codes`: value set of a required binding.
     """
 
     path: tuple[str, ...]
     datatype: str
     where: str
+    codes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def _parameter(type_: str, row: Mapping[str, str], known: Parameter | None) -> P
     element = element_at(f"{type_}.{path}")
     if element is None:
         raise KeyError(f"{type_}.{path} of search_parameters.csv is not in FHIR R4")
-    place = Place(tuple(path.split(".")), element.type, where)
+    place = Place(tuple(path.split(".")), element.type, where, element.codes or "")
     targets = (where.removeprefix("type="),) if where.startswith("type=") else element.targets
     before = known or plain
     return replace(
@@ -92,6 +93,22 @@ def _parameter(type_: str, row: Mapping[str, str], known: Parameter | None) -> P
         targets=tuple(dict.fromkeys((*before.targets, *targets))),
         subject=where == "patient",
     )
+
+
+def implied_codes(parameter: Parameter) -> Mapping[str, frozenset[str]]:
+    """Codes by the system that is meant where a resource has room for the code alone.
+
+    https://hl7.org/fhir/R4/search.html#token
+
+    >>> "male" in implied_codes(parameters()["Patient"]["gender"])["http://hl7.org/fhir/administrative-gender"]
+    True
+    """
+    found: dict[str, frozenset[str]] = {}
+    for place in parameter.places:
+        if place.datatype == "code" and place.codes:
+            for system, codes in value_set(place.codes).items():
+                found[system] = found.get(system, frozenset()) | codes
+    return found
 
 
 def paired_key(type_: str, composite: Parameter, token: str) -> int:
