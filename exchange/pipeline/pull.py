@@ -19,6 +19,7 @@ from exchange.model.partner import Feed, Partner
 from exchange.model.records import Checkpoint, Document, Issue, SourceRecord
 from exchange.pipeline import ledger
 from exchange.pipeline.carry import note_stated
+from exchange.pipeline.claimed_times import not_after
 from exchange.pipeline.documents import keep_rejected
 from exchange.pipeline.ledger import Arrival, Connection, Key
 from exchange.pipeline.work import Work
@@ -163,6 +164,7 @@ def enter(
     stored: int | None = None,
 ) -> None:
     """Lands and enters what arrived; `stored` is the ledger's number of a document split again."""
+    arrivals = not_after(arrivals, work.now())
     new = [arrival for arrival, outcome in zip(arrivals, outcomes, strict=True) if outcome is None]
     again = note_stated(work, connection, partner, run, new)
     arrivals, outcomes = [*arrivals, *again], [*outcomes, *(None for _ in again)]

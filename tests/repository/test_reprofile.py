@@ -348,3 +348,15 @@ def test_a_result_that_turns_out_to_be_of_a_visit_whose_results_are_kept_out_is_
     held = world.conn.execute("SELECT type FROM resource WHERE patient IS NOT NULL ORDER BY 1").fetchall()
     assert held == [("Consent",), ("Encounter",), ("Patient",)]
     assert world.conn.execute("SELECT type FROM withheld").fetchall() == [("Observation",)]
+
+
+@pytest.mark.parametrize(("signed", "seen"), [("2026-03-01", True), ("2062-01-01", False)])
+def test_a_permit_signed_on_a_day_to_come_takes_the_place_of_no_refusal(
+    world, patient, measured, signed, seen
+):
+    """A mistyped year would outlast every later word of the person."""
+    refusal, permit = (resource_id("https://hospital.example/", "Consent", name) for name in ("no", "yes"))
+    world.publish(world.item("hospital", consent(patient, "permit", id=permit, dateTime=signed)))
+    assert sees(world, SHELTER, measured)
+    world.publish(world.item("hospital", consent(patient, "deny", id=refusal, dateTime="2026-02-01")))
+    assert sees(world, SHELTER, measured) is seen

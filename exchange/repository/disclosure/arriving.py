@@ -75,7 +75,7 @@ def take_consents(
             continue
         found: Directive | None
         try:
-            found = to_directive(item.resource, resolve, item.partner)
+            found = to_directive(item.resource, resolve, item.partner, at)
         except RecordRejected as error:
             issue = Issue("error", error.code, str(error), error.expression, error.position)
             outcomes[position] = ItemOutcome("quarantined", issue=issue)

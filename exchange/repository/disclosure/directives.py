@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,9 +25,13 @@ Identifier = tuple[str, str]
 PARTICIPANT_SYSTEM = "urn:mosaic:partner"
 
 
-def to_directive(consent: Resource, resolve: Resolve, partner: str) -> Directive:
-    """The normal form of what `partner` sent; raises RecordRejected when the consent is not computable."""
-    return directive(consent, resolve=resolve, recorded_by=partner)
+def to_directive(consent: Resource, resolve: Resolve, partner: str, at: datetime) -> Directive:
+    """The normal form of what `partner` sent; raises RecordRejected when the consent is not computable.
+
+    A day of signature still to come is mistyped: as if there were none, it takes the place of no other word.
+    """
+    found = directive(consent, resolve=resolve, recorded_by=partner)
+    return replace(found, signed=None, signed_until=None) if found.signed and found.signed > at else found
 
 
 def to_suspension(conn: psycopg.Connection, consent: Resource, partner: str) -> Directive | None:
