@@ -151,3 +151,10 @@ def test_a_class_of_another_system_is_no_type_of_fhir(kind, matches):
     given = chosen(consent(provision=provision(kind, **{"class": other})))
     for name in ("Condition", "Observation"):
         assert matched(given, {"resourceType": name, "id": "r1"}) == matches
+
+
+@pytest.mark.parametrize("kind", ["permit", "deny"])
+def test_a_class_that_names_no_system_is_a_type_of_fhir(kind):
+    given = chosen(consent(provision=provision(kind, **{"class": [{"code": "Condition"}]})))
+    assert matched(given, {"resourceType": "Condition", "id": "r1"}) == (0,)
+    assert matched(given, {"resourceType": "Observation", "id": "r1"}) == ()

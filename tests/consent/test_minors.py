@@ -59,6 +59,30 @@ def test_any_day_of_a_stay_that_reaches_into_the_years_of_minority_counts(rules)
     assert own("2024-01-01", "2024-01-02", born="2012")
 
 
+@pytest.mark.parametrize(
+    ("said", "written", "own"),
+    [
+        ({"onsetDateTime": "2023-05-01", "recordedDate": "2026-03-02"}, None, True),
+        ({"onsetDateTime": "2023-05-01", "recordedDate": "2023-06-02"}, None, False),
+        ({"onsetDateTime": "2023-05-01"}, "2026-03-02", True),
+        ({"onsetDateTime": "2023-05-01"}, "2023-06-02", False),
+        ({"onsetDateTime": "2023-05-01"}, None, True),
+        ({"onsetPeriod": {"start": "2022", "end": "2023-05-01"}, "recordedDate": "2026-03-02"}, None, True),
+        ({"onsetPeriod": {"start": "2022"}, "recordedDate": "2023-03-02"}, None, True),
+        ({"onsetDateTime": "2031-05-01", "recordedDate": "2026-03-02"}, None, False),
+        ({"recordedDate": "2023-03-02"}, "2026-03-02", False),
+    ],
+)
+def test_an_illness_that_began_in_childhood_is_the_care_of_whom_it_was_written_down_for(
+    rules, said, written, own
+):
+    """Born in 2012: twelve in January 2024. What began before that may be what the youth came with."""
+    at = datetime.fromisoformat(written).replace(tzinfo=EXCHANGE_ZONE) if written else None
+    illness = {"resourceType": "Condition", "id": "c", **said}
+    given = with_own_care(illness, Labels("R", frozenset(["MH"])), ["2012-01-15"], "IL", rules, at)
+    assert ("ADOL" in given.codes) is own
+
+
 def test_one_of_two_birth_dates_that_were_sent_is_enough(rules):
     when = Span(datetime(2026, 3, 2, tzinfo=EXCHANGE_ZONE), datetime(2026, 3, 3, tzinfo=EXCHANGE_ZONE))
     assert rules.minors.own_care({"STD"}, ["1980-01-15", "2012-01-15"], when, "IL")

@@ -40,8 +40,18 @@ def with_own_care(
 
 
 def _when(resource: Resource, event_time: datetime | None) -> Span | None:
-    """The day of the care; when that is not said, of its record."""
-    when = record_span(resource, EXCHANGE_ZONE) or record_span(resource, EXCHANGE_ZONE, "recorded")
-    if when is None and event_time is not None:
-        return Span(event_time, event_time + timedelta(microseconds=1))
-    return when
+    """The day of the care; when that is not said, of its record.
+
+    What began some day is cared for until it was written down: an illness of the child is the care of the
+    youth who came with it.
+    """
+    written = Span(event_time, event_time + timedelta(microseconds=1)) if event_time else None
+    recorded = record_span(resource, EXCHANGE_ZONE, "recorded") or written
+    when = record_span(resource, EXCHANGE_ZONE)
+    if when is None or not _BEGAN.intersection(resource):
+        return when or recorded
+    ends = (when.end, recorded.end if recorded else None)
+    return Span(when.start, None if None in ends else max(end for end in ends if end))
+
+
+_BEGAN = frozenset(("onsetDateTime", "onsetPeriod"))
