@@ -62,10 +62,17 @@ def capability_statement(service: Service, at: datetime) -> Mapping[str, Any]:
                 "security": _security(service),
                 "compartment": ["http://hl7.org/fhir/CompartmentDefinition/patient"],
                 "resource": [*_with_export(service, _resources()), _group(service), _subscription()],
-                **({"operation": [_export("export")]} if service.exports else {}),
+                **({"interaction": _BUNDLES, "operation": [_export("export")]} if service.exports else {}),
             }
         ],
     }
+
+
+_KEPT = (
+    "For participants whose partner.yaml says that they push: the Bundle is answered 202 and taken by their"
+    " own pipeline; Content-Location tells what became of each entry."
+)
+_BUNDLES = [{"code": code, "documentation": _KEPT} for code in ("transaction", "batch")]
 
 
 def _export(name: str) -> Mapping[str, Any]:
@@ -93,6 +100,7 @@ def _group(service: Service) -> Mapping[str, Any]:
         "versioning": "versioned-update",
         "readHistory": False,
         "updateCreate": True,
+        "conditionalRead": "not-match",
         **({"operation": [_export("group-export")]} if service.exports else {}),
     }
 
@@ -151,6 +159,7 @@ def served_types() -> tuple[str, ...]:
 
 def _security(service: Service) -> Mapping[str, Any]:
     return {
+        "cors": bool(service.origins),
         "service": [{"coding": [{"system": _SECURITY, "code": "SMART-on-FHIR"}]}],
         "description": "SMART Backend Services; each token serves one organization, role and purpose of use.",
         "extension": [

@@ -18,7 +18,8 @@ from exchange.api import access
 from exchange.api.answering import Asked
 from exchange.api.care import refuse_emergency
 from exchange.api.messages import Answer, Refusal, json_answer, refused
-from exchange.api.negotiation import FHIR_JSON, http_date
+from exchange.api.negotiation import FHIR_JSON, http_date, not_modified
+from exchange.api.preconditions import expected_version, refuse_conditions
 from exchange.api.uploads import resource_of
 from exchange.api.viewing import view_of, writing_view_of
 from exchange.audit import Disclosed, append, denied_entry, read_entry
@@ -29,7 +30,6 @@ LASTS = timedelta(days=100)
 """After its upload: a panel is uploaded again each quarter, or it ends."""
 
 _MEMBER = re.compile(r"(?:https?://\S+/)?Patient/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
-_VERSION = re.compile(r'W/"([0-9]{1,9})"')
 _MOST_MEMBERS = 50_000
 _NOT_KEPT = Refusal(412, "conflict", "this is not a version you have, or you have too many panels")
 
@@ -42,17 +42,15 @@ class _Panel(NamedTuple):
 def create(asked: Asked) -> Answer:
     """POST Group."""
     access.require(asked.held, "Group", "c")
+    refuse_conditions(asked.call)
     return _keep(asked, str(uuid4()), 0)
 
 
 def update(asked: Asked, panel: str) -> Answer:
     """PUT Group/[id]: the next version of one's own, or a new one under an id of its choice."""
     access.require(asked.held, "Group", "u")
-    match = asked.call.headers.get("if-match", "").strip()
-    found = _VERSION.fullmatch(match)
-    if match and not found:
-        raise Refusal(400, "invalid", 'If-Match is an ETag of ours such as W/"2"')
-    return _keep(asked, panel, int(found[1]) if found else None)
+    refuse_conditions(asked.call, ("If-Match", "If-None-Match"))
+    return _keep(asked, panel, expected_version(asked.call))
 
 
 def read(asked: Asked, panel: str) -> Answer:
@@ -76,15 +74,23 @@ def _read(asked: Asked, panel: str, version: int | None) -> Answer:
             return not_found(asked, view.conn)
         kind = "read" if version is None else "vread"
         append(view.conn, [read_entry(asked.who, asked.how, f"Group/{panel}", Disclosed(None), kind)])
-    return _answer(panel, *row)
+    answer = _answer(panel, *row)
+    if not_modified(asked.call.headers.get("if-none-match", ""), answer.headers["ETag"]):
+        return Answer(304, b"", headers=answer.headers)
+    return answer
 
 
 def delete(asked: Asked, panel: str) -> Answer:
     """DELETE Group/[id]: its relationships end; a second time, and of another's, it is the same answer."""
     access.require(asked.held, "Group", "d")
+    refuse_conditions(asked.call, ("If-Match",))
+    expected = expected_version(asked.call)
     with view_of(asked.service, asked.held, asked.call.at, "") as view:
         refuse_emergency(view.conn)
-        view.conn.execute("SELECT drop_panel(%s)", (UUID(panel),))
+        ended = view.conn.execute("SELECT drop_panel(%s, %s)", (UUID(panel), expected)).fetchone()
+        if not ended or not ended[0]:
+            append(view.conn, [denied_entry(asked.who, asked.how, asked.call.text, "412 conflict")])
+            return refused(_NOT_KEPT)
         append(view.conn, care_entries("care.ended", asked.who, asked.how, asked.call.text, []))
     return Answer(204, b"")
 

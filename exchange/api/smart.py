@@ -116,7 +116,7 @@ def _grant(conn: psycopg.Connection, asked: _Asked) -> tuple[Answer, Entry | Non
 
 def _introspect(conn: psycopg.Connection, asked: _Asked) -> tuple[Answer, Entry | None]:
     service, at = asked.service, asked.call.at
-    held = access.read_token(service, asked.form.get("token", ""), at)
+    held = access.read_token(service, _token_asked_about(asked), at)
     if held is None or held.viewer.participant != asked.client.participant:
         return _answer({"active": False}), None
     participant = service.participants.get(held.viewer.participant)
@@ -126,11 +126,18 @@ def _introspect(conn: psycopg.Connection, asked: _Asked) -> tuple[Answer, Entry 
 
 
 def _revoke(conn: psycopg.Connection, asked: _Asked) -> tuple[Answer, Entry | None]:
-    held = access.read_token(asked.service, asked.form.get("token", ""), asked.call.at)
+    held = access.read_token(asked.service, _token_asked_about(asked), asked.call.at)
     if held is None or held.client_id != asked.client.client_id:
         return _answer({}), None
     conn.execute("SELECT revoke_token(%s, %s, %s)", (held.jti, held.expires, asked.call.at))
     return _answer({}), _token_entry("token.revoked", asked, held)
+
+
+def _token_asked_about(asked: _Asked) -> str:
+    token = asked.form.get("token")
+    if token is None:
+        raise OAuthRefused("invalid_request", "`token` is required")
+    return token
 
 
 def _token_entry(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from fhir.resources.R4B.capabilitystatement import CapabilityStatement
+
+from exchange.api.capability import capability_statement
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +39,13 @@ def test_a_type_it_does_not_name_is_not_served(statement, ask, software):
     named = {resource["type"] for resource in statement["rest"][0]["resource"]}
     assert "AuditEvent" not in named
     assert ask(software, "AuditEvent").status_code == 404
+
+
+def test_pages_of_other_origins_and_bundles_that_are_pushed_are_told_of(service, clock, statement):
+    (rest,) = statement["rest"]
+    (open_,) = capability_statement(replace(service, origins=("https://app.example",)), clock())["rest"]
+    assert (rest["security"]["cors"], open_["security"]["cors"]) == (False, True)
+    assert [one["code"] for one in rest["interaction"]] == ["transaction", "batch"]
 
 
 def test_what_a_participant_may_state_of_a_patient_is_named(statement):

@@ -220,6 +220,35 @@ def test_a_panel_has_versions(act, hospital, stranger):
     assert act(hospital, "GET", path).json()["meta"]["versionId"] == "2"
 
 
+@pytest.mark.parametrize(
+    ("method", "conditions", "status"),
+    [
+        ("PUT", {"If-None-Match": "*"}, 412),
+        ("PUT", {"If-None-Match": 'W/"1"'}, 400),
+        ("PUT", {"If-Match": 'W/"0"'}, 400),
+        ("PUT", {"If-Unmodified-Since": "Mon, 01 Jun 2026 17:00:00 GMT"}, 412),
+        ("DELETE", {"If-Match": 'W/"7"'}, 412),
+        ("DELETE", {"If-None-Match": "*"}, 412),
+    ],
+)
+def test_a_condition_is_measured_or_nothing_is_changed(act, hospital, stranger, method, conditions, status):
+    path = f"Group/{NOBODY}"
+    made = act(hospital, "PUT", path, panel(stranger[0]), **{"If-None-Match": "*"})
+    assert made.status_code == 201
+    body = panel() if method == "PUT" else None
+    assert act(hospital, method, path, body, **conditions).status_code == status
+    assert act(hospital, "GET", path).headers["etag"] == made.headers["etag"]
+    assert act(hospital, "GET", path, **{"If-None-Match": made.headers["etag"]}).status_code == 304
+    assert act(hospital, "DELETE", path, **{"If-Match": made.headers["etag"]}).status_code == 204
+    assert act(hospital, "DELETE", path, **{"If-Match": made.headers["etag"]}).status_code == 412
+
+
+def test_a_conditional_create_makes_nothing(act, hospital, stranger, audit_rows):
+    known = {"If-None-Exist": "name=asthma"}
+    assert act(hospital, "POST", "Group", panel(stranger[0]), **known).status_code == 400
+    assert not sees(act, hospital, stranger[1])
+
+
 def test_the_address_of_a_panel_s_version_leads_to_it_while_it_stands(act, hospital, register, stranger):
     created = act(hospital, "POST", "Group", panel(stranger[0]))
     first = created.headers["location"].partition("/fhir/")[2]

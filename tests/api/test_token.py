@@ -364,6 +364,11 @@ def test_introspection_of_any_other_text_says_inactive(api, software, token):
     assert answer.json() == {"active": False}
 
 
+@pytest.mark.parametrize("address", ["/auth/introspect", "/auth/revoke"])
+def test_a_question_about_no_token_is_no_question(api, software, address):
+    assert refusal(api.post(address, data=software.form())) == (400, "invalid_request")
+
+
 def test_introspection_needs_a_client(api, software, token_of):
     answer = api.post("/auth/introspect", data={"token": token_of(software)})
     assert refusal(answer) == (401, "invalid_client")

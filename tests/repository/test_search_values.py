@@ -172,6 +172,14 @@ def test_patients_are_sorted_by_several_keys_in_pages(ask, count):
     assert _families(ask, "-family,birthdate", count) == ["Z7", "A8", "A9"]
 
 
+def test_an_order_as_fhir_wrote_it_before_r4_is_the_same(ask):
+    former = ask("Patient", ("_sort:asc", "family"), ("_sort:desc", "birthdate"))
+    now = ask("Patient", ("_sort", "family,-birthdate"))
+    assert [entry.full_url for entry in former.entries] == [entry.full_url for entry in now.entries]
+    with pytest.raises(BadSearch):
+        ask("Patient", ("_sort:desc", "height"))
+
+
 @pytest.mark.parametrize(
     "sort", ["value-quantity,-date", "-value-quantity,_id", "-date,value-quantity", "-_lastUpdated"]
 )

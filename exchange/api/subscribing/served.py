@@ -13,10 +13,11 @@ import orjson
 from psycopg.types.json import Jsonb
 
 from exchange.api import access
-from exchange.api.answering import Asked
+from exchange.api.answering import Asked, refuse_unknown
 from exchange.api.care import refuse_emergency
 from exchange.api.messages import Answer, Refusal, json_answer, refused
 from exchange.api.negotiation import FHIR_JSON
+from exchange.api.preconditions import refuse_conditions
 from exchange.api.scopes import reach
 from exchange.api.service import Service
 from exchange.api.subscribing.asked import TOPICS, Wanted, parse_subscription
@@ -49,12 +50,14 @@ class Own(NamedTuple):
 def create(asked: Asked) -> Answer:
     """POST Subscription: 201 with the status `requested`; the worker shakes hands, and it is active then."""
     access.require(asked.held, "Subscription", "c")
+    refuse_conditions(asked.call)
     return _keep(asked, str(uuid4()), 201)
 
 
 def update(asked: Asked, subscription: str) -> Answer:
     """PUT Subscription/[id]: changes one's own, lets it rest (`off`) or asks for it again (`requested`)."""
     access.require(asked.held, "Subscription", "u")
+    refuse_conditions(asked.call)
     with view_of(asked.service, asked.held, asked.call.at, "") as view:
         if find(asked, view, subscription) is None:
             return not_found(asked, view)
@@ -75,9 +78,7 @@ def read(asked: Asked, subscription: str) -> Answer:
 def search(asked: Asked) -> Answer:
     """GET Subscription: one's own, by `status` if given."""
     access.require(asked.held, "Subscription", "s")
-    unknown = {name for name, _ in asked.parameters} - {"status", "status:missing"}
-    if unknown:
-        raise Refusal(400, "not-supported", "Subscription is searched by status alone")
+    refuse_unknown(asked, [name for name, _ in asked.parameters if name not in ("status", "status:missing")])
     wanted = [value.split(",") for name, value in asked.parameters if name == "status"]
     nobody = any(value == "true" for name, value in asked.parameters if name == "status:missing")
     with view_of(asked.service, asked.held, asked.call.at, "") as view:
@@ -101,6 +102,7 @@ def status(asked: Asked, subscription: str) -> Answer:
 def delete(asked: Asked, subscription: str) -> Answer:
     """DELETE Subscription/[id]: what waits is not sent; 204 as well for another's, and a second time."""
     access.require(asked.held, "Subscription", "d")
+    refuse_conditions(asked.call)
     with view_of(asked.service, asked.held, asked.call.at, "") as view:
         refuse_emergency(view.conn)
         view.conn.execute("SELECT drop_subscription(%s, %s)", (UUID(subscription), asked.held.client_id))

@@ -93,7 +93,7 @@ def parse_query(resource_type: str, asked: Parameters, at: datetime, compartment
         type=resource_type,
         path=f"Patient/{compartment}/{resource_type}" if compartment else resource_type,
         where=where,
-        sort=sort_keys(resource_type, _last(special, "_sort", "")),
+        sort=sort_keys(resource_type, _sort(asked)),
         count=_count(special),
         total=_one_of(special, "_total", ("none", "accurate", "estimate")) != "none",
         form=_form(special),
@@ -138,7 +138,7 @@ def _check_size(where: Where) -> None:
 
 _ITERABLE = ("", "iterate", "recurse")
 _SPECIAL = {
-    "_sort": ("",),
+    "_sort": ("", "asc", "desc"),
     "_count": ("",),
     "_total": ("",),
     "_summary": ("",),
@@ -155,6 +155,15 @@ _IGNORED = frozenset({"_format", "_pretty"})  # how to answer, not what
 
 def _last(special: dict[str, list[str]], name: str, default: str) -> str:
     return special.get(name, [default])[-1]
+
+
+def _sort(asked: Parameters) -> str:
+    """The last `_sort`, or all as they were before R4 and fhir.js still writes them: `_sort:desc=date`."""
+    plain = [value for name, value in asked if name == "_sort"]
+    if plain:
+        return plain[-1]
+    former = {"_sort:asc": "", "_sort:desc": "-"}
+    return ",".join(former[name] + value for name, value in asked if name in former and value)
 
 
 def _one_of(special: dict[str, list[str]], name: str, valid: tuple[str, ...]) -> str:

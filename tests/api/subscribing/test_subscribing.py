@@ -160,6 +160,21 @@ def test_a_participant_makes_only_so_many(send, service, database, people):
     assert send(method="POST", body=wanted("https://clinic.example/in")).status_code == 429
 
 
+def test_what_a_search_does_not_serve_is_refused_unless_the_asker_is_lenient(ask, hospital, send, people):
+    assert send("?_id=1").status_code == 400
+    lenient = ask(hospital, "Subscription?_count=5", headers={"Prefer": "handling=lenient"})
+    assert lenient.status_code == 200
+
+
+def test_a_condition_changes_nothing(ask, hospital, send, people, token_of):
+    body = wanted("https://clinic.example/in")
+    token = token_of(hospital, scope="system/Subscription.cruds")
+    answer = ask(
+        hospital, "Subscription", method="POST", json=body, token=token, headers={"If-None-Exist": "x"}
+    )
+    assert (answer.status_code, send().json()["total"]) == (400, 0)
+
+
 def test_the_capability_statement_names_topics_and_what_may_be_done(api):
     (rest,) = api.get("/fhir/metadata").json()["rest"]
     (found,) = (r for r in rest["resource"] if r["type"] == "Subscription")
