@@ -15,6 +15,7 @@ from psycopg.rows import class_row
 
 from exchange.audit.chain import append
 from exchange.audit.kin import look_at_kin
+from exchange.audit.mistaken import look_at_mistaken
 from exchange.audit.officers import decide_once, officer_entries
 from exchange.model.audit import ASKED, LOOKED
 
@@ -164,7 +165,8 @@ def look(conn: psycopg.Connection, day: datetime, at: datetime) -> int:
         "asked": [*ASKED, "denied"],
         "looked": list(LOOKED),
     }
-    return sum(conn.execute(each, asked).rowcount for each in _LOOKS) + look_at_kin(conn, day, at)
+    found = sum(conn.execute(each, asked).rowcount for each in _LOOKS)
+    return found + look_at_kin(conn, day, at) + look_at_mistaken(conn, day, at)
 
 
 _COLUMNS = (

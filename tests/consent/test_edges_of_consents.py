@@ -105,6 +105,13 @@ def test_of_several_permits_the_one_that_names_most_closely_and_then_the_one_tha
         assert (found.naming, found.ends) == (BY_NAME, True)
 
 
+def test_what_only_begins_does_not_end(rules):
+    assert not answer(rules, {"type": "permit", "period": {"start": "2026"}}).ends
+    assert answer(rules, {"type": "permit", "period": {"end": "2026"}}).ends
+    below = {"type": "permit", "provision": [{"type": "permit", "period": {"start": "2026"}}]}
+    assert not answer(rules, below).ends
+
+
 def test_who_is_named_above_is_named_below(rules):
     for child in ({"type": "permit"}, provision("permit", to=["group:treating"])):
         assert answer(rules, provision("permit", child, to=["ward"])).naming == BY_NAME

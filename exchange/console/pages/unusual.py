@@ -23,6 +23,7 @@ WHAT = {
     "same-name": _("looked at somebody of the same surname"),
     "same-home": _("looked at somebody who shares his home"),
     "own-chart": _("looked at his own chart"),
+    "mistaken-consent": _("got something under a consent that was a mistake"),
     "refusals": _("was refused more often than usual"),
 }
 _UNUSUAL = (
