@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from exchange.repository.reading.conditions import all_of
@@ -17,7 +18,16 @@ from exchange.repository.reading.matchers import Arguments, updated
 from exchange.repository.reading.page import Around, Page, make_page, next_page
 from exchange.repository.reading.persons import Person, find_person
 from exchange.repository.reading.query import LARGEST_COUNT, Parameters
-from exchange.repository.reading.reader import BEST_OF_CLUSTER, BEST_RENDITION, SHOWN, Reader, select, shown
+from exchange.repository.reading.reader import (
+    BEST_OF_CLUSTER,
+    BEST_RENDITION,
+    SHOWN,
+    Reader,
+    Shown,
+    select,
+    shown,
+)
+from exchange.repository.reading.settled import as_told, settled
 from exchange.repository.reading.syntax import BadSearch, whole_number
 from exchange.repository.reading.view import Served, golden_patients, serve
 from exchange.repository.storage.dates import EARLIEST, LATEST, span
@@ -47,25 +57,52 @@ def everything(reader: Reader, patient_id: str, asked: Parameters, base_url: str
 
     None when the viewer sees no such Patient. `start` and `end` bound the dates of care.
     """
-    person = _person(reader, patient_id)
-    return None if person is None else _page(reader, person, _EVERYTHING, asked, base_url, key)
+    found = settled(lambda: _found(reader, patient_id, _EVERYTHING, asked, key), _torn, _told)
+    return found and _page(reader, found, _EVERYTHING, asked, base_url, key)
 
 
 def compartment(reader: Reader, patient_id: str, asked: Parameters, base_url: str, key: bytes) -> Page:
     """One page of the golden Patient and all visible records about the person; of nobody visible, none."""
+    found = settled(lambda: _found(reader, patient_id, _COMPARTMENT, asked, key), _torn, _told)
+    if found is None:
+        return make_page(reader, base_url, [], Around(unknown=_unknown(_COMPARTMENT, asked)))
+    return _page(reader, found, _COMPARTMENT, asked, base_url, key)
+
+
+class _Found(NamedTuple):
+    """What several statements found: whose records, his Patient where it is wanted, and what goes along."""
+
+    person: Person
+    is_wanted: bool
+    patient: list[Served]
+    own: list[Served]
+    along: Sequence[Served]
+    last: Shown | None
+
+
+def _torn(found: _Found | None) -> bool:
+    """Whether a consent or a link may have come between the statements."""
+    if found is None:
+        return False
+    hidden = any(one.person is None and one.source_patient is not None for one in found.own)
+    return hidden or (found.is_wanted and not found.patient)
+
+
+def _told(found: _Found | None) -> object:
+    return found and [as_told(each) for each in (found.patient, found.own, found.along)]
+
+
+def _found(reader: Reader, patient_id: str, way: _Way, asked: Parameters, key: bytes) -> _Found | None:
     person = _person(reader, patient_id)
     if person is None:
-        return make_page(reader, base_url, [], Around(unknown=_unknown(_COMPARTMENT, asked)))
-    return _page(reader, person, _COMPARTMENT, asked, base_url, key)
-
-
-def _page(reader: Reader, person: Person, way: _Way, asked: Parameters, base_url: str, key: bytes) -> Page:
+        return None
     given = {name: value for name, value in asked if name in way.served}
     count = _count(given)
     arguments = Arguments()
     where = _where(reader, person, given, arguments)
-    bound = [way.name, str(person.golden_id), *(pair for pair in asked if pair[0] != "_cursor")]
-    last = read_cursor(given["_cursor"], reader.viewer, bound, key) if given.get("_cursor") else None
+    last = None
+    if given.get("_cursor"):
+        last = read_cursor(given["_cursor"], reader.viewer, _bound(person, way, asked), key)
     if last:
         kind, fhir_id = arguments.add(last[0]), arguments.add(UUID(last[1]))
         where += f" AND (r.type, r.fhir_id) > ({kind}, {fhir_id})"
@@ -76,20 +113,31 @@ def _page(reader: Reader, person: Person, way: _Way, asked: Parameters, base_url
         arguments.values,
     )
     rows = shown(reader, found[:count])
-    next_url = None
-    if len(found) > count:
-        token = write_cursor([rows[-1].type, str(rows[-1].fhir_id)], reader.viewer, bound, key)
-        kept = [pair for pair in asked if pair[0] != "_cursor"]
-        next_url = next_page(base_url, f"Patient/{person.golden_id}/{way.name}", kept, token)
-    first = [] if last or not _wanted("Patient", given) else golden_patients(reader, [person])
+    is_wanted = not last and _wanted("Patient", given)
+    patient = golden_patients(reader, [person]) if is_wanted else []
     own = serve(reader, rows)
-    served = [*first, *own, *way.along(reader, own)]
+    more = rows[-1] if len(found) > count else None
+    return _Found(person, is_wanted, patient, own, way.along(reader, own), more)
+
+
+def _page(reader: Reader, found: _Found, way: _Way, asked: Parameters, base_url: str, key: bytes) -> Page:
+    next_url, person = None, found.person
+    if found.last:
+        position, bound = [found.last.type, str(found.last.fhir_id)], _bound(person, way, asked)
+        kept = [pair for pair in asked if pair[0] != "_cursor"]
+        token = write_cursor(position, reader.viewer, bound, key)
+        next_url = next_page(base_url, f"Patient/{person.golden_id}/{way.name}", kept, token)
+    served = [*found.patient, *found.own, *found.along]
     return make_page(
         reader,
         base_url,
         [("match", resource) for resource in served],
         Around(next=next_url, unknown=_unknown(way, asked)),
     )
+
+
+def _bound(person: Person, way: _Way, asked: Parameters) -> list[object]:
+    return [way.name, str(person.golden_id), *(pair for pair in asked if pair[0] != "_cursor")]
 
 
 def _unknown(way: _Way, asked: Parameters) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from exchange.repository.reading.include import included
@@ -12,8 +12,9 @@ from exchange.repository.reading.page import Around, Page, empty_page, make_page
 from exchange.repository.reading.persons import Person
 from exchange.repository.reading.query import Query
 from exchange.repository.reading.reader import BEST_RENDITION, Reader, select
+from exchange.repository.reading.settled import all_seen, as_told, settled
 from exchange.repository.reading.sorting import SortKey, is_after
-from exchange.repository.reading.view import golden_patients
+from exchange.repository.reading.view import Served, golden_patients
 from exchange.repository.reading.walk import (
     FIRST_PEOPLE,
     START,
@@ -32,6 +33,36 @@ def search_patients(reader: Reader, query: Query, base_url: str, key: bytes) -> 
     """One page of golden Patients; all of the criteria must hold for one and the same contribution."""
     if query.is_count:
         return empty_page(query, count_people(reader, query.where))
+    found = settled(
+        lambda: _found(reader, query, key),
+        lambda found: _torn(reader, found, query),
+        lambda found: found.told,
+    )
+    following = next_after(reader, query, found.page[-1][0], base_url, key) if found.more else None
+    return make_page(
+        reader,
+        base_url,
+        [*(("match", s) for s in found.matches), *(("include", s) for s in found.others)],
+        Around(found.total, following, query.unknown),
+        query.form,
+    )
+
+
+class _Found(NamedTuple):
+    """What several statements found one after the other: people by their place, and what is told of them."""
+
+    total: int | None
+    page: list[Placed]
+    more: bool
+    matches: list[Served]
+    others: list[Served]
+
+    @property
+    def told(self) -> tuple[object, ...]:
+        return (self.total, as_told(self.matches), as_told(self.others))
+
+
+def _found(reader: Reader, query: Query, key: bytes) -> _Found:
     ahead = _walked(reader, query, key)
     if ahead is not None:
         total = count_people(reader, query.where) if query.total else None
@@ -43,14 +74,16 @@ def search_patients(reader: Reader, query: Query, base_url: str, key: bytes) -> 
     if total is None and not more and query.cursor is None:
         total = len(page)
     matches = golden_patients(reader, [person for _, person in page])
-    following = next_after(reader, query, page[-1][0], base_url, key) if more else None
-    return make_page(
-        reader,
-        base_url,
-        [*(("match", s) for s in matches), *(("include", s) for s in included(reader, query, matches))],
-        Around(total, following, query.unknown),
-        query.form,
-    )
+    return _Found(total, page, more, matches, included(reader, query, matches))
+
+
+def _torn(reader: Reader, found: _Found, query: Query) -> bool:
+    """Whether somebody is told of otherwise than he was found, or was counted who was not found."""
+    if [one.person for one in found.matches] != [person for _, person in found.page]:
+        return True
+    if query.cursor is None and not found.more and found.total != len(found.page):
+        return True
+    return bool(query.includes) and not all_seen(reader, found.matches)
 
 
 def _walked(reader: Reader, query: Query, key: bytes) -> list[Placed] | None:

@@ -16,6 +16,7 @@ from exchange.repository.reading.page import Around, Page, empty_page, make_page
 from exchange.repository.reading.patients import search_patients
 from exchange.repository.reading.query import Parameters, Query, parse_query
 from exchange.repository.reading.reader import BEST_OF_CLUSTER, SHOWN, Reader, Shown, select, shown
+from exchange.repository.reading.settled import all_seen, as_told, settled
 from exchange.repository.reading.sorting import after_sql
 from exchange.repository.reading.view import Served, serve
 from exchange.repository.reading.walk import FIRST, START, Stretch, stored_records, walks, wider
@@ -40,27 +41,21 @@ def search_for(reader: Reader, query: Query, base_url: str, key: bytes) -> Page:
     """The same for a search that was read already."""
     if query.type == "Patient":
         return search_patients(reader, query, base_url, key)
-    found = _found(reader, query, key)
-    for _ in range(_AGAIN):
-        if not _torn(found, query):
-            break
-        before, found = found, _found(reader, query, key)
-        if found.told == before.told:
-            break
+    found = settled(
+        lambda: _found(reader, query, key),
+        lambda found: _torn(reader, found, query),
+        lambda found: found.told,
+    )
     if query.is_count:
         return empty_page(query, found.total)
     following = _next(reader, query, found.rows[query.count - 1], base_url, key) if found.more else None
-    others = included(reader, query, found.matches)
     return make_page(
         reader,
         base_url,
-        [*(("match", s) for s in found.matches), *(("include", s) for s in others)],
+        [*(("match", s) for s in found.matches), *(("include", s) for s in found.others)],
         Around(found.total, following, query.unknown),
         query.form,
     )
-
-
-_AGAIN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,32 +66,36 @@ class _Found:
     rows: list[tuple[Shown, list[Any]]]
     more: bool
     matches: list[Served]
+    others: list[Served]
 
     @property
     def told(self) -> tuple[object, ...]:
-        return (self.total, [(s.id, s.version, s.person) for s in self.matches])
+        return (self.total, as_told(self.matches), as_told(self.others))
 
 
 def _found(reader: Reader, query: Query, key: bytes) -> _Found:
     statement = statement_of(reader, query)
     total = _total(reader, statement) if query.total or query.is_count else None
     if query.is_count:
-        return _Found(total, [], False, [])
+        return _Found(total, [], False, [], [])
     rows = _rows(reader, query, statement, key)
     page, more = [row for row, _ in rows[: query.count]], len(rows) > query.count
     if total is None and not more and query.cursor is None:
         total = len(page)
-    return _Found(total, rows, more, serve(reader, page))
+    matches = serve(reader, page)
+    return _Found(total, rows, more, matches, included(reader, query, matches))
 
 
-def _torn(found: _Found, query: Query) -> bool:
+def _torn(reader: Reader, found: _Found, query: Query) -> bool:
     """Whether a consent, link or label may have come between the statements: then all is asked again.
 
     A record whose Patient is hidden looks the same; asked again it is found the same.
     """
     hidden = any(s.person is None and s.source_patient is not None for s in found.matches)
     whole = query.cursor is None and not found.more and not query.is_count
-    return hidden or (whole and found.total != len(found.matches))
+    if hidden or (whole and found.total != len(found.matches)):
+        return True
+    return bool(query.includes) and not all_seen(reader, found.matches)
 
 
 def first_of(reader: Reader, query: Query) -> list[Served]:
