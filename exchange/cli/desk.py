@@ -15,12 +15,13 @@ from exchange.api import Client, Service, disable_client, let_in_again, list_cli
 from exchange.api.access import Access
 from exchange.api.fhir import answer_holder
 from exchange.api.messages import Call, Refusal, parse_parameters, refused
+from exchange.api.panels import LASTS
 from exchange.api.scopes import parse_scopes
 from exchange.app import Current, Exchange, find_partner
 from exchange.audit import append, client_entry
 from exchange.cli.service import api_service
 from exchange.console import Desk, OpenIdProvider
-from exchange.console.desk import Registered
+from exchange.console.desk import Panel, Registered
 from exchange.crypto import new_jwk_pair
 from exchange.model.records import Viewer
 from exchange.pipeline.ledger import Connection
@@ -42,7 +43,9 @@ def desk_of(
             provider=provider,
             airflow_url=airflow_url,
             ask=lambda viewer, login, target: _ask(opened, service, viewer, login, target),
-            upload=lambda viewer, login, body: _upload(opened, service, viewer, login, body),
+            upload=lambda viewer, login, body, panel: _upload(opened, service, viewer, login, body, panel),
+            end_panel=lambda viewer, login, panel: _end_panel(opened, service, viewer, login, panel),
+            panels=lambda participant: _panels(opened, participant),
             clients=lambda participant: _clients(opened, participant),
             register=lambda participant, login, name, jwks: _register(opened, participant, login, name, jwks),
             disable=lambda participant, login, name: _switched(opened, participant, login, name, "D"),
@@ -79,13 +82,35 @@ def _ask(opened: Exchange, service: Service, viewer: Viewer, login: str, target:
     return _answered(opened, service, viewer, login, call, _SCOPE)
 
 
-def _upload(opened: Exchange, service: Service, viewer: Viewer, login: str, body: bytes) -> tuple[int, bytes]:
-    """A POST of a Group as the viewer, through the same code."""
+def _upload(
+    opened: Exchange, service: Service, viewer: Viewer, login: str, body: bytes, panel: str
+) -> tuple[int, bytes]:
+    """A POST of a Group as the viewer, or a PUT of its `panel`, through the same code."""
     call = Call(
-        method="POST", path="/fhir/Group", query="", headers={"content-type": "application/fhir+json"},
-        body=body, address="console", request_id=str(uuid4()), at=service.clock(),
+        method="PUT" if panel else "POST", path=f"/fhir/Group/{panel}" if panel else "/fhir/Group", query="",
+        headers={"content-type": "application/fhir+json"}, body=body, address="console",
+        request_id=str(uuid4()), at=service.clock(),
     )  # fmt: skip
-    return _answered(opened, service, viewer, login, call, "system/Group.c")
+    return _answered(opened, service, viewer, login, call, "system/Group.cu")
+
+
+def _end_panel(opened: Exchange, service: Service, viewer: Viewer, login: str, panel: str) -> int:
+    """A DELETE of a Group as the viewer, through the same code."""
+    call = Call(
+        method="DELETE", path=f"/fhir/Group/{panel}", query="", headers={}, body=b"", address="console",
+        request_id=str(uuid4()), at=service.clock(),
+    )  # fmt: skip
+    return _answered(opened, service, viewer, login, call, "system/Group.d")[0]
+
+
+def _panels(opened: Exchange, participant: str) -> list[Panel]:
+    with opened.work.connect() as connection:
+        rows = connection.execute(
+            "SELECT panel::text, coalesce(body ->> 'name', ''), (body ->> 'quantity')::int, updated"
+            " FROM panel WHERE participant = %s ORDER BY updated DESC, panel",
+            [participant],
+        ).fetchall()
+    return [Panel(key, name, members, updated, updated + LASTS) for key, name, members, updated in rows]
 
 
 def _answered(

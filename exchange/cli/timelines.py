@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from exchange.app import find_partner
-from exchange.app.partners.timeline import timeline
+from exchange.app.partners.timeline import Moment, Timeline, timeline
 from exchange.cli.common import JsonOption, PartnerArgument, exchange, print_json, table
 
 app = typer.Typer()
@@ -27,8 +27,13 @@ def show_timeline(
     """
     opened = exchange()
     find_partner(opened.partners, partner)
+    until = opened.work.now()
+    since, part = until - timedelta(days=days), Timeline([], until)
+    found: list[Moment] = []
     with opened.work.connect() as connection:
-        found = timeline(connection, partner, opened.work.now() - timedelta(days=days))
+        while part.earlier is not None:
+            part = timeline(connection, partner, since, part.earlier)
+            found += part.moments
     if json:
         print_json([{**asdict(moment), "what": moment.what} for moment in found])
         return

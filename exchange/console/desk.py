@@ -32,20 +32,34 @@ class Registered:
 
 
 @dataclass(frozen=True, slots=True)
+class Panel:
+    """A Group that a participant uploaded; `until`: from when on it says nothing any more."""
+
+    panel: str
+    name: str
+    members: int
+    updated: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
     """One running console; `base_url` without a trailing slash, `airflow_url` where Airflow's pages are.
 
     `ask` answers a GET below /fhir as a viewer, for a login: (status, body); `upload`
-    likewise a POST of a Group. `clients`, `register` (participant, login, name, keys), `disable` and `let_in`
-    (participant, login, name) are about the clients of one participant, and recorded; `register` raises
-    ContentError for unfit keys.
+    likewise a POST of a Group, or a PUT of the one that is named; `end_panel` a DELETE. `panels` are those of
+    a participant, the latest first. `clients`, `register` (participant, login, name, keys), `disable` and
+    `let_in` (participant, login, name) are about the clients of one participant, and recorded; `register`
+    raises ContentError for unfit keys.
     """
 
     opened: Current
     base_url: str
     cookie_key: bytes
     ask: Callable[[Viewer, str, str], tuple[int, bytes]]
-    upload: Callable[[Viewer, str, bytes], tuple[int, bytes]]
+    upload: Callable[[Viewer, str, bytes, str], tuple[int, bytes]]
+    end_panel: Callable[[Viewer, str, str], int]
+    panels: Callable[[str], list[Panel]]
     clients: Callable[[str], list[Registered]]
     register: Callable[[str, str, str, dict[str, Any]], None]
     disable: Callable[[str, str, str], bool]

@@ -15,6 +15,7 @@ from exchange.console.messages import Download, Fields, Page
 Row = Mapping[str, Any]
 PAGE = 50
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # full-width ones too
+LATEST = 500  # of a history that is listed with its latest alone, and the page says so
 MANY = 1_000  # what waits is counted so far and then said to be more
 _LONGEST = 15  # digits of a number in an address
 

@@ -119,6 +119,18 @@ def recent_runs(connection: Connection, partner: str | None, limit: int) -> list
         ).fetchall()
 
 
+def runs_between(
+    connection: Connection, partner: str, since: datetime, until: datetime, limit: int
+) -> list[Run]:
+    """Runs of a partner that started then, the latest first."""
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        return cursor.execute(
+            f"{_RUN} WHERE partner = %s AND started BETWEEN %s AND %s"
+            " ORDER BY started DESC, run DESC LIMIT %s",
+            (partner, since, until, limit),
+        ).fetchall()
+
+
 _RUN = "SELECT run, partner, kind, status, started, ended, pulled, pulled_all, seconds FROM run"
 
 

@@ -16,7 +16,7 @@ from exchange.app.partners.delivering import send_due
 from exchange.app.partners.quality import measured
 from exchange.app.partners.suppressing import SMALL, suppressed
 from exchange.app.partners.timeline import Moment
-from exchange.console.pages.own import _moment
+from exchange.console.pages.own_timeline import _moment
 from exchange.console.speech import Speech
 from exchange.crypto import new_jwk_pair
 from exchange.delivery.subscriptions import register_subscriptions
@@ -243,18 +243,63 @@ def test_of_what_was_withheld_from_it_an_organization_sees_no_number(served, ope
     assert "law 7" not in after
 
 
-def test_a_panel_is_uploaded_and_what_is_none_is_refused(browse, opened):
+def test_a_panel_is_uploaded_seen_fetched_back_and_ended(browse, opened):
     with psycopg.connect(opened.database_url) as connection:
         (patient,) = connection.execute("SELECT fhir_id::text FROM patient ORDER BY patient").fetchone()
     page = browse("partner", "/own", "elm_clinic")
-    assert "sent in run" in page.locator("#moments").inner_text()
-    page.get_by_role("link", name="Upload a panel").click()
+    page.get_by_role("link", name="Panels").click()
+    assert "You have said of nobody yet" in page.locator("#panels").inner_text()
     page.get_by_label("Name of the panel").fill("North side")
     page.get_by_label("one a line").fill(f"{patient}\n")
     page.get_by_role("button", name="Upload a panel").click()
     assert "1 member" in page.locator(".told").inner_text()
     with psycopg.connect(opened.database_url) as connection:
         assert connection.execute("SELECT participant FROM panel").fetchall() == [("elm_clinic",)]
+    assert "North side" in page.locator("#panels tbody").inner_text()
+    with page.expect_download() as fetched:
+        page.get_by_role("button", name="Fetch: North side").click()
+    assert fetched.value.path().read_text() == f"{patient}\n"
+    assert violations(page) == []
+    page.get_by_role("button", name="End it: North side").click()
+    assert "The panel is ended" in page.locator(".told").inner_text()
+    assert "You have said of nobody yet" in page.locator("#panels").inner_text()
+
+
+def test_a_panel_is_replaced_and_another_organization_neither_sees_nor_touches_it(served, opened):
+    oak, elm = served.visitor("partner", "oak_clinic"), served.visitor("partner", "elm_clinic")
+    with psycopg.connect(opened.database_url) as connection:
+        first, second = (
+            row[0] for row in connection.execute("SELECT fhir_id::text FROM patient ORDER BY patient LIMIT 2")
+        )
+    oak.post("/own/panels", name="Ward", ids=first)
+    (key,) = re.findall(r'<option value="([0-9a-f-]{36})">Ward', oak.get("/own/panels").text)
+    assert key not in elm.get("/own/panels").text
+    for path in ("/own/panels/ids", "/own/panels/ended"):
+        assert elm.post(path, page="/own/panels", panel=key).status_code == 404
+        assert elm.post(path, page="/own/panels", panel="none").status_code == 404
+    assert elm.post("/own/panels", name="Mine", ids=first, instead=key).status_code == 404
+    oak.post("/own/panels", name="Ward B", ids=f"{first} {second}", instead=key)
+    with psycopg.connect(opened.database_url) as connection:
+        kept = connection.execute(
+            "SELECT panel::text, version, body ->> 'name', (body ->> 'quantity')::int FROM panel"
+            " WHERE participant = 'oak_clinic'"
+        ).fetchall()
+        told = connection.execute(
+            "SELECT kind FROM audit_event WHERE participant = 'oak_clinic' AND kind LIKE 'care.%'"
+            " ORDER BY sequence DESC LIMIT 2"
+        ).fetchall()
+    assert kept == [(key, 2, "Ward B", 2)]
+    assert told == [("care.stated",)] * 2
+    ended = oak.post("/own/panels/ended", page="/own/panels", panel=key)
+    assert "The panel is ended" in ended.text
+    assert oak.post("/own/panels/ended", page="/own/panels", panel=key).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["", "x" * 201, "turned\u202e"])
+def test_a_panel_has_a_name_that_is_seen(served, name):
+    answer = served.visitor("partner", "elm_clinic").post("/own/panels", name=name, ids="1")
+    assert answer.status_code == 400
+    assert "A panel has a name" in answer.text
 
 
 def test_a_panel_of_no_patients_is_refused_with_the_reason(served):

@@ -9,6 +9,8 @@ from exchange.console.pages import (
     maps,
     officer,
     own,
+    own_timeline,
+    panels,
     rules,
     signing_in,
     steward,
@@ -37,6 +39,8 @@ PLACES: tuple[Place, ...] = (
     *rules.PLACES,
     *activating.PLACES,
     *own.PLACES,
+    *own_timeline.PLACES,
+    *panels.PLACES,
     *subscriptions.PLACES,
     *coalition.PLACES,
 )

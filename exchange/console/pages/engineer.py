@@ -21,7 +21,7 @@ from exchange.console.messages import Answer, NotFound, Page, Redirect, Visit
 from exchange.console.places import Place
 from exchange.console.rendering import in_digits
 from exchange.console.speech import Speech
-from exchange.console.tables import Column, Row, after, asked_for, stretch, table
+from exchange.console.tables import LATEST, Column, Row, after, asked_for, stretch, table
 from exchange.model.errors import Conflict, ContentError, RecordRejected
 from exchange.pipeline import ledger, quarantine
 from exchange.pipeline.balance import OUTCOMES, Balance, balance_from, left_of, outcomes_of
@@ -111,14 +111,14 @@ def partner(desk: Desk, visit: Visit) -> Answer:
     if code not in desk.exchange.partners:
         raise NotFound
     with desk.exchange.work.connect() as connection:
-        found = ledger.recent_runs(connection, code, 500)
-        outcomes = outcomes_of(connection, found)
+        found = ledger.recent_runs(connection, code, LATEST + 1)
+        outcomes = outcomes_of(connection, found[:LATEST])
         rows = [
             {
                 "run": run.run, "started": run.started, "kind": run.kind, "status": run.status,
                 "seconds": round(sum(run.seconds.values()), 1), "pulled": run.pulled, **outcomes[run.run],
             }
-            for run in found
+            for run in found[:LATEST]
         ]  # fmt: skip
     found_partner, shown = desk.exchange.partners[code], Speech(visit.language, desk.exchange).shown
     feeds: list[Row] = [
@@ -129,6 +129,7 @@ def partner(desk: Desk, visit: Visit) -> Answer:
         "engineer/partner.html",
         {
             "partner": found_partner,
+            "older": len(found) > LATEST,
             "feeds": table("feeds", _FEEDS, feeds, visit.query, shown=shown),
             "runs": table("runs", _RUNS, rows, visit.query, shown=shown),
         },

@@ -1,4 +1,4 @@
-"""A partner's pages about itself: its runs and quality, deliveries, who used its records, keys, a try-out."""
+"""A partner's pages about itself: its runs and quality, deliveries, keys, a try-out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from uuid import UUID
 
 from exchange.app.partners.delivering import post_of
 from exchange.app.partners.quality import quality_of
-from exchange.app.partners.timeline import WHAT, Moment, timeline
 from exchange.audit.days import asked_by_day
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk, Registered
@@ -21,7 +20,7 @@ from exchange.console.marking import _
 from exchange.console.messages import Answer, Download, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
 from exchange.console.speech import Speech
-from exchange.console.tables import Column, Press, Row, table
+from exchange.console.tables import LATEST, Column, Press, Row, table
 from exchange.delivery.downloads import fetch, ready
 from exchange.delivery.receipts import receipt_lines
 from exchange.model.audit import ASKED, REFUSED
@@ -52,13 +51,6 @@ _RECEIPTS = (
     Column("records", _("Records"), "number"),
     Column("outcome", _("Answer"), "mark"),
 )
-_TIMELINE = (
-    Column("at", _("When"), "moment"),
-    Column("what", _("What")),
-    Column("number", _("How many"), "number"),
-    Column("outcome", _("Outcome"), "translated"),
-    Column("why", _("Why")),
-)
 _CLIENTS = (
     Column("client_id", _("Client"), "code"),
     Column("scopes", _("Scopes")),
@@ -84,8 +76,8 @@ _ASKING = (
 def start(desk: Desk, visit: Visit) -> Answer:
     own = own_of(desk, visit)
     with desk.exchange.work.connect() as connection:
-        found = ledger.recent_runs(connection, own.code, 50)
-        outcomes = outcomes_of(connection, found)
+        found = ledger.recent_runs(connection, own.code, LATEST + 1)
+        outcomes = outcomes_of(connection, found[:LATEST])
         runs: list[Row] = [
             {
                 "started": run.started,
@@ -93,50 +85,36 @@ def start(desk: Desk, visit: Visit) -> Answer:
                 "pulled": run.pulled,
                 **outcomes[run.run],
             }
-            for run in found
+            for run in found[:LATEST]
         ]
         delivered: list[Row] = [
             {
                 "at": r.at, "name": r.name, "purpose": r.purpose, "records": r.records,
                 "outcome": r.outcome,
             }
-            for r in receipt_lines(connection, own.code, 500)
+            for r in receipt_lines(connection, own.code, LATEST + 1)
         ]  # fmt: skip
         asked: list[Row] = [
             {"day": day, "kind": kind, "purpose": purpose, "answers": count}
             for (day, kind, purpose), count in _asked(connection, own.code, visit.at).items()
         ]
-        told = timeline(connection, own.code, visit.at - timedelta(days=30))
         quality = quality_of(desk.exchange, connection, own.code) if own.feeds else []
         waits: list[Row] = [asdict(one) for one in quarantine.waiting_reasons(connection, [own.code])]
     said = Speech(visit.language, desk.exchange)
-    moments: list[Row] = [_moment(said, moment) for moment in told]
     return Page(
         "own/start.html",
         {
-            "moments": table("moments", _TIMELINE, moments, visit.query, shown=said.shown),
             "own": own,
             "quality": quality,
+            "older": {"runs": len(found) > LATEST, "receipts": len(delivered) > LATEST},
             "runs": table("runs", _RUNS, runs, visit.query, shown=said.shown),
             "waits": table(
                 "waits", _WAITING, waits, visit.query, "records", descending=True, shown=said.shown
             ),
-            "receipts": table("receipts", _RECEIPTS, delivered, visit.query, shown=said.shown),
+            "receipts": table("receipts", _RECEIPTS, delivered[:LATEST], visit.query, shown=said.shown),
             "asked": table("asked", _ASKING, asked, visit.query, "day", descending=True, shown=said.shown),
         },
     )
-
-
-def _moment(said: Speech, moment: Moment) -> Row:
-    """In the reader's words: which question, for what, by which rule."""
-    asked = moment.kind == "asked"
-    name = said.word("event", moment.name) if asked else moment.name
-    purpose = said.purpose(moment.purpose) if moment.purpose else ""
-    what = said.say(WHAT[moment.kind]) % {"name": name, "purpose": purpose}
-    why = said.rules(moment.why.split(", ")) if moment.kind == "sent" and moment.why else moment.why
-    return {
-        "at": moment.at, "what": what.strip(), "number": moment.number, "outcome": moment.outcome, "why": why,
-    }  # fmt: skip
 
 
 def _asked(connection: Connection, code: str, at: datetime) -> Counter[tuple[date, str, str]]:
@@ -246,43 +224,6 @@ def download(desk: Desk, visit: Visit) -> Answer:
     return Download(f"mosaic-{found.delivery}.{found.suffix}", found.media, found.body)
 
 
-_REFUSALS = (
-    _("each member names a Patient of this server by reference, without period or inactive"),
-    _("there is no such resource"),
-    _("this is not a version you have, or you have too many panels"),
-)
-"""What the API says of a panel it does not keep, marked here to be told in every language."""
-
-
-def panel_page(desk: Desk, visit: Visit) -> Answer:
-    return Page("own/panel.html", {"own": own_of(desk, visit), "status": None})
-
-
-def panel(desk: Desk, visit: Visit) -> Answer:
-    """A list of Patients' ids through the API's own code, which checks, keeps and records it."""
-    own, given = own_of(desk, visit), visit.files.get("members")
-    purpose = next(iter(own.requests.purposes), "")
-    role = next(iter(own.requests.roles), "organization")
-    text = (
-        given.content.decode("utf-8-sig", "replace") if given and given.content else visit.form.get("ids", "")
-    )
-    ids = [word.removeprefix("Patient/") for word in text.replace(",", " ").split()]
-    if not purpose or not ids:
-        raise Unusable(_("Give at least one Patient id; your agreement must name a purpose."))
-    group = {
-        "resourceType": "Group", "type": "person", "actual": True, "name": visit.form.get("name", ""),
-        "member": [{"entity": {"reference": f"Patient/{one}"}} for one in ids],
-    }  # fmt: skip
-    status, body = desk.upload(
-        Viewer(own.code, role, purpose), visit.person.login, json.dumps(group).encode()
-    )
-    found = json.loads(body) if body else {}
-    told: dict[str, Any] = next(iter(found.get("issue", ())), {})
-    words = told.get("diagnostics") or told.get("details", {}).get("text", "")
-    values = {"own": own, "status": status, "members": found.get("quantity"), "words": words}
-    return Page("own/panel.html", values, 200 if status in (200, 201) else 422)
-
-
 def ask_page(desk: Desk, visit: Visit) -> Answer:
     own = own_of(desk, visit)
     return Page("own/ask.html", {"own": own, "target": "Patient?_count=5", "chosen": "", "status": None})
@@ -311,8 +252,6 @@ PLACES = (
     Place("/own/clients/again", let_in, _ROLES, "POST"),
     Place("/own/downloads", downloads, _ROLES),
     Place("/own/downloads", download, _ROLES, "POST", purpose="TREAT"),
-    Place("/own/panels", panel_page, _ROLES),
-    Place("/own/panels", panel, _ROLES, "POST"),
     Place("/own/ask", ask_page, _ROLES),
     Place("/own/ask", ask, _ROLES, "POST"),
 )

@@ -53,8 +53,10 @@ def test_what_was_exported_is_known_wherever_disclosures_are(export, download, p
         today = told.at.replace(hour=0, minute=0, second=0, microsecond=0)
         look(conn, today, told.at)
         assert [str(one.patient) for one in unusual(conn) if one.kind == "no-relationship"] == [told.about]
-        moments = timeline(conn, "lakeside_hospital", told.at - timedelta(days=1))
-    assert ("asked: export TREAT", "answered") in [(one.what, one.outcome) for one in moments]
+        moments = timeline(
+            conn, "lakeside_hospital", told.at - timedelta(days=1), told.at + timedelta(days=1)
+        )
+    assert ("asked: export TREAT", "answered") in [(one.what, one.outcome) for one in moments.moments]
 
 
 def _late(conn, records, people):
