@@ -102,8 +102,8 @@ def source_of(partner: Partner, feed: str) -> Source:
     )
 
 
-_RENDERING = 3
-"""How redacted forms are made, and a minor's own care is known: another number has history swept."""
+_RENDERING = 4
+"""How words are read, redacted forms made and a minor's own care known: another number has history swept."""
 
 
 def labelling_digest(partner: Partner, rules: Rules) -> str:

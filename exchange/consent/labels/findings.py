@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from dataclasses import dataclass, field
 from typing import Any
+
+from exchange.consent.labels.wording import words_of_document, words_of_markup
 
 INLINE_LABEL = "http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-inline-sec-label"
 
@@ -26,8 +25,6 @@ TEXTS = frozenset(
     )
 )
 _NAMES_OF_PEOPLE = frozenset(("family", "given"))
-_READABLE = ("text/", "application/xml", "application/xhtml+xml", "application/hl7-cda+xml")
-_TAGS = re.compile(r"<[^>]*>")
 
 Coding = dict[str, Any]
 
@@ -73,7 +70,7 @@ def _visit(key: str, node: dict[str, Any], found: Findings, stack: list[tuple[st
             if name != "coding":
                 stack.append((name, value))
         elif kind is str and name in TEXTS and not person:
-            found.texts.append(_TAGS.sub(" ", value) if name == "div" else value)
+            found.texts.extend(words_of_markup(value) if name == "div" else [value])
 
 
 def _codes(node: dict[str, Any], found: Findings) -> None:
@@ -93,15 +90,11 @@ def _declared(node: dict[str, Any]) -> list[Coding]:
 
 
 def _attachment(node: dict[str, Any], found: Findings) -> None:
-    data, kind = node.get("data"), str(node.get("contentType", ""))
+    data = node.get("data")
     if type(data) is not str:
         return
-    if not kind.startswith(_READABLE):
+    words = words_of_document(data, str(node.get("contentType", "")))
+    if words is None:
         found.mute += 1
-        return
-    try:
-        text = base64.b64decode(data, validate=False).decode("utf-8", "replace")
-    except (binascii.Error, ValueError):
-        found.mute += 1
-        return
-    found.texts.append(_TAGS.sub(" ", text))
+    else:
+        found.texts.extend(words)

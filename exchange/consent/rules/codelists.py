@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -106,14 +107,47 @@ def _longest(prefixes: dict[int, dict[str, tuple[Hit, ...]]], code: str) -> Iter
 
 @lru_cache(maxsize=1 << 17)
 def _of_text(lists: CodeLists, text: str) -> tuple[Hit, ...]:
-    return tuple(
-        pattern.hit
-        for pattern in lists.patterns
-        if any(
-            not (pattern.negatable and _NEGATED.search(text[: found.start()]))
-            for found in pattern.regex.finditer(text)
-        )
+    spellings = _spellings(text)
+    return tuple(pattern.hit for pattern in lists.patterns if any(_says(pattern, one) for one in spellings))
+
+
+def _says(pattern: _Pattern, text: str) -> bool:
+    """Words go on over the end of a line; what they are negated by does not."""
+    return any(
+        not (pattern.negatable and _NEGATED.search(text[: found.start()]))
+        for found in pattern.regex.finditer(text.replace("\n", " "))
     )
+
+
+_BLANKS = re.compile(r"\s{2,}|[^\S \n]")
+_DASHES = dict.fromkeys([*range(0x2010, 0x2016), 0x2212], "-")
+
+
+def _spellings(text: str) -> tuple[str, ...]:
+    """The text with one blank between words, and letters without accents, width and signs nobody sees.
+
+    A sign that is not seen may stand within a word or between two: then it is read both ways.
+    """
+    if text.isascii():
+        return (_BLANKS.sub(_blank, text),)
+    bare = _bare(text)
+    seen = [c for c in bare if unicodedata.category(c) != "Cf"]
+    found = ["".join(seen)]
+    if len(seen) < len(bare):
+        found.append("".join(" " if unicodedata.category(c) == "Cf" else c for c in bare))
+    return tuple(_BLANKS.sub(_blank, one.translate(_DASHES)) for one in found)
+
+
+def _blank(found: re.Match[str]) -> str:
+    return "\n" if _LINE.search(found[0]) else " "
+
+
+_LINE = re.compile(r"[\n\r\v\f\x85\u2028\u2029]")
+
+
+def _bare(text: str) -> str:
+    """Letters without accents and width (NFKD)."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 
 def parse_code_lists(files: Files, vocabulary: Vocabulary) -> CodeLists:
@@ -194,7 +228,7 @@ def _code(row: dict[str, str], systems: dict[str, CodeSystem], name: str, line: 
 
 def _regex(value: str, name: str, line: int) -> re.Pattern[str]:
     try:
-        return re.compile(value, re.IGNORECASE)
+        return re.compile(_bare(value), re.IGNORECASE)
     except re.error as error:
         raise ContentError(
             f"not a regular expression: {error}", file=name, line=line, field="value"

@@ -1,0 +1,99 @@
+"""The words of a record however they are written down: blanks, accents, markup, character sets."""
+
+import base64
+
+import pytest
+
+from exchange.consent import Source, label
+from exchange.consent.labels.narrative import without_free_text
+from exchange.consent.labels.wording import words_of_document, words_of_markup
+
+SOMEWHERE = Source("anybody", "clinic", False, "resources")
+NOBODY = "-"
+
+
+def reveals(rules, **elements):
+    found = label({"resourceType": "Condition", "id": "c", **elements}, SOMEWHERE, rules)
+    return ",".join(sorted(found.codes)) or NOBODY
+
+
+@pytest.mark.parametrize(
+    ("words", "label"),
+    [
+        ("human  immunodeficiency\tvirus", "HIV"),
+        ("human\u00a0immunodeficiency virus", "HIV"),
+        ("sexually\r\n  transmitted", "STD"),
+        ("H\u200bIV", "HIV"),
+        ("HIV\u200bpositive", "HIV"),
+        ("H\u00adIV", "HIV"),
+        ("ＨＩＶ", "HIV"),
+        ("violencia domestica", "SDV"),
+        ("violencia doméstica", "SDV"),
+        ("violencia dome\u0301stica", "SDV"),
+        ("sifilis", "STD"),
+        ("domestic\u2011violence", "SDV"),
+        ("сифіліс", "STD"),
+        ("зґвалтування", "SDV"),
+        ("no alcohol\u00a0abuse", NOBODY),
+        ("no fever\nalcohol abuse", "ETHUD"),
+        ("No fever\r\n\r\nalcohol abuse", "ETHUD"),
+        ("hearing\u00a0AIDS", NOBODY),
+        ("blood glucose", NOBODY),
+    ],
+)
+def test_words_are_the_same_words_however_they_are_set(rules, words, label):
+    assert reveals(rules, code={"text": words}) == label
+
+
+@pytest.mark.parametrize(
+    ("div", "label"),
+    [
+        ("<div>HIV</div>", "HIV"),
+        ("<div>H<b>I</b>V positive</div>", "HIV"),
+        ("<div><span>HIV</span><span>positive</span></div>", "HIV"),
+        ("<div>&#72;IV</div>", "HIV"),
+        ("<div>domestic&#160;violence</div>", "SDV"),
+        ("<div><img alt='HIV' src='a.png'/></div>", "HIV"),
+        ('<div><a title="&#x48;IV" href="x">see</a></div>', "HIV"),
+        ("<div>blood <b>glucose</b></div>", NOBODY),
+    ],
+)
+def test_narrative_is_read_as_it_is_shown(rules, div, label):
+    assert reveals(rules, text={"status": "generated", "div": div}) == label
+
+
+def attached(text, kind="text/plain", charset="utf-8"):
+    data = base64.b64encode(text.encode(charset) if isinstance(text, str) else text).decode()
+    return {"contentType": kind, "data": data}
+
+
+@pytest.mark.parametrize(
+    ("attachment", "label"),
+    [
+        (attached("CD4 < 200, HIV known, load > 1000"), "HIV"),
+        (attached("<p>H<i>I</i>V</p>", "text/html"), "HIV"),
+        (attached('<code displayName="HIV disease"/>', "application/xml"), "HIV"),
+        (attached("HIV", "text/plain; charset=UTF-16", "utf-16"), "HIV"),
+        (attached("HIV", "text/plain", "utf-16"), "PDS"),
+        (attached("HIV", "text/plain; charset=nonsense"), "HIV"),
+        (attached("sífilis", "text/plain", "latin-1"), "STD"),
+        (attached("CD4 < 200 > 100"), NOBODY),
+        (attached(b"%PDF-1.4", "application/pdf"), "PDS"),
+    ],
+)
+def test_a_document_is_read_in_its_character_set_or_protected(rules, attachment, label):
+    assert reveals(rules, content=[{"attachment": attachment}]) == label
+
+
+def test_what_is_screened_goes_however_it_is_marked_up(rules):
+    for div in ("<div>H<b>I</b>V</div>", "<div>&#72;IV</div>", "<div>human  immunodeficiency</div>"):
+        record = {"resourceType": "Condition", "id": "c", "text": {"status": "generated", "div": div}}
+        assert "text" not in without_free_text(record, "screened", rules)
+    plain = {"resourceType": "Condition", "id": "c", "text": {"status": "generated", "div": "<div>flu</div>"}}
+    assert without_free_text(plain, "screened", rules) == plain
+
+
+def test_a_tag_parts_words_or_stands_within_one():
+    assert list(words_of_markup("<p>a<b>b</b></p><p>c</p>")) == [" a b   c ", " ab  c "]
+    assert list(words_of_markup("<p>a</p>")) == [" a "]
+    assert words_of_document("!!!", "application/pdf") is None
