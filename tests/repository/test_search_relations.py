@@ -55,6 +55,14 @@ def world(shared_world):
         observation("hospital", ben, "bens", performer=[{"reference": f"Patient/{ana}"}]),
     ]  # fmt: skip
     w.publish(*(w.item("hospital", resource) for resource in plain))
+    water = {
+        "resourceType": "Specimen",
+        "id": _id("Specimen", "water"),
+        "subject": _ref("Location", "ward"),
+        "collection": {"collector": _ref("Practitioner", "d")},
+    }
+    ward = {"resourceType": "Location", "id": _id("Location", "ward"), "name": "Ward"}
+    w.publish(*(w.item("hospital", one, patient=None) for one in (water, ward)))
     secret = observation("hospital", ben, "secret", code={"coding": [{"code": "7918-6"}]})
     w.publish(w.item("hospital", secret, labels=HIV))
     w.people = {"Ana": golden_id(ana), "Ben": golden_id(ben)}
@@ -65,7 +73,8 @@ def world(shared_world):
 def ask(world):
     names = {_id("Observation", key): key for key in ("member", "panel", "bens", "secret")}
     names |= {_id(kind, key): kind for kind, key in
-              (("Organization", "o"), ("Practitioner", "d"), ("Encounter", "e"))}  # fmt: skip
+              (("Organization", "o"), ("Practitioner", "d"), ("Encounter", "e"),
+               ("Location", "ward"), ("Specimen", "water"))}  # fmt: skip
     names |= {golden: name for name, golden in world.people.items()}
 
     def ask(asked, viewer=HOSPITAL, mode="match"):
@@ -117,6 +126,17 @@ def ask(world):
 )
 def test_references_are_followed(ask, asked, found):
     assert ask(asked) == found
+
+
+def test_a_record_about_no_person_is_found_by_what_it_is_about(ask):
+    ward = _id("Location", "ward")
+    for asked in (f"subject=Location/{ward}", f"subject:Location={ward}"):
+        assert ask(f"Specimen?{asked}") == ["Specimen"]
+        assert ask(f"Specimen?{asked}&_include=Specimen:subject", mode="include") == ["Location"]
+    assert ask(f"Specimen?subject={ward}") == ask(f"Specimen?subject=Patient/{ward}") == []
+    for refused in (f"subject=Location/{ward},Patient/{ward}", f"subject:Encounter={ward}"):
+        with pytest.raises(BadSearch):
+            ask(f"Specimen?{refused}")
 
 
 @pytest.mark.parametrize(

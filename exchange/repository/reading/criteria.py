@@ -91,11 +91,25 @@ def _add_plain(where: Where, parameter: Parameter, modifier: str, value: str) ->
         if value not in ("true", "false"):
             raise BadSearch(f"{parameter.name}:missing is true or false")
         where.about_nobody = value == "true"
-    elif modifier in ("", "Patient"):
+    elif modifier in ("", "Patient") and not _other_subjects(parameter, value):
         where.patients.append(split_values(value))
+    elif parameter.leads_to_others and modifier != "Patient" and (not modifier or modifier[0].isupper()):
+        where.criteria.append(Criterion(where.type, parameter, modifier, split_values(value), where.at))
     else:
         raise BadSearch(f"{parameter.name} has no modifier :{modifier}")
     return True
+
+
+def _other_subjects(parameter: Parameter, text: str) -> bool:
+    """Whether the values name places or devices that a record is about; raises BadSearch for both at once."""
+    if not parameter.leads_to_others:
+        return False
+    values = split_values(text)
+    kinds = {value.split("/")[-2] for value in values if "/" in value} - {"Patient"}
+    others = [value for value in values if "/" in value and value.split("/")[-2] in kinds]
+    if others and len(others) < len(values):
+        raise BadSearch(f"{parameter.name} asks for people or for others, not for both at once")
+    return bool(others)
 
 
 def _add_chain(where: Where, head: str, rest: str, value: str, depth: int) -> bool:

@@ -45,7 +45,9 @@ def _each(reader: Reader, include: Include, wave: Sequence[Served]) -> Iterable[
     if include.parameter == ANY:
         return [*golden_patients(reader, people), *referred(reader, None, own)]
     if include.of_subject:
-        return golden_patients(reader, people) if include.target in ("", "Patient") else ()
+        told = golden_patients(reader, people) if include.target in ("", "Patient") else []
+        others = [r for r in own if r.person is None and r.source_patient is None]
+        return [*told, *(referred(reader, include, others) if others else ())]
     return referred(reader, include, own)
 
 

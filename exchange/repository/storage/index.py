@@ -84,8 +84,11 @@ def _extractors(resource_type: str) -> Mapping[str, Sequence[Extract]]:
     """
     found = defaultdict[str, list[Extract]](list)
     for p in parameters().get(resource_type, {}).values():
-        for place in () if p.subject or p.unites else p.places:
-            found[place.path[0]].append(_extractor(p, place))
+        for place in () if p.unites else p.places:
+            if not p.subject:
+                found[place.path[0]].append(_extractor(p, place))
+            elif p.leads_to_others:
+                found[place.path[0]].append(_about_no_person(p, place))
         if p.base:
             found[p.base.partition(".")[0]].append(_pairing(resource_type, p))
     return dict(found)
@@ -119,6 +122,18 @@ def _extractor(parameter: Parameter, place: Place) -> Extract:
     if first == "extension":
         return extract_extension
     return extract if place.where else extract_all
+
+
+def _about_no_person(parameter: Parameter, place: Place) -> Extract:
+    """A subject that is a place or a device, which no column names."""
+
+    def extract(resource: Resource, rows: IndexRows) -> None:
+        for value in values_at(resource, place.path):
+            reference = value.get("reference", "")
+            if "/" in reference and "Patient/" not in reference:
+                _add_reference(rows, parameter.key, place.datatype, value)
+
+    return extract
 
 
 def condition_of(place: Place) -> Callable[[Any], bool]:

@@ -51,6 +51,11 @@ class Parameter:
     parts: tuple[str, ...] = ()
     base: str = ""
 
+    @property
+    def leads_to_others(self) -> bool:
+        """Whether a record that it is served of may be about a place or a device instead of a person."""
+        return self.subject and self.name == "subject" and self.targets != ("Patient",)
+
 
 @cache
 def parameters() -> Mapping[str, Mapping[str, Parameter]]:
