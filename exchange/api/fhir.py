@@ -83,7 +83,7 @@ def _wanted(
     if door is not None:
         return door.work, door.offered, parameters
     wanted = interaction(call.method, path, served_types())
-    if call.method == "POST" and wanted.name in _SEARCHES:
+    if call.method == "POST" and wanted.name in _SEARCHES and call.body:
         parameters += form_of(call, service.limits.parameters)
     work = _WORK[wanted.name]
     return (lambda asked: work(asked, wanted)), JSON, parameters

@@ -44,6 +44,15 @@ def handling(prefer: str) -> Handling:
     return "lenient" if named and named[1] == "lenient" else "strict"
 
 
+def wants_body(prefer: str) -> bool:
+    """Whether what was kept is wanted back: not by `Prefer: return=minimal`.
+
+    >>> wants_body("return=minimal"), wants_body("")
+    (False, True)
+    """
+    return not re.search(r"(?:^|[,;\s])return\s*=\s*\"?minimal\b", prefer)
+
+
 def not_modified(if_none_match: str, etag: str) -> bool:
     """Whether the requester holds this very content already, as `If-None-Match` says.
 

@@ -18,7 +18,7 @@ from exchange.api import access
 from exchange.api.answering import Asked
 from exchange.api.care import refuse_emergency
 from exchange.api.messages import Answer, Refusal, json_answer, refused
-from exchange.api.negotiation import FHIR_JSON, http_date, not_modified
+from exchange.api.negotiation import FHIR_JSON, http_date, not_modified, wants_body
 from exchange.api.preconditions import expected_version, refuse_conditions
 from exchange.api.uploads import resource_of
 from exchange.api.viewing import view_of, writing_view_of
@@ -172,5 +172,7 @@ def _answer(
     headers = {"ETag": f'W/"{version}"', "Last-Modified": http_date(updated)}
     if asked is not None:
         headers["Location"] = f"{asked.service.fhir_url}/Group/{panel}/_history/{version}"
+        if not wants_body(asked.call.headers.get("prefer", "")):
+            return Answer(status, b"", headers=headers)
     answer = json_answer({**body, "meta": meta}, status, media=FHIR_JSON)
     return Answer(answer.status, answer.body, answer.media, headers)

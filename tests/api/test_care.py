@@ -243,6 +243,13 @@ def test_a_condition_is_measured_or_nothing_is_changed(act, hospital, stranger, 
     assert act(hospital, "DELETE", path, **{"If-Match": made.headers["etag"]}).status_code == 412
 
 
+def test_what_was_kept_is_told_unless_the_asker_prefers_otherwise(act, hospital, stranger):
+    quiet = act(hospital, "POST", "Group", panel(stranger[0]), Prefer="return=minimal")
+    assert (quiet.status_code, quiet.content) == (201, b"")
+    place = quiet.headers["location"].partition("/fhir/")[2].partition("/_history")[0]
+    assert act(hospital, "GET", place).json()["quantity"] == 1
+
+
 def test_a_conditional_create_makes_nothing(act, hospital, stranger, audit_rows):
     known = {"If-None-Exist": "name=asthma"}
     assert act(hospital, "POST", "Group", panel(stranger[0]), **known).status_code == 400

@@ -112,6 +112,11 @@ def test_a_search_by_post_is_the_search_by_get(ask, hospital, person, token_of):
     assert by_get.json()["total"] == 1
 
 
+def test_a_search_by_post_may_have_all_its_parameters_in_the_address(ask, hospital, person):
+    found = ask(hospital, "Patient/_search?gender=female", method="POST")
+    assert found.json()["entry"] == ask(hospital, "Patient?gender=female").json()["entry"]
+
+
 def test_pages_hold_everything_once(ask, hospital, records, person, api, token_of):
     for number in range(7):
         records.observation("prairie_clinic", person, f"more-{number}")

@@ -16,7 +16,7 @@ from exchange.api import access
 from exchange.api.answering import Asked, refuse_unknown
 from exchange.api.care import refuse_emergency
 from exchange.api.messages import Answer, Refusal, json_answer, refused
-from exchange.api.negotiation import FHIR_JSON
+from exchange.api.negotiation import FHIR_JSON, wants_body
 from exchange.api.preconditions import refuse_conditions
 from exchange.api.scopes import reach
 from exchange.api.service import Service
@@ -135,7 +135,8 @@ def _keep(asked: Asked, subscription: str, answered: int) -> Answer:
         raise Refusal(409, "conflict", "the subscription was ended meanwhile")
     answer = json_answer(_resource(found), answered, media=FHIR_JSON)
     place = {"Location": f"{service.fhir_url}/Subscription/{subscription}"} if answered == 201 else {}
-    return Answer(answer.status, answer.body, answer.media, place)
+    kept = answer.body if wants_body(asked.call.headers.get("prefer", "")) else b""
+    return Answer(answer.status, kept, answer.media, place)
 
 
 def _with_headers(service: Service, subscription: str, wanted: Wanted) -> Delivery:
