@@ -1,0 +1,169 @@
+"""Forms that vendors' certification documents have: what R4 forbids as sent still reaches it whole."""
+
+import pytest
+
+from tests.content.ccda import (
+    COMPLETED,
+    CVX,
+    RXNORM,
+    code,
+    document,
+    measured,
+    product,
+    related,
+    section,
+    statement,
+    value,
+)
+from tests.content.mapping import codes, errors, of_type, the
+
+ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+DRUG = product(code("1", RXNORM))
+VACCINE = product(code("08", CVX))
+TABLET = '<administrationUnitCode code="C42998" codeSystem="2.16.840.1.113883.3.26.1.1" displayName="Tablet"/>'
+
+
+def medication(inner: str, part: str = "2.1.1"):
+    return document(section(part, statement("substanceAdministration", "4.16", "m1", COMPLETED + inner)))
+
+
+def immunization(inner: str):
+    return document(section("2.2.1", statement("substanceAdministration", "4.52", "i1", COMPLETED + VACCINE + inner)))
+
+
+def test_what_was_given_without_a_known_dose_keeps_its_route():
+    found = medication(f'{code("1").replace("code ", "routeCode ")}<doseQuantity nullFlavor="NI"/>{DRUG}', "2.38")
+
+    dosage = the(found, "MedicationAdministration")["dosage"]
+    assert codes(dosage["route"]) == ["1"]
+    assert dosage["dose"] == {"extension": [{"url": ABSENT, "valueCode": "unknown"}]}
+    assert errors(found) == []
+
+
+@pytest.mark.parametrize(
+    ("period", "timing"),
+    [
+        ('value="8" unit="hours"', {"repeat": {"frequency": 1, "period": 8, "periodUnit": "h"}}),
+        ('value="1" unit="week"', {"repeat": {"frequency": 1, "period": 1, "periodUnit": "wk"}}),
+        ('value="1" unit="BID"', {"code": {"text": "BID"}}),
+        ('unit="TWICE,A,DAY"', {"code": {"text": "TWICE,A,DAY"}}),
+        ('value="1" unit="PRN"', None),
+    ],
+)
+def test_a_period_is_one_only_with_a_unit_of_time(period, timing):
+    pivl = f'<effectiveTime xsi:type="PIVL_TS" operator="A"><period {period}/></effectiveTime>'
+    found = medication(pivl + DRUG)
+
+    (dosage,) = the(found, "MedicationRequest")["dosageInstruction"]
+    assert dosage.get("timing") == timing
+    assert dosage.get("asNeededBoolean", False) is ("PRN" in period)
+    assert errors(found) == []
+
+
+def test_a_dose_without_a_unit_is_counted_in_what_stands_beside_it():
+    found = medication(f'<doseQuantity value="2"/>{TABLET}{DRUG}')
+
+    (dosage,) = the(found, "MedicationRequest")["dosageInstruction"]
+    assert dosage["doseAndRate"][0]["doseQuantity"] == {
+        "value": 2,
+        "unit": "Tablet",
+        "system": "http://ncicb.nci.nih.gov/xml/owl/EVS/owl/evs.owl",
+        "code": "C42998",
+    }
+
+
+def test_a_dose_with_a_unit_keeps_it():
+    found = medication(f'<doseQuantity value="500" unit="mg"/>{TABLET}{DRUG}')
+
+    (dosage,) = the(found, "MedicationRequest")["dosageInstruction"]
+    assert dosage["doseAndRate"][0]["doseQuantity"]["code"] == "mg"
+
+
+def test_no_drug_therapy_is_said_by_the_code_of_the_statement():
+    found = medication(code("182904002", "2.16.840.1.113883.6.96") + product('<code nullFlavor="NI"/>'))
+
+    assert codes(the(found, "MedicationRequest")["medicationCodeableConcept"]) == ["182904002"]
+
+
+@pytest.mark.parametrize(
+    ("inner", "dose"),
+    [
+        ('<repeatNumber value="2"/>', {"doseNumberPositiveInt": 2}),
+        ('<repeatNumber value="0"/>', None),
+        (related(f'<observation>{code("30973-2")}<value xsi:type="INT" value="3"/></observation>'), {"doseNumberPositiveInt": 3}),
+        (related(f'<observation>{code("30973-2")}<value xsi:type="ST">booster</value></observation>'), {"doseNumberString": "booster"}),
+    ],
+)  # fmt: skip
+def test_the_number_of_a_dose(inner, dose):
+    found = immunization(inner)
+
+    assert the(found, "Immunization").get("protocolApplied") == ([dose] if dose else None)
+    assert errors(found) == []
+
+
+def test_who_gave_it_is_known_by_number_where_there_is_no_name():
+    found = immunization('<performer><assignedEntity><id root="1.2.7"/></assignedEntity></performer>')
+
+    (performer,) = the(found, "Immunization")["performer"]
+    assert performer["actor"]["identifier"]["value"] == "urn:oid:1.2.7"
+    assert errors(found) == []
+
+
+def test_nobody_gave_it_where_the_performer_is_empty():
+    found = immunization('<performer><assignedEntity><id nullFlavor="NI"/></assignedEntity></performer>')
+
+    assert "performer" not in the(found, "Immunization")
+    assert errors(found) == []
+
+
+def test_who_saw_the_patient_is_said_by_profession_where_there_is_no_name():
+    who = f'<performer><assignedEntity><id root="1.2.7"/>{code("59058001")}</assignedEntity></performer>'
+    found = document(section("2.22.1", statement("encounter", "4.49", "e1", code("99213") + who)))
+
+    (participant,) = the(found, "Encounter")["participant"]
+    assert participant["individual"]["display"] == "59058001 shown"
+
+
+def test_a_goal_that_names_no_measure_is_kept():
+    goal = '<code nullFlavor="UNK"/><statusCode code="active"/><value xsi:type="ST">Weight below 95 kg</value>'
+    found = document(section("2.60", statement("observation", "4.121", "g1", goal, 'moodCode="GOL"')))
+
+    (target,) = the(found, "Goal")["target"]
+    assert target["detailString"] == "Weight below 95 kg"
+    assert target["measure"]["extension"] == [{"url": ABSENT, "valueCode": "unknown"}]
+    assert errors(found) == []
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "kept"),
+    [
+        ("5", "9", {"low": {"value": 5}, "high": {"value": 9}}),
+        ("9", "5", {"text": "9 - 5"}),
+        ("10", "9.5", {"text": "10 - 9.5"}),
+        ("9", "10", {"low": {"value": 9}, "high": {"value": 10}}),
+    ],
+)
+def test_bounds_that_contradict_each_other_are_no_range(low, high, kept):
+    bounds = f'<value xsi:type="IVL_PQ"><low value="{low}"/><high value="{high}"/></value>'
+    ranges = f"<referenceRange><observationRange>{bounds}</observationRange></referenceRange>"
+    result = measured("5803-2", f'<value xsi:type="PQ" value="7"/>{ranges}')
+    found = document(section("2.3.1", statement("organizer", "4.1", "r1", code("24356-8") + COMPLETED + result)))
+
+    assert the(found, "Observation")["referenceRange"] == [kept]
+    assert errors(found) == []
+
+
+def test_the_centre_of_an_interval_is_a_moment():
+    inner = code("1") + COMPLETED + '<effectiveTime><center value="20120512"/></effectiveTime>'
+    found = document(section("2.7.1", statement("procedure", "4.14", "p1", inner)))
+
+    assert the(found, "Procedure")["performedDateTime"] == "2012-05-12"
+
+
+def test_the_indication_of_a_procedure_is_a_diagnosis():
+    inner = code("75321-0") + COMPLETED + value("414992000")
+    found = document(section("2.29", statement("observation", "4.19", "o1", inner)))
+
+    (condition,) = of_type(found, "Condition")
+    assert codes(condition["code"]) == ["414992000"]
+    assert codes(condition["category"][0]) == ["encounter-diagnosis"]
