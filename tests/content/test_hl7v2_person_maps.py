@@ -55,3 +55,26 @@ def test_each_of_several_merges_of_a_message_is_about_its_own_persons():
     }
     assert patients["D"]["link"][0]["other"] == {"reference": f"Patient/{ids['C']}"}
     assert patients["D"]["name"] == patients["C"]["name"]
+
+
+A31 = A40.replace("A40", "A31")
+KNOWN = ("DG1|1||I63.9^Stroke^I10|||A", "PR1|1||76164006^Biopsy^SCT||20260102")
+
+
+def test_what_is_known_of_a_person_is_told_without_a_visit_too():
+    found = taken(A31, PID, *KNOWN, "OBX|1|NM|8867-4^Heart rate^LN||60|/min^^UCUM|||||F")
+
+    assert errors(found) == []
+    assert the(found, "Condition")["code"]["coding"][0]["code"] == "I63.9"
+    assert the(found, "Procedure")["code"]["coding"][0]["code"] == "76164006"
+    assert the(found, "Observation")["valueQuantity"]["value"] == 60
+
+
+def test_what_is_told_of_a_visit_again_does_not_replace_what_the_visit_said():
+    visit = "PV1|1|I|||||||||||||||||V7^^^LAKESIDE"
+    told, again = (taken(A31.replace("A31", event), PID, visit, *KNOWN) for event in ("A01", "A31"))
+
+    made = {f"{kind}/{each['id']}" for kind in ("Condition", "Procedure") for each in of_type(told, kind)}
+    assert not made & told.conditional
+    assert again.conditional == made
+    assert not {"diagnosis", "procedure"} & set(again.snapshots)

@@ -73,3 +73,9 @@ def test_what_is_observed_with_a_dose_is_an_observation_of_it():
     assert immunity["partOf"] == [{"reference": f"Immunization/{of_type(found, 'Immunization')[0]['id']}"}]
     assert [dose["status"] for dose in of_type(found, "Immunization")] == ["not-done", "completed"]
     assert errors(found) == []
+
+
+def test_where_a_dose_was_given_is_told_as_since_version_2_6():
+    found = dose("RXA|0|1|20260102||08^HepB^CVX|1|mL||||" + "|" * 16 + "WARD^^^NORTH CLINIC")
+
+    assert found["location"] == {"display": "NORTH CLINIC"}
