@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from exchange.mapping.stu3_more import MORE
 from exchange.mapping.stu3_shapes import SHAPED
 from exchange.model.errors import RecordRejected
 from exchange.model.records import Resource
@@ -24,7 +25,10 @@ _RENAMED: Mapping[str, Mapping[str, str]] = {
     "Observation": {"context": "encounter"},
     "AllergyIntolerance": {"assertedDate": "recordedDate"},
     "MedicationRequest": {"context": "encounter"},
-    "MedicationDispense": {"notDoneReasonCodeableConcept": "statusReasonCodeableConcept"},
+    "MedicationDispense": {
+        "notDoneReasonCodeableConcept": "statusReasonCodeableConcept",
+        "notDoneReasonReference": "statusReasonReference",
+    },
     "MedicationAdministration": {"reasonNotGiven": "statusReason", "prescription": "request"},
     "Immunization": {"date": "occurrenceDateTime"},
     "Procedure": {"context": "encounter", "notDoneReason": "statusReason"},
@@ -34,9 +38,32 @@ _RENAMED: Mapping[str, Mapping[str, str]] = {
     "CareTeam": {"context": "encounter"},
     "ServiceRequest": {"context": "encounter", "type": "code", "serviceRequested": "code"},
     "QuestionnaireResponse": {"context": "encounter"},
-    "RiskAssessment": {"context": "encounter"},
+    "RiskAssessment": {"context": "encounter", "reasonCodeableConcept": "reasonCode"},
     "ClinicalImpression": {"context": "encounter"},
     "Specimen": {"treatment": "processing"},
+    "Appointment": {"reason": "reasonCode", "indication": "reasonReference", "incomingReferral": "basedOn"},
+    "Task": {"context": "encounter", "reason": "reasonCode", "definitionUri": "instantiatesUri"},
+    "Device": {"model": "modelNumber"},
+    "DeviceRequest": {"context": "encounter"},
+    "DetectedIssue": {"category": "code", "date": "identifiedDateTime"},
+    "Communication": {"context": "encounter", "topic": "about", "notDoneReason": "statusReason"},
+    "CommunicationRequest": {"context": "encounter", "topic": "about"},
+    "FamilyMemberHistory": {"gender": "sex", "notDoneReason": "dataAbsentReason"},
+    "HealthcareService": {"programName": "program"},
+    "ImagingStudy": {
+        "patient": "subject",
+        "context": "encounter",
+        "modalityList": "modality",
+        "reason": "reasonCode",
+    },
+    "Media": {
+        "context": "encounter",
+        "subtype": "modality",
+        "occurrenceDateTime": "createdDateTime",
+        "occurrencePeriod": "createdPeriod",
+    },
+    "Provenance": {"period": "occurredPeriod"},
+    "Account": {"period": "servicePeriod"},
 }
 _TO_LIST: Mapping[str, tuple[str, ...]] = {
     "Encounter": ("basedOn",),
@@ -51,6 +78,13 @@ _TO_LIST: Mapping[str, tuple[str, ...]] = {
     "MedicationAdministration": ("statusReason",),
     "Flag": ("category",),
     "RelatedPerson": ("relationship",),
+    "Account": ("subject",),
+    "Appointment": ("serviceCategory",),
+    "HealthcareService": ("category",),
+    "ImagingStudy": ("reasonCode",),
+    "RiskAssessment": ("reasonCode", "reasonReference"),
+    "Schedule": ("serviceCategory",),
+    "Slot": ("serviceCategory",),
 }
 _DROPPED: Mapping[str, tuple[str, ...]] = {
     "Patient": ("animal",),
@@ -61,6 +95,12 @@ _DROPPED: Mapping[str, tuple[str, ...]] = {
     "Medication": ("isBrand", "isOverTheCounter", "package", "image"),
     "QuestionnaireResponse": ("parent",),
     "DocumentReference": ("created",),
+    "Account": ("active", "balance"),
+    "Communication": ("definition",),
+    "Coverage": ("sequence",),
+    "DeviceRequest": ("definition",),
+    "FamilyMemberHistory": ("definition",),
+    "Task": ("definitionReference",),
 }
 _CONCEPTS: Mapping[str, Mapping[str, str]] = {
     "Condition": {"clinicalStatus": "condition-clinical", "verificationStatus": "condition-ver-status"},
@@ -125,7 +165,7 @@ def _resource(stu3: Resource) -> Resource:
     for name, system in _CONCEPTS.get(kind, {}).items():
         if isinstance(out.get(name), str):
             out[name] = {"coding": [{"system": _TERMINOLOGY + system, "code": out[name]}]}
-    reshape: Callable[[Resource], Resource] = SHAPED.get(kind, dict)
+    reshape: Callable[[Resource], Resource] = SHAPED.get(kind) or MORE.get(kind, dict)
     return reshape(out)
 
 

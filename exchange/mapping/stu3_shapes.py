@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from exchange.mapping.stu3_more import objects, renamed
 from exchange.model.records import Resource
 
 _GOAL_STATUS: Mapping[str, tuple[str, str | None]] = {
@@ -28,25 +29,16 @@ _GOAL_STATUS: Mapping[str, tuple[str, str | None]] = {
 _PROCEDURE_STATUS = {"suspended": "on-hold", "aborted": "stopped"}
 
 
-def _objects(value: Any) -> list[dict[str, Any]]:
-    items = value if isinstance(value, list) else [value]
-    return [item for item in items if isinstance(item, dict)]
-
-
-def _renamed(item: Mapping[str, Any], **names: str) -> dict[str, Any]:
-    return {names.get(name, name): value for name, value in item.items()}
-
-
 def _encounter(out: Resource) -> Resource:
     if "diagnosis" in out:
-        out["diagnosis"] = [_renamed(item, role="use") for item in _objects(out["diagnosis"])]
+        out["diagnosis"] = [renamed(item, role="use") for item in objects(out["diagnosis"])]
     return out
 
 
 def _observation(out: Resource) -> Resource:
     if comment := out.pop("comment", None):
         out["note"] = [{"text": comment}]
-    for related in _objects(out.pop("related", [])):
+    for related in objects(out.pop("related", [])):
         name = {"has-member": "hasMember", "derived-from": "derivedFrom"}.get(str(related.get("type")))
         if name and "target" in related:
             out[name] = [*out.get(name, []), related["target"]]
@@ -55,7 +47,7 @@ def _observation(out: Resource) -> Resource:
             {**item, "interpretation": [item["interpretation"]]}
             if isinstance(item.get("interpretation"), dict)
             else item
-            for item in _objects(out["component"])
+            for item in objects(out["component"])
         ]
     out.pop("valueAttachment", None)
     return out
@@ -64,7 +56,7 @@ def _observation(out: Resource) -> Resource:
 def _dosages(value: Any) -> list[dict[str, Any]]:
     """Dose and rate moved into `doseAndRate`."""
     dosages = []
-    for dosage in _objects(value):
+    for dosage in objects(value):
         moved = {name: item for name, item in dosage.items() if name.startswith(("dose", "rate"))}
         rest = {name: item for name, item in dosage.items() if name not in moved}
         dosages.append({**rest, "doseAndRate": [moved]} if moved else rest)
@@ -78,7 +70,7 @@ def _medication_request(out: Resource) -> Resource:
         out["requester"] = requester["agent"]
     substitution = out.get("substitution")
     if isinstance(substitution, dict) and "allowed" in substitution:
-        out["substitution"] = _renamed(substitution, allowed="allowedBoolean")
+        out["substitution"] = renamed(substitution, allowed="allowedBoolean")
     if "dosageInstruction" in out:
         out["dosageInstruction"] = _dosages(out["dosageInstruction"])
     return out
@@ -115,15 +107,15 @@ def _medication_administration(out: Resource) -> Resource:
 
 def _medication(out: Resource) -> Resource:
     if "ingredient" in out:
-        out["ingredient"] = [_renamed(item, amount="strength") for item in _objects(out["ingredient"])]
+        out["ingredient"] = [renamed(item, amount="strength") for item in objects(out["ingredient"])]
     return out
 
 
 def _performers(value: Any) -> list[dict[str, Any]]:
     """`role` became `function`; on whose behalf has no place any more."""
     return [
-        {name: item for name, item in _renamed(performer, role="function").items() if name != "onBehalfOf"}
-        for performer in _objects(value)
+        {name: item for name, item in renamed(performer, role="function").items() if name != "onBehalfOf"}
+        for performer in objects(value)
     ]
 
 
@@ -136,9 +128,9 @@ def _immunization(out: Resource) -> Resource:
     if isinstance(explanation, dict):
         if "reason" in explanation:
             out["reasonCode"] = explanation["reason"]
-        if reasons := _objects(explanation.get("reasonNotGiven", [])):
+        if reasons := objects(explanation.get("reasonNotGiven", [])):
             out["statusReason"] = reasons[0]
-    protocols = _objects(out.pop("vaccinationProtocol", []))
+    protocols = objects(out.pop("vaccinationProtocol", []))
     if applied := [_protocol(item) for item in protocols if "doseSequence" in item]:
         out["protocolApplied"] = applied
     return out
@@ -159,13 +151,13 @@ def _procedure(out: Resource) -> Resource:
         out["status"] = "not-done"
     out["status"] = _PROCEDURE_STATUS.get(str(out.get("status")), out.get("status", "unknown"))
     if "performer" in out:
-        out["performer"] = [_renamed(item, role="function") for item in _objects(out["performer"])]
+        out["performer"] = [renamed(item, role="function") for item in objects(out["performer"])]
     return out
 
 
 def _diagnostic_report(out: Resource) -> Resource:
     if "performer" in out:
-        out["performer"] = [item.get("actor", item) for item in _objects(out["performer"])]
+        out["performer"] = [item.get("actor", item) for item in objects(out["performer"])]
     if "image" in out:
         out["media"] = out.pop("image")
     return out
@@ -181,7 +173,7 @@ def _document_reference(out: Resource) -> Resource:
             moved["encounter"] = [moved["encounter"]]
         if "related" in moved:
             moved["related"] = [
-                item.get("ref", {"identifier": item.get("identifier")}) for item in _objects(moved["related"])
+                item.get("ref", {"identifier": item.get("identifier")}) for item in objects(moved["related"])
             ]
         out["context"] = moved
     return out
@@ -220,7 +212,7 @@ def _care_team(out: Resource) -> Resource:
     if "participant" in out:
         out["participant"] = [
             {**item, "role": [item["role"]]} if isinstance(item.get("role"), dict) else item
-            for item in _objects(out["participant"])
+            for item in objects(out["participant"])
         ]
     return out
 

@@ -9,9 +9,10 @@ import pytest
 from fhir.resources.STU3 import get_fhir_model_class
 
 from exchange.mapping import load_maps, map_record
+from exchange.mapping.stu3 import to_r4
 from exchange.mapping.stu3_shapes import _medication_request
 from exchange.model.errors import RecordRejected
-from exchange.model.records import Mapped
+from exchange.model.records import Mapped, Resource
 from exchange.validation import validate
 from tests.mapping.support import maps_of, record_of
 
@@ -20,6 +21,10 @@ _FEED = _PLAIN.partner.feeds["feed"].model_copy(update={"options": {"fhir_versio
 MAPS = load_maps(_PLAIN.files, _PLAIN.partner.model_copy(update={"feeds": {"feed": _FEED}}))
 
 STU3 = orjson.loads(Path(__file__).with_name("stu3_examples.json").read_bytes())
+
+
+def converted(kind: str) -> Resource:
+    return to_r4({"resourceType": kind, "id": "1", **STU3[kind]})
 
 
 def taken(kind: str) -> Mapped:
@@ -51,10 +56,31 @@ def test_a_valid_stu3_resource_becomes_a_valid_r4_one(kind):
         ("Goal", "lifecycleStatus", "active"),
         ("ReferralRequest", "resourceType", "ServiceRequest"),
         ("QuestionnaireResponse", "questionnaire", "Questionnaire/q"),
+        ("Appointment", "reasonReference", [{"reference": "Condition/c"}]),
+        ("Appointment", "basedOn", [{"reference": "ServiceRequest/r"}]),
+        ("Task", "requester", {"reference": "Practitioner/x"}),
+        ("Task", "encounter", {"reference": "Encounter/e"}),
+        ("Device", "deviceName", [{"name": "Pump", "type": "udi-label-name"}]),
+        ("Device", "modelNumber", "AB 45"),
+        ("DeviceRequest", "intent", "order"),
+        ("DetectedIssue", "identifiedDateTime", "2017-03-01"),
+        ("Communication", "status", "on-hold"),
+        ("Communication", "about", [{"reference": "Condition/c"}]),
+        ("FamilyMemberHistory", "status", "health-unknown"),
+        ("FamilyMemberHistory", "dataAbsentReason", {"text": "declined"}),
+        ("CarePlan", "author", {"reference": "Practitioner/x"}),
+        ("CarePlan", "contributor", [{"reference": "Practitioner/y"}]),
+        ("HealthcareService", "eligibility", [{"code": {"text": "adults"}, "comment": "with a referral"}]),
+        ("HealthcareService", "program", [{"text": "Harbour"}]),
+        ("ImagingStudy", "status", "unknown"),
+        ("ImagingStudy", "procedureReference", {"reference": "Procedure/q"}),
+        ("Media", "createdDateTime", "2017-03-01"),
+        ("RiskAssessment", "note", [{"text": "high"}]),
+        ("Account", "servicePeriod", {"start": "2017-03-01"}),
     ],
 )
 def test_what_moved_is_found_where_r4_has_it(kind, element, expected):
-    assert taken(kind).resources[0][element] == expected
+    assert converted(kind)[element] == expected
 
 
 def test_dose_and_rate_move_together():
@@ -65,6 +91,42 @@ def test_dose_and_rate_move_together():
 def test_code_systems_have_their_later_names():
     (category,) = taken("Observation").resources[0]["category"]
     assert category["coding"][0]["system"] == "http://terminology.hl7.org/CodeSystem/observation-category"
+
+
+def test_the_activity_of_a_plan_says_what_it_is_in_its_code():
+    (activity,) = taken("CarePlan").resources[0]["activity"]
+    assert activity["detail"] == {
+        "code": {"text": "diet"},
+        "status": "on-hold",
+        "statusReason": {"text": "away"},
+        "doNotPerform": True,
+    }
+
+
+def test_the_groups_of_a_coverage_are_its_classes():
+    classes = taken("Coverage").resources[0]["class"]
+    assert [(each["type"]["coding"][0]["code"], each["value"], each.get("name")) for each in classes] == [
+        ("group", "G1", "Works"),
+        ("subplan", "P9", None),
+    ]
+
+
+def test_images_are_known_by_their_uids_without_a_prefix():
+    study = converted("ImagingStudy")
+    assert [each["value"] for each in study["identifier"]] == ["urn:oid:2.16.1", "7"]
+    assert study["series"][0]["uid"] == "2.16.2"
+    assert study["series"][0]["performer"] == [{"actor": {"reference": "Practitioner/x"}}]
+    assert study["series"][0]["instance"][0]["sopClass"]["code"] == "urn:oid:1.2.840.10008.5.1.4.1.1.2"
+
+
+def test_who_did_what_is_a_reference_in_provenance():
+    provenance = converted("Provenance")
+    (agent,), (entity,) = provenance["agent"], provenance["entity"]
+    assert agent["who"]["identifier"]["value"] == "mailto:a@b.example"
+    assert agent["onBehalfOf"] == {"reference": "Organization/o"}
+    assert entity["what"] == {"reference": "DocumentReference/d"}
+    assert entity["agent"][0]["who"] == {"reference": "Practitioner/x"}
+    assert provenance["reason"][0]["coding"][0]["code"] == "TREAT"
 
 
 def test_references_follow_a_type_that_was_renamed():
