@@ -97,7 +97,7 @@ TEMPLATES = (
     _("no entry of the map takes a %(kind)s"),
     _("no %(kind)s was made: a part of its key is empty"),
     _("an id stands for more than one %(kind)s"),
-    _("a %(kind)s stands twice and differs"),
+    _("one %(kind)s stands twice and differs"),
     _("a code is not in code map `%(name)s`"),
     _("`%(name)s` cannot read the value"),
     _("unexpected while mapping (%(error)s); please report it"),

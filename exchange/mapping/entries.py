@@ -203,6 +203,7 @@ def make(entry: Entry, run: Run) -> list[Made]:
         if entry.apart is not None:
             found = found._replace(resource=_apart(found.resource, entry.apart(place, run), run))
         made.append(found)
+        run.made_at.append((place, run.inside))
     if not made and entry.required and (entry.needed is None or holds(entry.needed, run.root, run)):
         raise RecordRejected(entry.required, code="required", expression=entry.resource)
     return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from exchange.mapping.carried import Statement, filled, statements
@@ -133,7 +133,7 @@ def _map_open(feed_map: FeedMap, run: Run, known: Sequence[Statement] = ()) -> M
     check_refusals(feed_map.refusals, root, run)
     results = [item for entry in entries_for(feed_map, root) for item in make(entry, run)]
     merges = _merges(feed_map.merges, root, run)
-    return _mapped(results, merges, (), run)
+    return _mapped(results, merges, (), run, feed_map.language.grammar.position)
 
 
 def open_record(feed_map: FeedMap, run: Run, known: Sequence[Statement] = ()) -> Any:
@@ -178,7 +178,7 @@ def _map_fhir(feed_map: FeedMap, run: Run) -> Mapped:
         results.extend(_as_partial(made, run) if resource["id"] in found.partial else made)
         if kind == "Patient":
             merges.extend(_merges(feed_map.merges, resource, run))
-    return _mapped(results, merges, found.deleted, run)
+    return _mapped(results, merges, found.deleted, run, feed_map.language.grammar.position)
 
 
 def _as_partial(made: Iterable[Made], run: Run) -> Iterable[Made]:
@@ -208,11 +208,17 @@ def _reference_id(value: Any) -> str | None:
     return str(reference.get("reference", "")).rpartition("/")[2] or None
 
 
-def _mapped(results: list[Made], merges: Iterable[Merge], deleted: tuple[str, ...], run: Run) -> Mapped:
+def _mapped(
+    results: list[Made],
+    merges: Iterable[Merge],
+    deleted: tuple[str, ...],
+    run: Run,
+    position: Callable[[Any], str],
+) -> Mapped:
     kept: dict[str, Resource] = {}
     gone = dict.fromkeys(deleted)
     firm: set[str] = set()
-    for made in results:
+    for made, made_at in zip(results, run.made_at, strict=True):
         reference = f"{made.resource['resourceType']}/{made.resource['id']}"
         if made.gone:
             gone[reference] = None
@@ -220,7 +226,11 @@ def _mapped(results: list[Made], merges: Iterable[Merge], deleted: tuple[str, ..
         if not made.conditional:
             firm.add(reference)
         known = kept.get(reference)
-        kept[reference] = made.resource if known is None else _joined(known, made.resource, run)
+        if known is None:
+            kept[reference] = made.resource
+        else:
+            place, run.inside = made_at
+            kept[reference] = _joined(known, made.resource, run, position(place))
     if not kept and not gone:
         raise RecordRejected("the map makes nothing of this record", code="required")
     return Mapped(
@@ -234,12 +244,16 @@ def _mapped(results: list[Made], merges: Iterable[Merge], deleted: tuple[str, ..
     )
 
 
-def _joined(one: Resource, other: Resource, run: Run) -> Resource:
-    """Two mentions of one thing: the first holds, the second fills what it left out; a conflict is told."""
+def _joined(one: Resource, other: Resource, run: Run, position: str) -> Resource:
+    """Two mentions of one thing: the first holds, the second fills what it left out.
+
+    A conflict is told with the position of the second.
+    """
     if one == other:
         return one
     differing = sorted(name for name in other if name in one and one[name] != other[name])
     if differing:
         kind = one["resourceType"]
-        run.note("warning", "duplicate", f"a {kind} stands twice and differs", f"{kind}.{differing[0]}", "")
+        words = f"one {kind} stands twice and differs"
+        run.note("warning", "duplicate", words, f"{kind}.{differing[0]}", position)
     return {**other, **one}

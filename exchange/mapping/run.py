@@ -25,6 +25,7 @@ class Run:
         "ids",
         "inside",
         "issues",
+        "made_at",
         "memo",
         "namespace",
         "notes",
@@ -62,6 +63,7 @@ class Run:
         self.addresses: Any = None
         self.roots: list[Any] = []
         self.unmapped: dict[Unmapped, None] = {}
+        self.made_at: list[tuple[Any, str]] = []
 
     def turn_to(self, root: Any, source_id: str, inside: str) -> None:
         """Another resource of the same record comes next, which stands `inside` of it."""

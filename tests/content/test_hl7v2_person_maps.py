@@ -78,3 +78,10 @@ def test_what_is_told_of_a_visit_again_does_not_replace_what_the_visit_said():
     assert not made & told.conditional
     assert again.conditional == made
     assert not {"diagnosis", "procedure"} & set(again.snapshots)
+
+
+def test_a_mention_that_differs_is_told_with_its_place():
+    found = taken(A31.replace("A31", "A01"), PID, "PV1|1|I|||||111^House^Greg|222^Cox^P~111^House^Gregory")
+
+    (issue,) = [issue for issue in found.issues if issue.code == "duplicate"]
+    assert (issue.expression, issue.position) == ("Practitioner.name", "sample PID of person 1 PV1-8[2]")
