@@ -21,7 +21,7 @@ Function = Callable[..., Any]
 
 _OID = re.compile(r"(?:urn:oid:)?([0-2](?:\.(?:0|[1-9]\d*))+)")
 _UUID = re.compile(r"(?:urn:uuid:)?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+|\d+\.\d+[eE][+-]?0*\d{1,2})")
 _FEET = re.compile(
     r"""([1-9])\s*(?:['’′`]|ft\.?|feet|foot|pies?)\s*(?:((?:\d|1[01])(?:\.\d+)?)\s*(?:["”″]|['’′]{2}|in\.?|inch(?:es)?|pulg\w*)?)?""",
     re.I,
@@ -168,8 +168,8 @@ def integer(text: str) -> int:
 
 def decimal(text: str) -> float | int:
     """
-    >>> decimal("+1.50"), decimal(" 182 ")
-    (1.5, 182)
+    >>> decimal("+1.50"), decimal(" 182 "), decimal("2.5000000e+001")
+    (1.5, 182, 25.0)
     """
     text = str(text).strip()
     if not _NUMBER.fullmatch(text):
@@ -180,8 +180,8 @@ def decimal(text: str) -> float | int:
 def number(text: str) -> float | int | None:
     """As `decimal`, but None for what is no number: for values that may also be text.
 
-    >>> number("182"), number(">200") is None
-    (182, True)
+    >>> number("182"), number(">200") is None, number("2E5") is None
+    (182, True, True)
     """
     return decimal(text) if _NUMBER.fullmatch(str(text).strip()) else None
 
