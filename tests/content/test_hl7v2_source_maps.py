@@ -113,7 +113,14 @@ def test_a_system_that_is_named_counts_before_that_of_the_field():
 
 @pytest.mark.parametrize(
     ("race", "category"),
-    [("B^Black", "2054-5"), ("W", "2106-3"), ("AI^Indian^HL70005", "1002-5"), ("U", "UNK"), ("PI", "2076-8")],
+    [
+        ("B^Black", "2054-5"),
+        ("1^White", "2106-3"),
+        ("W", "2106-3"),
+        ("AI^Indian^HL70005", "1002-5"),
+        ("U", "UNK"),
+        ("PI", "2076-8"),
+    ],
 )
 def test_a_local_code_of_race_has_its_category(race, category):
     found = taken(r"MSH|^~\&|A|B|||2026||ADT^A28|1|P|2.5.1", f"{PID}||{race}{'|' * 12}NHL")
@@ -137,4 +144,16 @@ def test_other_race_is_a_race_and_no_category():
     assert [part["url"] for part in the(found, "Patient")["extension"][0]["extension"]] == [
         "detailed",
         "text",
+    ]
+
+
+def test_a_number_stands_for_its_words():
+    found = taken(r"MSH|^~\&|A|B|||2026||ADT^A28|1|P|2.5.1", f"{PID}||3^Asian{'|' * 12}2^Not Hispanic")
+    race, ethnicity = the(found, "Patient")["extension"]
+    assert [
+        race["extension"][0]["valueCoding"]["code"],
+        ethnicity["extension"][0]["valueCoding"]["code"],
+    ] == [
+        "2028-9",
+        "2186-5",
     ]
