@@ -13,7 +13,8 @@ from exchange.model.errors import RecordRejected
 
 ROUNDED = "rounded number"
 """A number as a spreadsheet rounds long ones: 1.23457E+11."""
-_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|ene|abr|ago|sept|dic"
+_MESES = "enero|febrero|marzo|abril|mayo|junio|julio|agosto|sep?tiembre|octubre|noviembre|diciembre"
 # What a column looks like when nearly all of its values match; the first that fits is told.
 _KINDS = {
     "date %Y-%m-%d": r"\d{4}-\d{2}-\d{2}",
@@ -32,6 +33,7 @@ _KINDS = {
     "date %b %d, %Y": rf"(?i)(?:{_MONTHS}) \d{{1,2}}, \d{{4}}",
     "date %B %d, %Y": r"(?i)(?:january|february|march|april|june|july|august|september|october|november"
     r"|december) \d{1,2}, \d{4}",
+    "date %d de %B de %Y": rf"(?i)\d{{1,2}} de (?:{_MESES}) de \d{{4}}",
     "time": r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*",
     "social security number": r"\d{3}-\d{2}-\d{4}",
     "phone": r"(?i)(?:(?:\+?1[ .-]?)?\(?\d{3}\)?[ .-]?)?\d{3}[ .-]\d{4}(?: ?(?:x|ext\.?) ?\d{1,6})?",

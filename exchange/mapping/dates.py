@@ -17,6 +17,14 @@ _TIME = re.compile(
     r"\s*(Z|[+-]\d{1,2}:?\d{2})?"  # zone
 )
 _Parts = Sequence[str | None]
+_LETTERS = re.compile(r"[^\W\d_]+")
+_SPANISH = {
+    "enero": "january", "febrero": "february", "marzo": "march", "abril": "april", "mayo": "may", "junio": "june",
+    "julio": "july", "agosto": "august", "septiembre": "september", "setiembre": "september", "octubre": "october",
+    "noviembre": "november", "diciembre": "december", "ene": "jan", "abr": "apr", "ago": "aug", "sept": "sep",
+    "set": "sep", "dic": "dec",
+}  # fmt: skip
+"""Months of partners that write Spanish; the other short forms are those of English."""
 
 
 def date(text: str, *formats: str) -> str:
@@ -24,6 +32,8 @@ def date(text: str, *formats: str) -> str:
 
     >>> date("19710412"), date("197104"), date("04/12/1971", "%m/%d/%Y"), date("20261103142000-0600")
     ('1971-04-12', '1971-04', '1971-04-12', '2026-11-03')
+    >>> date("12-Abr-1971", "%d-%b-%Y"), date("12 de abril de 1971", "%d de %B de %Y")
+    ('1971-04-12', '1971-04-12')
     """
     if formats:
         return _read(text, formats).strftime("%Y-%m-%d")
@@ -132,7 +142,14 @@ def _read(text: str, formats: tuple[str, ...]) -> _datetime:
             return _datetime.strptime(text, pattern)  # noqa: DTZ007 the caller adds the zone
         except ValueError:
             continue
-    raise ValueError("not a date in the declared format")
+    english = _LETTERS.sub(_in_english, text)
+    if english == text:
+        raise ValueError("not a date in the declared format")
+    return _read(english, formats)
+
+
+def _in_english(word: re.Match[str]) -> str:
+    return _SPANISH.get(word[0].lower(), word[0])
 
 
 def _time_parts(text: str) -> _Parts:

@@ -27,6 +27,14 @@ def test_each_column_is_told_by_its_form():
     }
 
 
+def test_months_in_spanish_are_days():
+    table = "a,b\n3 de marzo de 1980,12-ene-1990\n14 de Setiembre de 1982,03-Dic-1991\n"
+    assert [column.looks_like for column in profile_table(table.encode())] == [
+        "date %d de %B de %Y",
+        "date %d-%b-%Y",
+    ]
+
+
 def test_a_column_that_could_be_the_key_is_unique():
     assert [c.name for c in profile_table(TABLE) if c.unique and c.filled == 1] == ["client", "born", "phone"]
 
