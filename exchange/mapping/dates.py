@@ -19,10 +19,10 @@ _TIME = re.compile(
 _Parts = Sequence[str | None]
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SPANISH = {
-    "enero": "january", "febrero": "february", "marzo": "march", "abril": "april", "mayo": "may", "junio": "june",
-    "julio": "july", "agosto": "august", "septiembre": "september", "setiembre": "september", "octubre": "october",
-    "noviembre": "november", "diciembre": "december", "ene": "jan", "abr": "apr", "ago": "aug", "sept": "sep",
-    "set": "sep", "dic": "dec",
+    "enero": "january", "febrero": "february", "marzo": "march", "abril": "april", "mayo": "may",
+    "junio": "june", "julio": "july", "agosto": "august", "septiembre": "september", "setiembre": "september",
+    "octubre": "october", "noviembre": "november", "diciembre": "december", "ene": "jan",
+    "abr": "apr", "ago": "aug", "sept": "sep", "set": "sep", "dic": "dec",
 }  # fmt: skip
 """Months of partners that write Spanish; the other short forms are those of English."""
 

@@ -20,19 +20,27 @@ from tests.content.mapping import codes, errors, of_type, the
 ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 DRUG = product(code("1", RXNORM))
 VACCINE = product(code("08", CVX))
-TABLET = '<administrationUnitCode code="C42998" codeSystem="2.16.840.1.113883.3.26.1.1" displayName="Tablet"/>'
+NCIT = "2.16.840.1.113883.3.26.1.1"
+TABLET = f'<administrationUnitCode code="C42998" codeSystem="{NCIT}" displayName="Tablet"/>'
 
 
 def medication(inner: str, part: str = "2.1.1"):
     return document(section(part, statement("substanceAdministration", "4.16", "m1", COMPLETED + inner)))
 
 
+def numbered(number: str) -> str:
+    """The number of a dose as older documents have it."""
+    return related(f"<observation>{code('30973-2')}{number}</observation>")
+
+
 def immunization(inner: str):
-    return document(section("2.2.1", statement("substanceAdministration", "4.52", "i1", COMPLETED + VACCINE + inner)))
+    told = COMPLETED + VACCINE + inner
+    return document(section("2.2.1", statement("substanceAdministration", "4.52", "i1", told)))
 
 
 def test_what_was_given_without_a_known_dose_keeps_its_route():
-    found = medication(f'{code("1").replace("code ", "routeCode ")}<doseQuantity nullFlavor="NI"/>{DRUG}', "2.38")
+    route = code("1").replace("code ", "routeCode ")
+    found = medication(f'{route}<doseQuantity nullFlavor="NI"/>{DRUG}', "2.38")
 
     dosage = the(found, "MedicationAdministration")["dosage"]
     assert codes(dosage["route"]) == ["1"]
@@ -90,10 +98,10 @@ def test_no_drug_therapy_is_said_by_the_code_of_the_statement():
     [
         ('<repeatNumber value="2"/>', {"doseNumberPositiveInt": 2}),
         ('<repeatNumber value="0"/>', None),
-        (related(f'<observation>{code("30973-2")}<value xsi:type="INT" value="3"/></observation>'), {"doseNumberPositiveInt": 3}),
-        (related(f'<observation>{code("30973-2")}<value xsi:type="ST">booster</value></observation>'), {"doseNumberString": "booster"}),
+        (numbered('<value xsi:type="INT" value="3"/>'), {"doseNumberPositiveInt": 3}),
+        (numbered('<value xsi:type="ST">booster</value>'), {"doseNumberString": "booster"}),
     ],
-)  # fmt: skip
+)
 def test_the_number_of_a_dose(inner, dose):
     found = immunization(inner)
 
@@ -125,7 +133,8 @@ def test_who_saw_the_patient_is_said_by_profession_where_there_is_no_name():
 
 
 def test_a_goal_that_names_no_measure_is_kept():
-    goal = '<code nullFlavor="UNK"/><statusCode code="active"/><value xsi:type="ST">Weight below 95 kg</value>'
+    wanted = '<value xsi:type="ST">Weight below 95 kg</value>'
+    goal = f'<code nullFlavor="UNK"/><statusCode code="active"/>{wanted}'
     found = document(section("2.60", statement("observation", "4.121", "g1", goal, 'moodCode="GOL"')))
 
     (target,) = the(found, "Goal")["target"]
@@ -147,7 +156,8 @@ def test_bounds_that_contradict_each_other_are_no_range(low, high, kept):
     bounds = f'<value xsi:type="IVL_PQ"><low value="{low}"/><high value="{high}"/></value>'
     ranges = f"<referenceRange><observationRange>{bounds}</observationRange></referenceRange>"
     result = measured("5803-2", f'<value xsi:type="PQ" value="7"/>{ranges}')
-    found = document(section("2.3.1", statement("organizer", "4.1", "r1", code("24356-8") + COMPLETED + result)))
+    inner = code("24356-8") + COMPLETED + result
+    found = document(section("2.3.1", statement("organizer", "4.1", "r1", inner)))
 
     assert the(found, "Observation")["referenceRange"] == [kept]
     assert errors(found) == []

@@ -150,7 +150,8 @@ def test_who_read_an_examination_is_told_from_the_subcomponents_of_its_name():
 
 
 def test_equipment_that_is_scheduled_is_known_by_its_number():
-    found = message("SIU^S12", "SCH|A1|F1||||||||45|min|^^^20261120090000", "RGS|1", "AIG|1|A|5001^Colonoscope^L")
+    equipment = ("RGS|1", "AIG|1|A|5001^Colonoscope^L")
+    found = message("SIU^S12", "SCH|A1|F1||||||||45|min|^^^20261120090000", *equipment)
 
     actor = the(found, "Appointment")["participant"][-1]["actor"]
     assert (actor["identifier"]["value"], actor["display"]) == ("5001", "Colonoscope")
