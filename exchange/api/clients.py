@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 from exchange.api.scopes import parse_scopes
 from exchange.connectors.jwks import check_jwks_url
+from exchange.crypto import can_verify
 from exchange.model.errors import ContentError
 from exchange.model.partner import Partner
 
@@ -22,6 +23,7 @@ _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{2,127}")
 _PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "k", "oth"}
 _RSA_BYTES = 256
 _MOST_KEYS = 50
+_LONGEST_KID = 200
 _COLUMNS = "client_id, participant, jwks, scopes, roles, purposes, disabled, disabled_by, jwks_url"
 
 Switch = Literal["exchange", "participant"]
@@ -63,7 +65,7 @@ def register_client(conn: psycopg.Connection, client: Client, partner: Partner, 
         (
             client.client_id,
             client.participant,
-            Jsonb(dict(client.jwks)),
+            Jsonb(_kept(client.jwks)),
             client.scopes,
             client.roles,
             client.purposes,
@@ -145,7 +147,7 @@ def fit_keys(jwks: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     for key in jwks.get("keys", ())[:_MOST_KEYS]:
         try:
             _check_key(key)
-        except (ContentError, AttributeError, TypeError):
+        except ContentError:
             continue
         found.setdefault(key["kid"], []).append(key)
     return [keys[0] for keys in found.values() if len(keys) == 1]
@@ -156,18 +158,32 @@ def _check_within(field: str, asked: list[str], allowed: tuple[str, ...]) -> Non
         raise ContentError("must be among those of the participant's `requests`", field=field, valid=allowed)
 
 
-def _check_key(key: Mapping[str, Any]) -> None:
-    """RSA of 2,048 bits or more for RS384, P-384 for ES384, public and named."""
+_MEMBERS = ("kty", "crv", "x", "y", "n", "e", "alg", "use", "kid")
+
+
+def _kept(jwks: Mapping[str, Any]) -> dict[str, Any]:
+    """What is read of each key; what else came with it is nobody's to keep (RFC 7517, section 4)."""
+    keys = [{name: key[name] for name in _MEMBERS if name in key} for key in jwks.get("keys", ())]
+    return {"keys": keys} if keys else {}
+
+
+def _check_key(key: object) -> None:
+    """RSA of 2,048 bits or more for RS384, P-384 for ES384, public, named and to sign with."""
+    if not isinstance(key, Mapping):
+        raise ContentError("each key is a JSON Web Key", field="jwks")
     if _PRIVATE & key.keys():
         raise ContentError("holds a private key; register the public part and replace that key", field="jwks")
-    if not isinstance(key.get("kid"), str) or not key["kid"]:
-        raise ContentError("each key needs a `kid`", field="jwks")
+    kid = key.get("kid")
+    if not isinstance(kid, str) or not kid.isprintable() or not 1 <= len(kid) <= _LONGEST_KID:
+        raise ContentError("each key needs a `kid` of 1 to 200 letters that are seen", field="jwks")
     elliptic = key.get("kty") == "EC" and key.get("crv") == "P-384" and {"x", "y"} <= key.keys()
     rsa = key.get("kty") == "RSA" and "e" in key and _length(key.get("n")) >= _RSA_BYTES
     if not (elliptic and key.get("alg", "ES384") == "ES384") and not (
         rsa and key.get("alg", "RS384") == "RS384"
     ):
         raise ContentError("keys must be RSA of 2048 bits or more (RS384) or EC P-384 (ES384)", field="jwks")
+    if key.get("use", "sig") != "sig" or not can_verify(key, "ES384" if elliptic else "RS384"):
+        raise ContentError("is no public key of its kind, to verify signatures with", field="jwks")
 
 
 def _length(number: object) -> int:

@@ -37,12 +37,16 @@ class Portion:
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """A button in a row: where its form goes, what it carries, and its name for who does not see the row."""
+    """A button in a row: where its form goes, what it carries, and its name for who does not see the row.
+
+    `file`: what answers is a file, and the page stays.
+    """
 
     action: str
     words: str
     name: str
     carries: Mapping[str, str] = field(default_factory=dict)
+    file: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,13 @@ from exchange.crypto.seal import (
 )
 from exchange.crypto.sign import new_signing_key, public_key, sign, verify
 from exchange.crypto.stream import decrypt_stream, encrypt_stream
-from exchange.crypto.tokens import TokenRefused, new_jwk_pair, public_jwk, sign_jwt, verify_jwt
+from exchange.crypto.tokens import TokenRefused, can_verify, new_jwk_pair, public_jwk, sign_jwt, verify_jwt
 
 __all__ = [
     "Keyring",
     "SealBroken",
     "TokenRefused",
+    "can_verify",
     "certificate_ends",
     "decrypt",
     "decrypt_stream",

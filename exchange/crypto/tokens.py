@@ -105,6 +105,15 @@ def verify_jwt(
     return claims
 
 
+def can_verify(jwk: Mapping[str, Any], algorithm: str) -> bool:
+    """Is it a public key of that algorithm: a point of the curve, a number that is one?"""
+    try:
+        jwt.PyJWK(dict(jwk), algorithm)
+    except (jwt.PyJWTError, ValueError, TypeError, AttributeError, OverflowError):
+        return False
+    return True
+
+
 def _verification_key(header: Mapping[str, Any], jwks: Mapping[str, Any], algorithms: Collection[str]) -> Any:
     algorithm = header.get("alg")
     if algorithm not in ALGORITHMS or algorithm not in algorithms:

@@ -123,6 +123,12 @@ def test_a_registration_that_does_not_fit_names_the_field(connection, client, ch
         {"crv": "P-256"},
         {"alg": "ES256"},
         {"x": None},
+        {"x": "A" * 64},
+        {"x": 5},
+        {"use": "enc"},
+        {"kid": "\ud800"},
+        {"kid": "a\0"},
+        {"kid": "k" * 201},
     ],
     ids=str,
 )
@@ -130,6 +136,22 @@ def test_an_unfit_key_is_refused(connection, client, jwk, change):
     spoilt = {name: value for name, value in {**jwk, **change}.items() if value is not None}
     with pytest.raises(ContentError, match="jwks"):
         register_client(connection, replace(client, jwks={"keys": [spoilt]}), CLINIC, AT)
+
+
+@pytest.mark.parametrize("key", ["a", None, []])
+def test_what_is_no_key_is_refused(connection, client, key):
+    with pytest.raises(ContentError, match="jwks"):
+        register_client(connection, replace(client, jwks={"keys": [key]}), CLINIC, AT)
+
+
+def test_of_a_key_only_what_is_read_is_kept(connection, client, jwk):
+    register_client(
+        connection, replace(client, jwks={"keys": [{**jwk, "note": "\0\ud800"}], "x": 1}), CLINIC, AT
+    )
+    (kept,) = connection.execute(
+        "SELECT jwks FROM client WHERE client_id = %s", [client.client_id]
+    ).fetchone()
+    assert kept == {"keys": [jwk]}
 
 
 def test_a_short_rsa_key_is_refused(connection, client):

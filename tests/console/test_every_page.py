@@ -118,7 +118,7 @@ def test_every_page_is_open_to_everyone(served, addresses, browse, language):
             begun[role] = browse(role, "/", partner_of(role), locale=language)
         page = begun[role]
         page.goto(served.url + path)
-        for width in (1280, 360):
+        for width in (1280, 320):
             page.set_viewport_size({"width": width, "height": 900})
             if page.evaluate("document.documentElement.scrollWidth") > width:
                 found.append((role, path, width, "wider than the screen"))

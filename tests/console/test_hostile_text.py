@@ -159,8 +159,8 @@ def test_no_text_makes_a_page_wider_than_a_narrow_screen(browse, opened):
     }
     for role, paths in pages.items():
         page = browse(role, "/")
-        page.set_viewport_size({"width": 360, "height": 800})
+        page.set_viewport_size({"width": 320, "height": 800})
         for path in paths:
             page.goto(page.url.split("/", 3)[0] + "//" + page.url.split("/", 3)[2] + path)
             assert page.locator("h1").is_visible(), path
-            assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+            assert page.evaluate("document.documentElement.scrollWidth") <= 320, path

@@ -356,5 +356,45 @@ def test_two_persons_are_one_question_whatever_number_of_records_they_have(conne
     )
 
 
+@pytest.mark.parametrize(
+    ("held", "harm"),
+    [
+        ((), 0),
+        ((("a", "Condition", "N"), ("b", "AllergyIntolerance", "N")), 0),
+        ((("b", "Condition", "N"), ("c", "Condition", "N")), 1),
+        ((("a", "Condition", "N"), ("c", "MedicationRequest", "N")), 1),
+        ((("a", "Observation", "HIV"),), 2),
+        ((("b", "Observation", "HIV"),), 2),
+        ((("c", "Observation", "HIV"),), 2),
+    ],
+    ids=str,
+)
+def test_harm_is_that_of_the_persons_whichever_pair_of_theirs_is_asked_about(
+    connection, incoming, model, held, harm
+):
+    told = [incoming(key, "Ruth", "Harding", "1984-02-09", gender="female", **HOME) for key in "ab"]
+    vague = incoming("c", "R", "Harding", "1984-02-09", phone=HOME["phone"])
+    link_patients(connection, [*told, vague], [], model, AT)
+    for key, kind, label in held:
+        _hold(connection, key, kind, label)
+    (doubt,) = doubts(connection)
+    assert doubt.harm == harm
+
+
+def _hold(connection, key, kind, label):
+    """A record about that patient, with that label if it is one."""
+    (number,) = connection.execute(
+        "INSERT INTO disclosure_class (digest, source, type, confidentiality, labels, matched)"
+        " VALUES (%s, 'lakeside_hospital', %s, 'N', %s, '{}') RETURNING class",
+        [f"{key} {kind}", kind, [] if label == "N" else [label]],
+    ).fetchone()
+    connection.execute(
+        "INSERT INTO resource (type, fhir_id, partner, patient, class, rank, version, updated, record,"
+        " content_hash, mapping_digest, rules_digest, body)"
+        " VALUES (%s, %s, 'lakeside_hospital', %s, %s, 1, 1, %s, 1, '', '', '', '{}')",
+        [kind, fhir_id(f"{key} {kind}"), *numbers(connection, key), number, AT],
+    )
+
+
 def _person_of(connection):
     return dict(connection.execute("SELECT patient, person FROM patient").fetchall()).__getitem__

@@ -101,7 +101,7 @@ def _row(said: Speech, panel: Panel) -> Row:
     carried = {"panel": panel.panel}
     return {
         "name": panel.name, "members": panel.members, "updated": panel.updated, "until": panel.until,
-        "ids": Press("/own/panels/ids", fetch, f"{fetch}: {panel.name}", carried),
+        "ids": Press("/own/panels/ids", fetch, f"{fetch}: {panel.name}", carried, file=True),
         "end": Press("/own/panels/ended", ending, f"{ending}: {panel.name}", carried),
     }  # fmt: skip
 

@@ -17,7 +17,10 @@ from exchange.repository.identity.edges import pair_of
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Two patients who may be one person; `harm` 3 overlay, 2 protected, 1 care on both sides, 0 other."""
+    """Two patients who may be one person; `harm` 3 overlay, 2 protected, 1 care on both sides, 0 other.
+
+    It is that of the persons they are of: whoever answers joins or parts all their records.
+    """
 
     a: int
     b: int
@@ -85,7 +88,8 @@ class Told(Change):
 # link; a missed one hides allergies and medications of either side. A doubt between two who are one person by
 # other links asks nothing; a link that was passed over, since it would join people who are kept apart, or who
 # have no link of their own, does.
-# Two persons are one question however many records they have: the answer about one pair is that about all.
+# Two persons are one question however many records they have: the answer about one pair is that about all,
+# and what a wrong one does is found in all of them, once for each person.
 _DOUBTS = """
 WITH apart AS MATERIALIZED (
     SELECT DISTINCT person FROM patient p
@@ -119,27 +123,35 @@ WITH apart AS MATERIALIZED (
 ), unanswered AS (
     SELECT g.* FROM waiting g
     WHERE {every} OR alone IS NOT NULL OR (one, other) NOT IN (SELECT one, other FROM answered)
-), graded AS (
-    SELECT m.*, CASE
-        WHEN rule = 'overlay' THEN 3
+), question AS MATERIALIZED (
+    SELECT DISTINCT ON (one, other, alone) * FROM unanswered
+    ORDER BY one, other, alone, asked, probability DESC, a, b
+), person AS MATERIALIZED (
+    SELECT one AS person FROM question UNION SELECT other FROM question
+), at_stake AS MATERIALIZED (
+    SELECT person, CASE
         WHEN EXISTS (
-            SELECT FROM resource r JOIN disclosure_class c USING (class)
-            WHERE r.patient IN (m.a, m.b) AND cardinality(c.labels) > 0
+            SELECT FROM patient p JOIN resource r ON r.patient = p.patient
+            JOIN disclosure_class c USING (class)
+            WHERE p.person = person.person AND cardinality(c.labels) > 0
         ) THEN 2
-        WHEN EXISTS (SELECT FROM resource r WHERE r.patient = m.a AND r.type = ANY(%(care)s))
-            AND EXISTS (SELECT FROM resource r WHERE r.patient = m.b AND r.type = ANY(%(care)s)) THEN 1
-        ELSE 0 END AS harm
-    FROM unanswered m
-), question AS (
-    SELECT DISTINCT ON (one, other, alone) * FROM graded
-    ORDER BY one, other, alone, harm DESC, asked, probability DESC, a, b
+        WHEN EXISTS (
+            SELECT FROM patient p JOIN resource r ON r.patient = p.patient
+            WHERE p.person = person.person AND r.type = ANY(%(care)s)
+        ) THEN 1
+        ELSE 0 END AS stake
+    FROM person
+), graded AS (
+    SELECT q.*, CASE WHEN q.rule = 'overlay' THEN 3 WHEN 2 IN (x.stake, y.stake) THEN 2
+        ELSE least(x.stake, y.stake) END AS harm
+    FROM question q JOIN at_stake x ON x.person = q.one JOIN at_stake y ON y.person = q.other
 )
 SELECT w.a, w.b, ARRAY[w.first, w.second] AS partners, w.probability, w.rule, {evidence} AS evidence, w.harm,
     coalesce(w.opened, (
         SELECT max(v.at) FROM link_event v WHERE v.kind = 'linked' AND (v.a, v.b) = (w.a, w.b)
     )) AS opened,
     w.asked, w.decision, w.steward, w.reason
-FROM question w
+FROM graded w
 ORDER BY harm DESC, w.probability DESC, w.a, w.b LIMIT %(limit)s
 """
 _WAITS = "m.decision IS NULL AND (p.person <> q.person OR m.evidence ->> 'rule' = 'overlay')"
@@ -149,7 +161,7 @@ _CARE = ["AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStat
 def doubts(
     conn: psycopg.Connection, pair: tuple[int, int] | None = None, limit: int | None = None
 ) -> list[Doubt]:
-    """Those that wait, worst harm first, the worst pair of any two persons, without their evidence; with
+    """Those that wait, worst harm first, the likeliest pair of any two persons, without their evidence; with
     `pair` that one alone, also when it is decided.
     """
     reviewed = _WAITS if pair is None else "(m.a, m.b) = (%(a)s, %(b)s)"
