@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -23,6 +23,7 @@ from exchange.app.privacy.viewing import record_view
 from exchange.console import cookies
 from exchange.console.accounts import Account, session_account
 from exchange.console.desk import Desk
+from exchange.console.given import local
 from exchange.console.guesses import Busy
 from exchange.console.language import preferred
 from exchange.console.marking import _
@@ -36,6 +37,7 @@ from exchange.model.errors import ContentError, ExchangeError
 _log = logging.getLogger("exchange.console")
 _STATIC = Path(__file__).parent / "static"
 _LARGEST_FORM = 20_000_000  # bytes, an uploaded sample among them
+_LONGEST_BACK = 1_000
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
@@ -133,7 +135,7 @@ class _Door:
         if place is None:
             return Page("not_found.html", status=405 if self.places else 404), ""
         if place.roles and visit.account is None:
-            return Redirect("/sign-in"), ""
+            return self._asked_to_sign_in(request, visit), ""
         if place.roles and not visit.person.may(place.roles):
             return Page("forbidden.html", status=403), ""
         if request.method == "POST" and not cookies.same(self.desk, request, visit.form.get("csrf", "")):
@@ -141,6 +143,17 @@ class _Door:
         answer = place.work(self.desk, visit)
         asked = {**visit.query, **visit.form}
         return taken_along(answer, asked) if isinstance(answer, Page) else answer, place.purpose
+
+    def _asked_to_sign_in(self, request: Request, visit: Visit) -> Redirect:
+        """With where to go on, and a word to somebody whose session is over."""
+        address = request.scope["raw_path"].decode("latin-1")
+        if request.method != "POST" and request.scope["query_string"]:
+            address += "?" + request.scope["query_string"].decode("latin-1")
+        back = address if "GET" in self.places and address != "/" and len(address) < _LONGEST_BACK else ""
+        over = _("Your session is over. Sign in and go on.")
+        lost = _("Your session is over: what you sent was not done. Sign in and send it again.")
+        told = lost if request.method == "POST" else over
+        return Redirect("/sign-in", told=told if visit.session else "", back=local(back) if back else "")
 
     def _response(self, visit: Visit, answer: Answer) -> Response:
         if isinstance(answer, Redirect):
@@ -170,6 +183,7 @@ def _visit(desk: Desk, request: Request, form: Mapping[str, str], files: Mapping
         session=request.cookies.get(cookies.session_name(desk), ""),
         openid=request.cookies.get(cookies.OPENID, ""),
         told=cookies.told(desk, request),
+        back=unquote(request.cookies.get(cookies.BACK, "")),
         at=desk.now(),
     )
 

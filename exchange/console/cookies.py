@@ -1,4 +1,4 @@
-"""Cookies of the console: the session, the proof that a form is ours, the language, a word told once.
+"""Cookies of the console: session, proof that a form is ours, language, a word told once, the way back.
 
 A form is ours when it carries the value that belongs to this browser's cookie, and the browser says that it
 was sent from one of our pages (https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html).
@@ -19,6 +19,7 @@ from exchange.crypto import keyed_hash
 
 LANGUAGE = "language"
 OPENID = "openid"
+BACK = "back"
 _TOLD = "told"
 _YEAR = 31_536_000
 
@@ -59,7 +60,7 @@ def told(desk: Desk, request: Request) -> str:
 
 
 def carry(desk: Desk, response: Response, answer: Redirect) -> None:
-    """Sets what a redirect takes along: its word, and a session that begins or ends."""
+    """Sets what a redirect takes along: its word, where to go on, and a session that begins or ends."""
     if answer.told:
         mark = keyed_hash(answer.told, desk.cookie_key, "console told")
         _set(desk, response, _TOLD, quote(f"{mark}:{answer.told}"), 60)
@@ -68,6 +69,9 @@ def carry(desk: Desk, response: Response, answer: Redirect) -> None:
             _set(desk, response, session_name(desk), answer.session, None)
         else:
             response.delete_cookie(session_name(desk), secure=desk.secure, httponly=True)
+        response.delete_cookie(BACK, secure=desk.secure, httponly=True)
+    if answer.back:
+        _set(desk, response, BACK, quote(answer.back, safe=""), 600)
     if answer.openid:
         _set(desk, response, OPENID, answer.openid, 600)
     if answer.language:

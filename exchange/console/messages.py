@@ -24,7 +24,8 @@ class Upload:
 class Visit:
     """One request; `account` is None before signing in, `path` the values of the address's parameters.
 
-    `browser` is the value of a cookie to give to a browser that has none; `told` a word from the page before.
+    `browser` is the value of a cookie to give to a browser that has none; `told` a word from the page before,
+    `back` where somebody was going when asked to sign in.
     """
 
     account: Account | None
@@ -39,6 +40,7 @@ class Visit:
     session: str
     openid: str
     told: str
+    back: str
     at: datetime
 
     @property
@@ -66,7 +68,7 @@ class Page:
 class Redirect:
     """Go on at another address; `told` is shown there once, `session` begins, or ends where it is empty.
 
-    `openid` is what the browser keeps while somebody signs in elsewhere.
+    `openid` is what the browser keeps while somebody signs in elsewhere, `back` where to go on then.
     """
 
     to: str
@@ -74,6 +76,7 @@ class Redirect:
     session: str | None = None
     language: str = ""
     openid: str = ""
+    back: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Event, Semaphore
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -392,3 +393,49 @@ def test_signing_in_and_failing_to_are_recorded(served, opened):
             " FROM audit_event WHERE kind = 'console.sign-in' ORDER BY sequence DESC LIMIT 2"
         ).fetchall()
     assert rows == [("8", "110122", "somebody"), ("0", "110123", "match-steward-all")]
+
+
+@pytest.fixture(scope="module")
+def steward(opened):
+    """Somebody with a password."""
+    with opened.work.connect() as connection:
+        add_account(connection, "back", "Somebody", ["match-steward"], None, opened.work.now())
+        set_secret(connection, "back", SECRET)
+        connection.commit()
+    return "back"
+
+
+def stranger(served):
+    """A browser whose session is over."""
+    visitor = Visitor(served.url, requests.Session())
+    visitor.session.cookies.set("session", "it was one once")
+    return visitor
+
+
+def test_whoever_signs_in_goes_on_where_the_session_ended(served, steward):
+    visitor = stranger(served)
+    asked = visitor.get("/matching/changes?changes.after=7")
+    assert "Your session is over. Sign in and go on." in asked.text
+    done = visitor.post("/sign-in", login=steward, password=SECRET)
+    assert done.url == served.url + "/matching/changes?changes.after=7"
+    visitor.post("/sign-out", page="/account")
+    assert visitor.post("/sign-in", login=steward, password=SECRET).url == served.url + "/"
+
+
+def test_what_was_sent_after_the_session_ended_is_said_to_be_not_done(served, steward):
+    visitor = stranger(served)
+    answer = visitor.session.post(f"{served.url}/matching/1-2", data={"decision": "link"}, timeout=30)
+    assert "what you sent was not done" in answer.text
+    assert visitor.post("/sign-in", login=steward, password=SECRET).url == served.url + "/matching/1-2"
+
+
+@pytest.mark.parametrize("back", ["//evil.example", "https://evil.example/", "/\\evil.example", "%2F%2Fevil"])
+def test_no_way_back_leads_to_another_site(served, steward, back):
+    visitor = stranger(served)
+    visitor.session.cookies.set("back", quote(back, safe=""))
+    done = visitor.post("/sign-in", login=steward, password=SECRET)
+    assert done.url.startswith(served.url + "/")
+
+
+def test_nothing_is_said_to_be_over_to_somebody_who_comes_first(served):
+    assert "session is over" not in requests.get(f"{served.url}/matching", timeout=30).text

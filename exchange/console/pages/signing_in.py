@@ -46,7 +46,7 @@ def sign_in(desk: Desk, visit: Visit) -> Answer:
         # What was typed as a login may be a password; it is not kept.
         record_sign_in(desk.exchange, "sign-in-refused", "somebody", visit.address)
         return Page("sign_in.html", {"refused": True, "login": login}, 403)
-    return begin(desk, visit, found, "/")
+    return begin(desk, visit, found, local(visit.back) if visit.back else "/")
 
 
 def begin(desk: Desk, visit: Visit, account: Account, to: str, by_link: bool = False) -> Redirect:
@@ -103,7 +103,7 @@ def openid_callback(desk: Desk, visit: Visit) -> Answer:
     if found is None:
         record_sign_in(desk.exchange, "sign-in-refused", subject, visit.address)
         return Page("openid_unknown.html", {"subject": subject}, 403)
-    return begin(desk, visit, found, "/")
+    return begin(desk, visit, found, local(visit.back) if visit.back else "/")
 
 
 def account_page(desk: Desk, visit: Visit) -> Answer:
