@@ -27,6 +27,7 @@ from exchange.pipeline.pushed import seal_push
 _PATH = "$push-status"
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _TARGET = re.compile(r"([A-Z][A-Za-z]{1,63})(?:/([A-Za-z0-9\-.]{1,64}))?")
+_BY_IDENTIFIER = re.compile(r"identifier=[^&\s]{1,500}")
 _LETTERS = {"POST": "c", "PUT": "u", "DELETE": "d"}
 _MOST_ENTRIES = 5_000
 
@@ -120,21 +121,23 @@ def _entries(bundle: Resource) -> list[_Entry]:
     found = bundle.get("entry")
     if not isinstance(found, list) or not 0 < len(found) <= _MOST_ENTRIES:
         raise Refusal(422, "value", f"Bundle.entry has 1 to {_MOST_ENTRIES} entries")
-    entries = [_entry(number, entry) for number, entry in enumerate(found)]
+    whole = bundle.get("type") == "transaction"
+    entries = [_entry(f"Bundle.entry[{number}]", entry, whole) for number, entry in enumerate(found)]
     targets = [f"{e.body['request']['url']}" for e in entries if e.method != "POST"]
     if len(targets) != len(set(targets)):
         raise Refusal(422, "duplicate", "two entries of one Bundle are about the same resource")
     deletes = {entry.method == "DELETE" for entry in entries}
-    if bundle.get("type") == "transaction" and len(deletes) > 1:
+    if whole and len(deletes) > 1:
         raise Refusal(422, "not-supported", "a transaction deletes only, or does not delete; send two")
     return entries
 
 
-def _entry(number: int, entry: object) -> _Entry:
-    where = f"Bundle.entry[{number}]"
+def _entry(where: str, entry: object, whole: bool) -> _Entry:
+    """One entry; `whole`: of a transaction, which alone may name a resource by its identifier."""
     request = entry.get("request") if isinstance(entry, dict) else None
     method = request.get("method") if isinstance(request, dict) else None
-    target = _TARGET.fullmatch(str(request.get("url", ""))) if isinstance(request, dict) else None
+    url, _, condition = str(request.get("url", "")).partition("?") if isinstance(request, dict) else ("",) * 3
+    target = _TARGET.fullmatch(url)
     if (
         not isinstance(entry, dict)
         or not isinstance(request, dict)
@@ -143,20 +146,34 @@ def _entry(number: int, entry: object) -> _Entry:
         or target is None
     ):
         raise Refusal(422, "not-supported", f"{where}.request: POST Type, PUT Type/id or DELETE Type/id")
+    _check_condition(where, request, condition, whole)
     if {"ifMatch", "ifNoneMatch", "ifModifiedSince"} & request.keys():
         raise Refusal(
             422, "not-supported", f"{where}.request: versions are the repository's, not the source's"
         )
     resource = entry.get("resource")
-    if (method == "POST") == bool(target[2]):
+    if (method == "POST" or bool(condition)) == bool(target[2]):
         raise Refusal(
             422, "value", f"{where}.request.url: a type for POST, a type with an id for PUT and DELETE"
         )
     if method != "DELETE" and (not isinstance(resource, dict) or resource.get("resourceType") != target[1]):
         raise Refusal(422, "value", f"{where}.resource is not of the type of its request")
-    if method == "PUT" and isinstance(resource, dict) and resource.get("id") != target[2]:
+    if target[2] and method == "PUT" and isinstance(resource, dict) and resource.get("id") != target[2]:
         raise Refusal(422, "value", f"{where}.resource.id is not that of its request")
     return _Entry(str(method), target[1], entry)
+
+
+def _check_condition(where: str, request: Mapping[str, Any], condition: str, whole: bool) -> None:
+    """Raises Refusal (422) for a condition that would be taken for another, or for none."""
+    named = request.get("ifNoneExist")
+    is_create = request["method"] == "POST"
+    if condition if is_create else named is not None:
+        raise Refusal(422, "value", f"{where}.request: ifNoneExist is for POST, a query for PUT and DELETE")
+    conditions = [condition] if condition else [str(named).removeprefix("?")] if named is not None else []
+    if not all(_BY_IDENTIFIER.fullmatch(one) for one in conditions):
+        raise Refusal(422, "not-supported", f"{where}.request: a condition is identifier=system|value alone")
+    if not whole and (conditions or is_create):
+        raise Refusal(422, "not-supported", f"{where}.request: POST and conditions are for transactions")
 
 
 def _for_pipeline(bundle: Resource, kind: str, entries: Sequence[_Entry]) -> Resource:

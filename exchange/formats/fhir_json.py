@@ -166,8 +166,9 @@ def _method(entry: dict[str, Any]) -> str:
 
 def _entry(entry: dict[str, Any], position: str) -> Piece:
     if _method(entry) == "DELETE":
-        url = str(entry["request"].get("url", ""))
-        return Piece("/".join(url.split("/")[-2:]), b"", position, deleted=True)
+        path, mark, condition = str(entry["request"].get("url", "")).partition("?")
+        named = path.split("/")[-1:] if condition else path.split("/")[-2:]
+        return Piece(f"{'/'.join(named)}{mark}{condition}", b"", position, deleted=True)
     resource = entry.get("resource")
     if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
         problem = RecordRejected("the entry holds no resource", code="structure", position=position)

@@ -33,12 +33,14 @@ class Incoming:
     """What a FHIR record holds: (resource with our ids and references, its own id, its place in a Bundle),
     `Type/id` it deletes.
 
-    `partial` has the ids of resources tagged SUBSETTED: they say less than the partner knows.
+    `partial` has the ids of resources tagged SUBSETTED: they say less than the partner knows; `if_none`
+    those of conditional creates: they count only where there is none.
     """
 
     resources: tuple[tuple[Resource, str, str], ...]
     deleted: tuple[str, ...]
     partial: frozenset[str] = frozenset()
+    if_none: frozenset[str] = frozenset()
 
 
 def incoming(parsed: Any, keys: Keys, run: Run) -> Incoming:
@@ -75,6 +77,11 @@ def _bundle(bundle: dict[str, Any], keys: Keys, run: Run) -> Incoming:
         ),
         tuple(_deletions(entries, run)),
         frozenset(own for resource, own, _ in known if _is_partial(resource)),
+        frozenset(
+            own
+            for entry, own in zip(entries, ids, strict=True)
+            if own is not None and request_of(entry).get("ifNoneExist")
+        ),
     )
 
 

@@ -175,16 +175,15 @@ def _map_fhir(feed_map: FeedMap, run: Run) -> Mapped:
         made = [item for entry in entries for item in make(entry, run)]
         if any(entry.key is None for entry in entries):
             run.seen.add(f"{kind}/**")
-        results.extend(_as_partial(made, run) if resource["id"] in found.partial else made)
+        if resource["id"] in found.partial:
+            run.note(
+                "information", "incomplete", "a SUBSETTED resource never replaces a whole one", "meta.tag", ""
+            )
+        only_new = resource["id"] in found.partial | found.if_none
+        results.extend(item._replace(conditional=True) if only_new else item for item in made)
         if kind == "Patient":
             merges.extend(_merges(feed_map.merges, resource, run))
     return _mapped(results, merges, found.deleted, run, feed_map.language.grammar.position)
-
-
-def _as_partial(made: Iterable[Made], run: Run) -> Iterable[Made]:
-    """What a summary says counts only where nothing is known yet (https://hl7.org/fhir/R4/search.html#elements)."""
-    run.note("information", "incomplete", "a SUBSETTED resource never replaces a whole one", "meta.tag", "")
-    return [item._replace(conditional=True) for item in made]
 
 
 def _merges(rules: Iterable[MergeRule], root: Any, run: Run) -> list[Merge]:

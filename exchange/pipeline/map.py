@@ -130,7 +130,7 @@ def _errors(mapped: Mapped) -> int:
 def _mapped(record: SourceRecord, maps: Maps, known: Sequence[Statement]) -> Mapped:
     """What the map makes of it, not checked yet; of a record that may not be used the reason."""
     if record.deleted:
-        return Mapped()
+        return _deleted(record, maps)
     try:
         if record.feed in (SELF, CAPTURED):
             return Mapped(resources=_ours(record))
@@ -142,6 +142,20 @@ def _mapped(record: SourceRecord, maps: Maps, known: Sequence[Statement]) -> Map
         # A record that no map foresaw must not keep its partner's other records waiting for ever.
         detail = f"unexpected while mapping ({type(error).__name__}); please report it"
         return Mapped(issues=(Issue("fatal", "exception", detail, "", record.position),))
+
+
+def _deleted(record: SourceRecord, maps: Maps) -> Mapped:
+    """What a deletion names, where its key tells: it may have come in a record of another key.
+
+    What a snapshot lacks nobody deleted by name: it may still stand in another feed.
+    """
+    feed = maps.partner.feeds.get(record.feed)
+    if record.format != "fhir_json" or feed is None or feed.snapshot:
+        return Mapped()
+    try:
+        return map_record(record, maps)
+    except RecordRejected:
+        return Mapped()
 
 
 def _kept(

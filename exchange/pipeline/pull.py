@@ -149,9 +149,14 @@ def _outcome(arrival: Arrival, done: bytes | None, running: bytes | None) -> str
         return "duplicate"
     if running is None and done == arrival.digest:
         return "unchanged"
-    if arrival.record.deleted and running is None and done is None:
+    if arrival.record.deleted and running is None and done is None and not _names_a_resource(arrival.record):
         return "unchanged"
     return "quarantined" if arrival.rejected else None
+
+
+def _names_a_resource(record: SourceRecord) -> bool:
+    """Whether what is deleted may have come in a record of another key: in a transaction, say."""
+    return record.format == "fhir_json"
 
 
 def enter(

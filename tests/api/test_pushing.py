@@ -124,6 +124,43 @@ def test_a_transaction_is_one_record_and_its_own_references_are_resolved(send, r
     assert statuses(send("GET", accepted.headers["content-location"])) == ["200", "200"]
 
 
+def test_a_transaction_changes_and_ends_what_it_names_by_an_identifier(send, run):
+    who = {**patient(8), "identifier": [{"system": "https://elm.example/mrn", "value": "8"}]}
+    named = "identifier=https://elm.example/mrn|8"
+
+    def pushed(method, condition, **entry):
+        request = {"method": method, **condition}
+        body = {"resourceType": "Bundle", "type": "transaction", "entry": [{"request": request, **entry}]}
+        accepted = send("POST", "", body)
+        assert accepted.status_code == 202, accepted.text
+        run()
+        return statuses(send("GET", accepted.headers["content-location"]))
+
+    def found():
+        listed = send("GET", f"/Patient?{named}").json()
+        return listed["total"], [e["resource"]["gender"] for e in listed.get("entry", ())]
+
+    made = pushed("POST", {"url": "Patient", "ifNoneExist": named}, resource={**who, "gender": "female"})
+    assert (made, found()) == (["200"], (1, ["female"]))
+    changed = pushed("PUT", {"url": f"Patient?{named}"}, resource={**who, "id": "x", "gender": "other"})
+    assert (changed, found()) == (["200"], (1, ["other"]))
+    again = pushed("POST", {"url": "Patient", "ifNoneExist": named}, resource={**who, "gender": "male"})
+    assert (again, found()) == (["200"], (1, ["other"]))
+    assert pushed("DELETE", {"url": f"Patient?{named}"}) == ["204"]
+    assert found() == (0, [])
+
+
+def test_what_came_in_a_transaction_is_deleted_alone(send, run):
+    glucose = {**observation(6, 6), "code": {"coding": [{"system": "http://loinc.org", "code": "718-7"}]}}
+    send("POST", "", bundle("transaction", ("PUT", patient(6)), ("PUT", glucose)))
+    run()
+    assert send("GET", "/Observation?code=718-7").json()["total"] == 1
+    accepted = send("POST", "", bundle("batch", ("DELETE", glucose)))
+    run()
+    assert statuses(send("GET", accepted.headers["content-location"])) == ["204"]
+    assert send("GET", "/Observation?code=718-7").json()["total"] == 0
+
+
 def test_the_same_key_is_the_same_push_and_another_bundle_under_it_is_refused(send):
     key = {"Idempotency-Key": "one"}
     first = send("POST", "", bundle("batch", ("PUT", patient(3))), **key)
@@ -190,6 +227,9 @@ def test_what_cannot_be_carried_out_is_refused_by_entry(send):
         body["entry"][0].update(changes)
         return body
 
+    def transaction(request):
+        return {**spoiled(request=request), "type": "transaction"}
+
     hostile = [
         {**good, "type": "searchset"},
         {**good, "entry": []},
@@ -198,6 +238,16 @@ def test_what_cannot_be_carried_out_is_refused_by_entry(send):
         spoiled(request={"method": "PUT", "url": "Patient"}),
         spoiled(request={"method": "PUT", "url": "Patient?identifier=1"}),
         spoiled(request={"method": "PUT", "url": "Patient/other"}),
+        spoiled(request={"method": "DELETE", "url": "Patient?identifier=1"}, resource=None),
+        spoiled(request={"method": "POST", "url": "Patient"}),
+        transaction({"method": "PUT", "url": "Patient?name=x"}),
+        transaction({"method": "PUT", "url": "Patient?identifier=1&name=x"}),
+        transaction({"method": "PUT", "url": "Patient/p9?identifier=1"}),
+        transaction({"method": "PUT", "url": "Patient?identifier="}),
+        transaction({"method": "PUT", "url": "Patient/p9", "ifNoneExist": "identifier=1"}),
+        transaction({"method": "POST", "url": "Patient", "ifNoneExist": "name=x"}),
+        transaction({"method": "POST", "url": "Patient", "ifNoneExist": 1}),
+        transaction({"method": "POST", "url": "Patient?identifier=1"}),
         spoiled(request={"method": "PUT", "url": "../Patient/p9"}),
         spoiled(request={"method": "PUT", "url": "Patient/p9", "ifMatch": 'W/"1"'}),
         spoiled(request={"method": "POST", "url": "Patient/p9"}),

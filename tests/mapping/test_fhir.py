@@ -78,6 +78,7 @@ def test_a_conditional_create_is_what_conditional_references_of_other_records_me
     referring = taken(observation(f"Practitioner?identifier={NPI}"))
     own = created.resources[0]["id"]
     assert referring.resources[0]["subject"]["reference"] == f"Practitioner/{own}"
+    assert created.conditional == {f"Practitioner/{own}"}
 
 
 def test_the_same_resource_is_the_same_alone_and_in_a_bundle():
