@@ -64,7 +64,7 @@ def test_a_drug_is_evidence_by_its_route_and_strength(law, code, strength):
         ({}, "strong"),
         ({"dosageInstruction": [{"route": {"text": "Sublingual"}}]}, "strong"),
         ({"dosageInstruction": [{"route": {"text": "Transdermal"}}]}, "weak"),
-        ({"dosageInstruction": [{"route": {"coding": [{"code": "45890007"}]}}]}, "weak"),
+        ({"dosageInstruction": [{"route": coded("http://snomed.info/sct", "45890007")}]}, "weak"),
         ({"dosageInstruction": [{"text": "apply one patch weekly"}]}, "weak"),
     ],
 )

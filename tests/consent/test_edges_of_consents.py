@@ -165,3 +165,13 @@ def test_a_class_that_names_no_system_is_a_type_of_fhir(kind):
     given = chosen(consent(provision=provision(kind, **{"class": [{"code": "Condition"}]})))
     assert matched(given, {"resourceType": "Condition", "id": "r1"}) == (0,)
     assert matched(given, {"resourceType": "Observation", "id": "r1"}) == ()
+
+
+@pytest.mark.parametrize(
+    ("actions", "verdict"),
+    [(["disclose", "access"], "silent"), (["collect"], "deny"), (["use", "collect"], "deny")],
+)
+def test_a_refusal_of_other_actions_keeps_nothing_out_of_the_repository(rules, actions, verdict):
+    system = "http://terminology.hl7.org/CodeSystem/consentaction"
+    refused = {"type": "deny", "action": [{"coding": [{"system": system, "code": one}]} for one in actions]}
+    assert answer(rules, refused, replace(REQUEST, action="collect", collecting=True)).verdict == verdict

@@ -164,7 +164,7 @@ def test_a_row_nobody_would_miss_is_of_a_kind_that_is_reasoned(rules):
     lists = rules.lists
     missed = set()
     for system, written in asked_codes():
-        known = lists.systems.get(system)
+        known = lists.system_called(system)
         groups = rows_above(lists, known.uri, normal_code(written, known)) if known else []
         whole = told(groups)
         missed |= {h.row for group in groups for h in group if told(groups, h.row) != whole}

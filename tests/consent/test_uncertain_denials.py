@@ -142,3 +142,9 @@ def test_what_lies_near_is_closed_all_the_same(rules, context):
     assert all(
         rules.vocabulary.denies_surely[code] <= reached for code, reached in rules.vocabulary.denies.items()
     )
+
+
+def test_a_policy_rule_of_another_system_says_nothing():
+    rule = {"coding": [{"system": "http://other.example", "code": "OPTIN"}]}
+    with pytest.raises(RecordRejected, match="neither a root type nor a policyRule"):
+        directive(consent(policyRule=rule, provision={}), resolve=resolve_case)

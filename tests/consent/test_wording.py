@@ -97,3 +97,30 @@ def test_a_tag_parts_words_or_stands_within_one():
     assert list(words_of_markup("<p>a<b>b</b></p><p>c</p>")) == [" a b   c ", " ab  c "]
     assert list(words_of_markup("<p>a</p>")) == [" a "]
     assert words_of_document("!!!", "application/pdf") is None
+
+
+ICD = "http://hl7.org/fhir/sid/icd-10-cm"
+
+
+@pytest.mark.parametrize(
+    ("coding", "label"),
+    [
+        ({"system": f" {ICD} ", "code": " b20 ", "display": "chronic illness"}, "HIV"),
+        ({"system": "HTTPS://HL7.org/fhir/sid/icd-10-cm/", "code": "B20", "display": "x"}, "HIV"),
+        ({"system": "2.16.840.1.113883.6.90", "code": "B20", "display": "x"}, "HIV"),
+        ({"system": "URN:OID:2.16.840.1.113883.6.90", "code": "B20", "display": "x"}, "HIV"),
+        ({"system": "http://snomed.info/sct/731000124108", "code": "86406008", "display": "x"}, "HIV"),
+        ({"system": "http://snomed.info/sctx", "code": "86406008"}, "PDS"),
+        ({"system": "https://hl7.org/fhir/sid/icd-10-cm", "code": "E11.9"}, NOBODY),
+        ({"code": "B20"}, "PDS"),
+        ({"code": "B20", "display": "HIV disease"}, "HIV"),
+        ({"code": "E11.9", "display": "diabetes"}, NOBODY),
+    ],
+)
+def test_a_code_is_of_its_system_however_that_is_spelt_and_of_none_is_not_read(rules, coding, label):
+    assert reveals(rules, code={"coding": [coding]}) == label
+
+
+def test_a_code_of_no_system_is_explained_by_the_words_beside_it(rules):
+    assert reveals(rules, code={"coding": [{"code": "DM"}], "text": "diabetes"}) == NOBODY
+    assert reveals(rules, extent={"value": 3, "unit": "cm", "code": "cm"}) == NOBODY

@@ -31,12 +31,16 @@ Coding = dict[str, Any]
 
 @dataclass(slots=True)
 class Findings:
-    """`codings` with whether words explain them; `mute` counts attachments that cannot be read."""
+    """`codings` with whether words explain them.
+
+    `bare` counts codes of no system that no words explain, `mute` attachments that cannot be read.
+    """
 
     codings: list[tuple[str, str, bool]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     references: list[tuple[str, str]] = field(default_factory=list)
     declared: list[Coding] = field(default_factory=list)
+    bare: int = 0
     mute: int = 0
 
 
@@ -77,11 +81,15 @@ def _codes(node: dict[str, Any], found: Findings) -> None:
     codings = node.get("coding")
     worded = bool(node.get("text") or node.get("display"))
     for coding in codings if type(codings) is list else (node,):
-        if type(coding) is dict and type(coding.get("code")) is str and type(coding.get("system")) is str:
-            display = coding.get("display")
-            found.codings.append((coding["system"], coding["code"], worded or bool(display)))
-            if type(display) is str and coding is not node:
-                found.texts.append(display)
+        if type(coding) is not dict or type(coding.get("code")) is not str:
+            continue
+        display, system = coding.get("display"), coding.get("system")
+        if type(system) is str:
+            found.codings.append((system, coding["code"], worded or bool(display)))
+        elif coding is not node and not (worded or display):
+            found.bare += 1
+        if type(display) is str and coding is not node:
+            found.texts.append(display)
 
 
 def _declared(node: dict[str, Any]) -> list[Coding]:

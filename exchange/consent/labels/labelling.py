@@ -207,6 +207,8 @@ def _evidence(
     for text in found.texts:
         if hits := rules.lists.of_text(text):
             yield from _from_hits(hits, "text", expression, skin, kind)
+    if found.bare:
+        yield Evidence(UNREAD, "code", "a code of no system, without words", expression, "weak")
     if found.mute:
         yield Evidence(UNREAD, "text", "an attachment that cannot be read", expression, "weak")
 
@@ -231,7 +233,7 @@ def _administrative_system(prefixes: tuple[str, ...], system: str) -> bool:
 def _administrative(system: str, rules: Rules) -> bool:
     """Code systems whose codes say nothing clinical, or whose shape was already checked."""
     prefixes = rules.vocabulary.file.administrative_systems
-    return system in rules.lists.systems or _administrative_system(prefixes, system)
+    return rules.lists.system_called(system) is not None or _administrative_system(prefixes, system)
 
 
 def _from_declared(coding: Coding, expression: str, vocabulary: Vocabulary) -> Iterator[Evidence]:

@@ -60,12 +60,19 @@ class _Pattern:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CodeLists:
-    """Rows by system: whole codes, prefixes by length; patterns over displays and free text."""
+    """Rows by system: whole codes, prefixes by length; patterns over displays and free text.
+
+    `systems` by all their names, as `normal_system` spells them.
+    """
 
     systems: dict[str, CodeSystem]
     exact: dict[tuple[str, str], tuple[Hit, ...]]
     prefixes: dict[str, dict[int, dict[str, tuple[Hit, ...]]]]
     patterns: tuple[_Pattern, ...]
+
+    def system_called(self, name: str) -> CodeSystem | None:
+        """The code system, by any of its names however spelt."""
+        return self.systems.get(normal_system(name))
 
     def of_code(self, system: str, code: str) -> tuple[Hit, ...] | None:
         """What the code reveals; None when it has not the shape of a code of its system."""
@@ -82,9 +89,25 @@ def normal_code(code: str, system: CodeSystem) -> str:
     return trimmed.replace(".", "") if system.dotless else trimmed
 
 
+@lru_cache(maxsize=4096)
+def normal_system(name: str) -> str:
+    """A system's name however it is spelt; an edition of SNOMED CT is SNOMED CT.
+
+    >>> normal_system(" HTTPS://hl7.org/fhir/sid/icd-10-cm/")
+    'http://hl7.org/fhir/sid/icd-10-cm'
+    >>> normal_system("2.16.840.1.113883.6.90") == normal_system("urn:oid:2.16.840.1.113883.6.90")
+    True
+    """
+    plain = name.strip().lower().rstrip("/").replace("https://", "http://", 1).removeprefix("urn:oid:")
+    return _SNOMED if plain.startswith(f"{_SNOMED}/") else plain
+
+
+_SNOMED = "http://snomed.info/sct"
+
+
 @lru_cache(maxsize=1 << 17)
 def _of_code(lists: CodeLists, system: str, code: str) -> tuple[Hit, ...] | None:
-    known = lists.systems.get(system)
+    known = lists.system_called(system)
     if known is None:
         return ()
     spelled = normal_code(code, known)
@@ -169,7 +192,8 @@ def parse_code_lists(files: Files, vocabulary: Vocabulary) -> CodeLists:
             else:
                 of_length = prefixes.setdefault(uri, {}).setdefault(len(value), {})
                 of_length[value] = (*of_length.get(value, ()), hit)
-    return CodeLists(systems, exact, prefixes, tuple(patterns))
+    spelt = {normal_system(name): system for name, system in systems.items()}
+    return CodeLists(spelt, exact, prefixes, tuple(patterns))
 
 
 def _kept(name: str, text: str) -> None:
