@@ -5,8 +5,11 @@ import base64
 import pytest
 
 from exchange.consent import Source, label
+from exchange.consent.labels.findings import TEXTS
 from exchange.consent.labels.narrative import without_free_text
 from exchange.consent.labels.wording import words_of_document, words_of_markup
+from exchange.model.fhir_types import fhir_type
+from exchange.repository import parameters
 
 SOMEWHERE = Source("anybody", "clinic", False, "resources")
 NOBODY = "-"
@@ -124,3 +127,83 @@ def test_a_code_is_of_its_system_however_that_is_spelt_and_of_none_is_not_read(r
 def test_a_code_of_no_system_is_explained_by_the_words_beside_it(rules):
     assert reveals(rules, code={"coding": [{"code": "DM"}], "text": "diabetes"}) == NOBODY
     assert reveals(rules, extent={"value": 3, "unit": "cm", "code": "cm"}) == NOBODY
+
+
+NO_WORDS = (
+    "allowedString",
+    "authorString",
+    "businessArrangement",
+    "carrierHRF",
+    "city",
+    "country",
+    "data",
+    "dependent",
+    "deviceIdentifier",
+    "distinctIdentifier",
+    "district",
+    "doseNumberString",
+    "family",
+    "given",
+    "id",
+    "linkId",
+    "lotNumber",
+    "manufacturer",
+    "modelNumber",
+    "partNumber",
+    "postalCode",
+    "preAuthRef",
+    "prefix",
+    "reference",
+    "serialNumber",
+    "seriesDosesString",
+    "state",
+    "subscriberId",
+    "suffix",
+    "unit",
+    "value",
+    "version",
+)
+"""Strings that are names of people and places, numbers, amounts."""
+
+_DEFINITIONS = frozenset(
+    ("Resource", "Expression", "DataRequirement", "TriggerDefinition", "ParameterDefinition")
+)
+
+
+def strings_of(kind, met):
+    """Names of the elements of a type, and of what it is made of, that are strings or markdown."""
+    if kind in met or kind in _DEFINITIONS:
+        return
+    met.add(kind)
+    for name, element in fhir_type(kind).elements.items():
+        if element.type in ("string", "markdown", "xhtml"):
+            yield name
+        elif element.type[:1].isupper():
+            yield from strings_of(element.type, met)
+
+
+def test_every_string_of_a_record_is_read_or_no_words(rules):
+    served = {*parameters(), *rules.vocabulary.file.free_text} - {"*"}
+    met = set()
+    every = {name for kind in served for name in strings_of(kind, met)}
+    assert every - TEXTS - set(NO_WORDS) == set()
+    assert not TEXTS.intersection(NO_WORDS)
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"alias": ["Harbor", "HIV clinic"]},
+        {"onsetString": "when he learned of his HIV"},
+        {"payload": [{"contentString": "HIV positive"}]},
+        {"target": [{"detailString": "HIV undetectable"}]},
+        {"extension": [{"url": "u", "valueMarkdown": "HIV"}]},
+        {"address": [{"line": ["HIV residence", "12 Oak St"]}]},
+    ],
+)
+def test_words_are_read_wherever_they_stand(rules, elements):
+    assert reveals(rules, **elements) == "HIV"
+
+
+def test_a_shelter_in_an_address_is_one(rules):
+    assert "LIVARG" in reveals(rules, address=[{"line": ["Women's Shelter", "12 Oak St"]}])

@@ -11,19 +11,48 @@ INLINE_LABEL = "http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/e
 
 TEXTS = frozenset(
     (
+        "abatementString",
+        "ageString",
         "alias",
+        "availabilityExceptions",
+        "basis",
+        "bornString",
+        "citation",
         "comment",
         "conclusion",
+        "contentString",
+        "deceasedString",
         "description",
+        "detail",
+        "detailString",
         "display",
+        "disposition",
         "div",
+        "documentType",
+        "extraDetails",
+        "label",
+        "line",
+        "mitigation",
         "name",
+        "network",
+        "occurrenceString",
+        "onsetString",
         "patientInstruction",
+        "performedString",
+        "productRelatedness",
+        "rationale",
+        "scheduledString",
+        "series",
+        "statusReason",
+        "summary",
         "text",
         "title",
+        "valueMarkdown",
         "valueString",
     )
 )
+"""Elements whose strings are words: tests/consent/test_wording.py compares them with those of R4."""
+
 _NAMES_OF_PEOPLE = frozenset(("family", "given"))
 
 Coding = dict[str, Any]
@@ -52,6 +81,8 @@ def findings(name: str, element: dict[str, Any] | list[Any]) -> Findings:
         key, node = stack.pop()
         if type(node) is list:
             stack.extend((key, item) for item in node if type(item) is dict or type(item) is list)
+            if key in TEXTS:
+                found.texts.extend(item for item in node if type(item) is str)
         else:
             _visit(key, node, found, stack)
     return found
