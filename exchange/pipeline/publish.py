@@ -22,7 +22,6 @@ from exchange.pipeline.claims import Claims, read_claims, write_claims
 from exchange.pipeline.conditional import known_resources, without_known
 from exchange.pipeline.forget import forget_records, forget_withheld
 from exchange.pipeline.ledger import Connection
-from exchange.pipeline.safeguard import labelling_digest
 from exchange.pipeline.snapshots import follow_snapshots, read_snapshots, write_snapshots
 from exchange.pipeline.worklist import write_unmapped
 from exchange.repository import ItemOutcome, PublishItem, publish
@@ -32,11 +31,12 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Whose records these are, under which mapping and rules digests, and when they are published."""
+    """Whose records these are, by which map, rules and labelling (digests), and when they are published."""
 
     partner: Partner
     mapping_digest: str
     rules_digest: str
+    labelling_digest: str
     at: datetime
 
 
@@ -55,7 +55,7 @@ def publish_chunk(
     write_unmapped(connection, run, rows)
     write_claims(connection, origin.partner.code, rows, claims)
     write_snapshots(connection, origin.partner.code, snapshots, rows)
-    _note_old_labels(connection, rows, origin.partner.code, labelling_digest(origin.partner, context.rules))
+    _note_old_labels(connection, rows, origin.partner.code, origin.labelling_digest)
     _write_outcomes(connection, rows, items, outcomes)
     _forget(connection, origin.partner.code, rows, items, outcomes)
     _write_resource_balance(connection, run, chunk, _tally(rows, items, outcomes, claims))

@@ -7,7 +7,7 @@ Whether it may enter the repository is decided where it is written, in the same 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple
 from itertools import groupby
 from typing import Any
@@ -15,9 +15,11 @@ from typing import Any
 import orjson
 
 from exchange.consent import Rules, Source, label_all, redact, with_security, without_free_text
+from exchange.consent.labels.labelling import ProgramNames
 from exchange.model.fhir import reference_to, references
 from exchange.model.partner import Partner
 from exchange.model.records import Labels, Resource
+from exchange.model.terms import SYSTEMS
 from exchange.pipeline import wire
 from exchange.pipeline.pull import CAPTURED, SELF
 
@@ -31,19 +33,27 @@ def outside_references(rows: Sequence[Row]) -> set[str]:
 
 
 def safeguard_chunk(
-    rows: Sequence[Row], partner: Partner, rules: Rules, known: Mapping[str, Labels]
+    rows: Sequence[Row],
+    partner: Partner,
+    rules: Rules,
+    known: Mapping[str, Labels],
+    partners: Iterable[Partner] = (),
 ) -> list[Row]:
     """The same rows with labelled resources; `known` holds labels of what was published before.
+
+    `partners` are all there are: what names a Part 2 program among them is labelled.
 
     Words the agreement keeps out label their record all the same; the redacted rendition goes without them.
     """
     labels: dict[str, Labels] = dict(known)
     done: list[Row] = []
-    digest = labelling_digest(partner, rules)
+    everybody = tuple(partners)
+    others = programs_of(partner, everybody)
+    digest = labelling_digest(partner, rules, everybody)
     for feed, group in groupby(rows, key=lambda row: str(row["feed"])):
         members = list(group)
         resources = [resource for row in members for resource in row["resources"]]
-        found = label_all(resources, source_of(partner, feed), rules, labels) if resources else []
+        found = label_all(resources, source_of(partner, feed, others), rules, labels) if resources else []
         labels |= zip((reference_to(r) for r in resources), found, strict=True)
         each = iter(found)
         done += [_labelled(_told(row, partner, rules), each, rules, digest) for row in members]
@@ -86,7 +96,22 @@ def _item(resource: Resource, refers: Sequence[str], labels: Labels, rules: Rule
     }
 
 
-def source_of(partner: Partner, feed: str) -> Source:
+def programs_of(partner: Partner, partners: Iterable[Partner]) -> tuple[ProgramNames, ...]:
+    """The Part 2 programs among `partners` but for the partner itself."""
+    return tuple(
+        ProgramNames(one.namespace, frozenset(_numbers_of(one)))
+        for one in sorted(partners, key=lambda one: one.code)
+        if one.organization.part2_program and one.code != partner.code
+    )
+
+
+def _numbers_of(partner: Partner) -> Iterator[tuple[str, str]]:
+    yield "urn:mosaic:partner", partner.code
+    if partner.organization.npi:
+        yield SYSTEMS["npi"], partner.organization.npi
+
+
+def source_of(partner: Partner, feed: str, others: tuple[ProgramNames, ...] = ()) -> Source:
     """Where the records of a feed come from, as labelling looks at it."""
     organization = partner.organization
     if feed in (SELF, CAPTURED):
@@ -99,6 +124,7 @@ def source_of(partner: Partner, feed: str) -> Source:
         feed=feed,
         program_labels=program.labels,
         program_confidentiality=program.confidentiality,
+        others=others,
     )
 
 
@@ -106,8 +132,9 @@ _RENDERING = 4
 """How words are read, redacted forms made and a minor's own care known: another number has history swept."""
 
 
-def labelling_digest(partner: Partner, rules: Rules) -> str:
+def labelling_digest(partner: Partner, rules: Rules, partners: Iterable[Partner]) -> str:
     """Of everything the labels of the partner's records depend on but the records: lists, words, programs."""
     sources = [astuple(source_of(partner, feed)) for feed in (SELF, *sorted(partner.feeds))]
-    spelled = orjson.dumps([_RENDERING, rules.labelling, partner.agreement.narrative, sources])
+    names = [(one.namespace, sorted(one.named)) for one in programs_of(partner, partners)]
+    spelled = orjson.dumps([_RENDERING, rules.labelling, partner.agreement.narrative, sources, names])
     return hashlib.sha256(spelled).hexdigest()

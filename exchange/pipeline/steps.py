@@ -23,7 +23,7 @@ from exchange.pipeline.link import link_chunk, of_people, with_clusters
 from exchange.pipeline.map import map_chunk
 from exchange.pipeline.publish import Origin, publish_chunk
 from exchange.pipeline.pull import pull
-from exchange.pipeline.safeguard import outside_references, safeguard_chunk
+from exchange.pipeline.safeguard import labelling_digest, outside_references, safeguard_chunk
 from exchange.pipeline.work import Work, lasting
 from exchange.repository import fold_new_classes, known_labels, refresh_statistics
 
@@ -142,7 +142,7 @@ def _safeguard(
 ) -> None:
     known = known_labels(connection, outside_references(rows))
     connection.commit()
-    labelled = safeguard_chunk(rows, partner, work.context.rules, known)
+    labelled = safeguard_chunk(rows, partner, work.context.rules, known, work.partners.values())
     work.batches.write(run, chunk, "people", of_people(labelled))
     work.batches.write(run, chunk, "safeguarded", with_clusters(labelled, partner, work.duplicates))
 
@@ -164,7 +164,9 @@ def publish_step(work: Work, partner: Partner, run: int, chunk: int) -> None:
 
     def take(connection: Connection) -> None:
         rows = work.batches.read(run, chunk, "safeguarded")
-        origin = Origin(partner, work.maps(partner).digest, work.context.rules.digest, work.now())
+        rules = work.context.rules
+        labelling = labelling_digest(partner, rules, work.partners.values())
+        origin = Origin(partner, work.maps(partner).digest, rules.digest, labelling, work.now())
         # Committed by `_take` together with the step: never published and not marked, nor the reverse.
         publish_chunk(connection, run, chunk, rows, origin, work.context)
 

@@ -21,7 +21,13 @@ from exchange.pipeline import wire
 from exchange.pipeline.carry import known_before
 from exchange.pipeline.ledger import Connection, LedgerRecord
 from exchange.pipeline.map import map_chunk
-from exchange.pipeline.safeguard import labelling_digest, outside_references, safeguard_chunk, source_of
+from exchange.pipeline.safeguard import (
+    labelling_digest,
+    outside_references,
+    programs_of,
+    safeguard_chunk,
+    source_of,
+)
 from exchange.pipeline.work import Work
 from exchange.repository import (
     Kept,
@@ -66,11 +72,12 @@ def stale_partners(work: Work) -> list[str]:
             connection.execute("SELECT partner, digest FROM labelling WHERE finished IS NOT NULL").fetchall()
         )
         senders = connection.execute("SELECT DISTINCT partner FROM record_state ORDER BY 1").fetchall()
-    rules = work.context.rules
     return [
         code
         for (code,) in senders
-        if code in work.partners and known.get(code) != labelling_digest(work.partners[code], rules)
+        if code in work.partners
+        and known.get(code)
+        != labelling_digest(work.partners[code], work.context.rules, work.partners.values())
     ]
 
 
@@ -90,7 +97,7 @@ def _sweep_partner(work: Work, partner: Partner, batch: int, progress: Progress)
 
 def _begin(work: Work, partner: Partner) -> None:
     """A sweep for the same lists and programs goes on; for others it begins anew."""
-    digest = labelling_digest(partner, work.context.rules)
+    digest = labelling_digest(partner, work.context.rules, work.partners.values())
     with work.connect() as connection:
         connection.execute(
             "INSERT INTO labelling (partner, digest) VALUES (%s, %s) ON CONFLICT (partner) DO UPDATE"
@@ -177,10 +184,12 @@ def _of_bodies(
     for row in kept:
         if row.body is not None and row.record in feeds:
             by_feed.setdefault(feeds[row.record], []).append((row.key, _unlabelled(row.body)))
+    others = programs_of(partner, work.partners.values())
     for feed, pairs in by_feed.items():
         bodies = [body for _, body in pairs]
         known = known_labels(connection, {to for body in bodies for to in references(body)})
-        labels = label_all(bodies, source_of(partner, feed), work.context.rules, known)
+        source = source_of(partner, feed, others)
+        labels = label_all(bodies, source, work.context.rules, known)
         yield from zip((key for key, _ in pairs), labels, strict=True)
 
 
@@ -208,7 +217,7 @@ def _of_raw(
     before = partial(known_before, connection, maps=maps, keyring=work.batches.keyring)
     rows = map_chunk(raw, partner, maps, work.landing, before)
     known = known_labels(connection, outside_references(rows))
-    for row in safeguard_chunk(rows, partner, work.context.rules, known):
+    for row in safeguard_chunk(rows, partner, work.context.rules, known, work.partners.values()):
         for item in row["resources"]:
             resource = item["resource"]
             key = wanted.get(f"{resource['resourceType']}/{resource['id']}")

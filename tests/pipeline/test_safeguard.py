@@ -3,7 +3,7 @@ import pytest
 from exchange.consent import Rules, parse_rules
 from exchange.content import read_tree
 from exchange.model.partner import Partner
-from exchange.pipeline.safeguard import safeguard_chunk
+from exchange.pipeline.safeguard import labelling_digest, safeguard_chunk
 from tests.pipeline.coalition import ROOT
 
 NOTE = "Ate well."
@@ -90,3 +90,60 @@ def test_a_document_whose_text_is_kept_out_is_what_its_text_made_it(real_rules: 
 def test_words_that_deny_and_words_that_say_nothing_label_nothing(real_rules: Rules) -> None:
     for note in ("Denies heroin use.", NOTE):
         assert safeguarded(condition("I10", note), real_rules)["labels"]["codes"] == []
+
+
+def program(code: str, part2: bool = True) -> Partner:
+    return Partner.model_validate(
+        {
+            "code": code,
+            "namespace": f"https://{code}.example/",
+            "organization": {
+                "name": "Shore",
+                "type": "sud-program",
+                "npi": "1999999927",
+                "part2_program": part2,
+            },
+            "agreement": {"type": "QSOA", "signed": "2020-01-01"},
+            "connector": {"type": "folder"},
+            "feeds": {"records": {"format": "fhir_json", "map": "x"}},
+        }
+    )
+
+
+NPI = "http://hl7.org/fhir/sid/us-npi"
+
+
+@pytest.mark.parametrize(
+    ("elements", "revealing"),
+    [
+        ({"identifier": [{"system": "https://shore.example/mrn", "value": "7"}]}, True),
+        ({"serviceProvider": {"identifier": {"system": NPI, "value": "1999999927"}}}, True),
+        ({"serviceProvider": {"identifier": {"system": "urn:mosaic:partner", "value": "shore"}}}, True),
+        ({"identifier": [{"system": "https://elm-clinic.example/mrn", "value": "7"}]}, False),
+        ({"serviceProvider": {"identifier": {"system": NPI, "value": "1999999901"}}}, False),
+        ({"identifier": [{"value": "https://shore.example/mrn"}]}, False),
+    ],
+)
+def test_a_number_of_a_part_2_program_says_whose_client_somebody_is(
+    elements: dict[str, object], revealing: bool, real_rules: Rules
+) -> None:
+    """What a clinic knows of it is no Part 2 record, and substance use all the same."""
+    visit = {"resourceType": "Encounter", "id": "1", "subject": {"reference": "Patient/1"}, **elements}
+    row = {"feed": "records", "refers": [["Patient/1"]], "resources": [visit]}
+
+    def codes(sender: Partner, *others: Partner) -> list[str]:
+        (item,) = safeguard_chunk([row], sender, real_rules, {}, others)[0]["resources"]
+        return list(item["labels"]["codes"])
+
+    assert codes(partner(), partner(), program("shore")) == (["SUD"] if revealing else [])
+    assert codes(partner(), partner(), program("shore", part2=False)) == []
+    assert codes(program("shore"), partner(), program("shore")) == ["42CFRPart2", "SUD"]
+
+
+def test_a_new_program_has_what_others_sent_labelled_again(real_rules: Rules) -> None:
+    before = labelling_digest(partner(), real_rules, [partner()])
+    assert labelling_digest(partner(), real_rules, [partner(), program("shore", part2=False)]) == before
+    assert labelling_digest(partner(), real_rules, [partner(), program("shore")]) != before
+    assert labelling_digest(program("shore"), real_rules, [program("shore")]) == labelling_digest(
+        program("shore"), real_rules, [program("shore"), partner()]
+    )

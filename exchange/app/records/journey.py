@@ -178,7 +178,9 @@ def _labels(
         known = known_labels(connection, {to for each in row["refers"] for to in each})
     own = {reference_to(resource) for resource in resources}
     others = {name: found for name, found in known.items() if name not in own}
-    (done,) = safeguard_chunk([row], exchange.partners[code], exchange.context.rules, others)
+    (done,) = safeguard_chunk(
+        [row], exchange.partners[code], exchange.context.rules, others, exchange.partners.values()
+    )
     return tuple(item["labels"] for item in done["resources"])
 
 

@@ -68,6 +68,7 @@ class Findings:
     codings: list[tuple[str, str, bool]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     references: list[tuple[str, str]] = field(default_factory=list)
+    identifiers: list[tuple[str, str]] = field(default_factory=list)
     declared: list[Coding] = field(default_factory=list)
     bare: int = 0
     mute: int = 0
@@ -93,6 +94,8 @@ def _visit(key: str, node: dict[str, Any], found: Findings, stack: list[tuple[st
         _codes(node, found)
     if "reference" in node and type(node["reference"]) is str:
         found.references.append((key, node["reference"]))
+    if type(node.get("value")) is str and type(node.get("system")) is str:
+        found.identifiers.append((node["system"], node["value"]))
     if key == "meta" or node.get("url") == INLINE_LABEL:
         found.declared.extend(_declared(node))
         return

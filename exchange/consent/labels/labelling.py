@@ -28,6 +28,7 @@ _Reference = tuple[str, str, str]
 ThroughSkin = Callable[[], bool]
 """Whether the record is about a drug given through the skin; asked only where that matters."""
 
+_PART2 = "42CFRPart2"
 _UNLABELLED = Labels()
 _PATCH = re.compile(r"transdermal|\bpatch(es)?\b|butrans|'45890007'", re.IGNORECASE)
 """Words of a patch, its brand, and SNOMED CT's transdermal route."""
@@ -35,8 +36,23 @@ _ABOUT_RELATIVES = frozenset(["FamilyMemberHistory"])
 
 
 @dataclass(frozen=True, slots=True)
+class ProgramNames:
+    """What identifiers of a Part 2 program look like: its own numbers begin with `namespace`."""
+
+    namespace: str
+    named: frozenset[tuple[str, str]]
+
+    def gave(self, system: str, value: str) -> bool:
+        """Whether it is one of the program's numbers, or the number of the program."""
+        return system.startswith(self.namespace) or (system, value) in self.named
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """Where a record came from, as the partner's folder declares it for the feed."""
+    """Where a record came from, as the partner's folder declares it for the feed.
+
+    `others`: the Part 2 programs of other participants; to be a client of theirs is what they protect.
+    """
 
     partner: str
     organization_type: str
@@ -44,14 +60,19 @@ class Source:
     feed: str
     program_labels: tuple[str, ...] = ()
     program_confidentiality: str | None = None
+    others: tuple[ProgramNames, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """A resource's own evidence, and its references as (name, expression, `Type/id`)."""
+    """A resource's own evidence, and its references as (name, expression, `Type/id`).
+
+    `identifiers` as (system, value, expression): what they reveal depends on who sent it.
+    """
 
     evidence: tuple[Evidence, ...]
     references: tuple[_Reference, ...]
+    identifiers: tuple[_Reference, ...] = ()
 
 
 _NOTHING = _Look((), ())
@@ -120,6 +141,8 @@ def _look(resource: Resource, source: Source, rules: Rules) -> _Look:
             look = _look_at(name, element, resource, rules)
             evidence += look.evidence
             references += look.references
+            if source.others and look.identifiers:
+                evidence += _of_programs(look.identifiers, source.others, rules.vocabulary)
         elif form is str and name in TEXTS:
             hits = rules.lists.of_text(element)
             if hits:
@@ -160,7 +183,19 @@ def _looked_at(name: str, element: Any, kind: str, skin: ThroughSkin, rules: Rul
     return _Look(
         tuple(_evidence(found, expression, skin, kind, rules)),
         tuple((key, expression, to) for key, to in found.references if key not in leads_nowhere),
+        tuple((system, value, expression) for system, value in found.identifiers),
     )
+
+
+def _of_programs(
+    identifiers: Iterable[_Reference], programs: Sequence[ProgramNames], vocabulary: Vocabulary
+) -> Iterator[Evidence]:
+    """A number that a Part 2 program gave, or that of the program, says that somebody is its client."""
+    for system, value, expression in identifiers:
+        if any(program.gave(system, value) for program in programs):
+            yield Evidence(
+                vocabulary.reveals[_PART2], "inference", "an identifier of a Part 2 program", expression
+            )
 
 
 @lru_cache(maxsize=4)
@@ -183,7 +218,7 @@ def _through_skin(resource: Resource) -> bool:
 @lru_cache(maxsize=4096)
 def _program_evidence(source: Source, kind: str, rules: Rules) -> tuple[Evidence, ...]:
     """A program's label follows every record about its clients; its directory says what kind it is."""
-    declared = (*(["42CFRPart2"] if source.part2_program else []), *source.program_labels)
+    declared = (*([_PART2] if source.part2_program else []), *source.program_labels)
     if kind in rules.vocabulary.file.directory_types:
         reveals = rules.vocabulary.reveals
         declared = tuple(reveals[code] for code in declared if code in reveals)
