@@ -220,3 +220,11 @@ def test_what_comes_over_a_reference_adds_to_the_evidence_and_never_that_somethi
     assert told.codes == {"SDV", "HIV"}
     assert [(item.label, item.basis) for item in told.evidence] == [("SDV", "source"), ("HIV", "reference")]
     assert passed_on(Labels("R", frozenset(["HIV", "PDS"])), rules) == {"HIV"}
+
+
+@pytest.mark.parametrize(
+    ("code", "given"), [("HIV", {"HIV"}), ("42CFRPart2", {"42CFRPart2", "SUD"}), ("NOSUCHLABEL", {"PDS"})]
+)
+def test_a_label_of_the_source_that_nobody_here_knows_is_protected(rules, code, given):
+    declared = {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": code}]}
+    assert label({**condition(COLD), "meta": declared}, CLINIC, rules).codes == given
