@@ -71,6 +71,7 @@ def _filters(language: str) -> Mapping[str, Callable[..., Any]]:
         "percent": lambda value: format_percent(_not_all(value), "#,##0.0 %", locale=language),
         "day": partial(day, language),
         "soft": soft,
+        "seen": seen,
         "moment": partial(moment, language),
     }
 
@@ -155,6 +156,11 @@ def soft(value: object) -> Markup:
         parts.append(Markup("<wbr>").join(_pieces(word[0])))
         done = word.end()
     return Markup("").join([*parts, escape(text[done:])])
+
+
+def seen(text: str) -> str:
+    """A whole text, in which signs that are not seen are named."""
+    return _UNSEEN.sub(_shown, text)
 
 
 def _shown(sign: re.Match[str]) -> str:

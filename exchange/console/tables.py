@@ -211,7 +211,7 @@ def _cell(value: Any) -> str:
     >>> _cell(" =1"), _cell("\\ufeff\\t@x"), _cell(-5), _cell("a-b")
     ("' =1", "'\\ufeff\\t@x", '-5', 'a-b')
     """
-    text = "" if value is None else ", ".join(value) if isinstance(value, tuple) else str(value)
+    text = "" if value is None else ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
     begins = next((c for c in text if not (c.isspace() or category(c) in ("Cc", "Cf"))), "")
     starts = begins in _FORMULA or text[:1] in ("\t", "\r")
     return "'" + text if text and starts and not isinstance(value, int | float) else text

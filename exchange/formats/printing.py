@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import cast
 
 import font_roboto
 from anyascii import anyascii
 from fpdf import FPDF, FontFace
+from fpdf.enums import MethodReturnValue
 from fpdf.fonts import TTFFont
 
 from exchange.formats.paper import Pairs, Paper, Table
@@ -19,6 +21,7 @@ from exchange.formats.paper import Pairs, Paper, Table
 logging.getLogger("fpdf").setLevel(logging.ERROR)
 logging.getLogger("fontTools").setLevel(logging.ERROR)  # tells of the glyphs it keeps
 _MARGIN, _INK, _PALE = 18, 30, 238
+_LINES, _SHORT, _LONGEST = 40, 200, 1_500
 
 
 class _Sheet(FPDF):
@@ -33,6 +36,19 @@ class _Sheet(FPDF):
         font = self.fonts["text"]
         known: Mapping[int, object] = font.cmap if isinstance(font, TTFFont) else {}
         return "".join(c if ord(c) in known or c.isspace() else anyascii(c) or "\ufffd" for c in text)
+
+    def fitting(self, text: str, share: float) -> str:
+        """Legible and no higher than a page, in a cell that has that share of the width: the rest is cut.
+
+        Whoever writes a name of ten thousand letters shall keep nobody from the page it stands on.
+        """
+        said = self.legible(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
+        if len(said) <= _SHORT and said.count("\n") < _LINES:
+            return said
+        width = share * self.epw - 6  # less than the cell has, so that these lines fit as they are
+        found = self.multi_cell(width, 5, said, align="L", dry_run=True, output=MethodReturnValue.LINES)
+        lines = cast("list[str]", found)
+        return said if len(lines) <= _LINES else "\n".join([*lines[:_LINES], "…"])
 
     def footer(self) -> None:
         self.set_y(-14)
@@ -78,7 +94,7 @@ def _pairs(sheet: _Sheet, block: Pairs) -> None:
         for name, value in block.lines:
             row = table.row()
             row.cell(sheet.legible(name), style=FontFace(emphasis="BOLD"))
-            row.cell(sheet.legible(value))
+            row.cell(sheet.fitting(value, 0.75))
 
 
 def _table(sheet: _Sheet, block: Table) -> None:
@@ -93,5 +109,6 @@ def _table(sheet: _Sheet, block: Table) -> None:
         padding=1.2,
         borders_layout="HORIZONTAL_LINES",
     ) as table:
+        shares = [width / sum(block.widths) for width in block.widths]
         for cells in (block.header, *block.rows):
-            table.row([sheet.legible(str(cell)) for cell in cells])
+            table.row([sheet.fitting(str(cell), share) for cell, share in zip(cells, shares, strict=True)])

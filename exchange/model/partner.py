@@ -55,6 +55,13 @@ class Organization(_Strict):
     address: str | None = None
     state: str = "IL"
 
+    @field_validator("name")
+    @classmethod
+    def _is_seen(cls, name: str) -> str:
+        if not name.isprintable() or not 1 <= len(name) <= 200:
+            raise ValueError("a name is 1 to 200 letters, none of them unseen")
+        return name
+
 
 class Agreement(_Strict):
     """What the participant signed; without one in force nothing enters or leaves.

@@ -151,3 +151,9 @@ def test_disclosures_of_one_day_are_told_with_one_date_and_of_several_with_the_f
     found = report([earlier, replace(ONE, purpose="HRESCH")], "hipaa", FACTS, AT)
     row = as_csv(found, "en").decode().splitlines()[1]
     assert row.startswith('"2 times, first 2026-11-17, last 2026-11-26",')
+
+
+@pytest.mark.parametrize("text", ["L" * 10_000, "word " * 2_000, "\n" * 300, "W" * 300], ids=lambda t: t[:5])
+def test_a_text_of_pages_is_cut_and_keeps_nobody_from_the_page(text):
+    blocks = [Pairs([("Person", text)]), Table(["a", "b"], [[text, text]], (10, 90))]
+    assert pdf(Paper("Accounting", "en", blocks, "", AT)).startswith(b"%PDF")

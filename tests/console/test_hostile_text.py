@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from html import unescape
@@ -22,13 +24,14 @@ HOSTILE = (
     "{{ 7 * 7 }}{% for x in y %}",
     "%(name)s %s {0}",
     "=HYPERLINK(1)",
+    "line one\nline two\r\n=1+1",
     "\u202egnp.exe\u0085</textarea><svg onload=alert(1)>",
     "null",
     "Zo\u200bë\u2060 \U0001f469\u200d\U0001f469\u200d\U0001f466 \u05d0\u0301\u0301\u0301",
-    "Longname" * 300,
+    "Longname" * 1_250,
 )
 
-NAME = '<script>alert(2)</script>"><img src=x onerror=alert(2)>{{ 7 * 7 }} Elm'
+NAME = '=1 <script>alert(2)</script>"><img src=x onerror=alert(2)>{{ 7 * 7 }} Elm'
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -55,7 +58,7 @@ def sent(opened):
         }
         for n, text in enumerate(HOSTILE)
     ]
-    write_ndjson(opened.settings.home.parent / "elm/hostile.ndjson", people + results)
+    write_ndjson(opened.settings.home.parent / "elm/<img src=x> \u202e =1.ndjson", people + results)
     run_partner(opened.work, find_partner(opened.partners, "elm_clinic"))
 
 
@@ -87,7 +90,8 @@ def test_no_page_runs_or_breaks_on_what_a_partner_sent(served, opened):
     partner.write_text(partner.read_text().replace("name: Elm Clinic", f"name: {json.dumps(NAME)}"))
     served.desk.opened.look()
     visitors = {}
-    shown = named = 0
+    shown = named = files = 0
+    taken = set()
     for place, address in addresses(opened):
         role = place.roles[0]
         if role not in visitors:
@@ -100,8 +104,31 @@ def test_no_page_runs_or_breaks_on_what_a_partner_sent(served, opened):
         assert "<svg onload" not in answer.text, address
         shown += "&lt;script&gt;alert(1)" in answer.text
         named += "&lt;script&gt;alert(2)" in answer.text.replace("<wbr>", "")
+        assert "\u202e" not in answer.text, address
+        if place.path not in taken:
+            taken.add(place.path)
+            for found in re.findall(r'href="(\?[^"]*format=csv[^"]*)"', answer.text):
+                table = visitors[role].get(address.partition("?")[0] + unescape(found))
+                assert table.status_code == 200, (address, found)
+                assert formulas(table) == [], (address, found)
+                files += 1
     assert shown > 2
     assert named > 10
+    assert files > 15
+
+
+def formulas(table):
+    """Cells that a spreadsheet would count: numbers may begin with a sign."""
+    cells = [cell for row in csv.reader(io.StringIO(table.content.decode("utf-8-sig"))) for cell in row]
+    return [c for c in cells if re.match(r"\s*[=+@-]", c) and not re.fullmatch(r"-[\d.]+", c)]
+
+
+def test_the_accounting_of_everyone_prints(served, opened):
+    with psycopg.connect(opened.database_url) as connection:
+        people = [p for (p,) in connection.execute("SELECT DISTINCT person::text FROM patient")]
+    officer = served.visitor("privacy-officer")
+    answers = [officer.get(f"/privacy/people/{person}?format=pdf") for person in people]
+    assert {(one.status_code, one.content[:4]) for one in answers} == {(200, b"%PDF")}
 
 
 def test_what_was_typed_wrong_is_named_as_text(served):
