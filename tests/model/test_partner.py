@@ -60,6 +60,8 @@ WHOLE = PARTNER.format(line="match: '*.csv'")
         ("agreement:", "schedule: 61 * * * *\nagreement:", "schedule", "five cron fields"),
         ("agreement:", "code: oak\nagreement:", "code", "must be the name of the folder, `maple`"),
         ("agreement:", "shedule: '@daily'\nagreement:", "shedule", "did you mean `schedule`"),
+        ("name: Maple", 'name: "Ma\\u202eple"', "organization.name", "none of them unseen"),
+        ("name: Maple", "name: " + "x" * 201, "organization.name", "1 to 200 letters"),
         ("name: Maple", "name: Maple, nip: '1'", "organization.nip", "did you mean `npi`"),
         ("map: people", "mapp: people", "feeds.people.mapp", "did you mean `map`"),
         ("https://maple.example/", "maple clinic", "namespace", "a namespace is a URI"),
