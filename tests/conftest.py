@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -43,6 +44,20 @@ def pytest_configure(config: pytest.Config) -> None:
     if _FOLDER not in os.environ:
         os.environ[_FOLDER] = tempfile.mkdtemp(prefix="exchange-test-", dir=_in_memory())
         config.stash[_OWNED] = Path(os.environ[_FOLDER])
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: to look through it for garbage again and again took a seventh of a run.
+
+    Later as seldom as the exchange's own processes do, see `open_exchange`.
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
+
+
+def pytest_sessionfinish() -> None:
+    """pytest collects garbage to the end, five times over, of processes that end anyway."""
+    gc.freeze()
 
 
 def _in_memory() -> Path | None:
