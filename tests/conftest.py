@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import shutil
@@ -53,6 +54,7 @@ def pytest_collection_finish() -> None:
     """
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)
+    atexit.register(gc.unfreeze)  # libraries that look for leaks at the end would find all of it
 
 
 def pytest_sessionfinish() -> None:
