@@ -115,7 +115,7 @@ def orders() -> list[list[list[int]]]:
     return found
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", [0, 1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3))])
 def test_any_order_of_arrival_has_the_same_end(
     number: int, orders: list[list[list[int]]], files: Path, tmp_path: Path, database: str
 ) -> None:
