@@ -93,14 +93,14 @@ def _settled(compiled: Compiled, language: Language) -> Compiled:
 def compile_item(element: Element, language: Language, spot: Spot) -> Compiled:
     """One value (or, with `$each`, many) of an element."""
     if isinstance(spot.node.value, dict):
-        if is_primitive(element.type):
+        if is_primitive(element.type) or (element.type == "Reference" and VALUE in spot.node.value):
             return _placed_value(element, language, spot)
         return _object(element, language, spot)
     return _scalar(element, language, spot)
 
 
 def _placed_value(element: Element, language: Language, spot: Spot) -> Compiled:
-    """A primitive at another place or under a condition: `{$each: path, $when: …, $value: expression}`."""
+    """A primitive or reference elsewhere or on a condition: `{$each: …, $when: …, $value: expression}`."""
     table = spot.node.value
     if VALUE not in table or not set(table) <= {VALUE, EACH, WHEN}:
         raise spot.node.fail(

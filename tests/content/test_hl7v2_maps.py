@@ -160,6 +160,7 @@ def test_race_and_ethnicity_are_us_core_extensions_and_the_ssn_has_its_true_syst
         ("White", "Hispanic or Latino", ["2106-3", "2135-2"]),
         ("^Black", "H", ["2054-5", "2135-2"]),
         ("Martian", "", []),
+        ("3^Asian or Pacific Islander", "", []),
     ],
 )
 def test_race_and_ethnicity_in_words_are_the_categories_they_name(race, ethnicity, codes):
@@ -168,6 +169,8 @@ def test_race_and_ethnicity_in_words_are_the_categories_they_name(race, ethnicit
     assert [part["valueCoding"]["code"] for part in parts if part["url"] == "ombCategory"] == codes
     assert "text" in [part["url"] for part in parts]
     assert errors(found) == []
+    # Of a word that stands for two categories somebody looked, and there is none.
+    assert {issue.code for issue in found.issues} == ({"code-invalid"} if race == "Martian" else set())
 
 
 def test_a_diagnosis_without_a_visit_is_kept():
