@@ -122,7 +122,8 @@ def disclosed(page: Page) -> list[Disclosed]:
         for patient in about & records.keys():
             records[patient].add(f"{kind}/{key}")
     return [
-        Disclosed(patient, tuple(sorted(found)), page.because) for patient, found in sorted(records.items())
+        Disclosed(patient, tuple(sorted(found)), page.people.get(patient, ()))
+        for patient, found in sorted(records.items())
     ]
 
 

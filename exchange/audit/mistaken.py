@@ -12,11 +12,11 @@ import psycopg
 
 from exchange.model.audit import DISCLOSURES
 
-# `since` and `until` are while the Consent was followed. The log says whether a consent opened something, and
-# not which one: one too many is asked about, and none too few.
+# `since` and `until` are while the Consent was followed. Records of before migration 177 say that a consent
+# opened something and not which one: of these one too many is asked about, and none too few.
 _MISTAKEN = """
 WITH mistaken AS (
-    SELECT p.person, min(h.updated) AS since, max(r.updated) AS until
+    SELECT p.person, d.consent, min(h.updated) AS since, max(r.updated) AS until
     FROM directive d JOIN patient p USING (patient)
     JOIN resource r ON (r.type, r.fhir_id, r.rendition) = ('Consent', d.consent, 0)
     JOIN resource_history h ON (h.type, h.fhir_id, h.rendition) = ('Consent', d.consent, 0)
@@ -33,7 +33,7 @@ WITH mistaken AS (
     WHERE e.kind = ANY (%(disclosures)s) AND e.participant IS NOT NULL
       AND (e.body ->> 'recorded')::timestamptz >= m.since
       AND (e.body ->> 'recorded')::timestamptz < m.until
-      AND e.body ->> 'agent' LIKE '%%urn:mosaic:rule:consent:%%'
+      AND e.body ->> 'agent' ~ ('urn:mosaic:rule:consent:([0-9]+:|' || m.consent || ')')
 )
 INSERT INTO access_watch (kind, participant, role, day, patient, measured, usual, first_event,
     last_event, found)

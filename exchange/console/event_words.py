@@ -95,7 +95,14 @@ def _purposes(event: Mapping[str, Any]) -> list[str]:
 def _rules(event: Mapping[str, Any], said: Speech) -> list[str]:
     policies = (policy for agent in event.get("agent", ()) for policy in agent.get("policy", ()))
     rules = (policy.removeprefix(_RULE) for policy in policies if policy.startswith(_RULE))
-    return list(dict.fromkeys(map(said.rule, rules)))
+    return list(dict.fromkeys(_rule(name, said) for name in rules))
+
+
+def _rule(name: str, said: Speech) -> str:
+    """A consent with its id, version and provision; the log of before names none."""
+    words, (_kind, *where) = said.rule(name), name.split(":", 2)
+    named = _kind == "consent" and "/" in "".join(where[:1])
+    return f"{words} (Consent/{', '.join(where)})" if named else words
 
 
 def _ended(event: Mapping[str, Any], said: Speech) -> list[str]:

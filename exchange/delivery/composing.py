@@ -45,8 +45,8 @@ def _record(
         return
     where = f"urn:mosaic:delivery:{due.subscription.code}"
     sending = Sending(parcel.delivery, due.subscription.delivery.channel.type, told.consents)
-    because = told.chosen.terms.because
-    record_sending(conn, viewer_of(due), due.subscription.code, office, (at, where), sending, items, because)
+    people = told.chosen.terms.people
+    record_sending(conn, viewer_of(due), due.subscription.code, office, (at, where), sending, items, people)
 
 
 def record_sending(
@@ -57,7 +57,7 @@ def record_sending(
     when_where: tuple[datetime, str],
     sending: Sending,
     items: Sequence[Served],
-    because: Sequence[str],
+    people: Mapping[str | None, tuple[str, ...]],
 ) -> None:
     """Writes into the audit log who is about to be sent what, one record for each person."""
     at, where = when_where
@@ -70,21 +70,21 @@ def record_sending(
         token=sending.delivery,
     )
     how = Circumstances(at, office.base_url, where, sending.delivery)
-    append(conn, disclosure_entries(who, how, sending, _shares(items, tuple(because))))
+    append(conn, disclosure_entries(who, how, sending, _shares(items, people)))
 
 
-def _shares(items: Sequence[Served], because: tuple[str, ...]) -> list[Disclosed]:
+def _shares(items: Sequence[Served], reasons: Mapping[str | None, tuple[str, ...]]) -> list[Disclosed]:
     """Each person's share, and what is about nobody with the first."""
     people = sorted({item.about for item in items if item.about})
     nobody = [f"{item.type}/{item.id}" for item in items if item.about is None]
     if not people:
-        return [Disclosed(None, tuple(nobody), because)]
+        return [Disclosed(None, tuple(nobody), reasons.get(None, ()))]
     return [
         Disclosed(
             person,
             tuple(f"{i.type}/{i.id}" for i in items if i.about == person)
             + (tuple(nobody) if place == 0 else ()),
-            because,
+            tuple(sorted({*reasons.get(person, ()), *(reasons.get(None, ()) if place == 0 else ())})),
         )
         for place, person in enumerate(people)
     ]

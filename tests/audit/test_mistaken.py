@@ -98,6 +98,15 @@ def test_only_what_went_out_while_it_was_followed_counts(asked, at, told):
 
 
 @pytest.mark.parametrize(
+    ("named", "told"),
+    [("0", True), (CONSENT, True), (f"{CONSENT}/_history/7", True), (f"{UUID(int=8)}/_history/7", False)],
+)
+def test_what_rested_on_another_consent_is_not_asked_about(asked, named, told):
+    because = ("hipaa-treatment", f"consent:{named}:provision.provision[0]")
+    assert bool(asked(("hospital", because, GIVEN))) is told
+
+
+@pytest.mark.parametrize(
     "otherwise",
     [
         {"status": "inactive"},

@@ -67,7 +67,7 @@ def _told(view: Reader, lines: Sequence[Line]) -> _Told:
     asked = [line for _, line in still_told(view, lines).lines]
     act(view, "disclose")
     still = still_told(view, asked)
-    return _Told([_ended(line) for _, line in still.lines], terms(view, still.classes))
+    return _Told([_ended(line) for _, line in still.lines], terms(view, still.shares))
 
 
 def _ended(line: Line) -> Line:
@@ -118,8 +118,7 @@ def _disclosed(told: _Told, first: int, end: int) -> list[Disclosed]:
         if start < end and start + len(line.body) > first and line.id:
             shares[line.about].append(f"{line.type}/{line.id}")
         start += len(line.body)
-    because = told.terms.because
     return [
-        Disclosed(patient, tuple(sorted(records)), because)
+        Disclosed(patient, tuple(sorted(records)), told.terms.people.get(patient, ()))
         for patient, records in sorted(shares.items(), key=lambda share: share[0] or "")
     ]

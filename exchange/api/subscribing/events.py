@@ -5,7 +5,7 @@ http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subsc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid4
@@ -22,6 +22,8 @@ from exchange.api.viewing import view_of
 from exchange.audit import Disclosed, append, query_entries
 from exchange.delivery.bundles import Head, happened, notification, standing
 from exchange.repository import Reader, Served, Wanted, chosen
+
+_People = Mapping[str | None, tuple[str, ...]]
 
 _MOST = 100
 _PARAMETERS = {"eventsSinceNumber", "eventsUntilNumber", "content"}
@@ -58,8 +60,8 @@ def events(asked: Asked, subscription: str) -> Answer:
         if found is None:
             return not_found(asked, view)
         told = _told(asked, view, subscription, (first, last))
-        foci, because = _foci(view, told) if named else ({}, ())
-        shown = _shares(foci.values(), because)
+        foci, people = _foci(view, told) if named else ({}, {})
+        shown = _shares(foci.values(), people)
         append(view.conn, query_entries(asked.who, asked.how, asked.call.text, shown, operation=True))
     address = f"{asked.service.fhir_url}/Subscription/{subscription}"
     topic = TOPICS[found.resource["criteria"]] if named else None
@@ -87,8 +89,8 @@ def _told(asked: Asked, view: Reader, subscription: str, within: tuple[int, int]
     return [_Told(*row) for row in reversed(rows)]
 
 
-def _foci(view: Reader, told: Sequence[_Told]) -> tuple[dict[int, Served], tuple[str, ...]]:
-    """What who asks may see of it today, by event, and by which rules.
+def _foci(view: Reader, told: Sequence[_Told]) -> tuple[dict[int, Served], _People]:
+    """What who asks may see of it today, by event, and by which rules for each person.
 
     A deleted record and a merge of people are no record.
     """
@@ -99,15 +101,15 @@ def _foci(view: Reader, told: Sequence[_Told]) -> tuple[dict[int, Served], tuple
     }
     seen = chosen(view, wanted.values())
     found = {event: seen.named[key] for event, key in wanted.items() if key in seen.named}
-    return found, seen.terms.because
+    return found, seen.terms.people
 
 
-def _shares(foci: Iterable[Served], because: tuple[str, ...]) -> list[Disclosed]:
+def _shares(foci: Iterable[Served], people: _People) -> list[Disclosed]:
     """Each person's share of the ids that are told."""
     by_person: dict[str | None, set[str]] = {}
     for served in foci:
         by_person.setdefault(served.about, set()).add(f"{served.type}/{served.id}")
     return [
-        Disclosed(person, tuple(sorted(names)), because)
+        Disclosed(person, tuple(sorted(names)), people.get(person, ()))
         for person, names in sorted(by_person.items(), key=lambda share: share[0] or "")
     ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import orjson
@@ -22,7 +23,8 @@ from exchange.repository import Lent, read, reader
 class Sent:
     """A record that one recipient got for one purpose; `shown`: he would get it today too.
 
-    `by_consent`: an answer that held it rested on a consent; `entries` are numbers of the audit log.
+    `by_consent`: an answer that held it rested on this consent, or on one of which the log does not say
+    which it was; `entries` are numbers of the audit log.
     """
 
     participant: str
@@ -58,11 +60,12 @@ def sent_before(connection: Connection, consent: str, at: datetime) -> Revoked:
         raise ContentError("no such Consent was taken", field=consent)
     disclosures = accounting(connection, patient)
     shown = _shown(connection, disclosures, at)
+    rests = partial(_rests_on, fhir_id)
     return Revoked(
         f"Consent/{fhir_id}",
         _in_force(connection, fhir_id),
         _withheld(connection, patient),
-        tuple(_gathered(disclosures, shown)),
+        tuple(_gathered(disclosures, shown, rests)),
     )
 
 
@@ -119,7 +122,22 @@ def _shown(
     return shown
 
 
-def _gathered(disclosures: Iterable[Disclosure], shown: set[tuple[Viewer, str]]) -> list[Sent]:
+def _rests_on(consent: UUID, reason: str) -> bool:
+    """Whether it names this consent, or one by its position alone, as the log did once.
+
+    >>> [_rests_on(UUID(int=1), f"consent:{one}:provision") for one in ("0", f"{UUID(int=1)}/_history/7")]
+    [True, True]
+    >>> [_rests_on(UUID(int=1), one) for one in (f"consent:{UUID(int=2)}:provision", "hipaa-treatment")]
+    [False, False]
+    """
+    kind, _, rest = reason.partition(":")
+    name = rest.partition(":")[0].partition("/")[0]
+    return kind == "consent" and (name.isdecimal() or name == str(consent))
+
+
+def _gathered(
+    disclosures: Iterable[Disclosure], shown: set[tuple[Viewer, str]], rests: Callable[[str], bool]
+) -> list[Sent]:
     """One line for each recipient, purpose and record, those not to be had any more first."""
     together: dict[tuple[Viewer, str], list[Disclosure]] = {}
     for found in disclosures:
@@ -134,7 +152,7 @@ def _gathered(disclosures: Iterable[Disclosure], shown: set[tuple[Viewer, str]])
             name,
             found[0].at,
             found[-1].at,
-            any(reason.startswith("consent:") for each in found for reason in each.because),
+            any(rests(reason) for each in found for reason in each.because),
             (viewer, name) in shown,
             tuple(each.sequence for each in found),
         )

@@ -21,7 +21,7 @@ from exchange.model.records import Resource
 Look = Callable[[str], Collection[str] | None]
 """For a `Type/id`, other ones; None when the first is not known."""
 
-EDITION = 5
+EDITION = 6
 """Raised when a Consent may be read or match otherwise than before: stored ones are then asked again."""
 
 _TYPES = "http://hl7.org/fhir/resource-types"

@@ -228,7 +228,7 @@ def _leaving(view: Reader, push: _Push, wanted: Sequence[Wanted]) -> _Leaving:
             (view.at, where),
             sending,
             items,
-            seen.terms.because,
+            seen.terms.people,
         )
         along = {Name(words["resourceType"], UUID(words["id"])) for words in extra}
         note_leaving(view.conn, push.target, {name: digests[name] for name in fresh}, along)

@@ -75,7 +75,8 @@ def reprofile(conn: psycopg.Connection, patients: Set[int], context: Context, at
     hold_ruling(conn, context, at)
     members = lock_persons(conn, patients)
     numbers = [member.patient for member in members]
-    profiles = _profiles(conn, numbers)
+    given = _given(conn, numbers)
+    profiles = {patient: profile(found) for patient, found in given.items()}
     interned = intern_profiles(conn, profiles.values())
     changed = {
         member.patient: interned[profiles[member.patient].digest]
@@ -83,6 +84,7 @@ def reprofile(conn: psycopg.Connection, patients: Set[int], context: Context, at
         if member.profile != interned[profiles[member.patient].digest]
     }
     _set_profiles(conn, changed)
+    _name_consents(conn, given)
     moved = _reclass(conn, changed, context, at)
     withdrawn = withdraw(conn, forbidden_rows(conn, at, list(changed)), context, at)
     derive_relationships(conn, numbers)
@@ -128,11 +130,6 @@ def lock_persons(conn: psycopg.Connection, patients: Iterable[int]) -> list[Memb
         now = conn.execute(f"SELECT patient {_MEMBERS} ORDER BY patient", asked).fetchall()
         if [row[0] for row in locked] == [row[0] for row in now]:
             return [Member(*row) for row in locked]
-
-
-def _profiles(conn: psycopg.Connection, patients: list[int]) -> dict[int, Profile]:
-    """The profile each patient should have."""
-    return {patient: profile(found) for patient, found in _given(conn, patients).items()}
 
 
 def consents_of(conn: psycopg.Connection, patient: int) -> tuple[tuple[str, ...], ...]:
@@ -204,6 +201,38 @@ def _set_profiles(conn: psycopg.Connection, changed: Mapping[int, int]) -> None:
         " WHERE p.patient = n.patient",
         (list(changed), list(changed.values())),
     )
+
+
+_Given = Mapping[int, Iterable[tuple[Directive, bool]]]
+"""For patients, the directives of their person, with whether each was certainly given for that patient."""
+
+
+def _name_consents(conn: psycopg.Connection, given: _Given) -> None:
+    """Notes which Consents stand at which position of whose profile; another may say the same."""
+    said = {
+        (patient, position, UUID(name.split("/")[1]))
+        for patient, found in given.items()
+        for position, names in enumerate(origins(found))
+        for name in names
+        if name.startswith("Consent/")
+    }
+    known = set(
+        conn.execute(
+            "SELECT patient, position, consent FROM consent_said WHERE patient = ANY(%s)", (list(given),)
+        ).fetchall()
+    )
+    gone, new = list(zip(*(known - said), strict=True)), list(zip(*(said - known), strict=True))
+    if gone:
+        conn.execute(
+            "DELETE FROM consent_said WHERE (patient, position, consent)"
+            " IN (SELECT * FROM unnest(%s::int[], %s::int[], %s::uuid[]))",
+            [list(column) for column in gone],
+        )
+    if new:
+        conn.execute(
+            "INSERT INTO consent_said SELECT * FROM unnest(%s::int[], %s::int[], %s::uuid[])",
+            [list(column) for column in new],
+        )
 
 
 def matches(directives: Profile, resource: Resource, around: Surroundings) -> tuple[int, ...]:

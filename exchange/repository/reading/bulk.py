@@ -154,10 +154,10 @@ def _with_parts(reader: Reader, lines: Sequence[Line], people: Mapping[str, Pers
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """What may be told now: lines with their positions, and the classes of the rows behind them."""
+    """What may be told now: lines with their positions; whom each row behind them is about, and its class."""
 
     lines: tuple[tuple[int, Line], ...]
-    classes: frozenset[int]
+    shares: tuple[tuple[str | None, tuple[int]], ...]
 
 
 def still_told(reader: Reader, lines: Sequence[Line]) -> Still:
@@ -182,8 +182,8 @@ def still_told(reader: Reader, lines: Sequence[Line]) -> Still:
     own = {n: frozenset([f"Patient/{line.about}"]) if n in whole else frozenset() for n, line in kept}
     bodies = told_of(reader, {n: (line.body, own[n]) for n, line in kept})
     told = tuple((n, replace(line, body=bodies[n])) for n, line in kept)
-    numbers = {n for n, _ in kept}
-    return Still(told, frozenset(row[1] for row in rows if row[0] in numbers))
+    about = {n: line.about for n, line in kept}
+    return Still(told, tuple((about[row[0]], (row[1],)) for row in rows if row[0] in about))
 
 
 def deleted_slice(

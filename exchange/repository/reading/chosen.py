@@ -83,7 +83,7 @@ def chosen(reader: Reader, wanted: Iterable[Wanted]) -> Chosen:
         tuple(patients),
         tuple(around),
         tuple(provenance_of(reader, served)) if served else (),
-        terms(reader, {c for one in served for c in one.classes}),
+        terms(reader, [(one.about, one.classes) for one in served]),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -41,7 +41,8 @@ class Page:
     """`total` is None when it was not asked for and not known anyway; `next` is the URL of the next page.
 
     `unknown` names parameters that this server does not serve and did not apply; `patients` are those
-    the entries are about: golden ids, or a record's own word where the viewer sees no such Patient.
+    the entries are about: golden ids, or a record's own word where the viewer sees no such Patient;
+    `people` says why what is about each is shown.
     """
 
     entries: tuple[Entry, ...]
@@ -52,6 +53,7 @@ class Page:
     because: tuple[str, ...]
     obligations: tuple[str, ...]
     scopes: tuple[Mapping[str, Any], ...] = ()
+    people: Mapping[str | None, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def make_page(
     form: Form = WHOLE,
 ) -> Page:
     """Gathers what is shown with whom it is about and why; `form`: how much of each resource is wanted."""
-    why = terms(reader, {c for _, resource in served for c in resource.classes})
+    why = terms(reader, [(resource.about, resource.classes) for _, resource in served])
     return Page(
         entries=tuple(
             Entry(
@@ -92,6 +94,7 @@ def make_page(
         because=why.because,
         obligations=why.obligations,
         scopes=why.scopes,
+        people=why.people,
     )
 
 

@@ -39,7 +39,7 @@ def read(reader: Reader, resource_type: str, resource_id: str) -> Found | None:
 
 def found_of(reader: Reader, served: Served) -> Found:
     """A resource as it leaves, with why."""
-    why = terms(reader, served.classes)
+    why = terms(reader, [(served.about, served.classes)])
     return Found(
         body=served.body,
         etag=f'W/"{served.version}"',

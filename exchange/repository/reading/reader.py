@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
@@ -149,29 +149,64 @@ class Terms:
     """Why something is shown, and what must travel with it.
 
     `scopes`: what the consents say that must go along: `organizations`, `purposes`, `period` of each.
+    `people`: the reasons for what is about each; for the log alone, which names consents to nobody who asks.
     """
 
     because: tuple[str, ...]
     obligations: tuple[str, ...]
     scopes: tuple[Mapping[str, Any], ...] = ()
+    people: Mapping[str | None, tuple[str, ...]] = field(default_factory=dict)
 
 
-def terms(reader: Reader, classes: Iterable[int]) -> Terms:
-    """Reasons and obligations of what this viewer is shown of these classes, each once and sorted."""
-    asked = sorted(set(classes))
+def terms(reader: Reader, shares: Iterable[tuple[str | None, Iterable[int]]]) -> Terms:
+    """Reasons and obligations of what this viewer is shown, each once and sorted.
+
+    `shares`: whom something is about, as the viewer knows him, and its classes.
+    """
+    pairs = {(about, one) for about, classes in shares for one in classes}
+    asked = sorted({one for _, one in pairs})
     rows: list[Any] = select(
-        reader, "SELECT because, obligations FROM disclosure WHERE class = ANY(%s)", (asked,)
+        reader, "SELECT class, because, obligations FROM disclosure WHERE class = ANY(%s)", (asked,)
     )
-    because = {reason for reasons, _ in rows for reason in reasons}
-    obligations = {obligation for _, found in rows for obligation in found}
+    reasons: dict[int, set[str]] = {}
+    for number, found, _ in rows:
+        reasons.setdefault(number, set()).update(found)
+    people = _people(reader, pairs, reasons)
+    obligations = {obligation for _, _, found in rows for obligation in found}
     scopes: list[Any] = []
     if CONSENT_COPY in obligations:
         scopes = select(reader, "SELECT consent_scopes(%s)", (asked,))
     return Terms(
-        tuple(sorted(because)),
+        tuple(sorted({reason for each in people.values() for reason in each})),
         tuple(sorted(obligations)),
         tuple(sorted((scope for (scope,) in scopes), key=orjson.dumps)),
+        people,
     )
+
+
+def _people(
+    reader: Reader, pairs: Iterable[tuple[str | None, int]], reasons: Mapping[int, set[str]]
+) -> dict[str | None, tuple[str, ...]]:
+    """The reasons of each person's share; a consent that is known is told by id, version and provision."""
+    consented = [
+        (about, number)
+        for about, number in pairs
+        if about and any(reason.startswith("consent:") for reason in reasons.get(number, ()))
+    ]
+    named: dict[tuple[str, int, str], set[str]] = {}
+    if consented:
+        about, numbers = zip(*consented, strict=True)
+        for person, number, reason, said in select(
+            reader,
+            "SELECT person::text, class, reason, said FROM consents_shown(%s::uuid[], %s)",
+            (list(about), list(numbers)),
+        ):
+            named.setdefault((person, number, reason), set()).add(f"consent:{said}")
+    found: dict[str | None, set[str]] = {}
+    for person, number in pairs:
+        for reason in reasons.get(number, ()):
+            found.setdefault(person, set()).update(named.get((person or "", number, reason), (reason,)))
+    return {person: tuple(sorted(each)) for person, each in found.items()}
 
 
 def fetch(reader: Reader, condition: str, arguments: dict[str, Any]) -> list[Shown]:
