@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -27,7 +27,17 @@ from exchange.console.given import local
 from exchange.console.guesses import Busy
 from exchange.console.language import preferred
 from exchange.console.marking import _
-from exchange.console.messages import Answer, Download, NotFound, Page, Redirect, Unusable, Upload, Visit
+from exchange.console.messages import (
+    Answer,
+    Download,
+    Fault,
+    NotFound,
+    Page,
+    Redirect,
+    Unusable,
+    Upload,
+    Visit,
+)
 from exchange.console.pages import PLACES
 from exchange.console.places import Place
 from exchange.console.rendering import Renderer
@@ -38,6 +48,7 @@ _log = logging.getLogger("exchange.console")
 _STATIC = Path(__file__).parent / "static"
 _LARGEST_FORM = 20_000_000  # bytes, an uploaded sample among them
 _LONGEST_BACK = 1_000
+_OURS = 500  # from here on a status says that it is no fault of the form
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
@@ -112,8 +123,10 @@ class _Door:
         visit = _visit(self.desk, request, form, files)
         place = self.places.get("GET" if request.method == "HEAD" else request.method)
         try:
-            _readable(visit)
-            answer, patients_for = self._work(place, request, visit)
+            try:
+                answer, patients_for = self._work(place, request, visit)
+            except (Unusable, ExchangeError) as error:
+                answer, patients_for = self._again(place, visit, error)
             if isinstance(answer, Page | Download) and answer.patients:
                 record_view(self.desk.exchange, visit.person.login, visit.person.roles, patients_for,
                             request.url.path, answer.patients)  # fmt: skip
@@ -122,11 +135,8 @@ class _Door:
             return self._response(visit, Page("not_found.html", status=404))
         except Busy:
             return self._response(visit, Page("busy.html", status=503))
-        except Unusable as error:
-            return self._response(visit, Page("unusable.html", {"words": str(error)}, 400))
-        except ExchangeError as error:
-            status = 400 if isinstance(error, ContentError) else error.http_status
-            return self._response(visit, Page("unusable.html", {"words": str(error)}, status))
+        except (Unusable, ExchangeError) as error:
+            return self._response(visit, _refusal(error))
         except Exception as error:
             _log.error("%s failed: %s", place.path if place else "nowhere", type(error).__name__)
             return self._response(visit, Page("failed.html", status=500))
@@ -138,11 +148,28 @@ class _Door:
             return self._asked_to_sign_in(request, visit), ""
         if place.roles and not visit.person.may(place.roles):
             return Page("forbidden.html", status=403), ""
+        _readable(visit)
         if request.method == "POST" and not cookies.same(self.desk, request, visit.form.get("csrf", "")):
             return Page("expired.html", status=403), ""
         answer = place.work(self.desk, visit)
         asked = {**visit.query, **visit.form}
         return taken_along(answer, asked) if isinstance(answer, Page) else answer, place.purpose
+
+    def _again(
+        self, place: Place | None, visit: Visit, error: Unusable | ExchangeError
+    ) -> tuple[Answer, str]:
+        """The page of the form with what was typed and why it cannot be used: nobody writes a thing twice."""
+        if place is None or place.form is None or _status(error) >= _OURS or _misaddressed(visit):
+            raise error
+        typed = {name: text.replace("\0", "\N{REPLACEMENT CHARACTER}") for name, text in visit.form.items()}
+        again = replace(visit, form=typed, fault=Fault(str(error), getattr(error, "field", "")))
+        try:
+            answer = place.form(self.desk, again)
+        except (NotFound, ExchangeError):
+            raise error from None  # what the form was about is no more
+        if isinstance(answer, Page):
+            answer = replace(answer, status=_status(error), values={**answer.values, "visit": again})
+        return answer, self.places.get("GET", place).purpose
 
     def _asked_to_sign_in(self, request: Request, visit: Visit) -> Redirect:
         """With where to go on, and a word to somebody whose session is over."""
@@ -188,10 +215,25 @@ def _visit(desk: Desk, request: Request, form: Mapping[str, str], files: Mapping
     )
 
 
+def _status(error: Unusable | ExchangeError) -> int:
+    return 400 if isinstance(error, Unusable | ContentError) else error.http_status
+
+
+def _refusal(error: Unusable | ExchangeError) -> Page:
+    return Page("unusable.html", {"words": str(error)}, _status(error))
+
+
+def _misaddressed(visit: Visit) -> bool:
+    """Is it the address that cannot be read? Its page could be shown no better."""
+    return any("\0" in text for fields in (visit.path, visit.query) for text in fields.values())
+
+
 def _readable(visit: Visit) -> None:
     """No text has a NUL, and the database takes none."""
-    if any("\0" in text for fields in (visit.path, visit.query, visit.form) for text in fields.values()):
-        raise Unusable(_("What was sent holds a sign that no text has."))
+    for fields in (visit.path, visit.query, visit.form):
+        for name, text in fields.items():
+            if "\0" in text:
+                raise Unusable(_("What was sent holds a sign that no text has."), name)
 
 
 def _account(desk: Desk, request: Request) -> Account | None:

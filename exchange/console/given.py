@@ -36,7 +36,7 @@ def reason_of(visit: Visit) -> str:
     """Why somebody decides so; cut to 500 letters. Raises Unusable where nothing is said."""
     reason = visit.form.get("reason", "").strip()
     if not reason:
-        raise Unusable(_("A decision needs its reason."))
+        raise Unusable(_("A decision needs its reason."), "reason")
     return reason[:_LETTERS]
 
 

@@ -21,11 +21,19 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """Why what was sent cannot be used; `field`: the name of the form's field that is to be mended."""
+
+    words: str
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Visit:
     """One request; `account` is None before signing in, `path` the values of the address's parameters.
 
     `browser` is the value of a cookie to give to a browser that has none; `told` a word from the page before,
-    `back` where somebody was going when asked to sign in.
+    `back` where somebody was going when asked to sign in; with a `fault` its form is shown again as typed.
     """
 
     account: Account | None
@@ -42,6 +50,7 @@ class Visit:
     told: str
     back: str
     at: datetime
+    fault: Fault | None = None
 
     @property
     def person(self) -> Account:
@@ -98,3 +107,7 @@ class NotFound(Exception):
 
 class Unusable(Exception):
     """What was sent cannot be used; the words are for the person and name no patient."""
+
+    def __init__(self, words: str, field: str = "") -> None:
+        self.field = field
+        super().__init__(words)

@@ -18,7 +18,8 @@ Method = Literal["GET", "POST"]
 class Place:
     """A page; no `roles`: open to everybody, signed in or not.
 
-    `purpose` (v3-ActReason) is what patients' data are shown for here, as the audit log has it.
+    `purpose` (v3-ActReason) is what patients' data are shown for here, as the audit log has it. `form` is the
+    page that a form was sent from: it is shown again with what was typed when that cannot be used.
     """
 
     path: str
@@ -26,6 +27,7 @@ class Place:
     roles: tuple[Role, ...]
     method: Method = "GET"
     purpose: str = "HOPERAT"
+    form: Work | None = None
 
 
 def everybody(path: str, work: Work, method: Method = "GET") -> Place:

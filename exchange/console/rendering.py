@@ -133,8 +133,12 @@ def cell(language: str, said: Speech, kind: str, value: Any) -> str:
 _SHORT = 16
 _MOST = 600
 _LONG_WORD = re.compile(rf"\S{{{_SHORT + 1},}}")
-_UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Signs that are not seen and make a text look like another: controls, and what turns its direction."""
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\u3164\ufeff"
+    r"\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+"""Signs that are not seen and make a text look like another: controls, what has no width, what turns its
+direction. Joiners belong to how words of some languages are written and stay."""
 _JOINERS = "\u200c\u200d"
 
 

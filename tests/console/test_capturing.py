@@ -8,6 +8,7 @@ import shutil
 
 import psycopg
 import pytest
+from markupsafe import escape
 
 from exchange.app.privacy.signed_forms import named_recipients
 from exchange.consent.proof.forms import read_forms
@@ -130,6 +131,10 @@ def test_without_scripts_a_parent_signs_and_what_was_sent_twice_is_stored_once(s
     assert "signs alone only for care" in alone.text  # care for HIV is a minor's own from 12; this is 10
     fields = filled(officer, page, proxy=HOSTILE, basis="PRN")
     seen = officer.post(page, **fields)
+    again = officer.post(page, **fields, again="1")
+    assert again.status_code == 200
+    assert f'name="number" value="{fields["number"]}"' in again.text
+    assert f'value="{escape(HOSTILE)}"' in again.text
     assert "puede" in seen.text.lower()
     assert HOSTILE not in seen.text
     for _ in range(2):

@@ -63,9 +63,9 @@ def prepare(desk: Desk, visit: Visit) -> Answer:
     with exchange.work.connect() as connection:
         officer = visit.form.get("officer", "")
         if officer not in standing(connection, exchange.signing_key).officers:
-            raise Unusable(_("Choose an officer whose key is known here."))
+            raise Unusable(_("Choose an officer whose key is known here."), "officer")
         rules = store_ruleset(connection, files, visit.at)
-        act = Act("ruleset-activated", rules.digest, "", officer, visit.at)
+        act = Act("ruleset-activated", rules.digest, "", officer, _stated(visit) or visit.at)
         text = to_sign(connection, exchange.signing_key, act)
         connection.commit()
     found, said = simulate(exchange, files, None), Speech(visit.language, exchange)
@@ -73,15 +73,27 @@ def prepare(desk: Desk, visit: Visit) -> Answer:
     return Page("officer/signing.html", values)
 
 
+def _stated(visit: Visit) -> datetime | None:
+    """The moment of the statement that the form was about, while it may still be signed.
+
+    Officers say when they signed; the log of acts and the audit log tell it as the moment it happened.
+    """
+    try:
+        at = datetime.fromisoformat(visit.form.get("at", ""))
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None and timedelta() <= visit.at - at <= _FRESH else None
+
+
 def signed(desk: Desk, visit: Visit) -> Answer:
     """Takes the signature; that it is the officer's, over this act and all before it, is proven by itself."""
     exchange, form = desk.exchange, visit.form
+    at = _stated(visit)
     try:
-        at, given = datetime.fromisoformat(form.get("at", "")), b64decode(form.get("signature", "").strip())
+        given = b64decode(form.get("signature", "").strip(), validate=True)
     except (ValueError, Error):
-        raise Unusable(_("That is no signature: paste what the command printed.")) from None
-    if at.tzinfo is None or not timedelta() <= visit.at - at <= _FRESH:
-        # Officers say when they signed; the log of acts and the audit log tell it as the moment it happened.
+        raise Unusable(_("That is no signature: paste what the command printed."), "signature") from None
+    if at is None:
         raise Unusable(_("That statement is older than a day: take a new one."))
     act = Act("ruleset-activated", form.get("subject", ""), "", form.get("officer", ""), at)
     with exchange.work.connect() as connection:
@@ -89,7 +101,8 @@ def signed(desk: Desk, visit: Visit) -> Answer:
             after = append(connection, exchange.signing_key, act, lambda _statement: given)
         except DecisionFailed:
             raise Unusable(
-                _("The signature does not fit, or somebody signed meanwhile: nothing was signed.")
+                _("The signature does not fit, or somebody signed meanwhile: nothing was signed."),
+                "signature",
             ) from None
         connection.commit()
     desk.opened.look()
@@ -100,6 +113,6 @@ def signed(desk: Desk, visit: Visit) -> Answer:
 
 PLACES = (
     Place("/privacy/activation", activation, _ROLES),
-    Place("/privacy/activation", prepare, _ROLES, "POST"),
-    Place("/privacy/activation/signed", signed, _ROLES, "POST"),
+    Place("/privacy/activation", prepare, _ROLES, "POST", form=activation),
+    Place("/privacy/activation/signed", signed, _ROLES, "POST", form=prepare),
 )

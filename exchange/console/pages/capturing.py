@@ -109,6 +109,8 @@ def see(desk: Desk, visit: Visit) -> Answer:
     """What it says and would change, before anything is stored; printable for the signature."""
     known, form = _person(desk, visit), _form(desk, visit)
     filled = _filled(visit)
+    if visit.form.get("again"):
+        return _filling(desk, known, form, filled, {}, 200)
     wrong = _faults(desk, visit, known, form, filled)
     if wrong:
         return _filling(desk, known, form, filled, wrong, 422)

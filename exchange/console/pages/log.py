@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from urllib.parse import urlencode
@@ -36,12 +37,13 @@ _EVENTS = (
 
 
 def audit(desk: Desk, visit: Visit) -> Answer:
+    asked = {**visit.query, **visit.form}
     wanted = Wanted(
-        kind=visit.query.get("kind", ""),
-        participant=visit.query.get("participant", ""),
-        login=visit.query.get("login", "").strip(),
-        since=_day(visit.query.get("since", "")),
-        until=_day(visit.query.get("until", "")),
+        kind=asked.get("kind", ""),
+        participant=asked.get("participant", ""),
+        login=asked.get("login", "").strip(),
+        since=_day(asked.get("since", "")),
+        until=_day(asked.get("until", "")),
     )
     taken_along = visit.query.get("format") == "csv"
     with desk.exchange.work.connect() as connection:
@@ -78,7 +80,7 @@ def _views(desk: Desk, visit: Visit) -> list[tuple[str, str]]:
 def keep_view(desk: Desk, visit: Visit) -> Answer:
     name = visit.form.get("name", "").strip()
     if not name.isprintable() or not 0 < len(name) <= 80:
-        raise Unusable(_("A name has 1 to 80 letters."))
+        raise Unusable(_("A name has 1 to 80 letters."), "name")
     fields = {key: visit.form[key][:100] for key in _SEARCHED if visit.form.get(key)}
     with desk.exchange.work.connect() as connection:
         connection.execute(
@@ -117,7 +119,7 @@ def audit_event(desk: Desk, visit: Visit) -> Answer:
         "words": event_words(event, kind, participant, Speech(visit.language, desk.exchange)),
         "at": datetime.fromisoformat(event["recorded"]),
         "sequence": visit.path["sequence"],
-        "event": event,
+        "event": json.dumps(event, indent=2, ensure_ascii=False),
         "previous": previous.hex(),
         "own": own.hex(),
         "patient": patient,
@@ -141,7 +143,7 @@ def _day(text: str) -> datetime | None:
 
 PLACES = (
     Place("/privacy/audit", audit, _ROLES),
-    Place("/privacy/audit/views", keep_view, _ROLES, "POST"),
+    Place("/privacy/audit/views", keep_view, _ROLES, "POST", form=audit),
     Place("/privacy/audit/views/deleted", drop_view, _ROLES, "POST"),
     Place("/privacy/audit/verified", verify, _ROLES, "POST"),
     Place("/privacy/audit/{sequence}", audit_event, _ROLES, purpose="HCOMPL"),

@@ -102,15 +102,23 @@ def count_loss(desk: Desk, visit: Visit) -> Answer:
     return Redirect(f"/partners/{code}/loss", told=_("Counted again, with the maps of now."))
 
 
-def changes(desk: Desk, visit: Visit) -> Answer:
-    code = _partner(desk, visit)
+def comparison(desk: Desk, visit: Visit) -> Page:
+    """What to compare with, before it is compared."""
     against, days = visit.query.get("against", "HEAD"), visit.query.get("days", "30")
-    values: dict[str, object] = {"partner": code, "against": against, "days": days, "found": None}
+    values = {"partner": _partner(desk, visit), "against": against, "days": days, "found": None}
+    return Page("engineer/difference.html", values)
+
+
+def changes(desk: Desk, visit: Visit) -> Answer:
+    values = dict(comparison(desk, visit).values)
+    code, against, days = values["partner"], values["against"], values["days"]
     if "against" in visit.query:
         if not days.isdecimal() or len(days) > 4:
-            raise Unusable(_("Days are a whole number."))
+            raise Unusable(_("Days are a whole number."), "days")
         if not _may_read(desk.exchange.settings.home, against):
-            raise Unusable(_("Compare with a git revision, or with a folder of this exchange's home."))
+            raise Unusable(
+                _("Compare with a git revision, or with a folder of this exchange's home."), "against"
+            )
         found = difference(desk.exchange, code, visit.at - timedelta(days=int(days)), against)
         rows = [{"kind": kind, "what": what, "count": count} for kind, what, count in found.changes]
         values |= {
@@ -170,7 +178,7 @@ def map_code(desk: Desk, visit: Visit) -> Answer:
         )
     equivalence = form.get("equivalence", "equivalent")
     if not target and equivalence != "unmatched":
-        raise Unusable(_("Choose what the code means, or say that nothing matches."))
+        raise Unusable(_("Choose what the code means, or say that nothing matches."), "chosen")
     mappings = desk.exchange.settings.home / "mappings"
     owner = "_shared" if form.get("owner") == "_shared" else partner
     row = {
@@ -186,9 +194,10 @@ def map_code(desk: Desk, visit: Visit) -> Answer:
 
 
 def wish(desk: Desk, visit: Visit) -> Answer:
-    return Page(
-        "engineer/new.html", {"tried": None, "wish": "", "code": "", "folder": "", "kept": "", "sample": ""}
-    )
+    """Empty, or with what was typed and brought back, the map among it."""
+    given = {name: visit.form.get(name, "") for name in ("wish", "map", "code", "folder", "kept")}
+    sample = (brought(desk, visit, "sample") or {}).get("name", "")
+    return Page("engineer/new.html", {"tried": None, "sample": sample, **given})
 
 
 def try_out(desk: Desk, visit: Visit) -> Answer:
@@ -217,6 +226,7 @@ def try_out(desk: Desk, visit: Visit) -> Answer:
         {
             "tried": tried,
             "wish": keep(desk, visit, "wish", {"wish": wish_to_json(chosen)}),
+            "map": chosen.map,
             "code": chosen.code,
             "folder": chosen.folder,
             "issues": table("issues", _SAMPLE_ISSUES, rows, visit.form, shown=shown),
@@ -236,7 +246,7 @@ def _sample_of_before(desk: Desk, visit: Visit) -> Upload:
     """The sample that was tried and came back with the form, so that nobody chooses it twice."""
     found = brought(desk, visit, "sample")
     if found is None:
-        raise Unusable(_("Choose a file as a sample."))
+        raise Unusable(_("Choose a file as a sample."), "sample")
     return Upload(found["name"], b64decode(found["content"]))
 
 
@@ -249,11 +259,11 @@ def _partner(desk: Desk, visit: Visit) -> str:
 
 PLACES = (
     Place("/partners/new", wish, _ROLES),
-    Place("/partners/new", try_out, _ROLES, "POST"),
+    Place("/partners/new", try_out, _ROLES, "POST", form=wish),
     Place("/partners/{partner}/loss", loss, _ROLES),
     Place("/partners/{partner}/loss", count_loss, _ROLES, "POST"),
-    Place("/partners/{partner}/difference", changes, _ROLES),
+    Place("/partners/{partner}/difference", changes, _ROLES, form=comparison),
     Place("/codes", codes, _ROLES),
     Place("/codes/{partner}/{number}", code, _ROLES),
-    Place("/codes/{partner}/{number}", map_code, _ROLES, "POST"),
+    Place("/codes/{partner}/{number}", map_code, _ROLES, "POST", form=code),
 )

@@ -159,16 +159,19 @@ def add_client(desk: Desk, visit: Visit) -> Answer:
     try:
         keys: dict[str, Any] = json.loads(given.content if given else visit.form.get("keys", ""))
     except ValueError:
-        raise Unusable(_("The public keys are not a JSON Web Key Set.")) from None
+        raise Unusable(_("The public keys are not a JSON Web Key Set."), "jwks") from None
     if not isinstance(keys, dict):
-        raise Unusable(_("The public keys are not a JSON Web Key Set."))
+        raise Unusable(_("The public keys are not a JSON Web Key Set."), "jwks")
     name = visit.form.get("client_id", "").strip()
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{2,99}", name):
-        raise Unusable(_("A client id is 3 to 100 letters, digits, dots, hyphens and underscores."))
+        raise Unusable(
+            _("A client id is 3 to 100 letters, digits, dots, hyphens and underscores."), "client_id"
+        )
     off = [one for one in desk.clients(own.code) if one.client_id == name and one.disabled]
     if any(not one.ours for one in off):
         raise Unusable(
-            _("That client was switched off. Register another one, or ask the exchange to let it in again.")
+            _("That client was switched off. Register another one, or ask the exchange to let it in again."),
+            "client_id",
         )
     desk.register(own.code, visit.person.login, name, keys)
     if off:
@@ -226,7 +229,8 @@ def download(desk: Desk, visit: Visit) -> Answer:
 
 def ask_page(desk: Desk, visit: Visit) -> Answer:
     own = own_of(desk, visit)
-    return Page("own/ask.html", {"own": own, "target": "Patient?_count=5", "chosen": "", "status": None})
+    target, chosen = visit.form.get("target", "Patient?_count=5"), visit.form.get("purpose", "")
+    return Page("own/ask.html", {"own": own, "target": target, "chosen": chosen, "status": None})
 
 
 def ask(desk: Desk, visit: Visit) -> Answer:
@@ -235,9 +239,9 @@ def ask(desk: Desk, visit: Visit) -> Answer:
     purpose, role = visit.form.get("purpose", ""), visit.form.get("role", "organization")
     target = visit.form.get("target", "").strip()
     if purpose not in own.requests.purposes or role not in own.requests.roles:
-        raise Unusable(_("Choose a purpose and a role of your agreement."))
+        raise Unusable(_("Choose a purpose and a role of your agreement."), "purpose")
     if not target or len(target) > 2_000 or not target.isascii():
-        raise Unusable(_("Write a path such as Patient?name=lopez."))
+        raise Unusable(_("Write a path such as Patient?name=lopez."), "target")
     status, body = desk.ask(Viewer(own.code, role, purpose), visit.person.login, target)
     shown = json.dumps(json.loads(body), indent=2, ensure_ascii=False) if body else ""
     values = {"own": own, "target": target, "chosen": purpose, "status": status, "body": shown[:200_000]}
@@ -247,11 +251,11 @@ def ask(desk: Desk, visit: Visit) -> Answer:
 PLACES = (
     Place("/own", start, _ROLES),
     Place("/own/clients", clients, _ROLES),
-    Place("/own/clients", add_client, _ROLES, "POST"),
+    Place("/own/clients", add_client, _ROLES, "POST", form=clients),
     Place("/own/clients/ended", end_client, _ROLES, "POST"),
     Place("/own/clients/again", let_in, _ROLES, "POST"),
     Place("/own/downloads", downloads, _ROLES),
     Place("/own/downloads", download, _ROLES, "POST", purpose="TREAT"),
     Place("/own/ask", ask_page, _ROLES),
-    Place("/own/ask", ask, _ROLES, "POST"),
+    Place("/own/ask", ask, _ROLES, "POST", form=ask_page),
 )

@@ -47,9 +47,9 @@ def upload(desk: Desk, visit: Visit) -> Answer:
     ids = [word.removeprefix("Patient/") for word in text.replace(",", " ").split()]
     name, instead = visit.form.get("name", "").strip(), visit.form.get("instead", "")
     if not own.requests.purposes or not ids:
-        raise Unusable(_("Give at least one Patient id; your agreement must name a purpose."))
+        raise Unusable(_("Give at least one Patient id; your agreement must name a purpose."), "ids")
     if not name.isprintable() or not 1 <= len(name) <= 200:
-        raise Unusable(_("A panel has a name of 1 to 200 letters, none of them unseen."))
+        raise Unusable(_("A panel has a name of 1 to 200 letters, none of them unseen."), "name")
     if instead:
         _one(desk.panels(own.code), instead)
     group = {
@@ -121,7 +121,7 @@ def _one(found: Sequence[Panel], panel: str) -> Panel:
 
 PLACES = (
     Place("/own/panels", panels, _ROLES),
-    Place("/own/panels", upload, _ROLES, "POST"),
+    Place("/own/panels", upload, _ROLES, "POST", form=panels),
     Place("/own/panels/ids", ids, _ROLES, "POST"),
     Place("/own/panels/ended", end, _ROLES, "POST"),
 )

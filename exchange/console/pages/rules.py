@@ -121,19 +121,24 @@ def _written(model: object) -> list[tuple[str, str]]:
 
 def drafts(desk: Desk, visit: Visit) -> Answer:
     files = policy_files(desk.exchange)
-    name = visit.query.get("file", "")
+    name = visit.form.get("file", "") or visit.query.get("file", "")
     if name and name not in files:
         raise NotFound
     return Page(
         "officer/draft.html",
-        {"files": sorted(files), "name": name, "text": files.get(name, ""), "tested": None},
+        {
+            "files": sorted(files),
+            "name": name,
+            "text": visit.form.get("text", files.get(name, "")),
+            "tested": None,
+        },
     )
 
 
 def test_draft(desk: Desk, visit: Visit) -> Answer:
     name, text = visit.form.get("file", ""), visit.form.get("text", "")
     if not text.strip():
-        raise Unusable(_("The draft is empty."))
+        raise Unusable(_("The draft is empty."), "text")
     tested, said = try_draft(desk.exchange, name, text), Speech(visit.language, desk.exchange)
     values = {"files": sorted(policy_files(desk.exchange)), "name": name, "text": text, "tested": tested}
     values |= {"effects": effects(tested.simulated, visit.form, said) if tested.simulated else None}
@@ -179,7 +184,7 @@ PLACES = (
     Place("/privacy/rules", rules, _ROLES),
     Place("/privacy/rules/{rule}", rule, _ROLES),
     Place("/privacy/drafts", drafts, _ROLES),
-    Place("/privacy/drafts", test_draft, _ROLES, "POST"),
+    Place("/privacy/drafts", test_draft, _ROLES, "POST", form=drafts),
     Place("/privacy/promises", promises, _ROLES),
     Place("/privacy/promises", prove_promises, _ROLES, "POST"),
     Place("/privacy/forms", forms, _ROLES),

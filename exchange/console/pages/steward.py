@@ -298,10 +298,10 @@ PLACES = (
     Place("/matching", queue, _ROLES),
     Place("/matching/changes", changes, _ROLES),
     Place("/matching/held/{patient}", held, _ROLES, purpose="PATADMIN"),
-    Place("/matching/held/{patient}", settle_held, _ROLES, "POST"),
+    Place("/matching/held/{patient}", settle_held, _ROLES, "POST", form=held),
     # Recorded in the transaction that reads, as at the command line, hence without Page.patients.
     Place("/matching/person/{patient}", person, _ROLES),
     Place("/matching/{pair}", pair, _ROLES),
-    Place("/matching/{pair}", decide, _ROLES, "POST"),
+    Place("/matching/{pair}", decide, _ROLES, "POST", form=pair),
     Place("/matching/{pair}/recipients", recipients, _ROLES, "POST"),
 )

@@ -37,6 +37,8 @@ _WRONG = {
     "authorization": _("The Authorization header is one line of plain characters."),
     "topics": _("Choose at least one event."),
 }
+_FIELDS = {"channel.endpoint": "url"}
+"""What the form calls them."""
 _UNFIT = _("That cannot be sent that way: a page to fetch is a table or a PDF, an endpoint takes FHIR.")
 
 
@@ -88,7 +90,7 @@ def add_subscription(desk: Desk, visit: Visit) -> Answer:
     try:
         subscribe(desk.exchange, own, wish, visit.person.login)
     except ContentError as problem:
-        raise Unusable(_WRONG.get(problem.field, _UNFIT)) from None
+        raise Unusable(_WRONG.get(problem.field, _UNFIT), _FIELDS.get(problem.field, problem.field)) from None
     except Conflict:
         raise Unusable(_("There are too many subscriptions; end one.")) from None
     return Redirect("/own/subscriptions", told=_("It is kept; you are told from now on."))
@@ -104,6 +106,6 @@ def end_subscription(desk: Desk, visit: Visit) -> Answer:
 
 PLACES = (
     Place("/own/subscriptions", subscriptions_page, _ROLES),
-    Place("/own/subscriptions", add_subscription, _ROLES, "POST"),
+    Place("/own/subscriptions", add_subscription, _ROLES, "POST", form=subscriptions_page),
     Place("/own/subscriptions/ended", end_subscription, _ROLES, "POST"),
 )

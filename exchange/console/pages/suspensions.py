@@ -51,7 +51,10 @@ def documented(desk: Desk, visit: Visit) -> Answer:
     ]  # fmt: skip
     shown = table("suspensions", _SUSPENSIONS, rows, visit.query, shown=said.shown)
     values = {"suspensions": shown, "participants": sorted(desk.exchange.partners)}
-    return Page("officer/suspensions.html", {**values, "patient": visit.query.get("patient", "")[:36]})
+    return Page(
+        "officer/suspensions.html",
+        {**values, "patient": {**visit.query, **visit.form}.get("patient", "")[:36]},
+    )
 
 
 def _ending(said: Speech, one: Suspension, visit: Visit) -> Press | str:
@@ -74,11 +77,12 @@ def document(desk: Desk, visit: Visit) -> Answer:
         )
         suspend(desk.exchange, said, visit.person.login)
     except NotFound:
-        raise Unusable(_WRONG["patient"]) from None
+        raise Unusable(_WRONG["patient"], "patient") from None
     except ContentError as error:
-        raise Unusable(_WRONG.get(error.field or "", _WRONG["until"])) from None
+        field = error.field if error.field in _WRONG else "until"
+        raise Unusable(_WRONG[field], field) from None
     except ValueError:
-        raise Unusable(_("A day is written as year-month-day.")) from None
+        raise Unusable(_("A day is written as year-month-day."), "stated") from None
     return Redirect("/privacy/suspensions", told=_("It is documented, and ends by itself."))
 
 
@@ -92,6 +96,6 @@ def end(desk: Desk, visit: Visit) -> Answer:
 
 PLACES = (
     Place("/privacy/suspensions", documented, _ROLES),
-    Place("/privacy/suspensions", document, _ROLES, "POST"),
+    Place("/privacy/suspensions", document, _ROLES, "POST", form=documented),
     Place("/privacy/suspensions/{number}/ended", end, _ROLES, "POST"),
 )

@@ -66,7 +66,7 @@ def question(desk: Desk, visit: Visit) -> Answer:
 def decide(desk: Desk, visit: Visit) -> Answer:
     decision = visit.form.get("decision", "")
     if decision not in get_args(Decision):
-        raise Unusable(_("Choose one of the decisions."))
+        raise Unusable(_("Choose one of the decisions."), "decision")
     why, entry = reason_of(visit), whole(visit.path["entry"])
     with desk.exchange.work.connect() as connection:
         decide_unusual(connection, entry, decision, visit.person.login, why, visit.at)  # type: ignore[arg-type]
@@ -77,5 +77,5 @@ def decide(desk: Desk, visit: Visit) -> Answer:
 PLACES = (
     Place("/privacy/unusual", questions, _ROLES),
     Place("/privacy/unusual/{entry}", question, _ROLES, purpose="HCOMPL"),
-    Place("/privacy/unusual/{entry}", decide, _ROLES, "POST"),
+    Place("/privacy/unusual/{entry}", decide, _ROLES, "POST", form=question),
 )

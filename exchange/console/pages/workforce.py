@@ -54,14 +54,14 @@ def members(desk: Desk, visit: Visit) -> Answer:
 def declare(desk: Desk, visit: Visit) -> Answer:
     given = {name: visit.form.get(name, "").strip() for name in ("login", "participant", "user", "patient")}
     if bool(given["login"]) == bool(given["user"]):
-        raise Unusable(_("Name either an account or a participant's user."))
+        raise Unusable(_("Name either an account or a participant's user."), "login")
     looker = (
         account_looker(given["login"]) if given["login"] else user_looker(given["participant"], given["user"])
     )
     try:
         declare_member(desk.exchange, looker, uuid_of(given["patient"]), visit.person.login)
     except (ContentError, NotFound):
-        raise Unusable(_("There is no such account, participant or Patient.")) from None
+        raise Unusable(_("There is no such account, participant or Patient."), "patient") from None
     except Conflict:
         raise Unusable(_("That is declared already.")) from None
     return Redirect("/privacy/workforce", told=_("It is declared. Looks are asked about from today on."))
@@ -77,6 +77,6 @@ def end(desk: Desk, visit: Visit) -> Answer:
 
 PLACES = (
     Place("/privacy/workforce", members, _ROLES),
-    Place("/privacy/workforce", declare, _ROLES, "POST"),
+    Place("/privacy/workforce", declare, _ROLES, "POST", form=members),
     Place("/privacy/workforce/{entry}/ended", end, _ROLES, "POST"),
 )

@@ -171,7 +171,7 @@ def recalls(desk: Desk, visit: Visit) -> Answer:
 def open_recall(desk: Desk, visit: Visit) -> Answer:
     kind, what = visit.form.get("kind", ""), visit.form.get("what", "").strip()
     if kind not in get_args(Kind):
-        raise Unusable(_("Choose why something is asked back."))
+        raise Unusable(_("Choose why something is asked back."), "kind")
     cause = Cause(kind, what, visit.person.login, reason_of(visit))  # type: ignore[arg-type]
     number = recall(desk.exchange, cause)
     if number is None:
@@ -194,7 +194,7 @@ def recalled(desk: Desk, visit: Visit) -> Answer:
 def close_recall(desk: Desk, visit: Visit) -> Answer:
     outcome = visit.form.get("outcome", "")
     if outcome not in get_args(Outcome):
-        raise Unusable(_("Choose one of the decisions."))
+        raise Unusable(_("Choose one of the decisions."), "outcome")
     try:
         task = UUID(visit.form.get("task", ""))
     except ValueError:
@@ -253,7 +253,7 @@ def _decided(desk: Desk, visit: Visit, among: tuple[str, ...], decide: _Decide, 
     """Decides an entry with one of `among` and its reason, by whoever asks; it stands."""
     decision, why, entry = visit.form.get("decision", ""), reason_of(visit), whole(visit.path["entry"])
     if decision not in among:
-        raise Unusable(_("Choose one of the decisions."))
+        raise Unusable(_("Choose one of the decisions."), "decision")
     with desk.exchange.work.connect() as connection:
         decide(connection, entry, decision, why, visit.person.login, visit.at)
         connection.commit()
@@ -263,15 +263,15 @@ def _decided(desk: Desk, visit: Visit, among: tuple[str, ...], decide: _Decide, 
 PLACES = (
     Place("/privacy/late", late, _ROLES),
     Place("/privacy/late/{entry}", late_entry, _ROLES, purpose="HCOMPL"),
-    Place("/privacy/late/{entry}", decide_on_late, _ROLES, "POST"),
+    Place("/privacy/late/{entry}", decide_on_late, _ROLES, "POST", form=late_entry),
     Place("/privacy/emergencies", emergencies, _ROLES, purpose="HCOMPL"),
     Place("/privacy/emergencies/{entry}", emergency, _ROLES, purpose="HCOMPL"),
-    Place("/privacy/emergencies/{entry}", review, _ROLES, "POST"),
+    Place("/privacy/emergencies/{entry}", review, _ROLES, "POST", form=emergency),
     Place("/privacy/recalls", recalls, _ROLES),
-    Place("/privacy/recalls", open_recall, _ROLES, "POST"),
+    Place("/privacy/recalls", open_recall, _ROLES, "POST", form=recalls),
     Place("/privacy/recalls/{recall}", recalled, _ROLES, purpose="HCOMPL"),
-    Place("/privacy/recalls/{recall}", close_recall, _ROLES, "POST"),
+    Place("/privacy/recalls/{recall}", close_recall, _ROLES, "POST", form=recalled),
     Place("/privacy/consents", uncomputable, _ROLES),
     Place("/privacy/consents/{entry}", consent_entry, _ROLES),
-    Place("/privacy/consents/{entry}", decide_on_consent, _ROLES, "POST"),
+    Place("/privacy/consents/{entry}", decide_on_consent, _ROLES, "POST", form=consent_entry),
 )
