@@ -40,6 +40,15 @@ def reason_of(visit: Visit) -> str:
     return reason[:_LETTERS]
 
 
+REASON = ("code", "expression", "detail")
+
+
+def reason_asked(visit: Visit) -> tuple[str, str, str]:
+    """Why records wait, as an address names it."""
+    code, expression, detail = (visit.query.get(name, "") for name in REASON)
+    return code, expression, detail
+
+
 def own_of(desk: Desk, visit: Visit) -> Partner:
     """The organization whose people's account asks; an account of none finds no such page."""
     found = desk.exchange.partners.get(visit.person.participant or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from psycopg.rows import class_row
 
@@ -82,6 +83,34 @@ def waiting_reasons(connection: Connection, partners: Iterable[str]) -> list[Rea
         [list(partners)],
     )
     return [Reason(partner, **reason) for partner, reasons in rows for reason in reasons]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A record that waits; `key` and `position` are its partner's own, and may name somebody."""
+
+    record: int
+    feed: str
+    run: int
+    came: datetime
+    key: str
+    position: str
+
+
+def records_waiting(
+    connection: Connection, partner: str, why: tuple[str, str, str], after: int | None, limit: int
+) -> list[Waiting]:
+    """Records of a partner that wait for a reason (code, expression, detail), the newest first."""
+    asked = dict(zip(("code", "expression", "detail"), why, strict=True))
+    with connection.cursor(row_factory=class_row(Waiting)) as cursor:
+        return cursor.execute(
+            "SELECT DISTINCT ON (q.record) q.record, s.feed, s.run, r.started AS came, s.key, s.position"
+            " FROM quarantine q JOIN source_record s USING (record) JOIN run r USING (run)"
+            " WHERE s.partner = %(partner)s AND q.code = %(code)s AND q.expression = %(expression)s"
+            f" AND q.detail = %(detail)s AND q.record < coalesce(%(after)s, {_LAST}) AND {WAITING}"
+            " ORDER BY q.record DESC LIMIT %(limit)s",
+            {"partner": partner, "after": after, "limit": limit, **asked},
+        ).fetchall()
 
 
 def consents_waiting(connection: Connection, after: int | None, limit: int) -> list[Finding]:

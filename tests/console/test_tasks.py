@@ -33,6 +33,7 @@ PLACES = {
     "a number": "//*[local-name()='svg']//*[local-name()='a'][contains(., 'published')]",
     "a record": "//*[@id='records']//tbody/tr[contains(., 'records')]//a",
     "a refused record": "(//*[@id='waiting']//tbody//a)[last()]",
+    "a count": "//*[@id='waiting' or @id='waits']//tbody//td[contains(@class, 'number')]/a",
     "a person": "//main//tbody//a",
     "a cell": "//table[contains(@class, 'matrix')]//tbody//a",
     "a form": "//*[contains(@class, 'cards')]//a",

@@ -43,7 +43,11 @@ _EXAMPLES = {
     "/runs/{run}/records": "SELECT run FROM run ORDER BY 1",
 }
 _CELL = f"?participant={PARTNER}&purpose=TREAT&kind="
-ASKED = {"/privacy/people/{person}/why": _CELL, "/privacy/matrix/why": _CELL}
+ASKED = {
+    "/privacy/people/{person}/why": _CELL,
+    "/privacy/matrix/why": _CELL,
+    "/quarantine/records": f"?partner={PARTNER}",
+}
 
 
 def pages() -> Iterator[Place]:

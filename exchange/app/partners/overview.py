@@ -34,6 +34,14 @@ class Glance:
     trend: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """The last run began at `started`; by the schedule one should have begun until `due`."""
+
+    started: datetime
+    due: datetime
+
+
 def glances(exchange: Exchange) -> list[Glance]:
     """One line for each participant that sends."""
     at = exchange.work.now()
@@ -66,16 +74,16 @@ def _glance(partner: Partner, runs: list[tuple[Any, ...]], waiting: int, at: dat
         started=started,
         pulled=pulled,
         quarantined=waiting,
-        fresh="never" if started is None else "late" if _is_late(partner, started, at) else "good",
+        fresh="never" if started is None else "late" if overdue(partner, started, at) else "good",
         trend=tuple(found[3] for found in reversed(runs)),
     )
 
 
-def _is_late(partner: Partner, started: datetime, at: datetime) -> bool:
-    """Has the schedule come round twice since: the first may be under way."""
+def overdue(partner: Partner, started: datetime, at: datetime) -> Overdue | None:
+    """What is late: the schedule has come round twice since, the first of which may be under way."""
     if partner.schedule is None or _PRESETS.get(partner.schedule, "") is None:
-        return False
+        return None
     due = croniter(partner.schedule, started.astimezone(ZoneInfo(partner.timezone)))
     due.get_next(datetime)
     second: datetime = due.get_next(datetime)
-    return second < at
+    return Overdue(started, second) if second < at else None

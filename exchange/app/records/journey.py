@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, LiteralString
 from uuid import UUID
 
@@ -113,6 +114,30 @@ def records_of(
             f" AND (%(o)s::text IS NULL OR outcome = %(o)s) AND {_CAME[step]} AND record > %(a)s"
             " ORDER BY record LIMIT %(n)s",
             {"r": run, "o": outcome, "a": after or 0, "n": limit},
+        ).fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A record that was found by its number at its partner."""
+
+    record: int
+    feed: str
+    run: int
+    came: datetime
+    outcome: str | None
+
+
+def records_numbered(connection: Connection, partner: str, number: str, limit: int) -> list[Numbered]:
+    """Records of a partner by a control id, an id, a key or a file name, as a whole; the newest first."""
+    with connection.cursor(row_factory=class_row(Numbered)) as cursor:
+        return cursor.execute(
+            "SELECT s.record, s.feed, s.run, r.started AS came, s.outcome"
+            " FROM source_record s JOIN run r USING (run)"
+            " WHERE s.partner = %(partner)s AND number_of_key(s.key) = number_of_key(%(number)s)"
+            # Of a number with its type or its system only those of that type or system.
+            " AND (s.key = %(number)s OR %(number)s !~ '[/|]') ORDER BY s.record DESC LIMIT %(limit)s",
+            {"partner": partner, "number": number, "limit": limit},
         ).fetchall()
 
 

@@ -5,19 +5,29 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
+from urllib.parse import urlencode
 
 from exchange.app import Exchange, replay_quarantine, withheld_of
-from exchange.app.partners.overview import glances
-from exchange.app.records.journey import STEPS, Journey, Stored, flow_of, journey_of, pretty, records_of
+from exchange.app.partners.overview import glances, overdue
+from exchange.app.records.journey import (
+    STEPS,
+    Journey,
+    Stored,
+    flow_of,
+    journey_of,
+    pretty,
+    records_numbered,
+    records_of,
+)
 from exchange.app.records.lineage import Lineage, trace
 from exchange.console.accounts import Role
 from exchange.console.codes import CODES
 from exchange.console.desk import Desk
 from exchange.console.flow import flow_chart
-from exchange.console.given import whole
+from exchange.console.given import REASON, reason_asked, whole
 from exchange.console.language import catalogue
 from exchange.console.marking import _
-from exchange.console.messages import Answer, NotFound, Page, Redirect, Visit
+from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
 from exchange.console.rendering import in_digits
 from exchange.console.speech import Speech
@@ -88,12 +98,29 @@ _STORED = (
     Column("cluster", _("Records of the same fact"), "number"),
     Column("viewers", _("Who may see it"), "lines"),
 )
+_OF_REASON = (
+    Column("record", _("Record"), "id", lambda row: f"/records/{row['record']}"),
+    Column("feed", _("Feed"), "code"),
+    Column("run", _("Run"), "id", lambda row: f"/runs/{row['run']}"),
+    Column("came", _("Came"), "moment"),
+)
+_FOUND = (
+    *_OF_REASON,
+    Column("outcome", _("Outcome"), "mark"),
+)
+
+
+def _asking(row: Row) -> str:
+    """The reason of a line as a question: a kind, an element and a sentence, none of which names anybody."""
+    return urlencode({name: row[name] for name in ("partner", *REASON)})
+
+
 _WAITING = (
     Column("partner", _("Partner"), "participant", link=lambda row: f"/partners/{row['partner']}"),
     Column("code", _("Kind"), "word:issue"),
     Column("expression", _("Element"), "code"),
     Column("detail", _("Reason"), "finding"),
-    Column("records", _("Records"), "number"),
+    Column("records", _("Records"), "number", lambda row: "/quarantine/records?" + _asking(row)),
     Column("example", _("Look at one"), "id", lambda row: f"/records/{row['example']}"),
 )
 
@@ -121,6 +148,7 @@ def partner(desk: Desk, visit: Visit) -> Answer:
             for run in found[:LATEST]
         ]  # fmt: skip
     found_partner, shown = desk.exchange.partners[code], Speech(visit.language, desk.exchange).shown
+    last = next((run for run in found if run.kind == "pull"), None)
     feeds: list[Row] = [
         {"name": name, "format": feed.format, "map": feed.map, "labels": feed.program.labels}
         for name, feed in found_partner.feeds.items()
@@ -130,6 +158,8 @@ def partner(desk: Desk, visit: Visit) -> Answer:
         {
             "partner": found_partner,
             "older": len(found) > LATEST,
+            "late": overdue(found_partner, last.started, visit.at) if last else None,
+            "open": next((run.run for run in found if run.status == "open"), None),
             "feeds": table("feeds", _FEEDS, feeds, visit.query, shown=shown),
             "runs": table("runs", _RUNS, rows, visit.query, shown=shown),
         },
@@ -279,6 +309,36 @@ def _traced(exchange: Exchange, record: int) -> Lineage | None:
         return None
 
 
+def of_reason(desk: Desk, visit: Visit) -> Answer:
+    code, why = visit.query.get("partner", ""), reason_asked(visit)
+    if code not in desk.exchange.partners:
+        raise NotFound
+    with desk.exchange.work.connect() as connection:
+        found = quarantine.records_waiting(
+            connection, code, why, after("records", visit.query), asked_for("records", visit.query)
+        )
+    rows: list[Row] = [{"record": w.record, "feed": w.feed, "run": w.run, "came": w.came} for w in found]
+    shown = stretch("records", _OF_REASON, rows, visit.query, "record")
+    return Page("engineer/waiting.html", {"partner": code, "why": why, "records": shown})
+
+
+def find_records(desk: Desk, visit: Visit) -> Answer:
+    """By the number a record has at its partner, which may be somebody's: it is in no address."""
+    code, number = visit.path["partner"], visit.form.get("number", "").strip()
+    if code not in desk.exchange.partners:
+        raise NotFound
+    if not number:
+        raise Unusable(_("Write the number that the partner knows the record by."), "number")
+    with desk.exchange.work.connect() as connection:
+        rows: list[Row] = [asdict(one) for one in records_numbered(connection, code, number, LATEST + 1)]
+    shown = Speech(visit.language, desk.exchange).shown
+    found = table("found", _FOUND, rows[:LATEST], visit.form, shown=shown)
+    return Page(
+        "engineer/found.html",
+        {"partner": code, "found": found, "number": number, "older": len(rows) > LATEST},
+    )
+
+
 def waiting(desk: Desk, visit: Visit) -> Answer:
     with desk.exchange.work.connect() as connection:
         rows = [asdict(one) for one in quarantine.waiting_reasons(connection, desk.exchange.partners)]
@@ -307,6 +367,8 @@ PLACES = (
     Place("/runs/{run}", run, _ROLES),
     Place("/runs/{run}/records", records, _ROLES),
     Place("/records/{record}", record, _ROLES, purpose="HSYSADMIN"),
+    Place("/partners/{partner}/records", find_records, _ROLES, "POST", form=partner),
     Place("/quarantine", waiting, _ROLES),
+    Place("/quarantine/records", of_reason, _ROLES),
     Place("/quarantine", replay, _ROLES, "POST"),
 )

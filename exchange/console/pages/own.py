@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from exchange.app.partners.delivering import post_of
@@ -15,12 +16,12 @@ from exchange.app.partners.quality import quality_of
 from exchange.audit.days import asked_by_day
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk, Registered
-from exchange.console.given import own_of
+from exchange.console.given import REASON, own_of, reason_asked
 from exchange.console.marking import _
 from exchange.console.messages import Answer, Download, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
 from exchange.console.speech import Speech
-from exchange.console.tables import LATEST, Column, Press, Row, table
+from exchange.console.tables import LATEST, Column, Press, Row, after, asked_for, stretch, table
 from exchange.delivery.downloads import fetch, ready
 from exchange.delivery.receipts import receipt_lines
 from exchange.model.audit import ASKED, REFUSED
@@ -42,8 +43,20 @@ _WAITING = (
     Column("code", _("Kind"), "word:issue"),
     Column("expression", _("Element"), "code"),
     Column("detail", _("Reason"), "finding"),
-    Column("records", _("Records"), "number"),
+    Column("records", _("Records"), "number", lambda row: "/own/waiting?" + _asking(row)),
 )
+_WHICH = (
+    Column("key", _("Number at yours"), "id"),
+    Column("position", _("Stood at")),
+    Column("feed", _("Feed"), "code"),
+    Column("came", _("Came"), "moment"),
+)
+
+
+def _asking(row: Row) -> str:
+    return urlencode({name: row[name] for name in REASON})
+
+
 _RECEIPTS = (
     Column("at", _("When"), "moment"),
     Column("name", _("Subscription")),
@@ -115,6 +128,19 @@ def start(desk: Desk, visit: Visit) -> Answer:
             "asked": table("asked", _ASKING, asked, visit.query, "day", descending=True, shown=said.shown),
         },
     )
+
+
+def which(desk: Desk, visit: Visit) -> Answer:
+    """Which of its own records wait: by the numbers it gave them, which may be somebody's."""
+    own, why = own_of(desk, visit), reason_asked(visit)
+    with desk.exchange.work.connect() as connection:
+        found = quarantine.records_waiting(
+            connection, own.code, why, after("which", visit.query), asked_for("which", visit.query)
+        )
+    rows: list[Row] = [asdict(one) for one in found]
+    shown = stretch("which", _WHICH, rows, visit.query, "record")
+    values = {"own": own, "why": why, "records": shown}
+    return Page("own/waiting.html", values, patients=(None,) if rows else ())
 
 
 def _asked(connection: Connection, code: str, at: datetime) -> Counter[tuple[date, str, str]]:
@@ -250,6 +276,7 @@ def ask(desk: Desk, visit: Visit) -> Answer:
 
 PLACES = (
     Place("/own", start, _ROLES),
+    Place("/own/waiting", which, _ROLES),
     Place("/own/clients", clients, _ROLES),
     Place("/own/clients", add_client, _ROLES, "POST", form=clients),
     Place("/own/clients/ended", end_client, _ROLES, "POST"),
