@@ -37,7 +37,7 @@ def load(model: type[M], file: str, text: str) -> tuple[M, Lines]:
     try:
         return model.model_validate(body), lines
     except ValidationError as error:
-        raise _content_error(model, file, lines, error) from None
+        raise _content_error(model, file, body, lines, error) from None
 
 
 def read_yaml(file: str, text: str) -> tuple[Any, Lines]:
@@ -51,15 +51,30 @@ def read_yaml(file: str, text: str) -> tuple[Any, Lines]:
         return (loader.construct_document(node) if node is not None else None), lines
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise ContentError(f"{error.problem}{_hint(error)}", file=file, line=line) from None
+        raise ContentError(_plainly(str(error.problem)), file=file, line=line) from None
     finally:
         loader.dispose()
 
 
-def _hint(error: yaml.MarkedYAMLError) -> str:
-    """What is meant when an entry stands under none of those above it."""
-    misplaced = str(error.problem).startswith(("did not find expected", "mapping values are not allowed"))
-    return ": begin it in the same column as the lines like it above" if misplaced else ""
+# What the YAML library calls it, and what to do about it.
+_COLUMN = "it is not in line with what it belongs to: begin it in the same column as the lines like it above"
+_BEGIN = (
+    "words cannot begin so: begin lines with blanks and not with a tab,"
+    " put such words between quotation marks"
+)
+_PLAIN = {
+    "did not find expected ',' or": (
+        "a [ or { is not closed: close it with ] or } on this line or the one before"
+    ),
+    "did not find expected": _COLUMN,
+    "mapping values are not allowed": _COLUMN + ", or put words with a colon between quotation marks",
+    "found character that cannot start any token": _BEGIN,
+    "found unexpected end of stream": "a quotation mark is not closed",
+}
+
+
+def _plainly(problem: str) -> str:
+    return next((words for start, words in _PLAIN.items() if problem.startswith(start)), problem)
 
 
 def _note_lines(node: yaml.Node, path: tuple[str | int, ...], lines: Lines, file: str) -> None:
@@ -85,24 +100,73 @@ def line_of(lines: Lines, *path: str | int) -> int | None:
     return lines.get(path)
 
 
-def _content_error(model: type[Content], file: str, lines: Lines, error: ValidationError) -> ContentError:
+# What pydantic calls it, and what would be right.
+_SEVERAL = "there may be several: begin each on its own line with `- `, or write all of them between [ and ]"
+_LINES = "lines `name: value` are needed below it, each two blanks further in"
+_DAY = "it is no day: write it as 2026-06-30"
+_NEEDED = {
+    "missing": "it is missing",
+    "tuple_type": _SEVERAL,
+    "list_type": _SEVERAL,
+    "date_from_datetime_parsing": _DAY,
+    "date_parsing": _DAY,
+    "bool_parsing": "it is neither true nor false",
+    "int_parsing": "it is no whole number",
+    "string_type": "words are needed: put them between quotation marks",
+    "model_type": _LINES,
+    "dict_type": _LINES,
+}
+_EMPTY = "nothing stands below it: write what belongs there, or delete the line"
+
+
+def _needed(kind: str, given: object, words: str) -> str:
+    if given is None and kind not in ("missing", "string_type"):
+        return _EMPTY
+    return _NEEDED.get(kind, words[0].lower() + words[1:])
+
+
+def _content_error(
+    model: type[Content], file: str, body: Any, lines: Lines, error: ValidationError
+) -> ContentError:
     found = error.errors(include_url=False)
     first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
-    path = tuple(first["loc"])
+    path = _written(first["loc"], lines)
     valid: list[str] = []
+    given = ""
     if first["type"] == "extra_forbidden":
-        message, valid = "is not a field here", _fields(model, path[:-1])
+        message, valid = "there is no such field here", _fields(model, path[:-1])
     elif first["type"] == "literal_error":
         message, valid = (
-            "is not one of the words for this",
+            "it is not one of the words for this",
             [
                 word.strip().strip("'")
                 for word in str(first["ctx"]["expected"]).replace(" or ", ", ").split(",")
             ],
         )
+        given = str(first["input"])
     else:
-        message = first["msg"][0].lower() + first["msg"][1:]
-    return ContentError(message, file=file, line=line_of(lines, *path), field=_dotted(path), valid=valid)
+        message = _needed(first["type"], first["input"], first["msg"])
+    field = _dotted(_by_name(path, body))
+    return ContentError(message, file=file, line=line_of(lines, *path), field=field, valid=valid, given=given)
+
+
+def _written(loc: tuple[str | int, ...], lines: Lines) -> tuple[str | int, ...]:
+    """The path as it stands in the file; pydantic also names which of several types it tried."""
+    path: tuple[str | int, ...] = ()
+    for place, part in enumerate(loc):
+        last = place == len(loc) - 1 and not (isinstance(part, str) and "[" in part)
+        if (*path, part) in lines or last:
+            path = (*path, part)
+    return path
+
+
+def _by_name(path: tuple[str | int, ...], body: Any) -> tuple[str | int, ...]:
+    """A rule by its id, not by how many stand before it."""
+    if len(path) > 1 and path[0] == "policies" and isinstance(path[1], int):
+        rule = body["policies"][path[1]]
+        if isinstance(rule, dict) and isinstance(rule.get("id"), str):
+            return (rule["id"], *path[2:])
+    return path
 
 
 def _fields(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:

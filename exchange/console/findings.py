@@ -202,6 +202,28 @@ TEMPLATES = (
     _("`%(field)s`: %(words)s"),
     _("%(words)s (did you mean `%(near)s`?); valid here: %(valid)s"),
     _("%(words)s; valid here: %(valid)s"),
+    _("it is not in line with what it belongs to: begin it in the same column as the lines like it above"),
+    _(
+        "it is not in line with what it belongs to: begin it in the same column as the lines "
+        "like it above, or put words with a colon between quotation marks"
+    ),
+    _("a [ or { is not closed: close it with ] or } on this line or the one before"),
+    _(
+        "words cannot begin so: begin lines with blanks and not with a tab, put such words "
+        "between quotation marks"
+    ),
+    _("a quotation mark is not closed"),
+    _("there may be several: begin each on its own line with `- `, or write all of them between [ and ]"),
+    _("lines `name: value` are needed below it, each two blanks further in"),
+    _("it is no day: write it as 2026-06-30"),
+    _("it is missing"),
+    _("it is neither true nor false"),
+    _("it is no whole number"),
+    _("words are needed: put them between quotation marks"),
+    _("nothing stands below it: write what belongs there, or delete the line"),
+    _("there is no such field here"),
+    _("it is not one of the words for this"),
+    _("%(words)s (did you mean `%(near)s`?)"),
     _("no such field"),
     _("unknown field"),
     _("unknown word"),

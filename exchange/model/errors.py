@@ -45,15 +45,19 @@ class ContentError(ExchangeError):
         line: int | None = None,
         field: str = "",
         valid: Iterable[str] = (),
+        given: str = "",
     ) -> None:
+        """`given`: what stands where one of `valid` should; the last part of the field when not said."""
         self.file, self.line, self.field, self.valid = file, line, field, tuple(sorted(valid))
         where = f"{file}:{line}" if line else file
-        text = ": ".join(part for part in (where, f"`{field}`" if field else "", message) if part)
+        self.words = message
         if self.valid:
-            near = get_close_matches(field.rsplit(".", 1)[-1], self.valid, n=1)
-            text += f" (did you mean `{near[0]}`?)" if near else ""
-            text += f"; valid here: {', '.join(self.valid)}"
-        super().__init__(text)
+            near = get_close_matches(given or field.rsplit(".", 1)[-1], self.valid, n=1)
+            self.words += f" (did you mean `{near[0]}`?)" if near else ""
+            self.words += f"; valid here: {', '.join(self.valid)}"
+        super().__init__(
+            ": ".join(part for part in (where, f"`{field}`" if field else "", self.words) if part)
+        )
 
 
 class PartnerUnavailable(ExchangeError):

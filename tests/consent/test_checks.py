@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from exchange.consent.proof.checks import check, check_each, miscounted
+from exchange.console.reasons import told
 
 TODAY = date(2026, 11, 26)
 NAME = "policies/99-mine.yaml"
@@ -158,3 +159,44 @@ def test_a_file_that_cannot_be_read_is_the_only_flaw(files):
 def test_a_list_nobody_looked_at_again_is_reported(files, name):
     old = {**files, name: files[name].replace("2027-06-30", "2026-01-31")}
     assert {flaw.place.partition(":")[0] for flaw in check_each(old, TODAY)} == {f"consent/{name}"}
+
+
+OPERATIONS = "    effect: allowed\n\n  - id: hipaa-public-health"
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "says"),
+    [
+        ("unless:", "hipaa-operations.unless", "nothing stands below it"),
+        ("unless:\n      -", "hipaa-operations.unless[0]", "nothing stands below it"),
+        ("unless:\n      requester: {type: [payer]}", "hipaa-operations.unless", "its own line with `- `"),
+        ("unless:\n      - requester: {type: payer}", "hipaa-operations.unless[0].requester.type", "between"),
+        ("unless:\n      - requester: payer", "hipaa-operations.unless[0].requester", "lines `name: value`"),
+        ("unless:\n    - source: {type: [payr]}", "hipaa-operations.unless[0].source.type[0]", "`payer`"),
+        ("unless:\n      - requestor: {}", "hipaa-operations.unless[0].requestor", "`requester`"),
+        ("unless:\n    \t- {}", "policies/20-hipaa.yaml", "not with a tab"),
+        ("unless: [{}", "policies/20-hipaa.yaml", "is not closed"),
+        ('unless: "a', "policies/20-hipaa.yaml", "quotation mark is not closed"),
+        (" unless: []", "policies/20-hipaa.yaml", "in the same column"),
+        ("waived_if_named: perhaps", "hipaa-operations.waived_if_named", "neither true nor false"),
+    ],
+)
+def test_a_line_that_is_wrong_is_told_in_words_of_those_who_write_rules(files, line, field, says):
+    """Also in their language: nothing of the libraries that read the file is left."""
+    name = "policies/20-hipaa.yaml"
+    wrong = files[name].replace(OPERATIONS, f"    {line}\n{OPERATIONS}")
+    (flaw,) = check({**files, name: wrong}, TODAY)
+    assert (flaw.kind, flaw.rule) == ("unreadable", field)
+    assert says in flaw.problem
+    assert told(flaw.problem, str) is not None
+
+
+def test_a_day_and_a_line_left_out_are_told_likewise(files):
+    name = "policies/20-hipaa.yaml"
+    for old, new, says in (
+        ("in_force: {from: 2003-04-14}", "in_force: {from: 04/14/2003}", "2026-06-30"),
+        ("    effect: allowed\n", "", "it is missing"),
+    ):
+        (flaw,) = check({**files, name: files[name].replace(old, new, 1)}, TODAY)
+        assert says in flaw.problem
+        assert told(flaw.problem, str) is not None

@@ -171,7 +171,8 @@ def _unreadable(error: ContentError, files: Files) -> Flaw:
         place = _places(files).get(error.field, place)
     valid = f"one of: {', '.join(error.valid)}" if error.valid else "correct the line named"
     remedy = "delete the one that is wrong, or say in `unless` when it does not hold" if opposite else valid
-    return Flaw("contradictory" if opposite else "unreadable", error.field, place, str(error), remedy)
+    says = error.words.partition("; valid here: ")[0]
+    return Flaw("contradictory" if opposite else "unreadable", error.field or error.file, place, says, remedy)
 
 
 def _of_one(policy: Policy, places: Mapping[str, str], today: date) -> Iterator[Flaw]:
