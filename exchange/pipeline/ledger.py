@@ -197,6 +197,11 @@ def known_keys(connection: Connection, partner: str, feed: str) -> set[str]:
     }
 
 
+_RECORD_TYPES = (
+    "int8", "int4", "text", "text", "text", "bytea", "text", "text", "bool", "timestamptz", "text",
+)  # fmt: skip
+
+
 def insert_records(
     connection: Connection,
     run: int,
@@ -207,8 +212,9 @@ def insert_records(
     numbers = _chunks(connection, run, rows, chunk_records)
     with connection.cursor().copy(
         "COPY source_record (run, chunk, partner, feed, key, digest, address, position, deleted,"
-        " event_time, outcome) FROM STDIN"
+        " event_time, outcome) FROM STDIN (FORMAT BINARY)"
     ) as copy:
+        copy.set_types(_RECORD_TYPES)
         for (arrival, address, outcome), chunk in zip(rows, numbers, strict=True):
             record = arrival.record
             copy.write_row(

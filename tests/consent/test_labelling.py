@@ -3,6 +3,7 @@ import copy
 import pytest
 
 from exchange.consent import Source, following, label, label_all, passed_on, redact, with_security
+from exchange.consent.labels.labelling import _known_looks
 from exchange.model.records import Evidence, Labels
 
 CLINIC = Source("prairie_clinic", "clinic", False, "resources")
@@ -36,6 +37,22 @@ def test_labels_follow_references_through_others_in_any_order(rules):
     backward = label_all(chain[::-1], CLINIC, rules, {})
     assert [one.codes for one in forward] == [frozenset(["HIV"])] * 3
     assert [one.codes for one in backward] == [one.codes for one in forward]
+
+
+def test_what_is_kept_of_an_amount_is_its_unit_and_all_else_that_reveals(rules):
+    word = {"url": "https://x.example/note", "valueString": "on heroin"}
+    amount = {"unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}
+    dose = {"resourceType": "Observation", "id": "o", "valueQuantity": {"value": 1, **amount}}
+    kept = _known_looks(rules)
+    label(dose, CLINIC, rules)
+    before = len(kept)
+    for value in (2, 3.5):
+        label({**dose, "valueQuantity": {"value": value, **amount}}, CLINIC, rules)
+        label(encounter(period={"start": f"2026-01-0{value:.0f}"}), CLINIC, rules)
+    assert len(kept) <= before + 1
+    visit = encounter(period={"start": "2026-01-02", "extension": [word]})
+    worded = {**dose, "valueQuantity": {"value": 4, **amount, "extension": [word]}}
+    assert label(visit, CLINIC, rules).codes == label(worded, CLINIC, rules).codes == {"OPIOIDUD"}
 
 
 def test_a_circle_of_references_comes_to_an_end(rules):

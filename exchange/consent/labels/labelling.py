@@ -76,6 +76,7 @@ class _Look:
 
 
 _NOTHING = _Look((), ())
+_NUMBERS, _MOMENTS = frozenset((int, float)), frozenset(("start", "end"))
 _SHORT, _MANY = 400, 1 << 16
 """Bytes of JSON up to which what an element told is kept, and of how many."""
 
@@ -157,6 +158,7 @@ def _look_at(name: str, element: Any, resource: Resource, rules: Rules) -> _Look
     if type(element) is dict and len(element) == 1 and type(element.get("reference")) is str:
         nowhere = name in _leads_nowhere(rules.vocabulary)
         return _NOTHING if nowhere else _Look((), ((name, f"{kind}.{name}", element["reference"]),))
+    element = _telling(element)
     spelled = orjson.dumps(element)
     if len(spelled) > _SHORT:
         return _looked_at(name, element, kind, partial(_through_skin, resource), rules)
@@ -175,6 +177,19 @@ def _look_at(name: str, element: Any, resource: Resource, rules: Rules) -> _Look
         if not asked:  # else it depends on the other elements
             known[kind, name, spelled] = look
     return look
+
+
+def _telling(element: Any) -> Any:
+    """An element without its amount and its moments: they are another in each record, and reveal nothing."""
+    if type(element) is not dict:
+        return element
+    if type(element.get("value")) not in _NUMBERS and _MOMENTS.isdisjoint(element):
+        return element
+    return {
+        name: value
+        for name, value in element.items()
+        if not (type(value) in _NUMBERS or (name in _MOMENTS and type(value) is str))
+    }
 
 
 def _looked_at(name: str, element: Any, kind: str, skin: ThroughSkin, rules: Rules) -> _Look:
