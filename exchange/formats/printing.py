@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from typing import cast
+from unicodedata import category, normalize
 
 import font_roboto
 from anyascii import anyascii
@@ -21,7 +22,7 @@ from exchange.formats.paper import Pairs, Paper, Table
 logging.getLogger("fpdf").setLevel(logging.ERROR)
 logging.getLogger("fontTools").setLevel(logging.ERROR)  # tells of the glyphs it keeps
 _MARGIN, _INK, _PALE = 18, 30, 238
-_LINES, _SHORT, _LONGEST = 40, 200, 1_500
+_LINES, _SHORT, _LONGEST, _MARKS = 40, 200, 1_500, 3
 
 
 class _Sheet(FPDF):
@@ -35,7 +36,7 @@ class _Sheet(FPDF):
         """With letters the font lacks in Latin ones, as they sound."""
         font = self.fonts["text"]
         known: Mapping[int, object] = font.cmap if isinstance(font, TTFFont) else {}
-        return "".join(c if ord(c) in known or c.isspace() else anyascii(c) or "\ufffd" for c in text)
+        return "".join(c if ord(c) in known or c.isspace() else _in_latin(c) for c in _few_marks(text))
 
     def fitting(self, text: str, share: float) -> str:
         """Legible and no higher than a page, in a cell that has that share of the width: the rest is cut.
@@ -54,6 +55,26 @@ class _Sheet(FPDF):
         self.set_y(-14)
         self.set_font("text", size=8)
         self.cell(0, 6, f"{self.footer_text}    {self.page_no()}/{{nb}}", align="C")
+
+
+def _few_marks(text: str) -> str:
+    """Composed, each letter with the marks that a language writes on one: thousands take minutes to be set.
+
+    >>> _few_marks("e" + "\u0301" * 90) == "\u00e9" + "\u0301" * 3
+    True
+    """
+    found: list[str] = []
+    marks = 0
+    for sign in normalize("NFC", text):
+        marks = marks + 1 if category(sign).startswith("M") else 0
+        if marks <= _MARKS:
+            found.append(sign)
+    return "".join(found)
+
+
+def _in_latin(sign: str) -> str:
+    """A mark that the font lacks is left out, its letter stays."""
+    return anyascii(sign) or ("" if category(sign).startswith("M") else "\ufffd")
 
 
 def printed(paper: Paper) -> bytes:

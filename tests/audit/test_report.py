@@ -137,6 +137,13 @@ def test_letters_the_page_has_none_for_are_spelled_and_told_to_nobody(caplog):
     assert caplog.text == ""
 
 
+def test_a_letter_under_thousands_of_marks_is_set_with_those_a_language_writes():
+    marked, few = "e" + "\u0301" * 1_400, "\u00e9\u0301\u0301\u0301"
+    assert pdf(Paper("Marks", "en", [marked, Table(("x",), [(marked,)], (1,))], "", AT)) == pdf(
+        Paper("Marks", "en", [few, Table(("x",), [(few,)], (1,))], "", AT)
+    )
+
+
 def test_a_table_is_headed_in_the_persons_language():
     header, row = as_csv(_report(), "uk").decode().splitlines()
     assert header == "Коли,Кому,Що,З якою метою"
