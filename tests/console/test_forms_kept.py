@@ -108,3 +108,15 @@ def test_every_form_that_is_written_in_is_known_to_where_it_is_sent(path):
         pattern = re.escape(re.sub(r"\{\{.*?\}\}", "~", action)).replace(re.escape("~"), r"\{\w+\}")
         if not any(re.fullmatch(pattern, one) for one in _ANSWER_THEMSELVES):
             assert any(re.fullmatch(pattern, place.path) for place in known), action
+
+
+def test_what_takes_longer_says_so_until_it_is_there(browse):
+    page = browse("partner", "/own/clients", participant="elm_clinic", locale="uk")
+    assert page.locator("#working").is_hidden()
+    # The answer never comes.
+    page.evaluate("document.addEventListener('submit', (event) => event.preventDefault())")
+    page.get_by_role("button", name="English").click()
+    page.locator("#working").wait_for(state="visible", timeout=5_000)
+    assert "відповідь з’явиться сама" in page.locator("#working").inner_text()
+    page.evaluate("dispatchEvent(new Event('pageshow'))")  # as one that is gone back to
+    assert page.locator("#working").is_hidden()

@@ -8,8 +8,18 @@ document.addEventListener("submit", (event) => {
   if ("file" in form.dataset || event.submitter?.name.endsWith(".format")) return;
   if (form.dataset.sent) { event.preventDefault(); return; }
   form.dataset.sent = "1";
+  patience = setTimeout(() => working(true), 700);
 });
+// What takes longer says so: whoever sees nothing happen presses again, or leaves.
+let patience;
+function working(busy) {
+  const told = document.getElementById("working");
+  told.hidden = !busy;
+  told.textContent = busy ? told.dataset.words : "";
+}
 window.addEventListener("pageshow", () => {
+  clearTimeout(patience);
+  working(false);
   for (const form of document.forms) delete form.dataset.sent;
 });
 // "/" goes to the first filter of the page.
