@@ -22,6 +22,7 @@ _KEPT = (
     ("partner", "/own/clients", "/own/clients", {"client_id": "ours"}, "jwks"),
     ("partner", "/own/panels", "/own/panels", {"name": "Tuesday\0", "ids": "one two"}, "name"),
     ("partner", "/own/panels", "/own/panels", {"name": "Tuesday", "ids": ""}, "ids"),
+    ("partner", "/own/panels", "/own/panels", {"name": "Tuesday", "ids": "1234-A\nLópez"}, "ids"),
     ("partner", "/own/ask", "/own/ask", {"purpose": "TREAT", "target": "Patient?name=López"}, "target"),
     ("partner", "/own/subscriptions", "/own/subscriptions",
      {"topic.admission": "1", "purpose": "TREAT", "channel": "rest_hook", "every": "nightly",

@@ -311,11 +311,11 @@ def test_a_panel_has_a_name_that_is_seen(served, name):
 def test_a_panel_of_no_patients_is_refused_with_the_reason(served):
     partner = served.visitor("partner", "elm_clinic")
     answer = partner.post("/own/panels", name="x", ids="<script>")
-    assert answer.status_code == 422
-    assert "each member names a Patient" in answer.text
+    assert answer.status_code == 400
+    assert "Each line is the id of a Patient" in answer.text
     assert ">&lt;script&gt;</textarea>" in answer.text, "what was typed is not typed twice"
     partner.session.cookies.set("language", "es")
-    assert "cada línea debe nombrar" in partner.post("/own/panels", name="x", ids="<script>").text
+    assert "Cada línea es el id de un Patient" in partner.post("/own/panels", name="x", ids="<script>").text
 
 
 def test_a_median_of_few_which_gives_away_another_ones_figure_is_not_told():

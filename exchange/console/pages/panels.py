@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk, Panel
@@ -50,6 +51,11 @@ def upload(desk: Desk, visit: Visit) -> Answer:
         raise Unusable(_("Give at least one Patient id; your agreement must name a purpose."), "ids")
     if not name.isprintable() or not 1 <= len(name) <= 200:
         raise Unusable(_("A panel has a name of 1 to 200 letters, none of them unseen."), "name")
+    if not all(map(_is_id, ids)):
+        raise Unusable(
+            _("Each line is the id of a Patient as the exchange gave it: five groups of digits and letters."),
+            "ids",
+        )
     if instead:
         _one(desk.panels(own.code), instead)
     group = {
@@ -65,6 +71,13 @@ def upload(desk: Desk, visit: Visit) -> Answer:
     kept = status in (200, 201)
     values = {"status": status, "members": found.get("quantity") if kept else None, "words": words}
     return _page(desk, visit, values, 200 if kept else 422)
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
 
 
 def ids(desk: Desk, visit: Visit) -> Answer:
