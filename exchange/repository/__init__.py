@@ -43,7 +43,14 @@ from exchange.repository.disclosure.withdraw import (
     reasons_withheld_by_run,
 )
 from exchange.repository.identity.edges import evidence_now
-from exchange.repository.identity.links import IncomingPatient, LinkResult, Word, decide_review, link_patients
+from exchange.repository.identity.links import (
+    IncomingPatient,
+    LinkResult,
+    Word,
+    decide_review,
+    latest_event,
+    link_patients,
+)
 from exchange.repository.identity.relinking import Difference, activate, difference
 from exchange.repository.identity.reviews import (
     Change,
@@ -182,6 +189,7 @@ __all__ = [
     "late_disclosure",
     "late_disclosures",
     "late_disclosures_by",
+    "latest_event",
     "latest_instant",
     "leads_of",
     "led",

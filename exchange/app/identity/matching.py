@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from exchange.app.opening import Exchange
 from exchange.audit import Disclosure, accounting, append, steward_entries
-from exchange.model.errors import ContentError
+from exchange.model.errors import Conflict, ContentError
 from exchange.model.records import Resource
 from exchange.pipeline.ledger import Connection
 from exchange.repository import (
@@ -30,6 +30,7 @@ from exchange.repository import (
     events_of,
     evidence_now,
     joined_since,
+    latest_event,
     mark_own_care,
     overlays,
     patients_of,
@@ -62,13 +63,15 @@ class SideBySide:
 class Consequence:
     """What a decision did: patients with other consents, rows decided anew, rows taken out.
 
-    `disclosed`: what went out while the two were shown as one person, to be told to those who received it.
+    `disclosed`: what went out while the two were shown as one person, to be told to those who received it;
+    `event`: the latest between the two.
     """
 
     patients: int
     moved: int
     withdrawn: int
     disclosed: tuple[Disclosure, ...]
+    event: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +136,17 @@ def side_by_side(exchange: Exchange, pair: Pair, steward: str) -> SideBySide:
     )
 
 
-def decide_pair(exchange: Exchange, pair: Pair, word: Word) -> Consequence:
-    """Links two patients, or takes them apart whoever linked them; it sticks."""
+def decide_pair(exchange: Exchange, pair: Pair, word: Word, seen: int | None = None) -> Consequence:
+    """Links two patients, or takes them apart whoever linked them; it sticks.
+
+    `seen`: the latest event between them that the steward knew of; Conflict when there was another since.
+    """
     _said(word.steward, word.reason)
     at = exchange.work.now()
     with exchange.work.connect() as connection:
         ids = _ids(connection, pair)
+        if seen is not None and latest_event(connection, pair) != seen:
+            raise Conflict("somebody decided about these two meanwhile")
         since = joined_since(connection, pair) if word.decision == "keep-apart" else None
         disclosed = [d for d in accounting(connection, ids[0]) if d.at >= since] if since else []
         touched = decide_review(connection, pair, word, exchange.work.model, at)
@@ -146,8 +154,9 @@ def decide_pair(exchange: Exchange, pair: Pair, word: Word) -> Consequence:
         mark_own_care(connection, touched, exchange.context, at)
         act: Literal["link", "unlink"] = "link" if word.decision == "link" else "unlink"
         append(connection, steward_entries(act, word.steward, word.reason, ids, at))
+        event = latest_event(connection, pair)
         connection.commit()
-    return Consequence(done.patients, done.moved, done.withdrawn, tuple(disclosed))
+    return Consequence(done.patients, done.moved, done.withdrawn, tuple(disclosed), event)
 
 
 def ask_about(exchange: Exchange, pair: Pair) -> tuple[str, str]:

@@ -30,7 +30,7 @@ from exchange.console.places import Place
 from exchange.console.speech import Speech
 from exchange.console.tables import MANY, Column, Row, after, asked_for, stretch, table
 from exchange.linkage import survivorship
-from exchange.model.errors import ContentError
+from exchange.model.errors import Conflict, ContentError
 from exchange.model.records import Resource
 from exchange.repository import Word
 
@@ -180,6 +180,11 @@ def _partner_of(record: Resource | None) -> str:
     return source.rpartition(":")[2]
 
 
+_MEANWHILE = _(
+    "Somebody decided about these two meanwhile: what was said stands below. Decide again if you still would."
+)
+
+
 def decide(desk: Desk, visit: Visit) -> Answer:
     numbers, decision = _numbers(visit), visit.form.get("decision", "")
     if decision == "ask":
@@ -192,7 +197,11 @@ def decide(desk: Desk, visit: Visit) -> Answer:
         steward=visit.person.login,
         reason=reason_of(visit),
     )
-    done = decide_pair(desk.exchange, numbers, word)
+    seen = whole(visit.form["seen"]) if visit.form.get("seen") else None
+    try:
+        done = decide_pair(desk.exchange, numbers, word, seen)
+    except Conflict:
+        raise Unusable(_MEANWHILE) from None
     return _done(desk, visit, _told(visit, done, "keep-apart" if decision == "link" else "link"), {})
 
 
@@ -203,7 +212,9 @@ def _told(visit: Visit, done: Consequence, opposite: str) -> dict[str, Any]:
         for one in done.disclosed
     ]
     counts = {"patients": done.patients, "moved": done.moved, "withdrawn": done.withdrawn}
-    return {"pair": visit.path["pair"], "opposite": opposite, "done": counts, "went": went}
+    return {
+        "pair": visit.path["pair"], "opposite": opposite, "done": counts, "went": went, "seen": done.event,
+    }  # fmt: skip
 
 
 def _done(desk: Desk, visit: Visit, told: dict[str, Any], asked: Fields) -> Page:

@@ -92,6 +92,17 @@ def _born_otherwise(entered: _Entered) -> set[int]:
     return {number for number, (before, now) in turned if before.get("birth_date", "") != now.birth_date}
 
 
+def latest_event(conn: psycopg.Connection, pair: tuple[int, int]) -> int:
+    """The latest event between two patients, 0 if there was none; no other comes until the commit."""
+    _lock(conn)
+    row = conn.execute(
+        "SELECT coalesce(max(event), 0) FROM link_event"
+        " WHERE (a, b) = (%(a)s, %(b)s) OR (a, b) = (%(b)s, %(a)s)",
+        {"a": pair[0], "b": pair[1]},
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
 def decide_review(
     conn: psycopg.Connection,
     pair: tuple[int, int],
