@@ -18,7 +18,7 @@ import pytest
 
 from exchange.repository.database import embedded
 from exchange.repository.database.migrate import migrate
-from tests.databases import copy_database, drop_database, emptied_if_reusable, make_reusable
+from tests.databases import as_new, copy_database, drop_database, emptied_if_reusable, janitor, make_reusable
 
 # A program that a test starts; to look into it for examples would bring Airflow into every process of a run.
 collect_ignore = ["scheduling/dag_process.py"]
@@ -109,19 +109,35 @@ def copied_database(server: str, template: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def spare_databases() -> list[str]:
-    """URLs of databases that a test left as good as new."""
+def spare_databases() -> list[tuple[str, psycopg.Connection]]:
+    """URLs of databases that a test left as good as new, each with what empties it."""
     return []
 
 
+@pytest.fixture(scope="session")
+def kept_connections() -> dict[str, psycopg.Connection]:
+    """By URL, what a test left as good as new."""
+    return {}
+
+
 @pytest.fixture
-def database(database_server: str, database_template: str, spare_databases: list[str]) -> Iterator[str]:
+def database(
+    database_server: str,
+    database_template: str,
+    spare_databases: list[tuple[str, psycopg.Connection]],
+    kept_connections: dict[str, psycopg.Connection],
+) -> Iterator[str]:
     """URL of a migrated, empty database for this test alone."""
-    url = spare_databases.pop() if spare_databases else copy_database(database_server, database_template)
-    yield url
-    if emptied_if_reusable(url):
-        spare_databases.append(url)
+    if spare_databases:
+        url, emptying = spare_databases.pop()
     else:
+        url = copy_database(database_server, database_template)
+        emptying = janitor(url)
+    yield url
+    if emptied_if_reusable(emptying, kept_connections.get(url)):
+        spare_databases.append((url, emptying))
+    else:
+        emptying.close()
         drop_database(database_server, url)
 
 
@@ -132,9 +148,21 @@ def module_database(database_server: str, database_template: str) -> Iterator[st
         yield url
 
 
+@pytest.fixture(scope="module")
+def module_janitor(module_database: str) -> Iterator[psycopg.Connection]:
+    """Empties the module's database, where its tests write after all."""
+    with janitor(module_database) as conn:
+        yield conn
+
+
 @pytest.fixture
-def connection(database: str) -> Iterator[psycopg.Connection]:
+def connection(
+    database: str, kept_connections: dict[str, psycopg.Connection]
+) -> Iterator[psycopg.Connection]:
     """An open connection to this test's database; rolled back at the end unless the test commits."""
-    conn = psycopg.connect(database)
+    conn = kept_connections.pop(database, None) or psycopg.connect(database)
     yield conn
-    conn.close()
+    if as_new(conn):
+        kept_connections[database] = conn
+    else:
+        conn.close()

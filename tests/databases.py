@@ -9,6 +9,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 import psycopg
+from psycopg.rows import tuple_row
 
 from exchange.repository.database import embedded
 
@@ -62,7 +63,11 @@ END $$
 """
 _SEND_AWAY = """
 SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+WHERE datname = current_database() AND pid NOT IN (pg_backend_pid(), %s) AND backend_type = 'client backend'
+"""
+_AS_NEW = """
+CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES;
+SELECT pg_advisory_unlock_all()
 """
 
 
@@ -86,22 +91,37 @@ def drop_database(server: str, url: str) -> None:
         conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def emptied(url: str) -> str:
-    """The same database with the rows of a new one; triggers and foreign keys have no say."""
-    with _unhindered(url) as conn:
-        conn.execute(_EMPTY)
-    return url
+def janitor(url: str) -> psycopg.Connection:
+    """A connection that empties the database again and again: a new one would have to learn all tables first.
+
+    Triggers and foreign keys have no say.
+    """
+    return psycopg.connect(url, autocommit=True, options="-c session_replication_role=replica")
 
 
-def emptied_if_reusable(url: str) -> bool:
-    """Whether it is as new again, which it is not when more than rows was changed; ends all connections."""
-    with _unhindered(url) as conn:
-        conn.execute(_SEND_AWAY)
-        if conn.execute("SELECT FROM tests.changed LIMIT 1").fetchall():
-            return False
-        conn.execute(_EMPTY)
+def empty(conn: psycopg.Connection) -> None:
+    """Leaves the rows of a new database."""
+    conn.execute(_EMPTY)
+
+
+def emptied_if_reusable(conn: psycopg.Connection, kept: psycopg.Connection | None) -> bool:
+    """Whether it is as new again, not so if more than rows was changed; ends all connections but `kept`."""
+    conn.execute(_SEND_AWAY, [kept.info.backend_pid if kept else 0])
+    if conn.execute("SELECT FROM tests.changed LIMIT 1").fetchall():
+        return False
+    empty(conn)
     return True
 
 
-def _unhindered(url: str) -> psycopg.Connection:
-    return psycopg.connect(url, autocommit=True, options="-c session_replication_role=replica")
+def as_new(conn: psycopg.Connection) -> bool:
+    """Whether what a test left could be undone: the server's side knows tables and plans already."""
+    try:
+        conn.rollback()
+        conn.autocommit = True
+        conn.execute(_AS_NEW)
+        conn.autocommit = False
+    except psycopg.Error:
+        return False
+    conn.row_factory = tuple_row
+    conn.isolation_level = conn.read_only = None
+    return True

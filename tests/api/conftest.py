@@ -24,7 +24,7 @@ from exchange.linkage import features, parse_model
 from exchange.model.partner import Agreement, Organization, Partner, Requests
 from exchange.repository import Identity
 from exchange.repository.database import embedded
-from tests.databases import emptied
+from tests.databases import empty
 
 from .shared_records import Records, context_of
 
@@ -137,9 +137,10 @@ _ANY_CLOCK = (
 
 
 @pytest.fixture
-def emptied_database(module_database):
+def emptied_database(module_database, module_janitor):
     """Made once for a module and emptied for each test: a new one would take most of a test's time."""
-    return emptied(module_database)
+    empty(module_janitor)
+    return module_database
 
 
 @pytest.fixture

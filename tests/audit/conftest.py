@@ -9,7 +9,7 @@ import pytest
 
 from exchange.audit import Circumstances, Disclosed, Requester, append, query_entries
 from exchange.crypto import new_signing_key, public_key
-from tests.databases import emptied
+from tests.databases import empty
 
 
 @pytest.fixture
@@ -61,9 +61,10 @@ def verification_key(private_key):
 
 
 @pytest.fixture
-def database(module_database):
+def database(module_database, module_janitor):
     """Made once for a module and emptied for each test: a new one would take most of a test's time."""
-    return emptied(module_database)
+    empty(module_janitor)
+    return module_database
 
 
 @pytest.fixture

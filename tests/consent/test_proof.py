@@ -137,6 +137,7 @@ def test_another_permit_never_closes_and_another_refusal_never_opens(rules):
     assert tried > 50
 
 
+@pytest.mark.slow
 def test_the_space_holds_every_set_of_rules_that_any_request_meets(rules):
     """A request drawn at random meets a set of rules that some point of the space meets, too."""
     closed = sum(1 << i for i, r in enumerate(rules.rules) if r.policy.effect == "prohibited")
