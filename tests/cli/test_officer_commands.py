@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from exchange.app import open_exchange
 from exchange.cli.main import app
-from exchange.model.errors import DecisionFailed
+from exchange.model.errors import ContentError, DecisionFailed
 from exchange.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -103,6 +103,22 @@ def test_what_is_in_force_is_not_signed_again(office):
     with pytest.raises(DecisionFailed, match="in force already; nothing was signed"):
         _activate(office, "bohdan")
     assert "Waits" not in _run("officer", "list")
+
+
+def test_rules_whose_cases_do_not_come_out_are_not_signed(office):
+    path = office / "home/consent/policies/10-exchange.yaml"
+    path.write_text(path.read_text().replace("    effect: released", "    effect: prohibited", 1))
+    with pytest.raises(ContentError, match=r"cases do not come out.*Nothing was signed"):
+        _activate(office, "anna")
+    assert "Waits" not in _run("officer", "list")
+
+
+def test_rules_without_a_case_are_not_signed(office):
+    for path in (office / "home/consent/cases").glob("*.yaml"):
+        if path.name != "participants.yaml":
+            path.unlink()
+    with pytest.raises(ContentError):
+        _activate(office, "anna")
 
 
 def test_a_key_that_is_not_the_officers_puts_nothing_into_force(office):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import orjson
-from repository_world import BASE, CLINIC, KEY, observation
+import pytest
+from repository_world import BASE, CLINIC, KEY, SHELTER, observation
 
+from exchange.model.records import Labels
 from exchange.repository import search
 
 
@@ -35,6 +37,36 @@ def test_of_two_people_both_facts_are_told_though_a_certain_link_lies_between_th
     keep_apart(world, ids[0], ids[2])
     assert before == {said[0].resource["id"]}, "the middle one hides the third, the first the middle one"
     assert facts(world) == {item.resource["id"] for item in said}
+
+
+@pytest.mark.parametrize(
+    ("grade", "hidden", "apart", "one"),
+    [
+        ("certain", (), False, True),
+        ("probable", (), False, False),
+        ("certain", (0,), False, False),
+        ("certain", (1,), False, False),
+        ("certain", (), True, False),
+        ("certain", (2,), True, True),
+    ],
+)
+def test_two_are_one_as_far_as_the_viewer_sees_all_of_them(world, grade, hidden, apart, one):
+    """The third is linked to the second and kept apart from the first, if anybody."""
+    closed = Labels("R", frozenset({"HIV"}))
+    ids = [
+        world.patient("hospital", f"one-{n}", labels=closed if n in hidden else Labels()) for n in range(3)
+    ]
+    world.link(ids[0], ids[1], grade)
+    world.link(ids[1], ids[2])
+    if apart:
+        keep_apart(world, ids[0], ids[2])
+    rows = dict(world.conn.execute("SELECT fhir_id::text, patient FROM patient").fetchall())
+    with world.as_viewer(SHELTER) as view:
+        found = [
+            view.conn.execute("SELECT certainly_one(%s, %s)", (rows[a], rows[b])).fetchone()[0]
+            for a, b in ((ids[0], ids[1]), (ids[1], ids[0]))
+        ]
+    assert found == [one, one]
 
 
 def chain(world) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -15,6 +16,8 @@ from exchange.audit import append as append_to_log
 from exchange.audit import officer_entries
 from exchange.consent import Rules, parse_rules
 from exchange.consent.activation import Act, Standing, fold, statement
+from exchange.consent.proof.cases import Failure
+from exchange.consent.proof.report import failing
 from exchange.crypto import public_key, sign, verify
 from exchange.model.errors import ContentError, DecisionFailed
 from exchange.model.records import Files
@@ -93,13 +96,28 @@ def to_sign(connection: Connection, signing_key: str, act: Act) -> str:
 
 
 def store_ruleset(connection: Connection, files: Files, at: datetime) -> Rules:
-    """Keeps the files that decide, so that what was signed can be used whatever the folder says."""
+    """Keeps the files that decide, so that what was signed can be used whatever the folder says.
+
+    Raises ContentError where a case of theirs does not come out: nobody signs what is not as it was told.
+    """
     rules = parse_rules(files)
+    wrong = _wrong(tuple(sorted(files.items())))
+    if wrong:
+        raise ContentError(
+            f"{len(wrong)} cases do not come out; see `exchange consent test`. Nothing was signed",
+            field=wrong[0].case,
+        )
     connection.execute(
         "INSERT INTO ruleset VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
         [rules.digest, Jsonb(dict(files)), at],
     )
     return rules
+
+
+@lru_cache(maxsize=2)
+def _wrong(files: tuple[tuple[str, str], ...]) -> tuple[Failure, ...]:
+    """Two officers sign the same within one process, and thousands of questions take seconds."""
+    return tuple(failing(dict(files), parse_rules(dict(files))))
 
 
 def active_rules(connection: Connection, signing_key: str) -> Rules:

@@ -96,8 +96,8 @@ def list_officers(json: JsonOption = False) -> None:
         return
     table("Privacy officers", ["officer"], [[name] for name in sorted(found.officers)])
     _say(f"In force: {found.active or 'no rules'}")
-    for one in waiting:
-        _say(f"Waits for a second signature: {one['what']} {one['subject']}, signed by {one['signed_by']}")
+    for (kind, subject, _), names in found.waiting.items():
+        _say(f"Waits for a second signature: {kind} {subject}, signed by {', '.join(sorted(names))}")
 
 
 @app.command()

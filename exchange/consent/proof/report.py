@@ -45,7 +45,7 @@ def prove(files: Files, rules: Rules) -> Report:
     context = Context(rules, people)
     tables = read_tables(files, context)
     asked = list(questions(tables, context))
-    failures = [*run(cases, context), *run_labels(label_cases, rules), *run_tables(asked, context)]
+    failures = failing(files, rules) if cases else []
     of_patients = [case for case in label_cases if case.patient]
     failed = {failure.case for failure in failures}
     blind = [case.case for case in cases if case.case not in failed and holds(flipped(case), context)]
@@ -54,6 +54,16 @@ def prove(files: Files, rules: Rules) -> Report:
     idle += idle_rows(rules, lambda other: any(run_labels(of_patients, other)))
     every = len(cases) + len(label_cases) + len(names(tables))
     return Report(every, tuple(failures), (*blind, *needless(tables)), tuple(idle))
+
+
+def failing(files: Files, rules: Rules) -> list[Failure]:
+    """The cases that do not come out; rules that come with none are a failure themselves."""
+    people, cases, label_cases = read_cases(files)
+    context = Context(rules, people)
+    if not cases:
+        return [Failure("consent/cases", "there is no case")]
+    asked = questions(read_tables(files, context), context)
+    return [*run(cases, context), *run_labels(label_cases, rules), *run_tables(asked, context)]
 
 
 def _idle(context: Context, cases: Iterable[Case], asked: Iterable[Question]) -> tuple[str, ...]:
