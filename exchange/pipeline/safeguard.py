@@ -128,7 +128,7 @@ def source_of(partner: Partner, feed: str, others: tuple[ProgramNames, ...] = ()
     )
 
 
-_RENDERING = 4
+_RENDERING = 5
 """How words are read, redacted forms made and a minor's own care known: another number has history swept."""
 
 

@@ -38,6 +38,21 @@ def reveals(rules, **elements):
         ("сифіліс", "STD"),
         ("зґвалтування", "SDV"),
         ("no alcohol\u00a0abuse", NOBODY),
+        ("H.I.V.", "HIV"),
+        ("H. I. V. disease", "HIV"),
+        ("H-I-V", "HIV"),
+        ("\u041d\u0406V", "HIV"),  # the first two are Cyrillic
+        ("\u0397\u0399V", "HIV"),  # Greek
+        ("\u0430lcohol abuse", "ETHUD"),
+        ("no \u0430lcohol abuse", NOBODY),
+        ("ВI\u041b", "HIV"),  # a Latin I within a Ukrainian word
+        ("ні", NOBODY),
+        ("harmful use of ethanol", "ETHUD"),
+        ("Suboxine 8/2", "OPIOIDUD"),
+        ("Yeztugo", "HIV"),
+        ("Cobenfy", "MH"),
+        ("bipolar hip hemiarthroplasty", NOBODY),
+        ("bipolar II", "MH"),
         ("no fever\nalcohol abuse", "ETHUD"),
         ("No fever\r\n\r\nalcohol abuse", "ETHUD"),
         ("hearing\u00a0AIDS", NOBODY),

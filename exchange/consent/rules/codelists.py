@@ -8,7 +8,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import permutations
 from typing import Literal, cast
 
 from exchange.consent.rules.vocabulary import CodeSystem, Vocabulary
@@ -158,7 +159,40 @@ def _spellings(text: str) -> tuple[str, ...]:
     found = ["".join(seen)]
     if len(seen) < len(bare):
         found.append("".join(" " if unicodedata.category(c) == "Cf" else c for c in bare))
-    return tuple(_BLANKS.sub(_blank, one.translate(_DASHES)) for one in found)
+    found = [_BLANKS.sub(_blank, one.translate(_DASHES)) for one in found]
+    return tuple(dict.fromkeys(way for one in found for way in (one, *_of_one_script(one))))
+
+
+# Letters of Cyrillic and of Greek that look like Latin ones.
+_LOOKS = {
+    **dict(
+        zip("АВЕКМНОРСТУХІЈЅѴԚԜаекморстухіјѕѵһԁԛԝвн", "ABEKMHOPCTYXIJSVQWaekmopctyxijsvhdqwbh", strict=True)
+    ),
+    **dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧαεικνορτυχ", "ABEZHIKMNOPTYXaeikvoptux", strict=True)),
+}
+_TO_LATIN = str.maketrans(_LOOKS)
+_TO_CYRILLIC = str.maketrans({latin: letter for letter, latin in _LOOKS.items() if letter >= "\u0400"})
+_SCRIPTS = ("A-Za-z", "\u0370-\u03ff", "\u0400-\u052f")
+_MIXED = re.compile(
+    r"\w*(?:" + "|".join(f"[{one}][{other}]" for one, other in permutations(_SCRIPTS, 2)) + r")\w*"
+)
+
+
+def _of_one_script(text: str) -> tuple[str, ...]:
+    """The text with its words of several scripts in one: letters that look alike are not the same.
+
+    >>> _of_one_script("\N{CYRILLIC CAPITAL LETTER EN}IV")[0]
+    'HIV'
+    >>> _of_one_script("HIV")
+    ()
+    """
+    if not _MIXED.search(text):
+        return ()
+    return tuple(_MIXED.sub(partial(_in_script, to), text) for to in (_TO_LATIN, _TO_CYRILLIC))
+
+
+def _in_script(letters: dict[int, str], word: re.Match[str]) -> str:
+    return word[0].translate(letters)
 
 
 def _blank(found: re.Match[str]) -> str:
