@@ -199,9 +199,12 @@ def test_a_late_label_is_decided_once(browse):
 def test_a_printed_page_holds_all_of_it_and_nothing_to_press(browse, role, path, sheet):
     page = browse(role, path)
     page.set_viewport_size(dict(zip(("width", "height"), sheet, strict=True)))
-    page.emulate_media(media="print")
+    page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("document.documentElement.scrollWidth") <= sheet[0]
     assert page.locator("button:visible, .button:visible").count() == 0
+    ink = "getComputedStyle(document.documentElement).getPropertyValue('--{}').trim()"
+    assert page.evaluate(ink.format("good")) == "#1c6b45", "ink for white paper also from a dark screen"
+    assert page.evaluate(ink.format("paper")) == "#fff"
     cut = "found => found.filter(one => one.scrollHeight > one.clientHeight + 1).length"
     assert page.locator("pre, .wide").evaluate_all(cut) == 0
     if "purpose" in path:
