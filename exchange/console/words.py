@@ -33,7 +33,7 @@ PLAIN = {
     "not-held": _("they do not hold it"), "sent-back": _("sent back to the partner"),
     "no-consent": _("it is no consent"), "officer-added": _("an officer was added"),
     "officer-revoked": _("an officer's right was taken away"),
-    "ruleset-activated": _("rules were put into force"),
+    "ruleset-activated": _("signed to put rules into force"),
 }  # fmt: skip
 """Codes that pages show as they are stored, in words."""
 

@@ -52,7 +52,11 @@ def test_the_signatures_of_two_put_rules_into_force(served, opened, keys):
         assert "signed by two." not in officer.get(PAGE).text
         fields, statement = to_sign(officer, name)
         signature = b64encode(sign(statement, keys[name])).decode()
+        wrong = officer.post(f"{PAGE}/signed", PAGE, **fields, signature="half of a si")
+        assert statement.decode() in unescape(wrong.text), "the same, which may be signed already"
+        assert ">half of a si</textarea>" in wrong.text
         assert told in officer.post(f"{PAGE}/signed", PAGE, **fields, signature=signature).text
+        assert "signed to put rules into force" in officer.get(PAGE).text
     with psycopg.connect(opened.database_url) as connection:
         acts = connection.execute(
             "SELECT officer FROM officer_act WHERE kind = 'ruleset-activated'"
