@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 import pytest
-from repository_world import AT, BASE, HOSPITAL, KEY, SHELTER, observation
+from repository_world import AT, BASE, CLINIC, HOSPITAL, KEY, SHELTER, observation
 from test_reprofile import consent
 
 from exchange.model.ids import golden_id
@@ -146,6 +146,59 @@ def test_who_did_not_see_it_does_not_see_that_it_was_deleted(world, send, told):
     assert told("", SHELTER) == []
     with world.as_viewer(SHELTER) as view:
         assert not is_gone(view, "Observation", key)
+
+
+@pytest.mark.parametrize("labels", [None, HIV])
+def test_an_export_is_told_of_deletions_as_of_records(world, send, labels):
+    key = send("final", labels)
+    world.at += timedelta(seconds=1)
+    world.publish(deleted=(f"Observation/{key}",))
+    for viewer, seen in ((HOSPITAL, True), (SHELTER, labels is None)):
+        with world.as_viewer(viewer) as view:
+            since = view.conn.execute(
+                "SELECT fhir_id::text FROM deleted_since(%s, '{Observation}', '', %s, 9)", (AT, UUID(int=0))
+            ).fetchall()
+            among = view.conn.execute(
+                "SELECT fhir_id::text FROM deletions_told('{Observation}', ARRAY[%s]::uuid[])", (key,)
+            ).fetchall()
+        assert since == among == ([(key,)] if seen else [])
+
+
+def test_what_was_withdrawn_and_never_deleted_is_no_deletion(world, send):
+    """A row of the past alone: no tombstone says that its source took it back."""
+    key = send("preliminary")
+    send("final")
+    world.conn.execute("DELETE FROM resource WHERE fhir_id = %s", (key,))
+    world.conn.execute("UPDATE resource_history SET gone = true WHERE fhir_id = %s", (key,))
+    world.conn.commit()
+    with world.as_viewer(HOSPITAL) as view:
+        for asked in (
+            "SELECT * FROM deleted_since('2020-01-01', '{Observation}', '', %s, 9)",
+            "SELECT * FROM deletions_told('{Observation}', ARRAY[%s]::uuid[])",
+        ):
+            given = UUID(int=0) if "since" in asked else UUID(key)
+            assert view.conn.execute(asked, (given,)).fetchall() == []
+
+
+def test_a_version_about_somebody_the_viewer_does_not_care_for_ends_the_history_there(world, send, told):
+    """All have one class; only whom they are about differs."""
+    key = send("preliminary")
+    send("amended")
+    send("final")
+    other = world.patient("hospital", "2")
+    world.conn.execute(
+        "UPDATE resource_history h SET patient = p.patient FROM patient p"
+        " WHERE p.fhir_id = %s AND h.fhir_id = %s AND convert_from(h.body, 'UTF8') LIKE '%%amended%%'",
+        (other, key),
+    )
+    world.conn.execute(
+        "INSERT INTO relationship (participant, patient, basis, until)"
+        " SELECT 'clinic', patient, 'attestation', 'infinity' FROM patient WHERE fhir_id <> %s",
+        (other,),
+    )
+    world.conn.commit()
+    assert told(key, CLINIC) == [(3, "final")]
+    assert told(key, HOSPITAL) == [(3, "final"), (2, "amended"), (1, "preliminary")]
 
 
 def test_what_comes_again_after_it_was_deleted_goes_on(world, send, told):
