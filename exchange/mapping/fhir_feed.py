@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from exchange.mapping.fhir_keys import Keys
 from exchange.mapping.stu3 import to_r4
+from exchange.mapping.stu3_left import left_out
 from exchange.model.errors import ContentError
 from exchange.model.fhir_types import type_names
 from exchange.model.partner import Feed
@@ -17,16 +18,25 @@ def _as_it_is(parsed: Any) -> Any:
     return parsed
 
 
-_VERSIONS: Mapping[str, Callable[[Any], Any]] = {"R4": _as_it_is, "R4B": _as_it_is, "STU3": to_r4}
+def _nothing(_: Any) -> tuple[str, ...]:
+    return ()
+
+
+_VERSIONS: Mapping[str, tuple[Callable[[Any], Any], Callable[[Any], Iterable[str]]]] = {
+    "R4": (_as_it_is, _nothing),
+    "R4B": (_as_it_is, _nothing),
+    "STU3": (to_r4, left_out),
+}
 """R4B differs from R4 only in types that R4 does not have, and those are rejected by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class FhirFeed:
-    """How the resources of a feed are identified, and how they become R4."""
+    """How resources of a feed are identified and become R4, and what of them R4 has no place for."""
 
     keys: Keys
     to_r4: Callable[[Any], Any]
+    left_out: Callable[[Any], Iterable[str]]
 
 
 def fhir_feed(feed: Feed, file: str) -> FhirFeed:
@@ -44,4 +54,4 @@ def fhir_feed(feed: Feed, file: str) -> FhirFeed:
             raise ContentError(
                 f"`{kind}` is no resource type", file=file, field="identified", valid=type_names("resource")
             )
-    return FhirFeed(Keys(frozenset(identified)), _VERSIONS[version])
+    return FhirFeed(Keys(frozenset(identified)), *_VERSIONS[version])

@@ -163,6 +163,8 @@ def _message_entries(feed_map: FeedMap, message: Place) -> tuple[Entry, ...]:
 
 def _map_fhir(feed_map: FeedMap, run: Run) -> Mapped:
     found = incoming(feed_map.fhir.to_r4(run.root), feed_map.fhir.keys, run)
+    for element in feed_map.fhir.left_out(run.root):
+        run.note("information", "incomplete", "R4 has no place for this element of STU3", element, "")
     results: list[Made] = []
     merges: list[Merge] = []
     for resource, own, inside in found.resources:

@@ -1,7 +1,8 @@
 """STU3 resources as R4: what was renamed, moved or reshaped between the two, and nothing else.
 
 Follows the "R3 Diff" of each R4 resource page (https://hl7.org/fhir/R4/encounter.html#tabs-diff and so
-on). What R4 has no place for stays out; where the meaning itself changed (Consent) the resource is refused.
+on). What R4 has no place for stays out and is told (`stu3_left`); where the meaning itself changed
+(Consent) the resource is refused.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from exchange.mapping.stu3_left import DROPPED, TYPES
 from exchange.mapping.stu3_more import MORE
 from exchange.mapping.stu3_shapes import SHAPED
 from exchange.model.errors import RecordRejected
 from exchange.model.records import Resource
 
-_TYPES = {"ReferralRequest": "ServiceRequest", "ProcedureRequest": "ServiceRequest"}
-_RETYPED = re.compile(rf"^(.*?)\b({'|'.join(_TYPES)})/")
+_RETYPED = re.compile(rf"^(.*?)\b({'|'.join(TYPES)})/")
 _REFUSED = frozenset({"Consent", "Contract", "Sequence", "EligibilityRequest", "EligibilityResponse"})
 
 _RENAMED: Mapping[str, Mapping[str, str]] = {
@@ -36,8 +37,13 @@ _RENAMED: Mapping[str, Mapping[str, str]] = {
     "DocumentReference": {"class": "category"},
     "CarePlan": {"context": "encounter"},
     "CareTeam": {"context": "encounter"},
-    "ServiceRequest": {"context": "encounter", "type": "code", "serviceRequested": "code"},
-    "QuestionnaireResponse": {"context": "encounter"},
+    "ServiceRequest": {
+        "context": "encounter",
+        "type": "code",
+        "serviceRequested": "code",
+        "groupIdentifier": "requisition",
+    },
+    "QuestionnaireResponse": {"context": "encounter", "parent": "partOf"},
     "RiskAssessment": {"context": "encounter", "reasonCodeableConcept": "reasonCode"},
     "ClinicalImpression": {"context": "encounter"},
     "Specimen": {"treatment": "processing"},
@@ -85,22 +91,6 @@ _TO_LIST: Mapping[str, tuple[str, ...]] = {
     "RiskAssessment": ("reasonCode", "reasonReference"),
     "Schedule": ("serviceCategory",),
     "Slot": ("serviceCategory",),
-}
-_DROPPED: Mapping[str, tuple[str, ...]] = {
-    "Patient": ("animal",),
-    "MedicationRequest": ("definition",),
-    "Procedure": ("definition",),
-    "CarePlan": ("definition",),
-    "ServiceRequest": ("definition", "groupIdentifier"),
-    "Medication": ("isBrand", "isOverTheCounter", "package", "image"),
-    "QuestionnaireResponse": ("parent",),
-    "DocumentReference": ("created",),
-    "Account": ("active", "balance"),
-    "Communication": ("definition",),
-    "Coverage": ("sequence",),
-    "DeviceRequest": ("definition",),
-    "FamilyMemberHistory": ("definition",),
-    "Task": ("definitionReference",),
 }
 _CONCEPTS: Mapping[str, Mapping[str, str]] = {
     "Condition": {"clinicalStatus": "condition-clinical", "verificationStatus": "condition-ver-status"},
@@ -152,11 +142,11 @@ def _resource(stu3: Resource) -> Resource:
             f"a {kind} of STU3 has no counterpart of the same meaning in R4; send it as R4",
             code="not-supported", expression="resourceType",
         )  # fmt: skip
-    kind = _TYPES.get(kind, kind)
+    kind = TYPES.get(kind, kind)
     renamed = _RENAMED.get(kind, {})
     out: Resource = {}
     for name, value in stu3.items():
-        if name not in _DROPPED.get(kind, ()):
+        if name not in DROPPED.get(kind, ()):
             out.setdefault(renamed.get(name, name), _terms(value))
     out["resourceType"] = kind
     for name in _TO_LIST.get(kind, ()):
@@ -180,7 +170,7 @@ def _term(name: str, value: Any) -> Any:
     if name == "system" and isinstance(value, str):
         return _system(value)
     if name == "reference" and isinstance(value, str):
-        return _RETYPED.sub(lambda found: f"{found.group(1)}{_TYPES[found.group(2)]}/", value)
+        return _RETYPED.sub(lambda found: f"{found.group(1)}{TYPES[found.group(2)]}/", value)
     return _terms(value)
 
 

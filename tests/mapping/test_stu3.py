@@ -155,3 +155,47 @@ def test_a_requester_is_its_agent_where_it_has_one(sent, becomes):
 @pytest.mark.parametrize("sent", ["yes", {"reason": {"text": "formulary"}}])
 def test_a_substitution_that_allows_nothing_is_left_as_it_is(sent):
     assert _medication_request({"substitution": sent})["substitution"] == sent
+
+
+@pytest.mark.parametrize(
+    ("kind", "added", "told"),
+    [
+        (
+            "Observation",
+            {"related": [{"type": "replaces", "target": {"reference": "Observation/o"}}]},
+            "related",
+        ),
+        ("Observation", {"related": [{"type": "has-member", "target": {"reference": "Observation/o"}}]}, ""),
+        (
+            "MedicationDispense",
+            {
+                "performer": [
+                    {"actor": {"reference": "Practitioner/p"}, "onBehalfOf": {"display": "Pharmacy"}}
+                ]
+            },
+            "performer.onBehalfOf",
+        ),
+        (
+            "ProcedureRequest",
+            {"requester": {"agent": {"display": "Dr Roe"}, "onBehalfOf": {"display": "Clinic"}}},
+            "requester.onBehalfOf",
+        ),
+        ("ProcedureRequest", {"definition": [{"reference": "PlanDefinition/p"}]}, "definition"),
+        ("Patient", {"animal": {"species": {"text": "dog"}}}, "animal"),
+    ],
+)
+def test_what_r4_has_no_place_for_is_told(kind, added, told):
+    base = STU3.get(kind, {"status": "active", "intent": "order", "code": {"text": "x"}})
+    value = {"resourceType": kind, "id": "1", **base, **added}
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": value}]}
+    for sent in (value, bundle):
+        issues = map_record(record_of("fhir_json", orjson.dumps(sent)), MAPS).issues
+        found = [issue.expression for issue in issues if "no place" in issue.detail]
+        assert found == ([f"{kind}.{told}"] if told else [])
+
+
+def test_what_only_moved_between_stu3_and_r4_is_kept():
+    asked = to_r4({"resourceType": "ReferralRequest", "groupIdentifier": {"value": "G1"}})
+    assert asked["requisition"] == {"value": "G1"}
+    answered = to_r4({"resourceType": "QuestionnaireResponse", "parent": [{"reference": "Procedure/p"}]})
+    assert answered["partOf"] == [{"reference": "Procedure/p"}]
