@@ -44,7 +44,7 @@ _KINDS = {
     "LOINC code": r"\d{1,5}-\d",
     "blood pressure": r"\d{2,3} ?/ ?\d{2,3}",
     "ZIP code": r"\d{5}(?:-\d{4})?",
-    "number": r"-?\d+(?:\.\d+)?",
+    "number": r"-?\d+(?:\.\d+|,\d{1,2})?",
     ROUNDED: r"-?\d(?:[.,]\d+)?E\+\d{1,3}",
 }
 _NOTHING = re.compile(r"(?i)n/?a|none|null|nil|unk|unknown|declined|refused|no phone|[-.?]+")
@@ -54,6 +54,18 @@ _DAYS = tuple(kind for kind in _KINDS if kind.startswith("date ") and ":" not in
 _ONE_OF = 20
 """So many values may be of another form: one of twenty."""
 _FEW = 12
+
+
+_VALUES = ("date ", "time", "social security", "phone", "e-mail", "ten digits", "ZIP", "number")
+
+
+def is_value(name: str) -> bool:
+    """Whether a heading looks like what stands below one: a day, a telephone, a number.
+
+    >>> is_value("1/2/1980"), is_value("a@b.example"), is_value("A1c (%)")
+    (True, True, False)
+    """
+    return any(kind.startswith(_VALUES) and pattern.fullmatch(name) for kind, pattern in _PATTERNS.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,11 @@ import codecs
 from dataclasses import dataclass
 from statistics import median
 
+from exchange.model.errors import ContentError
+
 DELIMITERS = (",", ";", "\t", "|")
 _LINES = 30
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -27,6 +30,8 @@ class Layout:
 def layout(payload: bytes) -> Layout:
     """What a file looks like; UTF-8 where its bytes are that, else what its mark or Windows says.
 
+    Raises ContentError for a workbook, which is no text.
+
     >>> layout(b"id;name, first;born\\n1;Roe, Ann;1980\\n")
     Layout(delimiter=';', encoding='utf-8', skip=0)
     >>> layout("Report of May\\nsep=;\\nid;n\\xe9;x\\n1;a;b\\n".encode("cp1252"))
@@ -37,7 +42,11 @@ def layout(payload: bytes) -> Layout:
     0
     >>> layout(b'"Patient","","",""\\n"id","name","born","date"\\n"1","Roe","1980","2026"\\n').skip
     1
+    >>> layout(b'"Chart #","Patient\\nName","Born"\\n7,"Roe, Ann",1980\\n8,"Poe, Bo",1981\\n').skip
+    0
     """
+    if payload.startswith(_WORKBOOKS):
+        raise ContentError("a workbook is no text; save its sheet as CSV", field="--from")
     encoding = _encoding(payload)
     lines = _lines(payload, encoding)
     counts = {mark: [_marks(line, mark) for line in lines] for mark in DELIMITERS}
@@ -67,9 +76,22 @@ def _encoding(payload: bytes) -> str:
 
 
 def _lines(payload: bytes, encoding: str) -> list[str]:
-    """The first lines; of a very long one only a beginning."""
+    """The first rows; of a very long one only a beginning."""
     text = payload[: 1 << 20].decode("utf-8-sig" if encoding == "utf-8" else encoding, "replace")
-    return text.splitlines()[:_LINES]
+    return _rows(text.splitlines()[: 10 * _LINES])[:_LINES]
+
+
+def _rows(lines: list[str]) -> list[str]:
+    """Lines put together where a quoted heading is broken over several; as they are if a quote stays open."""
+    rows: list[str] = []
+    is_open = False
+    for line in lines:
+        if is_open:
+            rows[-1] += f"\n{line}"
+        else:
+            rows.append(line)
+        is_open ^= line.count('"') % 2 == 1
+    return lines if is_open else rows
 
 
 def _before_header(counts: list[int]) -> int:

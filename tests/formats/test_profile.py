@@ -60,3 +60,14 @@ def test_what_is_no_table_is_refused():
 def test_a_column_of_phones_may_be_half_empty_and_say_so_in_words(values):
     column = profile_table("\n".join(["id,phone", *(f"{n},{v}" for n, v in enumerate(values))]).encode())[1]
     assert column.looks_like == "phone"
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [(["72,5", "61", "58,25"], "number"), (["1,234", "2,345", "3,456"], "text"), (["72.5", "61"], "number")],
+)
+def test_a_comma_before_one_or_two_digits_is_that_of_a_decimal(values, kind):
+    (_, column) = profile_table(
+        "\n".join(["id;weight", *(f"{n};{v}" for n, v in enumerate(values))]).encode()
+    )
+    assert column.looks_like == kind

@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from exchange.formats.recognise import SERIAL, Recognised
 
 Found = Mapping[str, Recognised]
+DECIMALS = r"\.\d+|,\d{1,2}"
+"""With a point, or with a comma and so few digits that it cannot part thousands."""
+NUMBER = 'replace(",", ".") | number'
 
 _WORDS = ("and", "or", "not", "if", "else", "in", "as", "matches", "true", "false")
 

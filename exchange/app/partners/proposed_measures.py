@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from exchange.app.partners.proposed_lines import Found, date, event, line, path, quoted, why
+from exchange.app.partners.proposed_lines import DECIMALS, NUMBER, Found, date, event, line, path, quoted, why
 from exchange.formats.recognise import Recognised, plain
 
 _ANY = r"\d+"
@@ -55,7 +55,7 @@ def measures(person: Recognised, found: Found) -> tuple[dict[str, str], list[str
 
 
 def _number(item: Recognised, unit: str, values: str = _ANY, also: str = "") -> str:
-    read = rf'{path(item)} | match("(?i)^\s*({values}(?:\.\d+)?)\s*{unit}\s*$") | number'
+    read = rf'{path(item)} | match("(?i)^\s*({values}(?:{DECIMALS})?)\s*{unit}\s*$") | {NUMBER}'
     return quoted(f"{read} or {also}" if also else read)
 
 

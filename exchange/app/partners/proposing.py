@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from exchange.app.partners.proposed_lines import Found, date, event, line, of, path, quoted, why
+from exchange.app.partners.proposed_lines import (
+    DECIMALS,
+    NUMBER,
+    Found,
+    date,
+    event,
+    line,
+    of,
+    path,
+    quoted,
+    why,
+)  # fmt: skip
 from exchange.app.partners.proposed_measures import measures
-from exchange.formats.profile import ROUNDED, Column
+from exchange.formats.profile import ROUNDED, Column, is_value
 from exchange.formats.recognise import Recognised, recognise
 from exchange.model.errors import ContentError
 
@@ -31,6 +42,11 @@ def propose(columns: Sequence[Column], file: str) -> tuple[str, list[str]]:
             " have the column saved as text",
             file=file, field=rounded.column.name,
         )  # fmt: skip
+    if person is None and any(is_value(column.name) for column in columns):
+        # What stands there is somebody's: no column is named.
+        raise ContentError(
+            "the first line holds values and no names of columns: write names above it", file=file
+        )
     if person is None:
         raise ContentError(
             "no column looks like the number of a person: name one `patient id`",
@@ -178,7 +194,7 @@ def _observation(person: Recognised, found: Found) -> str:
     value, unit = path(result), found.get("unit")
     out += f"      valueQuantity:  # {why(result)}\n"
     # `<10` is a number that was not reached, with the unit of its column.
-    read = rf'{value} | match("^\s*[<>]?=?\s*(-?\d+(?:\.\d+)?)\s*$") | number'
+    read = rf'{value} | match("^\s*[<>]?=?\s*(-?\d+(?:{DECIMALS})?)\s*$") | {NUMBER}'
     out += f"        value: {quoted(read)}\n"
     compared = rf'{value} | match("^\s*([<>]=?)") if {read}'
     out += f"        comparator: {quoted(compared)}\n"
