@@ -7,7 +7,7 @@ Positions name fields, columns, members, elements and sections, never a value: `
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -40,6 +40,12 @@ _STRUCTURE = frozenset({
     "codeSystem", "codeSystemName", "codeSystemVersion", "mediaType", "representation", "ID", "styleCode",
     "operator", "schemaLocation", "institutionSpecified", "integrityCheckAlgorithm", "unsorted",
 })  # fmt: skip
+_CLAIM_LOOPS = frozenset({"L2000B", "L2000C", "L2300", "L2100"})
+_QUALIFIER = re.compile(
+    r"(?:HL|LX)\d\d|(?:NM1|N1|PER|REF|DTM|DTP|AMT|QTY|LQ|PRV|SBR|PAT)0[12]|(?:NM108|N103|DMG01|PER0[357])"
+)
+_NOTHING = re.compile(r"(?i)\W*(?:no|none|not|n/?a|unknown|nil|ninguna?|sin)\b[^\n;]{0,80}")
+"""What people write into a section without information."""
 _STATEMENTS = frozenset(
     f"{_HL7}{name}"
     for name in [
@@ -70,6 +76,8 @@ def positions(record: SourceRecord, observed: Maps) -> list[Position]:
     `observed` are maps compiled with the observer (`observed_maps`).
     """
     run = observe(record, observed)
+    if run.root is None:  # a deletion by name alone: it holds nothing
+        return []
     kind = observed.feeds[record.feed].language.format
     if kind == "hl7v2":
         return list(_segments(run.root.segments))
@@ -78,7 +86,8 @@ def positions(record: SourceRecord, observed: Maps) -> list[Position]:
         return list(_cells(run.root, {name for join in joins for name in (join.by, *join.take)}))
     if kind == "ccda":
         return list(_document(run.root, run.seen))
-    return list(_members(run.roots or [run.root], run.seen))
+    clinical = _claimed if kind == "x12" else _said
+    return list(_members(run.roots or [run.root], run.seen, clinical))
 
 
 def unread(found: Iterable[Position]) -> list[str]:
@@ -110,14 +119,25 @@ def _cells(row: SeenRow, joining: set[str]) -> Iterator[Position]:
             yield Position(name, name in row.seen, not _BOOKKEEPING.fullmatch(name))
 
 
-def _members(roots: Iterable[Any], seen: set[str]) -> Iterator[Position]:
+def _members(
+    roots: Iterable[Any], seen: set[str], clinical: Callable[[list[str]], bool]
+) -> Iterator[Position]:
     for root in roots:
         kind = str(root.get("resourceType", "")) if isinstance(root, dict) else ""
         for address in dict.fromkeys(_leaves(root, kind)):
             steps = address.split("/")
             read = address in seen or any("/".join([*steps[:n], "**"]) in seen for n in range(len(steps) + 1))
-            clinical = steps[-1] not in ("resourceType", "id") and "meta" not in steps
-            yield Position(".".join(steps), read, clinical)
+            yield Position(".".join(steps), read, clinical(steps))
+
+
+def _said(steps: list[str]) -> bool:
+    """Of JSON: all but names of types and records."""
+    return steps[-1] not in ("resourceType", "id") and not steps[-1].endswith("_id") and "meta" not in steps
+
+
+def _claimed(steps: list[str]) -> bool:
+    """Of X12: what stands in the loops of a patient and a claim, qualifiers apart."""
+    return steps[0] in _CLAIM_LOOPS and not _QUALIFIER.fullmatch(steps[-1])
 
 
 def _leaves(node: Any, at: str) -> Iterator[str]:
@@ -147,12 +167,17 @@ def _section(section: Any, seen: set[str], touched: set[str]) -> Iterator[Positi
     name = _section_name(section)
     narrative = section.find(f"{_HL7}text")
     if narrative is not None and any(text.strip() for text in narrative.itertext()):
-        yield Position(f"{name}/text", _reached(narrative, seen, touched), True)
+        empty = section.get("nullFlavor") is not None and _NOTHING.fullmatch(_plain(narrative))
+        yield Position(f"{name}/text", _reached(narrative, seen, touched), not empty)
     for entry in section.findall(f"{_HL7}entry"):
         for statement in entry:
             if statement.tag in _STATEMENTS and statement.get("nullFlavor") is None:
                 kind = etree.QName(statement).localname
                 yield Position(f"{name}/entry/{kind}", _reached(statement, seen, touched), True)
+
+
+def _plain(narrative: Any) -> str:
+    return " ".join("".join(narrative.itertext()).split())
 
 
 def _reached(element: Any, seen: set[str], touched: set[str]) -> bool:

@@ -82,7 +82,8 @@ def traced(
 def observe(record: SourceRecord, observed: Maps, known: Sequence[Statement] = ()) -> Run:
     """What was traced and seen while maps compiled with an observer took the record."""
     run = Run(record, None, observed.namespace)
-    _map_open(_feed_map(record, observed), run, known)
+    if record.payload or not record.deleted:
+        _map_open(_feed_map(record, observed), run, known)
     return run
 
 

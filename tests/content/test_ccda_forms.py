@@ -177,3 +177,13 @@ def test_the_indication_of_a_procedure_is_a_diagnosis():
     (condition,) = of_type(found, "Condition")
     assert codes(condition["code"]) == ["414992000"]
     assert codes(condition["category"][0]) == ["encounter-diagnosis"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"), [("No information", False), ("None known.", False), ("Takes warfarin", True)]
+)
+def test_what_is_told_in_a_section_that_claims_to_have_none_is_kept(text, kept):
+    empty = section("2.1.1", text=text).replace("<section>", '<section nullFlavor="NI">')
+    found = document(empty)
+    told = [each for each in of_type(found, "DocumentReference") if "relatesTo" in each]
+    assert bool(told) == kept

@@ -213,3 +213,31 @@ def test_days_of_a_month_are_told_in_words_and_hidden_places_stay_hidden_at_a_lo
     place = the(mapped("service_directory", "services", there), "Location")
     assert place["address"] == {"city": "Springfield", "state": "IL"}
     assert "position" not in place
+
+
+@pytest.mark.parametrize(
+    ("schedule", "weekly", "told"),
+    [
+        ({"freq": "WEEKLY", "interval": 1, "byday": "MO"}, True, None),
+        (
+            {"freq": "WEEKLY", "interval": 2, "byday": "MO", "description": "Every second Monday"},
+            False,
+            "Every second Monday",
+        ),
+        (
+            {"freq": "MONTHLY", "byday": "MO", "opens_at": "09:00", "closes_at": "12:00"},
+            False,
+            "MONTHLY MO 09:00 - 12:00",
+        ),
+        (
+            {"byday": "MO", "valid_from": "2026-06-01", "valid_to": "2026-08-31", "notes": "Summer"},
+            True,
+            "Summer Valid from 2026-06-01 Valid to 2026-08-31",
+        ),
+    ],
+)
+def test_hours_are_weekly_only_where_the_schedule_is(schedule, weekly, told):
+    found = mapped("service_directory", "services", {**SERVICE, "schedules": [schedule]})
+    service = of_type(found, "HealthcareService")[0]
+    assert ("availableTime" in service) == weekly
+    assert service.get("availabilityExceptions") == told

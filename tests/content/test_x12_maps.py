@@ -10,7 +10,7 @@ from exchange.app import content
 from exchange.consent.labels.labelling import Source, label_all
 from exchange.formats import split
 from exchange.mapping import map_record
-from exchange.mapping.coverage import positions, unread
+from exchange.mapping.coverage import lost, positions, unread
 from exchange.mapping.load import observed_maps
 from exchange.model.records import Document, Mapped
 from exchange.settings import load_settings
@@ -218,3 +218,45 @@ def test_a_claim_the_patient_pays_is_kept_from_the_health_plan_with_all_it_is_ab
     assert "Patient" not in paid
     insured = labels(claims("professional.x12")[0], rules)
     assert not any("HIPAASelfPay" in codes for codes in insured.values())
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ("TE*2175550100*EX*12", [("phone", "2175550100", "12")]),
+        ("TE*2175550100*FX*2175550101*EX*9", [("phone", "2175550100", ""), ("fax", "2175550101", "9")]),
+        ("TE*1*EM*a@b.example*FX*2", [("phone", "1", ""), ("email", "a@b.example", ""), ("fax", "2", "")]),
+        ("HP*2175550100", [("other", "2175550100", "")]),
+    ],
+)
+def test_an_extension_belongs_to_the_number_before_it(sent, told):
+    tax = "REF*EI*376000001~"
+    found = claims("professional.x12", (tax, f"{tax}PER*IC*DESK*{sent}~"), ("SE*69*", "SE*70*"))[0]
+    (office,) = [each for each in of_type(found, "Organization") if "telecom" in each]
+    assert [
+        (each["system"], each["value"], each.get("extension", [{"valueString": ""}])[0]["valueString"])
+        for each in office["telecom"]
+    ] == told
+    assert errors(found) == []
+
+
+def test_a_payer_may_correct_number_and_name_of_the_patient():
+    given = "NM1*QC*1*DELGADO*ROSA*M***MI*IL300200100~"
+    found = claims(
+        "remittance.x12", (given, f"{given}NM1*74*1*DELGADO-RUIZ*****C*IL300200199~"), ("SE*29*", "SE*30*")
+    )[0]
+    patient = the(found, "Patient")
+    assert [each["value"] for each in patient["identifier"]] == ["IL300200100", "IL300200199"]
+    assert [each["family"] for each in patient["name"]] == ["Delgado", "Delgado-Ruiz"]
+    assert errors(found) == []
+
+
+def test_the_envelope_and_qualifiers_of_a_claim_are_no_clinical_content():
+    maps = maps_of("county_health")
+    text = (SAMPLES / "professional.x12").read_text()
+    observed = observed_maps(maps)
+    pieces = split(Document("claims", "c.x12", text.encode()), maps.partner.feeds["claims"], maps.partner)
+    held = [each for piece in pieces if not hasattr(piece, "issue") for each in positions(piece, observed)]
+    assert "ISA.ISA06" in unread(held)
+    assert [name for name in lost(held) if name.startswith(("ISA", "GS", "ST", "BHT", "L1000"))] == []
+    assert {"L2300.HI.HI01-2", "L2300.CLM.CLM02"} <= {each.name for each in held if each.clinical}

@@ -151,3 +151,16 @@ def test_columns_that_only_join_files_are_no_loss():
         ("kind", True),
         ("remark", False),
     ]
+
+
+def test_a_section_that_says_that_it_says_nothing_has_lost_nothing():
+    empty = DOCUMENT.replace("<section>", '<section nullFlavor="NI">')
+    assert "section 10160-0/text" in lost(found("ccda", CDA_MAP, empty))
+    said = empty.replace("<text>Aspirin</text>", "<text>No information about medications.</text>")
+    assert "section 10160-0/text" not in lost(found("ccda", CDA_MAP, said))
+
+
+def test_a_deletion_by_name_alone_holds_nothing():
+    text = 'format: fhir_json\nentries:\n  all: {resource: "*", copy: true}\n'
+    gone = record_of("fhir_json", "", "Patient/1", deleted=True)
+    assert positions(gone, observed_maps(maps_of("fhir_json", text))) == []
