@@ -88,6 +88,7 @@ TEMPLATES = (
     _("a PATCH says too little to be applied"),
     _("a reference leads nowhere in this record"),
     _("a SUBSETTED resource never replaces a whole one"),
+    _("R4 has no place for this element of STU3"),
     _("a %(kind)s of STU3 has no counterpart of the same meaning in R4; send it as R4"),
     # maps
     _("the partner has no feed `%(feed)s`"),
