@@ -105,10 +105,12 @@ def _interchange(text: str, before: int) -> Generator[Transaction, None, int]:
     envelope: list[Segment] = []
     current: Transaction | None = None
     number, broken, codes = before, "here the interchange cannot be read any further", ["2"]
+    is_ended = False
     for segment, codes, number in _segments(reader, before):
         if segment is None:
             broken = _FATAL[_TOO_DEEP] if _TOO_DEEP in codes else broken
             break
+        is_ended = segment.name == "IEA"
         if segment.name == "ST":
             if current is not None:
                 yield _closed(current, ["2"])
@@ -126,6 +128,9 @@ def _interchange(text: str, before: int) -> Generator[Transaction, None, int]:
         yield _closed(current, codes if _TOO_DEEP in codes else ["2"])
     if rest := (reader.raw.buffer + stream.read()).strip():
         yield _unreadable(envelope, rest, number + 1, broken)
+    elif not is_ended and current is None:
+        # Cut off: what was to come is not known, and must not be missed.
+        yield _unreadable(envelope, envelope[0].text if envelope else text, number + 1, broken)
     return number
 
 

@@ -230,9 +230,9 @@ def _mapped(
         known = kept.get(reference)
         if known is None:
             kept[reference] = made.resource
-        else:
-            place, run.inside = made_at
-            kept[reference] = _joined(known, made.resource, run, position(place))
+        elif known != made.resource:
+            run.context, run.inside = made_at
+            kept[reference] = _joined(known, made.resource, run, position)
     if not kept and not gone:
         raise RecordRejected("the map makes nothing of this record", code="required")
     return Mapped(
@@ -246,16 +246,14 @@ def _mapped(
     )
 
 
-def _joined(one: Resource, other: Resource, run: Run, position: str) -> Resource:
-    """Two mentions of one thing: the first holds, the second fills what it left out.
+def _joined(one: Resource, other: Resource, run: Run, position: Callable[[Any], str]) -> Resource:
+    """Two mentions of one thing that differ: the first holds, the second fills what it left out.
 
-    A conflict is told with the position of the second.
+    A conflict is told with the position of the second, where the run stands.
     """
-    if one == other:
-        return one
     differing = sorted(name for name in other if name in one and one[name] != other[name])
     if differing:
         kind = one["resourceType"]
         words = f"one {kind} stands twice and differs"
-        run.note("warning", "duplicate", words, f"{kind}.{differing[0]}", position)
+        run.note("warning", "duplicate", words, f"{kind}.{differing[0]}", "", position)
     return {**other, **one}

@@ -108,6 +108,8 @@ NO_LEVEL = "HL02 names no level above this one"
         (interchange(claim().replace("*1*22", "**22")), NO_LEVEL, "segment 7"),
         (GOOD.replace("00501*", "00200*"), NO_ISA, "segment 1"),
         ("x" + GOOD, "an X12 document starts with an ISA segment", "segment 1"),
+        (GOOD.split("GE*")[0], "here the interchange cannot be read any further", "segment 13"),
+        (GOOD.split("ST*")[0], "here the interchange cannot be read any further", "segment 3"),
         (GOOD.replace("GE*1", "CLM*7~GE*1"), "a segment outside of any transaction set", "segment 13"),
     ],
 )
