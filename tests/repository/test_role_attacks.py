@@ -127,6 +127,16 @@ def test_every_table_with_policies_has_them_for_its_readers_alone(world):
     assert rows == []
 
 
+def test_an_export_is_ended_by_who_asked_for_it_alone(world):
+    job = "00000000-0000-4000-8000-000000000001"
+    asked = "SELECT ask_export(%s, 'organization', %s, 'c', '', '{}', now(), 'k', 'infinity', 9, 9)"
+    with world.as_viewer(HOSPITAL) as view:
+        assert view.conn.execute(asked, (job, HOSPITAL.purpose)).fetchone() == (True,)
+    for viewer, ended in ((SHELTER, False), (HOSPITAL, True)):
+        with world.as_viewer(viewer) as view:
+            assert view.conn.execute("SELECT drop_export(%s)", (job,)).fetchone() == (ended,)
+
+
 REFUSED = [
     "COPY resource TO PROGRAM 'cat'",
     "COPY patient (features) TO STDOUT",
