@@ -25,6 +25,7 @@ TEMPLATES = (
     _("neither an object nor a list of objects"),
     _("the object has no id"),
     _("a key stands twice in one object: the last one was taken"),
+    _("a Bundle has no member of this name: what stands there is not read"),
     _("more is to be told than the first %(limit)s findings"),
     _("is wrong where lists of more than %(limit)s items hold others"),
     _("%(number)s more are like the first %(limit)s"),

@@ -19,6 +19,15 @@ from exchange.model.errors import RecordRejected
 # No FHIR or HSDS document comes near it; what is deeper is made to exhaust its reader.
 _DEEPEST = 100
 _MORE = re.compile(rb"[^ \t\r\n]")
+# fmt: off
+_MEMBERS = frozenset((
+    "resourceType", "id", "meta", "implicitRules", "language", "identifier", "type", "timestamp", "total",
+    "link", "entry", "signature", "fhir_comments",
+    "_id", "_implicitRules", "_language", "_type", "_timestamp", "_total",
+))
+# fmt: on
+_NO_MEMBER = "a Bundle has no member of this name: what stands there is not read"
+_NAME = re.compile(r"_?[A-Za-z]{1,40}")  # a longer or stranger one may be anything, and is not repeated
 _MARK = b"\xef\xbb\xbf"  # a byte order mark, which JSON has not
 
 
@@ -86,6 +95,18 @@ def _parsed(parsed: Any, payload: bytes, position: str) -> Iterator[Piece]:
     yield from _document(parsed, payload, position)
     if path := repeated_key(payload, parsed):
         yield Piece("", payload, f"{position} {path}".strip(), problem=stands_twice(path))
+    for name in _no_members(parsed):
+        problem = RecordRejected(_NO_MEMBER, code="structure", expression=f"Bundle.{name}")
+        yield Piece("", payload, f"{position} {name}".strip(), problem=problem)
+
+
+def _no_members(parsed: Any) -> Iterator[str]:
+    """Names in a Bundle that R4 has not, such as `Entry`: all that stands there would be missed."""
+    if isinstance(parsed, dict) and parsed.get("resourceType") == "Bundle":
+        unknown = parsed.keys() - _MEMBERS
+        yield from sorted(name for name in unknown if _NAME.fullmatch(name))
+        if any(not _NAME.fullmatch(name) for name in unknown):
+            yield "?"
 
 
 def stands_twice(path: str) -> RecordRejected:

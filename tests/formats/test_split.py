@@ -308,3 +308,15 @@ def _fits(value):
     except (TypeError, orjson.JSONEncodeError):
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("Entry", "Bundle.Entry"), ("entries", "Bundle.entries"), ("Ann Doe 1980", "Bundle.?")]
+)
+@pytest.mark.parametrize("kind", ["collection", "transaction"])
+def test_what_stands_under_a_name_no_bundle_has_is_kept_and_told(kind, name, told):
+    patient = {"resourceType": "Patient", "id": "1"}
+    bundle = {"resourceType": "Bundle", "id": "b", "type": kind, name: [{"resource": patient}], "_type": {}}
+    (rejected,) = rejections(pieces("fhir_json", orjson.dumps(bundle)))
+    assert (rejected.issue.code, rejected.issue.expression) == ("structure", told)
+    assert rejected.record.payload == orjson.dumps(bundle)
