@@ -143,6 +143,7 @@ TEMPLATES = (
     _("a time is known to the day"),
     _("an NPI has 10 digits and a Luhn check digit"),
     _("is not a UCUM unit"),
+    _("is no absolute URI: nobody else can tell whose it is"),
     _("is not a code of HL7's table %(number)s"),
     _("is before birthDate"),
     _("is before %(day)s"),

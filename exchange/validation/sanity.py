@@ -40,6 +40,9 @@ HAPPENED = frozenset(
     )
 )
 """Elements that tell when something was: a year in which nobody lives is a slip, or stands for `unknown`."""
+CONTACT = frozenset(("phone", "fax", "email", "pager", "url", "sms", "other"))
+"""What ContactPoint.system says: all others are URIs, https://hl7.org/fhir/R4/datatypes.html#Identifier"""
+_RELATIVE = "is no absolute URI: nobody else can tell whose it is"
 # https://hl7.org/fhir/R4/datatypes.html#string
 _NUL = "holds a NUL character, which text may not"
 
@@ -60,9 +63,11 @@ def of_object(node: dict[str, Any], where: str, inner: frozenset[str]) -> Iterat
         yield from _period(node, where)
     elif "low" in node and "high" in node:
         yield from _range(node, where)
-    elif "code" in node and "system" in node:
-        if words := _miscoded(node["system"], node["code"]):
+    elif "system" in node:
+        if "code" in node and (words := _miscoded(node["system"], node["code"])):
             yield Issue("warning", "code-invalid", words, f"{where}.code")
+        if ":" not in node["system"] and node["system"] not in CONTACT:
+            yield Issue("warning", "value", _RELATIVE, f"{where}.system")
     elif "div" in node and _ACTIVE.search(node["div"]):
         yield Issue("error", "invariant", "txt-1: narrative may not hold active content", f"{where}.div")
     elif "reference" in node and _dangles(node["reference"], inner):

@@ -17,7 +17,7 @@ from exchange.model.fhir import references
 from exchange.model.fhir_types import type_names
 from exchange.model.records import Resource
 from exchange.model.terms import SYSTEMS
-from exchange.validation.sanity import HAPPENED, LATEST, OLDEST, TABLE, of_object
+from exchange.validation.sanity import CONTACT, HAPPENED, LATEST, OLDEST, TABLE, of_object
 from exchange.validation.schema import Schema, schema_of
 from exchange.validation.us_core import DAY, Demand, demands, is_dated, is_npi, profiles_of
 
@@ -26,6 +26,7 @@ _MOST_PROFILES = 2
 _HOLDERS = frozenset(("Bundle", "Parameters"))
 _NOT_INSIDE = frozenset(("versionId", "lastUpdated", "security"))
 _CODED = f"^(?:{re.escape(SYSTEMS['ucum'])}$|{re.escape(TABLE)})"
+_SYSTEM = f":|^(?:{'|'.join(sorted(CONTACT))})$"
 _TOLD = ({"start", "end"}, {"low", "high"}, {"div"})
 """Elements that together may have something to tell (`of_object`)."""
 
@@ -129,6 +130,8 @@ def _sound(rule: Schema, unfit: str) -> Schema:
     if {"code", "system"} <= names:
         others = {"properties": {"system": {"not": {"pattern": _CODED}}}}
         added.append({"anyOf": [_lacking(("code", "system")), others, {"untold": True}]})
+    if "system" in names:
+        added.append({"properties": {"system": {"pattern": _SYSTEM}}})
     if "reference" in names:
         added.append({"properties": {"reference": {"not": {"pattern": unfit}}}})
     return {**rule, "allOf": [*rule.get("allOf", ()), *added]} if added else rule

@@ -64,6 +64,7 @@ TELLING = {
         ("referenceRange",),
         [{"low": {"value": 3, "code": "1"}, "high": {"value": 2, "code": "1"}}],
     ),
+    "a number of nobody knows whom": _with(PATIENT, ("identifier", 0, "system"), "MRN"),
     "no unit of UCUM": _with(OBSERVATION, ("valueQuantity", "code"), "mgs"),
     "no code of HL7's table": _with(OBSERVATION, ("code", "coding"), [{"system": V2, "code": "?"}]),
     "active content": _with(
