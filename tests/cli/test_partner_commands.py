@@ -221,7 +221,7 @@ def test_a_copied_partner_becomes_a_new_one_by_its_folder_alone(home, tmp_path, 
     ):  # fmt: skip
         declared = declared.replace(old, new)
     head, _, feeds = declared.partition("connector:")
-    folder = f"connector: {{type: folder, options: {{path: {files}}}}}\nfeeds:"
+    folder = f"connector: {{type: folder, options: {{path: {files}, settle_seconds: 0}}}}\nfeeds:"
     (copy / "partner.yaml").write_text(head + folder + feeds.partition("feeds:")[2])
     rows = copy / "people.map.yaml"
     rows.write_text(rows.read_text().replace("text: =Household size", "text: =People at home"))

@@ -326,8 +326,10 @@ def test_a_median_of_few_which_gives_away_another_ones_figure_is_not_told():
     assert (many.own, many.rank, many.median, many.of) == (0.9, 2, 0.7, 5)
 
 
-def test_an_empty_table_says_so_where_a_narrow_screen_sees_it(browse):
-    page = browse("partner", "/own/clients", participant="oak_clinic")
+def test_an_empty_table_says_so_where_a_narrow_screen_sees_it(browse, opened):
+    with psycopg.connect(opened.database_url) as connection:  # other tests register some
+        connection.execute("DELETE FROM client WHERE participant = 'elm_clinic'")
+    page = browse("partner", "/own/clients", participant="elm_clinic")
     page.set_viewport_size({"width": 320, "height": 800})
     said = page.get_by_text("No software of yours is registered.").bounding_box()
     table = page.locator("#clients table").bounding_box()

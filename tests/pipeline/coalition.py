@@ -13,7 +13,7 @@ namespace: https://elm-clinic.example/
 organization: {{name: Elm Clinic, type: clinic, npi: "1999999901", covered_entity: true}}
 agreement: {{type: BAA, signed: 2020-01-01}}
 requests: {{purposes: [TREAT]}}
-connector: {{type: folder, options: {{path: {folder}}}}}
+connector: {{type: folder, options: {{path: {folder}, settle_seconds: 0}}}}
 chunk_records: 40
 feeds:
   records: {{format: fhir_json, map: _shared/maps/fhir_r4.map.yaml, match: "*.ndjson"}}

@@ -25,7 +25,7 @@ PARTNER = """\
 namespace: https://elm-clinic.example/
 organization: {{name: Elm Clinic, type: clinic, npi: "1999999901", covered_entity: true}}
 agreement: {{type: BAA, signed: 2020-01-01}}
-connector: {{type: folder, options: {{path: {folder}}}}}
+connector: {{type: folder, options: {{path: {folder}, settle_seconds: 0}}}}
 feeds:
   people: {{format: delimited, map: people.map.yaml, match: "*.csv", key: [ID]}}
 """

@@ -43,7 +43,7 @@ def named(code):
     return {"identifier": {"system": "urn:mosaic:partner", "value": code}}
 
 
-def part2(patient, *purposes, until="2031-03-01"):
+def part2(patient, *purposes, until="2031-03-01", recipient="lakeside_hospital"):
     return consent(
         patient,
         id=resource_id("https://x.example/", "Consent", f"{patient}{until}"),
@@ -54,7 +54,7 @@ def part2(patient, *purposes, until="2031-03-01"):
         provision={
             "type": "permit",
             "period": {"end": until},
-            "actor": [{"role": {}, "reference": named("lakeside_hospital")}],
+            "actor": [{"role": {}, "reference": named(recipient)}],
             "purpose": [{"system": REASON, "code": code} for code in purposes],
         },
     )
@@ -112,6 +112,51 @@ def test_a_consent_that_opened_nothing_on_the_page_is_not_told(world):
         classes = [row[0] for row in world.conn.execute("SELECT class FROM disclosure")]
         found = view.conn.execute("SELECT consent_scopes(%s)", (classes,)).fetchall()
     assert len(found) == 1
+
+
+def scopes(world):
+    """What the function tells of every class there is, whether or not something of it is shown."""
+    classes = [row[0] for row in world.conn.execute("SELECT class FROM disclosure_class")]
+    world.conn.commit()
+    with world.as_viewer(HOSPITAL) as view:
+        return view.conn.execute("SELECT consent_scopes(%s) -> 'period'", (classes,)).fetchall()
+
+
+OF_OTHERS = (
+    "DELETE FROM disclosure d USING viewer v WHERE v.viewer = d.viewer"
+    " AND (v.participant, v.role, v.purpose) <> (%s, %s, %s)"
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "viewer = (SELECT min(viewer) FROM viewer v WHERE v.viewer <> d.viewer)",
+        "valid_from = '2026-05-01', valid_until = '2026-05-02'",
+        "valid_from = '2026-07-01', valid_until = '2026-07-02'",
+        "action = 'disclose'",
+        "obligations = '{}'",
+    ],
+)
+def test_a_permit_of_another_viewer_time_action_or_without_the_copy_tells_no_scope(world, change):
+    ann = patient(world, "ann")
+    world.publish(world.item("harbor_recovery", part2(ann, "TREAT")))
+    cares_for(world, ann)
+    world.conn.execute(OF_OTHERS, (HOSPITAL.participant, HOSPITAL.role, HOSPITAL.purpose))
+    assert len(scopes(world)) == 1
+    world.conn.execute(f"UPDATE disclosure d SET {change} WHERE obligations @> '{{consent-copy}}'")
+    assert scopes(world) == []
+
+
+def test_of_several_consents_of_a_person_only_that_which_opened_is_told(world):
+    ann = patient(world, "ann")
+    world.publish(
+        world.item("harbor_recovery", part2(ann, "TREAT")),
+        world.item("harbor_recovery", part2(ann, "TREAT", until="2029-01-01", recipient="north_shelter")),
+    )
+    cares_for(world, ann)
+    ((end,),) = scopes(world)
+    assert "2031-03" in str(end)
 
 
 def test_what_needs_no_consent_comes_without(world):
