@@ -1,6 +1,7 @@
 """The words of a record however they are written down: blanks, accents, markup, character sets."""
 
 import base64
+from time import process_time
 
 import pytest
 
@@ -222,3 +223,18 @@ def test_words_are_read_wherever_they_stand(rules, elements):
 
 def test_a_shelter_in_an_address_is_one(rules):
     assert "LIVARG" in reveals(rules, address=[{"line": ["Women's Shelter", "12 Oak St"]}])
+
+
+@pytest.mark.parametrize("letters", ["a", "\u0430", "9", "a\u0430 "])
+def test_a_text_costs_no_more_than_its_length(rules, letters):
+    """A document in base64 is one word: what looks back from each of its letters would never end."""
+
+    def spent(length):
+        taken = []
+        for turn in range(3):
+            started = process_time()
+            reveals(rules, code={"text": f"{letters * length}{turn}"[-length:]})
+            taken.append(process_time() - started)
+        return min(taken)
+
+    assert spent(24_000) < 10 * spent(6_000)

@@ -173,9 +173,8 @@ _LOOKS = {
 _TO_LATIN = str.maketrans(_LOOKS)
 _TO_CYRILLIC = str.maketrans({latin: letter for letter, latin in _LOOKS.items() if letter >= "\u0400"})
 _SCRIPTS = ("A-Za-z", "\u0370-\u03ff", "\u0400-\u052f")
-_MIXED = re.compile(
-    r"\w*(?:" + "|".join(f"[{one}][{other}]" for one, other in permutations(_SCRIPTS, 2)) + r")\w*"
-)
+_MIXED = re.compile("|".join(f"[{one}][{other}]" for one, other in permutations(_SCRIPTS, 2)))
+_WORD = re.compile(r"\w+")
 
 
 def _of_one_script(text: str) -> tuple[str, ...]:
@@ -188,11 +187,11 @@ def _of_one_script(text: str) -> tuple[str, ...]:
     """
     if not _MIXED.search(text):
         return ()
-    return tuple(_MIXED.sub(partial(_in_script, to), text) for to in (_TO_LATIN, _TO_CYRILLIC))
+    return tuple(_WORD.sub(partial(_in_script, to), text) for to in (_TO_LATIN, _TO_CYRILLIC))
 
 
 def _in_script(letters: dict[int, str], word: re.Match[str]) -> str:
-    return word[0].translate(letters)
+    return word[0].translate(letters) if _MIXED.search(word[0]) else word[0]
 
 
 def _blank(found: re.Match[str]) -> str:
