@@ -42,7 +42,7 @@ test: $(READY) ## Check the code and run the tests (what CI runs)
 # Found first by one process: the others read what it compiled, where each would compile all of it for itself.
 pytest: $(READY)
 	@$(BIN)/pytest -n 0 --collect-only -qq > /dev/null || true
-	@$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder -q
+	@$(BIN)/pytest -n 3 --dist loadscope -q
 
 check: $(READY) ## Formatting, lint, types, import rules
 	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q . && $(BIN)/mypy -p exchange && $(BIN)/lint-imports --no-cache

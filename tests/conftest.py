@@ -47,19 +47,6 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_OWNED] = Path(os.environ[_FOLDER])
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Modules that take longest first: at the end one process would work while the others wait for it."""
-    items.sort(key=lambda item: item.path.stem not in _LONGEST)
-
-
-_LONGEST = {
-    "test_killed", "test_execution", "test_proof", "test_nothing_outside", "test_proving",
-    "test_proving_exits", "test_ahead", "test_message_runs", "test_engineer_pages", "test_own_pages",
-    "test_consent_commands", "test_partner_commands", "test_plain_evaluator",
-    "test_agreement", "test_deliveries", "test_sweep",
-}  # fmt: skip
-
-
 def pytest_collection_finish() -> None:
     """What was imported stays: to look through it for garbage again and again took a seventh of a run.
 

@@ -100,5 +100,6 @@ def test_each_word_of_each_rule_is_noticed(readers, rules, files):
     assert unnoticed(readers, rules, files, every=1) == set()
 
 
+@pytest.mark.slow
 def test_a_rule_that_is_as_it_was_is_noticed_by_nobody(readers, rules):
     assert not readers.notice(rules.rules[0].policy)

@@ -102,7 +102,7 @@ _SLOW = pytest.mark.slow  # a fast one beside it breaks off the same way
 
 
 @pytest.mark.parametrize(
-    "step", [pytest.param(step, marks=_SLOW) if step == "linked" else step for step in STEPS]
+    "step", [pytest.param(step, marks=_SLOW) if step in ("pulled", "linked") else step for step in STEPS]
 )
 def test_a_run_killed_after_any_step_ends_like_one_that_was_not(
     step: str, home: Path, database: str, tmp_path: Path, undisturbed: dict[str, list[tuple[object, ...]]]
