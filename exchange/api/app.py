@@ -76,10 +76,13 @@ def create_app(service: Service, metrics: Metrics) -> ASGIApp:
         route("/fhir/{path:path}", "fhir", (), answer_fhir),
         route("/{path:path}", "nowhere", (), _nowhere),
     ]
-    return Starlette(
+    application = Starlette(
         routes=routes,
         middleware=[*_cross_origin(service), Middleware(Compression)],
     )
+    # A path with a line's end in it fits none of the routes, and the framework would answer in plain text.
+    application.router.default = _Endpoint(service, metrics, "nowhere", (), _nowhere)
+    return application
 
 
 def _cross_origin(service: Service) -> list[Middleware]:

@@ -66,6 +66,8 @@ def _works(path: list[str]) -> Mapping[str, _Work] | None:
             return {"GET": partial(panels.vread, panel=panel, version=int(version))}
         case ["Subscription"]:
             return {"POST": subscribing.create, "GET": subscribing.search}
+        case ["Subscription", "_search"]:
+            return {"POST": subscribing.search}
         case ["Subscription", one] if _ID.fullmatch(one):
             return {
                 "GET": partial(subscribing.read, subscription=one),

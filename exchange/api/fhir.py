@@ -81,16 +81,19 @@ def _wanted(
     path = call.path.removeprefix(PREFIX)
     door = doors.door(call.method, path)
     if door is not None:
-        return door.work, door.offered, parameters
+        return door.work, door.offered, (*parameters, *_form(service, call))
     wanted = interaction(call.method, path, served_types())
-    if call.method == "POST" and wanted.name in _SEARCHES and call.body:
-        parameters += form_of(call, service.limits.parameters)
     work = _WORK[wanted.name]
-    return (lambda asked: work(asked, wanted)), JSON, parameters
+    return (lambda asked: work(asked, wanted)), JSON, (*parameters, *_form(service, call))
+
+
+def _form(service: Service, call: Call) -> Parameters:
+    """The parameters in the body of a search."""
+    is_search = call.method == "POST" and call.path.rstrip("/").endswith("/_search")
+    return form_of(call, service.limits.parameters) if is_search and call.body else ()
 
 
 _GENERAL = {"_format", "_pretty"}
-_SEARCHES = {"search-type", "compartment"}
 _WORK = {
     "read": interactions.read,
     "vread": histories.vread,

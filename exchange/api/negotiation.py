@@ -37,10 +37,10 @@ def is_acceptable(accept: str, formats: Iterable[str] = (), offered: Collection[
 def handling(prefer: str) -> Handling:
     """`Prefer: handling=`; without it unknown search parameters are refused (strict).
 
-    >>> handling("respond-async, handling=lenient")
+    >>> handling("respond-async, Handling=lenient")
     'lenient'
     """
-    named = re.search(r"(?:^|[,;\s])handling\s*=\s*\"?(strict|lenient)\b", prefer)
+    named = re.search(r"(?:^|[,;\s])handling\s*=\s*\"?(strict|lenient)\b", prefer.lower())
     return "lenient" if named and named[1] == "lenient" else "strict"
 
 
@@ -50,7 +50,7 @@ def wants_body(prefer: str) -> bool:
     >>> wants_body("return=minimal"), wants_body("")
     (False, True)
     """
-    return not re.search(r"(?:^|[,;\s])return\s*=\s*\"?minimal\b", prefer)
+    return not re.search(r"(?:^|[,;\s])return\s*=\s*\"?minimal\b", prefer.lower())
 
 
 def not_modified(if_none_match: str, etag: str) -> bool:

@@ -33,7 +33,13 @@ from exchange.pipeline.batches import Batches
 from exchange.pipeline.ledger import Connection
 from exchange.pipeline.pushed import connect_push
 from exchange.pipeline.work import Work
-from exchange.repository import ensure_running, migrate, register_participants, write_lists_quickly
+from exchange.repository import (
+    ensure_running,
+    migrate,
+    note_empty_index,
+    register_participants,
+    write_lists_quickly,
+)
 from exchange.settings import Settings
 
 _log = logging.getLogger("exchange.app")
@@ -117,6 +123,7 @@ def open_exchange(settings: Settings, now: Callable[[], datetime] | None = None)
     with connect() as connection:
         if settings.activation != "demo":
             context = _context(partners, active_rules(connection, signing_key))
+        note_empty_index(connection)
         register_participants(connection, context, clock())
         register_subscriptions(connection, partners, clock())
         connection.commit()

@@ -10,7 +10,7 @@ import typer
 
 from exchange.app import database_url
 from exchange.cli.common import console, settings
-from exchange.repository import accept_clock, latest_instant
+from exchange.repository import accept_clock, index_state, latest_instant, note_empty_index
 from exchange.repository import migrate as migrate_schema
 from exchange.repository import reindex as rewrite
 from exchange.repository import stop as stop_embedded
@@ -33,13 +33,20 @@ def stop() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the schema up to this version; does nothing when it is."""
-    applied = migrate_schema(database_url(settings()))
+    url = database_url(settings())
+    applied = migrate_schema(url)
     console.print("\n".join(applied) if applied else "the schema is of this version")
+    with psycopg.connect(url) as connection:
+        note_empty_index(connection)
+        if not index_state(connection).whole:
+            console.print(
+                "search: upkeep indexes stored records anew; `exchange database reindex` does it now"
+            )
 
 
 @app.command()
 def reindex() -> None:
-    """Write anew what search finds in the stored records; after an upgrade that serves other parameters."""
+    """Write anew what search finds in stored records, at once; upkeep does it in parts when it must be."""
     url = database_url(settings())
     migrate_schema(url)
     with psycopg.connect(url, autocommit=True) as connection:

@@ -102,7 +102,7 @@ def runs(
 
 @app.command(name="upkeep")
 def upkeep_command() -> None:
-    """Do what is due: consents that begin or end, late labels, re-admission, retention, figures."""
+    """Do what is due: consents that begin or end, late labels, re-admission, retention, figures, index."""
     opened = exchange()
     classes = upkeep.redecide(opened.work)
     swept = sweep(opened.work)
@@ -118,3 +118,4 @@ def upkeep_command() -> None:
     console.print(
         f"counted {count_figures(opened):,} records of the audit log and everybody's records for the console"
     )
+    console.print(f"indexed {upkeep.index_anew(opened.work):,} records anew for search")

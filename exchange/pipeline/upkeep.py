@@ -1,14 +1,15 @@
-"""Upkeep: what time alone changes. Consents that begin or end, withheld records, retention."""
+"""Upkeep: what time, or a new version, changes. Consents that begin or end, withheld records, retention."""
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 from exchange.pipeline.forget import forget_older, forget_withheld
 from exchange.pipeline.replay import Again, consents_that_bind, left_of, open_replay
 from exchange.pipeline.steps import finish_run
 from exchange.pipeline.work import Work
-from exchange.repository import readmissible_records, redecide_all
+from exchange.repository import index_state, readmissible_records, redecide_all, reindex
 
 
 def redecide(work: Work) -> int:
@@ -69,6 +70,31 @@ def expire(work: Work) -> dict[str, int]:
         forget_withheld(connection)
         connection.commit()
     return {code: work.landing.expire(code, before) for code, before in limits.items()}
+
+
+def index_anew(work: Work, within: timedelta = timedelta(minutes=20)) -> int:
+    """Writes anew what search finds in records that an earlier version indexed; how many of them, this time.
+
+    It goes on next time where it ended, so that consents never wait for it.
+    """
+    ends, written = time.monotonic() + within.total_seconds(), 0
+    with work.connect() as connection:
+        connection.autocommit = True
+        try:
+            state = index_state(connection)
+            if state.whole or connection.execute(_ALONE).fetchone() != (True,):
+                return 0
+            for number in reindex(connection, after=state.reached):
+                written += number
+                if time.monotonic() > ends:
+                    break
+        finally:
+            connection.execute("SELECT pg_advisory_unlock_all()")
+            connection.autocommit = False
+    return written
+
+
+_ALONE = "SELECT pg_try_advisory_lock(x'7265696E646578'::bigint)"
 
 
 def _held_partners(work: Work) -> set[str]:

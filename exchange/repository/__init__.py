@@ -98,7 +98,7 @@ from exchange.repository.storage.items import ItemOutcome, PublishItem, PublishR
 from exchange.repository.storage.known import known_labels
 from exchange.repository.storage.moments import instant, stored_name, version_id
 from exchange.repository.storage.parameters import parameters
-from exchange.repository.storage.reindex import reindex
+from exchange.repository.storage.reindex import IndexState, index_state, note_empty_index, reindex
 from exchange.repository.storage.statistics import refresh_statistics
 from exchange.repository.storage.store import remove as remove_rows
 from exchange.repository.write import publish
@@ -121,6 +121,7 @@ __all__ = [
     "Found",
     "Identity",
     "IncomingPatient",
+    "IndexState",
     "ItemOutcome",
     "Kept",
     "Key",
@@ -180,6 +181,7 @@ __all__ = [
     "history",
     "hold_ruling",
     "in_form",
+    "index_state",
     "instant",
     "is_gone",
     "joined_since",
@@ -198,6 +200,7 @@ __all__ = [
     "mark_own_care",
     "match",
     "migrate",
+    "note_empty_index",
     "overlays",
     "parameters",
     "patient_of_late",

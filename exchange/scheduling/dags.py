@@ -70,7 +70,7 @@ def _time(description: str) -> Param:
 
 
 def upkeep_dag() -> DAG:
-    """Every hour: consents that begin or end, late labels, re-admission, retention, seal, figures."""
+    """Every hour: consents that begin or end, late labels, re-admission, retention, seal, figures, index."""
     with DAG(
         dag_id="upkeep",
         description="Consents that begin or end, late labels, withheld records, retention, the audit seal",
@@ -95,6 +95,7 @@ def upkeep_dag() -> DAG:
             >> tasks.prune_audit()
             >> tasks.seal_audit()
             >> tasks.count_figures()
+            >> tasks.index_anew()
         )
     return dag
 

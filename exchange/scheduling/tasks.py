@@ -210,6 +210,17 @@ def count_figures() -> int:
 
 @task
 @discreetly
+def index_anew() -> int:
+    """After a new version: what search finds in the stored records; returns how many, the rest next time."""
+    from exchange.app import open_exchange
+    from exchange.pipeline import upkeep
+    from exchange.settings import load_settings
+
+    return upkeep.index_anew(open_exchange(load_settings()).work)
+
+
+@task
+@discreetly
 def deliver(every: str) -> dict[str, int]:
     """Sends the bundles of this rhythm, and what is to be tried again; deliveries by outcome."""
     from exchange.app import open_exchange

@@ -260,8 +260,17 @@ def test_a_header_that_lies_about_the_version_changes_nothing(ask, software, for
 
 
 def test_nothing_is_at_other_addresses(api):
-    for path in ("/", "/fhirx", "/auth", "/docs", "/fhir/../etc/passwd", "//fhir/metadata"):
-        assert outcome_code(api.get(path)) == "not-found"
+    for path in (
+        "/",
+        "/fhirx",
+        "/auth",
+        "/docs",
+        "/fhir/../etc/passwd",
+        "//fhir/metadata",
+        "/fhir/a%0Ab",
+    ):
+        answer = api.get(path)
+        assert (outcome_code(answer), answer.headers["cache-control"]) == ("not-found", "private, no-cache")
 
 
 def test_a_method_the_token_endpoint_does_not_have(api):

@@ -19,6 +19,7 @@ from exchange.app.privacy.auditing import seal_audit_log
 from exchange.audit import Circumstances, Disclosed, Requester, append, query_entries
 from exchange.cli.main import app
 from exchange.model.errors import ContentError
+from exchange.pipeline import upkeep
 from exchange.pipeline.steps import run_partner
 from exchange.repository import ensure_database
 from exchange.repository.database.embedded import url_with
@@ -198,6 +199,21 @@ def test_what_is_wrong_in_the_database_is_named(opened, settings, harm, undo, ch
             assert run(settings, "doctor").exit_code == 1
         finally:
             conn.execute(f"{undo} exchange_api" if undo.endswith(" FROM") else undo)
+
+
+def test_records_that_an_earlier_version_indexed_are_indexed_anew_by_themselves(opened, settings):
+    with psycopg.connect(settings.database_url, autocommit=True) as conn:
+        conn.execute("UPDATE search_index SET manner = 'of an earlier version'")
+        (stored,) = conn.execute("SELECT count(*) FROM resource").fetchone()
+        assert states(settings)["search"] == "warning"
+        assert "reindex" in run(settings, "database", "migrate").stdout
+        conn.execute("SELECT pg_advisory_lock(x'7265696E646578'::bigint)")
+        assert upkeep.index_anew(opened.work) == 0, "another does it already"
+        conn.execute("SELECT pg_advisory_unlock_all()")
+    assert upkeep.index_anew(opened.work, timedelta()) == stored, "one batch at least"
+    assert upkeep.index_anew(opened.work) == 0
+    assert states(settings)["search"] == "ok"
+    assert upkeep.index_anew(opened.work) == 0
 
 
 def test_what_is_wrong_around_it_is_named(opened, settings, tmp_path):

@@ -263,3 +263,22 @@ def test_a_page_stays_where_it_was_while_records_come(world, person, send, told)
     with world.as_viewer(HOSPITAL) as view:
         second = history(view, "Observation", "", parse_qsl(urlsplit(first.next).query), BASE, KEY)
     assert [seconds(e.version) for e in (*first.entries, *second.entries)] == [2, 1]
+
+
+def test_a_page_goes_on_with_what_is_older_when_the_version_it_follows_is_told_no_more(world, person):
+    """A link that is taken back leaves other versions of the golden Patient: the rest is not passed over."""
+    world.at += timedelta(seconds=1)
+    other = world.patient("hospital", "2", name=[{"family": "Ames"}], birthDate="1980")
+    world.link(person, other)
+    world.at += timedelta(seconds=1)
+    world.patient("hospital", "2", name=[{"family": "Ames"}], birthDate="1981")
+    with world.as_viewer(HOSPITAL) as view:
+        golden = str(find_person(view, UUID(person)).golden_id)
+        first = history(view, "Patient", golden, [("_count", "1")], BASE, KEY)
+    world.unlink(person, other)
+    with world.as_viewer(HOSPITAL) as view:
+        left = history(view, "Patient", golden, [], BASE, KEY).entries
+        second = history(view, "Patient", golden, parse_qsl(urlsplit(first.next).query), BASE, KEY)
+    assert first.entries[0].version not in [entry.version for entry in left]
+    older = [entry.version for entry in left if entry.updated < first.entries[0].updated]
+    assert [entry.version for entry in second.entries] == older[:1] != []

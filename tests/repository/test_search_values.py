@@ -210,3 +210,23 @@ def test_an_estimate_is_a_total(ask):
 def test_what_is_asked_is_escaped_in_the_next_link(ask):
     page = ask("Observation", ("code:not", "a&b=c"), ("_count", "1"))
     assert urlencode([("code:not", "a&b=c")]) in page.next
+
+
+def test_of_several_values_the_one_counts_that_comes_first_in_the_order_asked_for(world):
+    """https://hl7.org/fhir/R4/search.html#_sort"""
+    wide = world.patient("hospital", "wide", name=[{"given": ["Zoe", "Anna"]}])
+    middle = world.patient("hospital", "middle", name=[{"given": ["Mia"]}])
+    again = {"effectiveTiming": {"event": ["2026-01-01", "2026-12-01"]}, "effectiveDateTime": None}
+    for patient, changes in ((wide, again), (middle, {"effectiveDateTime": "2026-06-01"})):
+        written = {**observation("hospital", patient, patient, **changes)}
+        world.publish(world.item("hospital", {k: v for k, v in written.items() if v is not None}))
+
+    def first(kind, sort):
+        with world.as_viewer(HOSPITAL) as view:
+            entry = search(view, kind, [("_sort", sort)], BASE, KEY).entries[0]
+        return orjson.loads(entry.body)
+
+    for sort in ("given", "-given"):
+        assert first("Patient", sort)["name"][0]["given"] == ["Zoe", "Anna"]
+    for sort in ("date", "-date"):
+        assert "effectiveTiming" in first("Observation", sort)

@@ -58,7 +58,7 @@ def test_upkeep_decides_before_it_readmits():
     order = [task.task_id for task in upkeep_dag().topological_sort()]
     assert order == [
         "redecide", "sweep_labels", "readmit", "expire", "watch_access", "look_at_answers", "prune_audit",
-        "seal_audit", "count_figures",
+        "seal_audit", "count_figures", "index_anew",
     ]  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def exports_of(asked: Asked) -> Exports:
 def begin(asked: Asked, level: Level, group: str = "") -> Answer:
     """Answers 202 with the address of the status, once the job is in the database."""
     exports = exports_of(asked)
-    if "respond-async" not in asked.call.headers.get("prefer", ""):
+    if "respond-async" not in asked.call.headers.get("prefer", "").lower():
         raise Refusal(400, "invalid", "an export is answered later: send Prefer: respond-async")
     parameters = asked.parameters
     if _has_body(asked):

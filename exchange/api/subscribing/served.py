@@ -76,7 +76,7 @@ def read(asked: Asked, subscription: str) -> Answer:
 
 
 def search(asked: Asked) -> Answer:
-    """GET Subscription: one's own, by `status` if given."""
+    """GET Subscription, POST Subscription/_search: one's own, by `status` if given."""
     access.require(asked.held, "Subscription", "s")
     refuse_unknown(asked, [name for name, _ in asked.parameters if name not in ("status", "status:missing")])
     wanted = [value.split(",") for name, value in asked.parameters if name == "status"]

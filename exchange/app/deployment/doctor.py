@@ -19,7 +19,7 @@ from exchange.connectors.health import answers
 from exchange.crypto import Keyring, certificate_ends, public_key
 from exchange.mapping import load_maps
 from exchange.model.errors import ExchangeError
-from exchange.repository import unapplied, url_with
+from exchange.repository import index_state, unapplied, url_with
 from exchange.settings import Settings
 
 State = Literal["ok", "warning", "failed"]
@@ -74,6 +74,7 @@ def examine(settings: Settings, around: Around, now: Callable[[], datetime]) -> 
 def _of_database(settings: Settings, conn: psycopg.Connection, now: Callable[[], datetime]) -> list[Symptom]:
     checks: dict[str, Callable[[], Found]] = {
         "database": lambda: _database(conn),
+        "search": lambda: _search(conn),
         "roles and grants": lambda: _grants(conn),
         "the API's login": lambda: _login(settings, conn),
         "clock": lambda: _clock(conn, now),
@@ -160,6 +161,25 @@ def _database(conn: psycopg.Connection) -> Found:
         yield "failed", f"not of this version: {', '.join(missing)}; run `exchange database migrate`"
     else:
         yield "ok", "the schema is of this version"
+
+
+def _search(conn: psycopg.Connection) -> Found:
+    """Whether what this version's parameters find has been looked for in every record."""
+    state = index_state(conn)
+    if state.whole:
+        yield "ok", "every record is indexed as this version does it"
+        return
+    row = conn.execute(
+        "SELECT count(*), count(*) FILTER (WHERE rid > %s) FROM resource", (state.reached,)
+    ).fetchone()
+    every, left = row or (0, 0)
+    yield (
+        "warning",
+        (
+            f"{left} of {every} records are indexed as an earlier version did it; `exchange upkeep` goes on"
+            " with that, `exchange database reindex` does it now"
+        ),
+    )
 
 
 _OPEN = ("client", "revoked_token")  # hold nothing about patients

@@ -96,13 +96,18 @@ def history(
 def _page_of(
     reader: Reader, every: Sequence[Served], given: dict[str, str], last: list[str] | None, count: int
 ) -> tuple[list[Served], list[str]]:
-    """The page after the version at which the one before ended; nothing, if that is not there any more."""
+    """The page after the version at which the one before ended; what is older, if that is told no more."""
     since = _since(given)
     left = [served for served in every if since is None or served.updated >= since]
     if last:
         names = [stored_name(served.version) for served in left]
-        left = left[names.index(last[0]) + 1 :] if last[0] in names else []
-    return left[:count], [stored_name(left[count - 1].version)] if len(left) > count else []
+        if last[0] in names:
+            left = left[names.index(last[0]) + 1 :]
+        else:
+            left = [served for served in left if served.updated < datetime.fromisoformat(last[1])]
+    if len(left) <= count:
+        return left, []
+    return left[:count], [stored_name(left[count - 1].version), left[count - 1].updated.isoformat()]
 
 
 def _since(given: dict[str, str]) -> datetime | None:

@@ -169,10 +169,26 @@ def updated(values: tuple[str, ...], at: datetime, arguments: Arguments, column:
     """SQL for `_lastUpdated`."""
     spans = [instants("_lastUpdated", value, at) for value in values]
     either = [
-        compare_span(column, column, prefix, arguments.add(low), arguments.add(high))
+        _compare_instant(column, prefix, arguments.add(low), arguments.add(high))
         for prefix, low, high in spans
     ]
     return f"({' OR '.join(either)})"
+
+
+def _compare_instant(column: str, prefix: str, from_: str, until: str) -> str:
+    """SQL comparing an instant with the half-open span of the searched value, by prefix."""
+    inside = f"{column} >= {from_} AND {column} < {until}"
+    return {
+        "eq": inside,
+        "ne": f"NOT ({inside})",
+        "gt": f"{column} >= {until}",
+        "lt": f"{column} < {from_}",
+        "ge": f"{column} >= {from_}",
+        "le": f"{column} < {until}",
+        "sa": f"{column} >= {until}",
+        "eb": f"{column} < {from_}",
+        "ap": inside,
+    }[prefix]
 
 
 def matches_instant(instant: datetime, value: str, at: datetime) -> bool:
@@ -183,15 +199,15 @@ def matches_instant(instant: datetime, value: str, at: datetime) -> bool:
     """
     prefix, low, high = instants("_lastUpdated", value, at)
     return {
-        "eq": low <= instant <= high,
-        "ne": not low <= instant <= high,
-        "gt": instant > high,
+        "eq": low <= instant < high,
+        "ne": not low <= instant < high,
+        "gt": instant >= high,
         "lt": instant < low,
         "ge": instant >= low,
-        "le": instant <= high,
+        "le": instant < high,
         "sa": instant >= high,
-        "eb": instant <= low,
-        "ap": low < instant < high,
+        "eb": instant < low,
+        "ap": low <= instant < high,
     }[prefix]
 
 

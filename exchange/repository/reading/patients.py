@@ -113,7 +113,7 @@ def _in_order(reader: Reader, keys: Sequence[SortKey], people: Sequence[Person])
 
 
 def _values(reader: Reader, key: SortKey, people: Sequence[Person]) -> dict[UUID, Any]:
-    """What a golden Patient is sorted by: the least of what its contributions say."""
+    """What a golden Patient is sorted by: what comes first of all that its contributions say."""
     if key.name == "_id":
         return {p.golden_id: p.golden_id for p in people}
     if key.parameter is None:
@@ -128,11 +128,7 @@ def _values(reader: Reader, key: SortKey, people: Sequence[Person]) -> dict[UUID
     )
     said = dict(rows)
     found = {p.golden_id: [said[n] for n in p.patients if n in said] for p in people}
-    return {golden_id: _least(key, values) for golden_id, values in found.items() if values}
-
-
-def _least(key: SortKey, values: Sequence[Any]) -> Any:
-    return min((value for value in values if value != key.missing), default=key.missing)
+    return {golden_id: key.first(values) for golden_id, values in found.items() if values}
 
 
 def _after(reader: Reader, query: Query, placed: list[Placed], key: bytes) -> list[Placed]:

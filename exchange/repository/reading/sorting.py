@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,15 +40,20 @@ class SortKey:
         return _ENDS[self.parameter.kind][0 if self.descending else 1] if self.parameter else None
 
     def sql(self, arguments: Arguments, alias: str = "r") -> str:
-        """The value of a row, the least where it has several."""
+        """The value of a row: of several the one that comes first in this order."""
         if self.parameter is None:
             return f"{alias}.fhir_id" if self.name == "_id" else f"{alias}.updated"
         table, column = _COLUMNS[self.parameter.kind]
-        lowest = (
-            f"SELECT min(x.{column}) FROM {table} x"
+        first = (
+            f"SELECT {'max' if self.descending else 'min'}(x.{column}) FROM {table} x"
             f" WHERE x.rid = {alias}.rid AND x.param = {arguments.add(self.parameter.key)}"
         )
-        return f"coalesce(({lowest}), {arguments.add(self.missing)})"
+        return f"coalesce(({first}), {arguments.add(self.missing)})"
+
+    def first(self, values: Iterable[Any]) -> Any:
+        """The same of values at hand, without those that stand for none."""
+        known = [value for value in values if value != self.missing]
+        return (max if self.descending else min)(known, default=self.missing)
 
     def read(self, text: str) -> Any:
         """The value a cursor holds as text."""

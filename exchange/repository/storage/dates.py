@@ -32,6 +32,8 @@ def span(text: str) -> Span:
     '2024-03-01T00:00:00-06:00'
     >>> span("9999-12-31")[1].isoformat()  # how many write that something has no end
     '9999-12-30T00:00:00+00:00'
+    >>> span("2016-12-31T23:59:60Z") == span("2017-01-01T00:00:00Z")
+    True
     """
     low, high = _span(text)
     return within_time(low), within_time(high)
@@ -60,7 +62,9 @@ def _span(text: str) -> Span:
 
 
 def _moment(text: str, match: re.Match[str]) -> Span:
-    start = datetime.fromisoformat(text)
+    leap = (match[4] or "").startswith(":60")  # a second that FHIR allows and Python does not know
+    start = datetime.fromisoformat(f"{text[:17]}59{text[19:]}" if leap else text)
+    start = within_time(start, timedelta(seconds=leap))
     start = start if match[6] else start.replace(tzinfo=ZONE)
     long = timedelta(milliseconds=1) if match[5] else timedelta(seconds=1 if match[4] else 60)
     return start, within_time(start, long)

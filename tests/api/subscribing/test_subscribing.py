@@ -166,6 +166,16 @@ def test_what_a_search_does_not_serve_is_refused_unless_the_asker_is_lenient(ask
     assert lenient.status_code == 200
 
 
+def test_a_search_may_be_sent_as_a_form(ask, hospital, send, people):
+    send(method="POST", body=wanted("https://clinic.example/in"))
+
+    def found(status):
+        form = {"status": status, "_format": "json"}
+        return ask(hospital, "Subscription/_search", method="POST", data=form).json()["total"]
+
+    assert (found("requested"), found("off")) == (1, 0)
+
+
 def test_a_condition_changes_nothing(ask, hospital, send, people, token_of):
     body = wanted("https://clinic.example/in")
     token = token_of(hospital, scope="system/Subscription.cruds")
