@@ -24,11 +24,12 @@ from exchange.app.partners.proposing import propose
 from exchange.cli.common import JsonOption, PartnerArgument, console, print_json, settings, table
 from exchange.connectors import unset_in_channels, unset_names
 from exchange.content import read_samples
+from exchange.formats.overlooked import overlooked
 from exchange.formats.profile import profile_table
 from exchange.formats.table_layout import layout
 from exchange.model.errors import ContentError
 from exchange.model.partner import DEFAULT_TIMEZONE
-from exchange.model.records import Format
+from exchange.model.records import Format, Issue
 
 _NAMED = 20
 """Files told by name; of more only the number."""
@@ -133,11 +134,12 @@ def new(
     if folder is None and from_ is None:
         raise ContentError("say where the files are", field="folder")
     folder = folder or str((from_ or Path()).parent)
-    proposal, saved = None, None
+    proposal, saved, left_out = None, None, list[Issue]()
     if from_:
         payload = from_.read_bytes()
         saved = layout(payload)
-        proposal = propose(profile_table(payload, saved), from_.name)
+        columns = profile_table(payload, saved)
+        proposal, left_out = propose(columns, from_.name), overlooked(payload, saved, columns)
     home = settings().home / "mappings"
     local = Path(folder).resolve()
     path = folder if "://" in folder else str(local)
@@ -149,6 +151,9 @@ def new(
     pattern = match or (seen.match if seen else None)
     for written in new_partner(home, code, kind, path, today, pattern, proposal, saved):
         console.print(f"wrote {written.relative_to(home.parent)}", highlight=False)
+    for issue in left_out:
+        column = f"column `{issue.expression}` ({issue.position}, for example)"
+        console.print(f"{column}: {issue.detail}", highlight=False, markup=False)
     if seen is not None:
         _tell(seen)
     elif match is None and local.is_dir():

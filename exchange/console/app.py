@@ -23,6 +23,7 @@ from exchange.app.privacy.viewing import record_view
 from exchange.console import cookies
 from exchange.console.accounts import Account, session_account
 from exchange.console.desk import Desk
+from exchange.console.exports import taken_along
 from exchange.console.given import local
 from exchange.console.guesses import Busy
 from exchange.console.language import preferred
@@ -41,7 +42,7 @@ from exchange.console.messages import (
 from exchange.console.pages import PLACES
 from exchange.console.places import Place
 from exchange.console.rendering import Renderer
-from exchange.console.tables import taken_along
+from exchange.console.speech import Speech
 from exchange.model.errors import ContentError, ExchangeError
 
 _log = logging.getLogger("exchange.console")
@@ -152,8 +153,10 @@ class _Door:
         if request.method == "POST" and not cookies.same(self.desk, request, visit.form.get("csrf", "")):
             return Page("expired.html", status=403), ""
         answer = place.work(self.desk, visit)
-        asked = {**visit.query, **visit.form}
-        return taken_along(answer, asked) if isinstance(answer, Page) else answer, place.purpose
+        if isinstance(answer, Page):
+            said = Speech(visit.language, self.desk.exchange)
+            answer = taken_along(answer, {**visit.query, **visit.form}, said)
+        return answer, place.purpose
 
     def _again(
         self, place: Place | None, visit: Visit, error: Unusable | ExchangeError

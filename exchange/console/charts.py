@@ -6,15 +6,18 @@ by the templates' autoescape: a chart is a Markup made of escaped parts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from markupsafe import Markup, escape
 
 _NAMES = 240  # room for thirty letters
 
 
-def waterfall(rows: Sequence[tuple[str, float, float]], label: str) -> Markup:
-    """Bars of (name, change, sum after it), one below the other, from a common scale."""
+def waterfall(rows: Sequence[tuple[str, float, float]], label: str, number: Callable[[float], str]) -> Markup:
+    """Bars of (name, change, sum after it), one below the other, from a common scale.
+
+    `number` writes a change as the language does.
+    """
     bounds = [0.0, *(after for _, _, after in rows), *(after - change for _, change, after in rows)]
     low, high = min(bounds), max(bounds)
     span = (high - low) or 1.0
@@ -30,7 +33,7 @@ def waterfall(rows: Sequence[tuple[str, float, float]], label: str) -> Markup:
         kind = "for" if change >= 0 else "against"
         parts.append(text(0, y + 14, name, "name"))
         parts.append(box(left, y, max(right - left, 1.5), row - 8, f"bar {kind}"))
-        parts.append(text(right + 5, y + 14, f"{change:+.1f}", "value"))
+        parts.append(text(right + 5, y + 14, number(change), "value"))
     return Markup("").join([*parts, Markup("</svg>")])
 
 

@@ -36,6 +36,14 @@ TEMPLATES = (
     _("the bytes are not %(encodings)s; MSH-18 must name the character set used"),
     _("column %(name)s stands twice in the header"),
     _("the file is empty"),
+    _(
+        "left out of the map: of its %(values)s values %(others)s cannot be read as what its name says; "
+        "right would be values such as %(right)s"
+    ),
+    _(
+        "left out of the map: of its %(values)s days some have the month first, and %(others)s can only have "
+        "the day first; right would be one way in every row, such as %(right)s"
+    ),
     _("the row has %(found)s columns, the header %(expected)s"),
     _("the feed joins %(file)s, which is not beside the file"),
     _("%(file)s has no column `%(name)s`"),

@@ -11,7 +11,7 @@ from exchange.console.charts import box, svg, text
 
 _STEPS = ("pull", "map", "safeguard", "link", "publish")
 _WIDTH, _GAP, _BAR, _TOP, _FULL = 900, 180, 14, 40, 130
-_DROP = 90
+_BEND, _LINE = 68, 22
 _KINDS = {"quarantined": "bad", "withheld": "warn", "published": "good"}
 
 
@@ -28,30 +28,27 @@ def flow_chart(
     the language what they are and how many.
     """
     scale = _FULL / (flow.pulled or 1)
-    lines = max((sum(1 for step, _, _ in flow.leaving if step == at) for at in _STEPS), default=0)
-    height = _TOP + _FULL + _DROP + 22 * lines
-    parts = [svg(_WIDTH + 60, height, label, role="group")]
-    rest = flow.pulled
+    parts, rest, lowest = list[Markup](), flow.pulled, float(_TOP + _FULL)
     for index, step in enumerate(_STEPS):
         x = index * _GAP + 20
-        thick = max(rest * scale, 1.0)
         parts.append(text(x, 16, word(step), "name"))
         parts.append(_linked(address("step", step), x, 32, number(rest), f"{word(step)}: {number(rest)}"))
-        parts.append(box(x, _TOP, _BAR, thick, "bar"))
+        parts.append(box(x, _TOP, _BAR, max(rest * scale, 1.0), "bar"))
         leaving = [(outcome, n) for at, outcome, n in flow.leaving if at == step and n]
-        stays = rest - sum(n for _, n in leaving)
-        bottom = stays * scale if step != "publish" else 0.0
-        for place, (outcome, n) in enumerate(leaving):
-            y = _TOP + bottom
-            end = _TOP + _FULL + 26 + 22 * place
-            parts.append(_bend(x + _BAR, y, max(n * scale, 1.0), end, f"flow {_KINDS.get(outcome, '')}"))
-            said = f"{word(outcome)} {number(n)}"
-            parts.append(_linked(address("outcome", outcome), x + _BAR + 74, end + 12, said))
-            bottom += n * scale
-        if step != "publish" and stays:
+        last = step == _STEPS[-1]
+        stays = 0 if last else rest - sum(n for _, n in leaving)
+        side, end = _TOP + stays * scale, float(_TOP if last else _TOP + _FULL + _LINE)
+        for outcome, n in leaving:
+            thick = max(n * scale, 1.0)
+            parts.append(_bend(x + _BAR, side, thick, end, f"flow {_KINDS.get(outcome, '')}"))
+            said, beside = f"{word(outcome)} {number(n)}", x + _BAR + _BEND + 6
+            parts.append(_linked(address("outcome", outcome), beside, end + thick / 2 + 4, said))
+            side, end = side + n * scale, end + max(thick + 6, _LINE)
+        if stays:
             parts.append(_band(x + _BAR, _TOP, _GAP - _BAR, stays * scale))
-        rest = stays
-    return Markup("").join([*parts, Markup("</svg>")])
+        rest, lowest = stays, max(lowest, end)
+    chart = svg(_WIDTH + 60, lowest + 10, label, role="group")
+    return Markup("").join([chart, *parts, Markup("</svg>")])
 
 
 def _band(x: float, y: float, length: float, thick: float) -> Markup:
@@ -61,13 +58,12 @@ def _band(x: float, y: float, length: float, thick: float) -> Markup:
 
 
 def _bend(x: float, y: float, thick: float, end: float, kind: str) -> Markup:
-    """From the side of a step down to a label, as thick as what leaves, never thicker than a label's line."""
-    narrow = min(thick, 14.0)
-    down = f"M{x} {y:.1f} C{x + 45} {y:.1f} {x + 25} {end:.1f} {x + 68} {end:.1f}"
-    low, side = end + narrow, y + thick
-    back = f"L{x + 68} {low:.1f} C{x + 12} {low:.1f} {x + 32} {side:.1f} {x} {side:.1f} Z"
-    path = f"{down} {back}"
-    return Markup('<path d="{}" class="{}"/>').format(path, kind)
+    """From the side of a step to a label, as thick all the way as what leaves."""
+    far, middle = x + _BEND, x + _BEND / 2
+    down = f"M{x} {y:.1f} C{middle} {y:.1f} {middle} {end:.1f} {far} {end:.1f}"
+    low, side = end + thick, y + thick
+    back = f"L{far} {low:.1f} C{middle} {low:.1f} {middle} {side:.1f} {x} {side:.1f} Z"
+    return Markup('<path d="{}" class="{}"/>').format(f"{down} {back}", kind)
 
 
 def _linked(address: str, x: float, y: float, words: str, spoken: str = "") -> Markup:

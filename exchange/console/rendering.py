@@ -61,6 +61,7 @@ def _environment(language: str) -> Environment:
     environment.globals["drawn_kinds"] = _DRAWN
     environment.globals["in_cell"] = partial(cell, language)
     environment.globals["set_as"] = set_as
+    environment.globals["signed"] = partial(signed, language)
     environment.filters.update(_filters(language))
     return environment
 
@@ -86,15 +87,38 @@ def in_digits(language: str, value: float | None) -> str:
     return "–" if value is None else _written(language, value)
 
 
+def signed(language: str, value: float) -> str:
+    """A number with its sign and one digit behind the point, as the language writes it.
+
+    >>> signed("uk", 14.23), signed("en", -18.06)
+    ('+14,2', '-18.1')
+    """
+    return format_decimal(value, "+#,##0.0;-#,##0.0", locale=_locale(language))
+
+
 @lru_cache(maxsize=10_000)
 def _written(language: str, value: float) -> str:
     """A page of tables writes the same few hundred numbers again and again."""
     return format_decimal(value, locale=_locale(language))
 
 
-def day(language: str, value: date | datetime | None) -> str:
-    """A day as the language writes it; a dash for none."""
-    return format_date(value, "medium", locale=_locale(language)) if value else "–"
+def day(language: str, value: date | datetime | str | None) -> str:
+    """A day as the language writes it, also one that a record tells as text; a part of one stays as it is.
+
+    >>> day("es", "2026-11-28"), day("es", "1980-02"), day("es", None)
+    ('28 nov 2026', '1980-02', '–')
+    """
+    told = _told(value) if isinstance(value, str) else value
+    if told is None:
+        return str(value or "–")
+    return format_date(told, "medium", locale=_locale(language))
+
+
+def _told(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if len(text) == len("2026-11-28") else None
+    except ValueError:
+        return None
 
 
 @cache
@@ -107,7 +131,7 @@ def set_as(kind: str, value: Any) -> str:
     if kind == "portion":
         part = "all" if value and value.part == value.whole else "some" if value and value.part else "none"
         return f"number {part}"
-    return "number" if kind in _NUMBERS else "moment" if kind in ("day", "moment") else ""
+    return "number" if kind in _NUMBERS else "moment" if kind in ("day", "days", "moment") else ""
 
 
 _NUMBERS = ("number", "id", "percent", "told", "portion")
@@ -122,7 +146,9 @@ def cell(language: str, said: Speech, kind: str, value: Any) -> str:
     if kind == "moment":
         return moment(language, value)
     if kind == "day":
-        return day(language, value)
+        return soft(day(language, value))
+    if kind == "days" and value:
+        return soft(", ".join(day(language, one) for one in value))
     if value is None or value == "" or value == ():
         return "–"
     if kind == "code":

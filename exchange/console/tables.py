@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
-from unicodedata import category
 from urllib.parse import urlencode
 
-from exchange.console.messages import Download, Fields, Page
+from exchange.console.messages import Fields
 
 Row = Mapping[str, Any]
 PAGE = 50
-_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # full-width ones too
 LATEST = 500  # of a history that is listed with its latest alone, and the page says so
 MANY = 1_000  # what waits is counted so far and then said to be more
 _LONGEST = 15  # digits of a number in an address
@@ -52,7 +48,7 @@ class Press:
 @dataclass(frozen=True, slots=True)
 class Column:
     """`kind` says how a template shows it: text, number, id, day, moment, percent, code, mark, finding,
-    portion, lines, press, or as `Speech` says it.
+    days, portion, lines, press, or as `Speech` says it.
     """
 
     name: str
@@ -167,25 +163,6 @@ def stretch(name: str, columns: Sequence[Column], rows: Sequence[Row], fields: F
     )
 
 
-def taken_along(page: Page, fields: Fields) -> Page | Download:
-    """The page, or the table of it that the address asks for as a file: all rows that its filter leaves."""
-    for found in page.values.values():
-        if isinstance(found, Table | Stretch) and fields.get(f"{found.id}.format") == "csv":
-            return replace(export(found.id, found.columns, found.whole), patients=page.patients)
-    return page
-
-
-def export(name: str, columns: Sequence[Column], rows: Sequence[Row]) -> Download:
-    """All rows as CSV; a cell that a spreadsheet would take for a formula begins with an apostrophe."""
-    columns = [column for column in columns if column.kind != "press"]
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow([_cell(column.title) for column in columns])
-    for row in rows:
-        writer.writerow([_cell(row[column.name]) for column in columns])
-    return Download(f"{name}.csv", "text/csv; charset=utf-8", text.getvalue().encode("utf-8-sig"))
-
-
 def _holds(row: Row, columns: Sequence[Column], wanted: str, shown: Callable[[str, Any], str]) -> bool:
     return not wanted or any(
         wanted in str(row[column.name]).lower() or wanted in shown(column.kind, row[column.name]).lower()
@@ -203,15 +180,3 @@ def _order(value: Any, kind: str, shown: Callable[[str, Any], str]) -> tuple[boo
 
 def _whole(text: str) -> int:
     return int(text) if text.isdecimal() and len(text) < 9 else 1
-
-
-def _cell(value: Any) -> str:
-    """A formula stays text behind what spreadsheets skip: spaces, tabs, line ends, marks without width.
-
-    >>> _cell(" =1"), _cell("\\ufeff\\t@x"), _cell(-5), _cell("a-b")
-    ("' =1", "'\\ufeff\\t@x", '-5', 'a-b')
-    """
-    text = "" if value is None else ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    begins = next((c for c in text if not (c.isspace() or category(c) in ("Cc", "Cf"))), "")
-    starts = begins in _FORMULA or text[:1] in ("\t", "\r")
-    return "'" + text if text and starts and not isinstance(value, int | float) else text

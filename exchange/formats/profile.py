@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from exchange.formats.delimited import header_of
 from exchange.formats.table_layout import Layout, layout
@@ -66,6 +67,41 @@ def is_value(name: str) -> bool:
     (True, True, False)
     """
     return any(kind.startswith(_VALUES) and pattern.fullmatch(name) for kind, pattern in _PATTERNS.items())
+
+
+def does_not_look_like(value: str, kinds: Sequence[str]) -> bool:
+    """Whether a value is of none of the kinds, `date` being every way to write a day, and says something.
+
+    >>> [does_not_look_like(value, ["date"]) for value in ("soon", "12/45/1990", "2.5.1980", "-")]
+    [True, True, False, False]
+    """
+    if _NOTHING.fullmatch(value):
+        return False
+    told = (kind for kind in _KINDS if kind in kinds or kind.partition(" %")[0] in kinds)
+    return not any(_is(value, kind) for kind in told)
+
+
+def days_that_contradict(value: str) -> bool:
+    """Whether a day cannot have its month first although it is written as if: its first number is above 12.
+
+    >>> [days_that_contradict(value) for value in ("13/02/1980", "02/13/1980", "2.5.1980")]
+    [True, False, False]
+    """
+    return _is(value, "date %d/%m/%Y") and not _is(value, "date %m/%d/%Y")
+
+
+def _is(value: str, kind: str) -> bool:
+    """Whether it has the form of the kind and, where that is a day in numbers, is one of the calendar."""
+    if _PATTERNS[kind].fullmatch(value) is None:
+        return False
+    form = kind.removeprefix("date ")
+    if kind not in _DAYS or any(month in form for month in ("%b", "%B")):
+        return True
+    try:
+        datetime.strptime(value, form)  # noqa: DTZ007 - a day
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

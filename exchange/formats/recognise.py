@@ -117,6 +117,18 @@ def _judge(column: Column, words: str, role: Role) -> Recognised | None:
     return Recognised(column, role.name, round(confidence, 2), reason, f"%{form}" if kind == "date" else "")
 
 
+def named_like(name: str) -> Role | None:
+    """The role that a column's name alone tells and the form of its values would have to bear out.
+
+    >>> named_like("Date of Birth").name, named_like("colour")
+    ('birth_date', None)
+    """
+    words = plain(name)
+    told = [(found[0], role) for role in roles() if (found := _named(words, role.names, role.whole))]
+    best = max(told, key=lambda one: one[0], default=None)
+    return best[1] if best and best[0] >= SURE and best[1].needs_shape else None
+
+
 def _named(words: str, names: Iterable[str], whole: bool) -> tuple[float, str] | None:
     if whole and words.replace(" ", "") not in names:
         words = _UNIT.sub("", words)

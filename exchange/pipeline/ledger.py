@@ -24,7 +24,10 @@ STEPS: tuple[Step, ...] = ("pulled", "mapped", "safeguarded", "linked", "publish
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One pass over a partner's new records, or over old ones (`kind` replay)."""
+    """One pass over a partner's new records, or over old ones (`kind` replay).
+
+    `scheduled`: the scheduler's own name of what took it last; None where no scheduler did.
+    """
 
     run: int
     partner: str
@@ -35,6 +38,7 @@ class Run:
     pulled: int
     pulled_all: bool
     seconds: dict[str, float]
+    scheduled: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ def runs_between(
         ).fetchall()
 
 
-_RUN = "SELECT run, partner, kind, status, started, ended, pulled, pulled_all, seconds FROM run"
+_RUN = "SELECT run, partner, kind, status, started, ended, pulled, pulled_all, seconds, scheduled FROM run"
 
 
 def _one_run(connection: Connection, where: str, parameters: Sequence[object]) -> Run:
@@ -140,6 +144,12 @@ def _one_run(connection: Connection, where: str, parameters: Sequence[object]) -
     if row is None:
         raise Conflict("no such run; `exchange runs` lists them")
     return row
+
+
+def note_scheduled(connection: Connection, run: int, scheduled: str) -> None:
+    """Says what the scheduler calls its run that takes this one; nothing where no scheduler does."""
+    if scheduled:
+        connection.execute("UPDATE run SET scheduled = %s WHERE run = %s", [scheduled, run])
 
 
 def add_seconds(connection: Connection, run: int, step: str, seconds: float) -> None:

@@ -31,10 +31,11 @@ CAPTURED = "captured:consents"
 _COMMIT_RECORDS = 5000
 
 
-def pull(work: Work, partner: Partner) -> int:
+def pull(work: Work, partner: Partner, scheduled: str = "") -> int:
     """Pulls all that is new into the partner's open run and returns the run's number."""
     with work.connect() as connection, ledger.partner_lock(connection, partner.code):
         run = ledger.open_run(connection, partner.code, "pull", work.now())
+        ledger.note_scheduled(connection, run.run, scheduled)
         connection.commit()
         if run.pulled_all:
             return run.run

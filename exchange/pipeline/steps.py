@@ -75,10 +75,10 @@ def waiting_chunks(work: Work, run: int, step: Step) -> list[int]:
         return ledger.chunks_before(connection, run, step)
 
 
-def pull_step(work: Work, partner: Partner) -> int:
+def pull_step(work: Work, partner: Partner, scheduled: str = "") -> int:
     """Pulls everything new into the partner's open run; returns the run's number."""
     started = perf_counter()
-    run = pull(work, partner)
+    run = pull(work, partner, scheduled)
     with work.connect() as connection:
         ledger.add_seconds(connection, run, "pull", perf_counter() - started)
     return run

@@ -56,7 +56,7 @@ def pull(partner: str, replay: Replay, ti: RuntimeTaskInstanceProtocol | None = 
     from exchange.pipeline.steps import waiting_chunks
 
     exchange, found = _open(partner)
-    run = begin_run(exchange, found, dict(replay))
+    run = begin_run(exchange, found, dict(replay), ti.run_id if ti is not None else "")
     if ti is not None:
         ti.xcom_push(key="run", value=run)
     return [Batch(run=run, chunk=chunk) for chunk in waiting_chunks(exchange.work, run, "mapped")]

@@ -109,6 +109,23 @@ def test_a_new_spreadsheet_gets_a_map_that_works_at_once(home, tmp_path):
     assert "Roe" not in written + made.stdout
 
 
+def test_a_column_left_out_for_bad_values_is_told_with_a_line_and_without_a_value(home, tmp_path):
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "people.csv").write_text(
+        "Report of May,,,,\nMRN,Last Name,DOB,Sexo,Seen on\n7,Roe,13/02/1980,F,02/13/2026\n"
+        "8,Doe,12/45/1990,M,13/02/2026\n9,Poe,,F,02/14/2026\n"
+    )
+    told = " ".join(_run("partner", "new", "maple_clinic", "--from", files / "people.csv").stdout.split())
+    assert (
+        "column `DOB` (line 4, for example): left out of the map: of its 2 values 1 cannot be read as what"
+        " its name says; right would be values such as 2026-11-28"
+    ) in told
+    assert "column `Seen on` (line 4, for example): left out of the map: of its 3 days some have" in told
+    assert told.count("left out of the map") == 2
+    assert "12/45" not in told
+
+
 def test_each_test_of_an_accession_is_a_result_of_its_own_and_a_title_above_is_passed_over(home, tmp_path):
     files = tmp_path / "files"
     files.mkdir()

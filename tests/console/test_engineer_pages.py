@@ -20,6 +20,7 @@ from exchange.console.serve import compile_maps
 from exchange.content import load_partners, read_tree
 from exchange.pipeline.steps import run_partner
 from tests.console.access import violations
+from tests.console.conftest import serving
 from tests.pipeline.coalition import observation, write_ndjson
 
 SAMPLE = "client_id,first_name,last_name,dob,sex\nC-1,Ana,Lopez,1980-02-03,F\nC-2,Ben,Adler,1971-12-24,M\n"
@@ -412,3 +413,19 @@ def test_the_quality_of_a_partners_data_follows_its_runs(served, opened):
     assert usable("elm_clinic").own == pytest.approx(stored("elm_clinic"))
     assert usable("elm_clinic").own < before
     assert (usable("oak_clinic").own, usable("oak_clinic").rank) == (1, None)  # of two it tells the other's
+
+
+def test_a_run_leads_to_its_own_run_in_airflow_where_airflow_took_it(opened):
+    with psycopg.connect(opened.database_url) as connection:
+        (run,) = connection.execute(
+            "UPDATE run SET scheduled = 'manual__2026-11-28T11:40:00+00:00'"
+            " WHERE run = (SELECT min(run) FROM run WHERE partner = 'elm_clinic') RETURNING run"
+        ).fetchone()
+        (other,) = connection.execute(
+            "SELECT min(run) FROM run WHERE partner = 'oak_clinic' AND scheduled IS NULL"
+        ).fetchone()
+    with serving(opened, airflow_url="https://airflow.example") as served:
+        engineer = served.visitor("data-engineer")
+        there = "https://airflow.example/dags/elm_clinic/runs/manual__2026-11-28T11%3A40%3A00%2B00%3A00"
+        assert f'href="{there}"' in engineer.get(f"/runs/{run}").text
+        assert "airflow.example" not in engineer.get(f"/runs/{other}").text

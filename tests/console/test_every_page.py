@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+from html import unescape
 
 import psycopg
 import pytest
@@ -63,6 +66,17 @@ def test_nothing_is_a_dash_and_no_word_of_the_program(walked):
     assert [(place, found[1]) for place, html in walked.items() if (found := told.search(html))] == []
 
 
+def test_days_are_written_as_the_language_does(walked):
+    """But in elements as partners sent them, and in fields, which the browser shows in the reader's way."""
+    found = {
+        (path, line)
+        for (language, _role, path), html in walked.items()
+        for line in read(html)[0]
+        if language == "uk" and "/matching/person/" not in path and re.search(r"\b\d{4}-\d\d-\d\d\b", line)
+    }
+    assert found == set()
+
+
 def test_what_a_screen_reader_needs_is_on_every_page(walked):
     found = {
         (role, path): faults(html) for (language, role, path), html in walked.items() if language == "uk"
@@ -86,6 +100,51 @@ def test_no_page_says_anything_in_english(walked, opened, language):
             if left:
                 found[role, path] = sorted(left)
     assert not found, "\n".join(f"{place} {lines}" for place, lines in found.items())
+
+
+def test_a_file_says_what_its_table_says(walked, served):
+    """In Ukrainian: headings and words are the page's; numbers and times are written for spreadsheets."""
+    compared = 0
+    for (language, role, path), html in walked.items():
+        if language != "uk" or path.startswith("/privacy/patients/"):  # that leads to the person's own page
+            continue
+        for taken, headings, rows in tables(html):
+            visitor = served.visitor(role, partner_of(role))
+            visitor.session.cookies.set("language", language)
+            file = visitor.get(
+                taken if taken.startswith("/") else path.partition("?")[0] + taken
+            ).content.decode("utf-8-sig")
+            first, *others = csv.reader(io.StringIO(file, newline=""))
+            assert [heading.removesuffix(" (UTC)") for heading in first] == headings, (path, taken)
+            if path == "/privacy/audit":  # the look at the file is its latest record
+                continue
+            for cells, line in zip(rows, others, strict=False):
+                for shown, written in zip(cells, line, strict=False):
+                    assert shown in (None, "–", written), (path, taken, headings)
+                    compared += shown is not None
+    assert compared > 200
+
+
+_ROWS, _CELLS = (
+    re.compile(r"<tr>(.*?)</tr>", re.DOTALL),
+    re.compile(r'<td class="(.*?)">(.*?)</td>', re.DOTALL),
+)
+
+
+def tables(html):
+    """(address of the file, headings, rows) of each table; cells are words, None for numbers and drawings."""
+    for section in re.findall(r'<section class="table".*?</section>', html, re.DOTALL):
+        if taken := re.search(r'href="([^"]*format=csv[^"]*)"', section):
+            head, body = section.split("<tbody>")
+            headings = [words(one) for one in re.findall(r"<th .*?</th>", head, re.DOTALL)]
+            yield unescape(taken[1]), headings, [
+                [None if kind or "<svg" in cell or "<li" in cell else words(cell) for kind, cell in row]
+                for row in map(_CELLS.findall, _ROWS.findall(body))
+            ]  # fmt: skip
+
+
+def words(html):
+    return unescape(re.sub(r"<.*?>", "", html)).strip()
 
 
 @pytest.mark.parametrize("language", OTHERS)

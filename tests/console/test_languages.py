@@ -10,6 +10,7 @@ from jinja2 import Environment, nodes
 
 from exchange.console.extract import texts
 from exchange.console.language import _LOCALE, LANGUAGES
+from exchange.console.language import catalogue as language_catalogue
 from tests.console.access import violations
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
@@ -68,6 +69,24 @@ def test_templates_translate_by_gettext_only_what_stands_in_them(path):
 def test_plurals_have_as_many_forms_as_the_language(language):
     found = catalogue(language)
     assert {len(m.string) for m in found if isinstance(m.string, tuple)} == {found.num_plurals}
+
+
+# What is said of any number in the same words, in all three languages.
+_OF_ANY_NUMBER = {
+    "agree with the model's likelier side", "could not be read", "disclosed before a label came",
+    "of them known to more than one member", "of them sealed", "people known to the exchange", "would change",
+}  # fmt: skip
+
+
+def test_a_word_beside_a_number_agrees_with_it():
+    written = "".join(path.read_text("utf-8") for path in _TEMPLATES.rglob("*.html"))
+    beside = re.findall(r'</strong> *\{\{ _\("([^"]+)"\)', written)
+    assert set(beside) == _OF_ANY_NUMBER
+    said = language_catalogue("uk").ngettext
+    counted = [said("record in the audit log", "records in the audit log", n) for n in (1, 2, 5, 11, 21, 84)]
+    assert [words.split()[0] for words in counted] == [
+        "запис", "записи", "записів", "записів", "запис", "записи"
+    ]  # fmt: skip
 
 
 def test_a_browser_is_answered_in_its_language(browse):

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import datetime
+from types import SimpleNamespace
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange.console.tables import PAGE, Column, Portion, Press, after, asked_for, export, stretch, table
+from exchange.console.exports import export
+from exchange.console.speech import Speech
+from exchange.console.tables import PAGE, Column, Portion, Press, after, asked_for, stretch, table
 
+ENGLISH, UKRAINIAN = (Speech(language, SimpleNamespace(words={})) for language in ("en", "uk"))
 COLUMNS = (Column("n", "Number", "number"), Column("text", "Text"))
 
 
@@ -47,7 +53,7 @@ def test_no_cell_is_a_formula_whatever_stands_before_it(hidden, sign):
     text = f"{hidden}{sign}HYPERLINK(1)"
     rows = [{"n": 1, "text": text}]
     columns = (Column("n", "Number"), Column("text", text))
-    content = export("x", columns, rows).content.decode("utf-8-sig")
+    content = export("x", columns, rows, ENGLISH).content.decode("utf-8-sig")
     read = list(csv.reader(io.StringIO(content, newline="")))
     assert [row[1][0] for row in read] == ["'", "'"]
 
@@ -78,10 +84,30 @@ def test_a_portion_is_sorted_by_its_part_and_a_button_is_in_no_file():
     assert [row["n"] for row in table("t", columns, rows, {"t.sort": "of"}).rows] == [1, 2, 3]
     assert [row["n"] for row in table("t", columns, rows, {"t.sort": "-of"}).rows] == [3, 2, 1]
     assert table("t", columns, rows, {"t.filter": "Press"}).total == 0
-    assert export("t", columns, rows).content.decode("utf-8-sig").splitlines()[1] == "1,5 / 9"
+    assert export("t", columns, rows, ENGLISH).content.decode("utf-8-sig").splitlines()[1] == "1,5 of 9"
 
 
 def test_numbers_and_names_stay_as_they_are():
     rows = [{"n": -5, "text": "Smith-Jones @ home"}, {"n": 1.5, "text": None}]
-    content = export("x", COLUMNS, rows).content.decode("utf-8-sig")
+    content = export("x", COLUMNS, rows, ENGLISH).content.decode("utf-8-sig")
     assert list(csv.reader(io.StringIO(content)))[1:] == [["-5", "Smith-Jones @ home"], ["1.5", ""]]
+
+
+def test_a_file_is_in_its_readers_language_and_keeps_numbers_and_times_to_reckon_with():
+    columns = (
+        Column("at", "When", "moment"), Column("on", "Day", "day"), Column("status", "Balance", "mark"),
+        Column("kind", "Kind", "word:issue"), Column("share", "Model says", "percent"),
+        Column("people", "Records", "told"), Column("of", "Of", "portion"), Column("who", "Who", "lines"),
+    )  # fmt: skip
+    at = datetime(2026, 11, 28, 9, 30, 5, tzinfo=ZoneInfo("America/Chicago"))
+    row = {
+        "at": at, "on": at.date(), "status": "balanced", "kind": "required", "share": 0.9876, "people": None,
+        "of": Portion(3, 10), "who": ("b", "c"),
+    }  # fmt: skip
+    content = export("x", columns, [row], UKRAINIAN).content.decode("utf-8-sig")
+    heading, cells = csv.reader(io.StringIO(content, newline=""))
+    assert heading[:3] == ["Коли (UTC)", "День", "Баланс"]
+    assert cells == [
+        "2026-11-28 15:30:05", "2026-11-28", "сходиться", "бракує", "0.9876",
+        "приховано, щоб нікого не можна було впізнати", "3 з 10", "b; c",
+    ]  # fmt: skip

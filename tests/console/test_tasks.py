@@ -62,7 +62,7 @@ def test_each_person_has_ten_tasks():
 
 @pytest.fixture(scope="module")
 def world(opened, tmp_path_factory):
-    """Quarantine, a code that no map answers, an emergency and two officers."""
+    """Quarantine, a code that no map answers, two emergencies and two officers."""
     folder = opened.settings.home.parent
     bad = {**observation(1, 1), "id": "bad"}
     bad.pop("status")
@@ -74,9 +74,9 @@ def world(opened, tmp_path_factory):
             "SELECT fhir_id::text FROM patient WHERE partner = 'elm_clinic' LIMIT 1"
         ).fetchone()
         connection.execute(
-            "INSERT INTO emergency_access (at, until, participant, client, patient, statement) VALUES"
-            " (now(), now() + interval '1 hour', 'oak_clinic', 'oak', %s,"
-            ' \'{"emergency_nature": "unconscious"}\')',
+            "INSERT INTO emergency_access (at, until, participant, client, patient, statement)"
+            " SELECT now(), now() + interval '1 hour', 'oak_clinic', 'oak', %s,"
+            ' \'{"emergency_nature": "unconscious"}\' FROM generate_series(1, 2)',
             [patient],
         )
         connection.execute(

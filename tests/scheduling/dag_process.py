@@ -25,6 +25,7 @@ def execute(dag_id: str, conf: dict[str, Any]) -> dict[str, Any]:
         ).all()
     return {
         "state": str(run.state),
+        "run_id": run.run_id,
         "tasks": [[task, state] for task, _, state in instances],
         "handed_on": {
             f"{task}.{key}": value for task, key, value in rows if task not in ("map_records", "safeguard")

@@ -99,6 +99,13 @@ def test_every_chunk_has_tasks_of_its_own_and_the_run_is_closed(
     assert first["handed_on"]["publish.return_value"]["published"] == 102
 
 
+def test_a_run_knows_what_airflow_calls_the_run_that_took_it(
+    airflow: Scheduler, first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    for done in (first, second, airflow.run(replay_quarantine=True)):
+        assert airflow.ledger(done["handed_on"]["pull.run"]).scheduled == done["run_id"]
+
+
 def test_only_numbers_cross_from_task_to_task(first: dict[str, Any]) -> None:
     chunks = first["handed_on"]["pull.return_value"]
     balance = first["handed_on"]["publish.return_value"]

@@ -22,22 +22,27 @@ _PARTS: tuple[tuple[str, Callable[[Resource], Iterator[str]]], ...] = (
 def lines_of(records: tuple[Resource | None, Resource | None]) -> list[list[str]]:
     """[part, first, second] for every part that one of them has; several values stand below each other.
 
-    A part that both say alike, whatever the case, spaces and signs, ends in ` =`.
+    A part of which both say one value alike, whatever the case, spaces and signs, ends in ` =`.
     """
     rows = []
     for part, read in _PARTS:
-        first, second = ("\n".join(filter(None, read(r))) if r else "" for r in records)
+        first, second = ([*filter(None, read(r))] if r else [] for r in records)
         if first or second:
-            rows.append([f"{part} =" if _plain(first) == _plain(second) else part, first, second])
+            alike = set(map(_plain, first)) & set(map(_plain, second))
+            rows.append([f"{part} =" if alike else part, "\n".join(first), "\n".join(second)])
     return rows
+
+
+_ABROAD = 11  # digits of a number of North America with its country code, which is 1
 
 
 def _plain(text: str) -> str:
     """
-    >>> _plain("(217) 555-8852") == _plain("2175558852")
+    >>> _plain("+1 (217) 555-8852") == _plain("2175558852")
     True
     """
-    return "".join(filter(str.isalnum, text.casefold()))
+    plain = "".join(filter(str.isalnum, text.casefold()))
+    return plain[1:] if len(plain) == _ABROAD and plain.isdecimal() and plain[0] == "1" else plain
 
 
 def _name(name: Resource) -> str:

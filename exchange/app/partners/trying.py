@@ -13,10 +13,11 @@ from exchange.app.partners.partners import Checked, check_partner, new_partner
 from exchange.app.partners.proposing import propose
 from exchange.content import load_partners, read_tree
 from exchange.formats.kind import kind_of
+from exchange.formats.overlooked import overlooked
 from exchange.formats.profile import profile_table
 from exchange.formats.table_layout import Layout, layout
-from exchange.model.errors import ContentError
-from exchange.model.records import Document, Files, Format
+from exchange.model.errors import ContentError, RecordRejected
+from exchange.model.records import Document, Files, Format, Issue
 
 MAP = "records.map.yaml"
 
@@ -37,10 +38,14 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """The wish with the map that was proposed or given, and what the sample became by it."""
+    """The wish with the map that was proposed or given, and what the sample became by it.
+
+    `left_out`: columns of the sample that no line of the map reads although their names say what they are.
+    """
 
     wish: Wish
     checked: Checked
+    left_out: tuple[Issue, ...] = ()
 
 
 def recognised(code: str, folder: str, name: str, payload: bytes) -> Wish:
@@ -62,7 +67,19 @@ def try_wish(exchange: Exchange, wish: Wish, today: str, name: str, payload: byt
     partner = load_partners(mappings)[wish.code]
     (feed,) = partner.feeds
     document = Document(feed, name, payload)
-    return Tried(wish, check_partner(mappings, partner, exchange.context.rules, [document]))
+    checked = check_partner(mappings, partner, exchange.context.rules, [document])
+    return Tried(wish, checked, left_out(wish, payload) if wish.format == "delimited" else ())
+
+
+def left_out(wish: Wish, payload: bytes) -> tuple[Issue, ...]:
+    """Of the columns that could not be recognised, those that the map does not read by now either."""
+    saved = Layout(wish.delimiter, wish.encoding, wish.skip)
+    try:
+        found = overlooked(payload, saved, profile_table(payload, saved))
+    except RecordRejected:  # no run could read the sample either, and what was checked says so
+        return ()
+    lines = "\n".join(line for line in wish.map.splitlines() if not line.lstrip().startswith("#"))
+    return tuple(issue for issue in found if issue.expression not in lines)
 
 
 def write_wish(exchange: Exchange, wish: Wish, today: str) -> list[str]:

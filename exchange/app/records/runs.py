@@ -17,13 +17,20 @@ from exchange.pipeline.steps import finish_run, pull_step, run_partner
 Choice = Callable[[ledger.Connection, str], Again]
 
 
-def begin_run(exchange: Exchange, partner: Partner, replay: Mapping[str, Any]) -> int:
-    """The run to take through the steps: an unfinished one, a pull, or a replay as asked for."""
+def begin_run(exchange: Exchange, partner: Partner, replay: Mapping[str, Any], scheduled: str = "") -> int:
+    """The run to take through the steps: an unfinished one, a pull, or a replay as asked for.
+
+    `scheduled` is what a scheduler calls its own run that begins it.
+    """
     chosen = _chosen(exchange, replay)
     if chosen is None:
-        return pull_step(exchange.work, partner)
+        return pull_step(exchange.work, partner, scheduled)
     _finish_open(exchange, partner)
-    return _open_replay(exchange, partner, chosen)
+    run = _open_replay(exchange, partner, chosen)
+    with exchange.work.connect() as connection:
+        ledger.note_scheduled(connection, run, scheduled)
+        connection.commit()
+    return run
 
 
 def replay_quarantine(exchange: Exchange, partner: Partner) -> list[int]:

@@ -31,6 +31,7 @@ from exchange.console.language import catalogue
 from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Visit
 from exchange.console.places import Place
+from exchange.console.rendering import day as in_words
 from exchange.model.errors import ContentError
 from exchange.model.partner import Partner
 
@@ -193,7 +194,9 @@ def _bundle(desk: Desk, known: Person, form: Form, filled: Filled) -> dict[str, 
     patient = next(fhir_id for partner, fhir_id in known.patients if partner == filled.partner)
     lines = [form.title.in_(filled.language), *sentences(filled, form, names, filled.language)]
     days, words = _shared(desk, known, form, filled)["days"], catalogue(filled.language)
-    lines += [f"{words.gettext(_DAY_TITLES[name])}: {day}" for name, day in days.items()]
+    lines += [
+        f"{words.gettext(_DAY_TITLES[name])}: {in_words(filled.language, day)}" for name, day in days.items()
+    ]
     lines += [text.in_(filled.language) for text in form.closing]
     return bundle_of(filled, form, patient, names, "active", "\n".join(lines))
 

@@ -15,12 +15,13 @@ from exchange.audit.searching import Wanted, find_events, get_event
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
 from exchange.console.event_words import event_words
+from exchange.console.exports import export
 from exchange.console.given import whole
 from exchange.console.marking import _
 from exchange.console.messages import Answer, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
 from exchange.console.speech import Speech
-from exchange.console.tables import Column, Row, after, asked_for, export, stretch
+from exchange.console.tables import Column, Row, after, asked_for, stretch
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
 
@@ -56,7 +57,7 @@ def audit(desk: Desk, visit: Visit) -> Answer:
     rows: list[Row] = [asdict(e) | {"outcome": outcomes.get(e.outcome, e.outcome)} for e in found]
     views = _views(desk, visit)
     if taken_along:
-        return export("audit", _EVENTS, rows)
+        return export("audit", _EVENTS, rows, Speech(visit.language, desk.exchange))
     values = {
         "kinds": kinds,
         "wanted": wanted,

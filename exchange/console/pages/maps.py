@@ -218,7 +218,7 @@ def try_out(desk: Desk, visit: Visit) -> Answer:
             raise ContentError("there is such a partner already", field=form["code"])
         chosen = recognised(form.get("code", ""), form.get("folder", ""), sample.name, sample.content)
     tried = try_wish(desk.exchange, chosen, today, sample.name, sample.content)
-    rows: list[Row] = [asdict(issue) for issue in tried.checked.issues]
+    rows: list[Row] = [asdict(issue) for issue in (*tried.left_out, *tried.checked.issues)]
     kept = {"name": sample.name, "content": b64encode(sample.content).decode()}
     shown = Speech(visit.language, desk.exchange).shown
     return Page(

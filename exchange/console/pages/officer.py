@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 
 from exchange.app.privacy.accountings import Asked, account, as_pdf
@@ -16,13 +16,14 @@ from exchange.audit.days import records_kept
 from exchange.audit.report import YEARS
 from exchange.console.accounts import Role
 from exchange.console.desk import Desk
+from exchange.console.exports import export
 from exchange.console.given import uuid_of
 from exchange.console.marking import _
 from exchange.console.matrix import matrix
 from exchange.console.messages import Answer, Download, NotFound, Page, Redirect, Visit
 from exchange.console.places import Place
 from exchange.console.speech import Speech
-from exchange.console.tables import MANY, Column, Row, export, table
+from exchange.console.tables import MANY, Column, Row, table
 from exchange.pipeline.ledger import Connection
 
 _ROLES: tuple[Role, ...] = ("privacy-officer",)
@@ -31,7 +32,7 @@ _MOST = 5_000
 
 _FOUND = (
     Column("names", _("Names"), "text", lambda row: f"/privacy/people/{row['person']}"),
-    Column("born", _("Born")),
+    Column("born", _("Born"), "days"),
     Column("partners", _("Records from"), "participants"),
 )
 SAID = (
@@ -40,7 +41,7 @@ SAID = (
     Column("status", _("Status"), "word:consent-status"),
     Column("kind", _("What it is"), "text", lambda row: str(row["at"])),
     Column("effect", _("Says"), "mark"),
-    Column("until", _("Ends")),
+    Column("until", _("Ends"), "day"),
     Column("partner", _("From"), "participant"),
     Column("version", _("Version")),
 )
@@ -111,7 +112,7 @@ def search(desk: Desk, visit: Visit) -> Answer:
     rows: list[Row] = [
         {
             "names": " / ".join(one.names) or said.say(_("(no name)")),
-            "born": ", ".join(one.born), "person": one.person,
+            "born": tuple(one.born), "person": one.person,
             "partners": tuple(dict.fromkeys(partner for partner, _id in one.patients)),
         }
         for one in found
@@ -138,12 +139,12 @@ def person(desk: Desk, visit: Visit) -> Answer:
         }
         for d in reversed(disclosures)
     ]  # fmt: skip
+    spoken = Speech(visit.language, desk.exchange)
     if visit.query.get("format") == "csv":
-        file = export("accounting-of-disclosures", _DISCLOSURES, rows)
-        return type(file)(file.name, file.media, file.content, known.ids)
+        file = export("accounting-of-disclosures", _DISCLOSURES, rows, spoken)
+        return replace(file, patients=known.ids)
     if visit.query.get("format") == "pdf":
         return _paper(desk, visit, known.ids)
-    spoken = Speech(visit.language, desk.exchange)
     shown, chosen_shares = spoken.shown, [share for share in shares if share.purpose == chosen]
     return Page(
         "officer/person.html",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, cast
 
 from exchange.app.identity.golden import golden_of, in_words
@@ -27,6 +28,7 @@ from exchange.console.kept import brought, keep
 from exchange.console.marking import _
 from exchange.console.messages import Answer, Fields, NotFound, Page, Redirect, Unusable, Visit
 from exchange.console.places import Place
+from exchange.console.rendering import day
 from exchange.console.speech import Speech
 from exchange.console.tables import MANY, Column, Row, after, asked_for, stretch, table
 from exchange.linkage import survivorship
@@ -163,14 +165,17 @@ def pair(desk: Desk, visit: Visit) -> Answer:
 
 
 def _in_words(lines: list[list[str]], said: Speech) -> list[list[str]]:
-    """Without what the heads of the columns say; codes as words."""
-    shown = [line for line in lines if line[0].split()[0] != "source"]
+    """Without what the heads of the columns say; codes as words, days as the language writes them."""
+    say = {
+        "gender": partial(said.word, "gender"),
+        "born": partial(day, said.language),
+        "died": partial(day, said.language),
+    }
+    shown = [(part, values, say.get(part.split()[0], str)) for part, *values in lines]
     return [
-        [part, *(said.word("gender", one) if one else one for one in values)]
-        if part.startswith("gender")
-        else line
-        for line in shown
-        for part, *values in [line]
+        [part, *(in_words(one) if one else one for one in values)]
+        for part, values, in_words in shown
+        if part.split()[0] != "source"
     ]
 
 
