@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from exchange.model.records import Resource
@@ -13,6 +13,8 @@ Pair = tuple[str, str]
 Version = tuple[str, str, str]
 
 ASYNCHRONOUS: Pair = ("Prefer", "respond-async")
+MADE = "{made}"
+NOBODY = "00000000-0000-4000-8000-000000000000"
 
 _PLAIN = frozenset(
     {"_count", "_total", "_summary", "_elements", "_sort", "_type", "max"}
@@ -24,7 +26,8 @@ _PLAIN = frozenset(
 class Request:
     """A request as a client would send it; `path` is below the base, `pages` how many are followed.
 
-    The parameters of a POST are its form, unless it has a JSON `body`.
+    The parameters of a POST are its form, unless it has a JSON `body`. `then`: what is asked after it, MADE
+    in a path standing for the name that the server gave to what the first request made.
     """
 
     method: str
@@ -33,6 +36,7 @@ class Request:
     headers: tuple[Pair, ...] = ()
     pages: int = 1
     body: str = ""
+    then: tuple[Request, ...] = ()
 
     @property
     def asynchronous(self) -> bool:
@@ -88,11 +92,12 @@ def told(request: Request, values: bool = False) -> str:
     headers = "".join(f" {name}: {value}" for name, value in request.headers)
     pages = f" ({request.pages} pages)" if request.pages > 1 else ""
     body = f" {request.body if values else 'with a body'}" if request.body else ""
-    return f"{request.method} {path}{'?' if query else ''}{query}{headers}{pages}{body}"
+    first = f"{request.method} {path}{'?' if query else ''}{query}{headers}{pages}{body}"
+    return "; then ".join((first, *(told(one, values) for one in request.then)))
 
 
 def _open_part(part: str) -> str:
-    return part if part.startswith(("_", "$")) or part.isalpha() else "…"
+    return part if part.startswith(("_", "$")) or part.isalpha() or part == MADE else "…"
 
 
 def simpler(request: Request) -> Iterable[Request]:
@@ -100,7 +105,9 @@ def simpler(request: Request) -> Iterable[Request]:
     method, path, given, headers, pages = (
         request.method, request.path, request.parameters, request.headers, request.pages,
     )  # fmt: skip
-    if request.body:  # an operation with a body has nothing else
+    for n in range(len(request.then)):
+        yield replace(request, then=request.then[:n] + request.then[n + 1 :])
+    if request.body or request.then:  # an operation with a body has nothing else
         return
     if pages > 1:
         yield from (Request(method, path, given, headers, fewer) for fewer in range(1, pages))

@@ -45,6 +45,12 @@ def remove_hidden(connection: Connection, viewer: Viewer) -> int:
     return len(hidden)
 
 
+def remove_stated(connection: Connection, viewer: Viewer) -> None:
+    """Takes out what other participants stated, sent or broke the glass for: that is hidden from him too."""
+    for table in ("panel", "push", "emergency_access"):
+        connection.execute(f"DELETE FROM {table} WHERE participant <> %s", [viewer.participant])
+
+
 def _repeats(connection: Connection, viewer: Viewer) -> list[_Version]:
     """Versions seen that say what the one seen before says, with others in between that are hidden.
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from exchange.app.prove.asking import Material, Request, shrink
 from exchange.app.prove.drawing import random_request
+from exchange.app.prove.writing import writing_request
 
 Compare = Callable[[Request], tuple[str, ...]]
+CompareAll = Callable[[Sequence[Request]], list[tuple[str, ...]]]
+
+_TOGETHER = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +47,23 @@ def first_leak(
             shortest = shrink(request, lambda smaller: bool(compare(smaller)))
             return Leak(number, shortest, compare(shortest))
         tell(number)
+    return None
+
+
+def first_written_leak(
+    compare: CompareAll,
+    material: Material,
+    effort: Effort,
+    tell: Callable[[int], None] = lambda _: None,
+) -> Leak | None:
+    """The same of requests that write, some at a time: for them the hidden is removed and brought back."""
+    random = Random(effort.seed)  # noqa: S311 - reproducible on purpose
+    drawn = [writing_request(random, material) for _ in range(effort.requests)]
+    for done in range(0, len(drawn), _TOGETHER):
+        requests = drawn[done : done + _TOGETHER]
+        for number, (request, places) in enumerate(zip(requests, compare(requests), strict=True), done + 1):
+            if places and compare([request])[0]:
+                shortest = shrink(request, lambda smaller: bool(compare([smaller])[0]))
+                return Leak(number, shortest, compare([shortest])[0])
+            tell(number)
     return None

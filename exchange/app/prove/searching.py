@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from exchange.app.prove.asking import Material, Pair, Request
+from exchange.app.prove.asking import NOBODY, Material, Pair, Request
 from exchange.repository import parameters
 from exchange.repository.reading.conditions import MODIFIERS
 from exchange.repository.reading.sorting import sortable
@@ -12,7 +12,6 @@ from exchange.repository.storage.parameters import Parameter
 
 _PREFIXES = ("", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
 _ELEMENTS = ("id", "status", "code", "subject", "name", "identifier", "meta", "text")
-_NOBODY = "00000000-0000-4000-8000-000000000000"
 _VALUE_SETS = ("administrative-gender", "observation-status", "nothing")
 
 
@@ -27,7 +26,7 @@ def known_type(random: Random, material: Material) -> str:
 
 def some_id(random: Random, material: Material, kind: str) -> str:
     ids = material.ids.get(kind, ())
-    return random.choice(ids) if ids and chance(random, 0.97) else _NOBODY
+    return random.choice(ids) if ids and chance(random, 0.97) else NOBODY
 
 
 def some_moment(random: Random, material: Material) -> str:

@@ -74,6 +74,33 @@ class Rehearsal:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A connection lent as a pool lends one; what is done with it stays until somebody undoes it all."""
+
+    held: Connection
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        with self.held.transaction():
+            yield self.held
+            self.held.execute("RESET ROLE")
+
+    def as_pool(self) -> ConnectionPool[psycopg.Connection]:
+        """What a Service takes."""
+        return cast("ConnectionPool[psycopg.Connection]", self)
+
+
+@contextmanager
+def undone(held: Connection) -> Iterator[None]:
+    """What the block did is undone: rows, locks, settings."""
+    held.execute("SAVEPOINT undone")
+    try:
+        yield
+    finally:
+        held.execute("ROLLBACK TO SAVEPOINT undone; RELEASE SAVEPOINT undone")
+
+
 def finished(service: Service, client: str, ask: Callable[[], Answer]) -> list[Answer]:
     """Status of the client's export before it is worked on and after; nobody else's job is touched."""
     before = ask()
@@ -86,7 +113,7 @@ def finished(service: Service, client: str, ask: Callable[[], Answer]) -> list[A
     return [before, ask()]
 
 
-def without_others(service: Service, rehearsal: Rehearsal, folder: str) -> Service:
+def without_others(service: Service, rehearsal: Rehearsal | Kept, folder: str) -> Service:
     """The service on this one connection, its exports in a folder of its own, worked on when asked for."""
     exports = Exports(folder, service.exports.keyring) if service.exports else None
     return replace(service, pool=rehearsal.as_pool(), exports=exports)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from time import sleep
 from urllib.parse import urlencode, urlsplit
 
 import orjson
 
-from exchange.app.prove.asking import Request
+from exchange.app.prove.asking import MADE, NOBODY, Request
 from exchange.app.prove.comparing import Answer
-from exchange.cli.prove.exported import files_listed, place_of_status, without_names
+from exchange.cli.prove.exported import files_listed, name_of_made, place_of_status, without_names
 from exchange.model.errors import ContentError, PartnerUnavailable
 
 _BY_THEMSELVES = frozenset({"date", "x-request-id"})
@@ -56,14 +56,25 @@ class Side:
     def ask(self, request: Request) -> list[Answer]:
         """The answer and those of the pages or files after it, with the server's own base taken out."""
         query = urlencode(request.parameters)
-        formed = request.method == "POST" and not request.asynchronous
+        if request.then:
+            return self._story(request)
+        formed = bool(request.body) or (request.method == "POST" and not request.asynchronous)
         form = (request.body or query).encode() if formed else None
         target = request.path if form is not None or not query else f"{request.path}?{query}"
         answers = [self._send(request, request.method, target, form)]
         while len(answers) < request.pages and (following := _next(answers[-1])):
             answers.append(self._send(request, "GET", following, None))
-        place = place_of_status(answers[-1])
+        place = place_of_status(answers[-1]) if request.asynchronous else None
         return self._export(request, answers, place) if place else answers
+
+    def _story(self, request: Request) -> list[Answer]:
+        """The first and what follows it, with the name of what it made taken out."""
+        answers = self.ask(replace(request, then=()))
+        made = name_of_made(answers[0])
+        for one in request.then:
+            path, body = (text.replace(MADE, made or NOBODY) for text in (one.path, one.body))
+            answers += self.ask(replace(one, path=path, body=body))
+        return [without_names(answer, made, []) if made else answer for answer in answers]
 
     def _export(self, request: Request, begun: list[Answer], place: str) -> list[Answer]:
         """Status, manifest and files; what the server called them is taken out. Then the export is ended."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,17 +21,18 @@ from exchange.api.scopes import parse_scopes
 from exchange.api.serve import Address, answering
 from exchange.api.service import Limits
 from exchange.app.prove.asking import Material, Request
-from exchange.app.prove.comparing import differences
-from exchange.app.prove.interference import remove_hidden, sample_material
-from exchange.cli.prove.rehearsal import Rehearsal, finished, without_others
+from exchange.app.prove.comparing import Answer, differences
+from exchange.app.prove.interference import remove_hidden, remove_stated, sample_material
+from exchange.cli.prove.rehearsal import Kept, Rehearsal, finished, undone, without_others
 from exchange.cli.prove.side import Side, opened
 from exchange.model.partner import Partner
 from exchange.model.records import Viewer
 from exchange.pipeline.ledger import Connection
 
 Connect = Callable[[], AbstractContextManager[Connection]]
+_Lend = Callable[[Connection, str], Rehearsal | Kept]
 
-_SCOPE = "system/*.rs"
+_SCOPE = "system/*.cruds"
 _ANY = 1_000_000_000
 _UNLIMITED = Limits(participant=Rate(1e9, _ANY), address=Rate(1e9, _ANY), exports=_ANY, exports_kept=_ANY)
 
@@ -84,6 +85,56 @@ def twin(connect: Connect, service: Service, viewer: Viewer, seed: int) -> Itera
         yield Twin(material, seen, hidden, compare)
 
 
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What is asked in one world and then in the other, so that neither waits for what the other holds."""
+
+    material: Material
+    compare: Callable[[Sequence[Request]], list[tuple[str, ...]]]
+
+
+@contextmanager
+def turns(connect: Connect, service: Service, viewer: Viewer, seed: int) -> Iterator[Turns]:
+    """Both worlds in one transaction that is rolled back: requests that write are asked in the one, the hidden
+    is removed, they are asked again, and it is brought back.
+
+    What each request wrote is undone before the next; what differs by itself, as a name the server draws, is
+    what differs when it is asked twice of the same.
+    """
+    clock = _Clock(datetime.now(UTC))
+    with _undone(connect) as held, _side(service, held, viewer, clock, _kept) as side:
+        material = sample_material(held, viewer, seed)
+
+        def answered(request: Request) -> list[Answer]:
+            with undone(held):
+                return side.ask(request)
+
+        def compare(requests: Sequence[Request]) -> list[tuple[str, ...]]:
+            clock.at = datetime.now(UTC)
+            whole = [answered(request) for request in requests]
+            with undone(held):
+                remove_hidden(held, viewer)
+                remove_stated(held, viewer)
+                bare = [answered(request) for request in requests]
+            found = zip(requests, whole, map(differences, whole, bare), strict=True)
+            return [_not_by_itself(places, one, partial(answered, asked)) for asked, one, places in found]
+
+        yield Turns(material, compare)
+
+
+def _not_by_itself(
+    places: tuple[str, ...], one: Sequence[Answer], again: Callable[[], Sequence[Answer]]
+) -> tuple[str, ...]:
+    """The places without those that differ when the same world is asked once more."""
+    expected = set(differences(one, again())) if places else ()
+    return tuple(place for place in places if place not in expected)
+
+
+def _kept(held: Connection, client: str) -> Kept:
+    """What a story wrote is there for the rest of it, whoever asks."""
+    return Kept(held)
+
+
 @contextmanager
 def _undone(connect: Connect) -> Iterator[Connection]:
     with connect() as connection:
@@ -94,7 +145,9 @@ def _undone(connect: Connect) -> Iterator[Connection]:
 
 
 @contextmanager
-def _side(service: Service, held: Connection, viewer: Viewer, clock: _Clock) -> Iterator[Side]:
+def _side(
+    service: Service, held: Connection, viewer: Viewer, clock: _Clock, lend: _Lend = Rehearsal
+) -> Iterator[Side]:
     """The real API on this connection; its client is known to this transaction alone."""
     client = Client(f"prove-{uuid4()}", viewer.participant, {"keys": []}, [_SCOPE], [], [])
     held.execute(
@@ -102,7 +155,7 @@ def _side(service: Service, held: Connection, viewer: Viewer, clock: _Clock) -> 
         " VALUES (%s, %s, %s, %s, '{}', '{}', %s)",
         (client.client_id, client.participant, Jsonb(dict(client.jwks)), client.scopes, clock.at),
     )
-    rehearsal = Rehearsal(held, client.client_id)
+    rehearsal = lend(held, client.client_id)
     with TemporaryDirectory(prefix="exchange-prove-") as folder:
         lent = replace(
             without_others(service, rehearsal, Path(folder).as_uri()), clock=clock, limits=_UNLIMITED
