@@ -46,8 +46,8 @@ def remove_hidden(connection: Connection, viewer: Viewer) -> int:
 
 
 def remove_stated(connection: Connection, viewer: Viewer) -> None:
-    """Takes out what other participants stated, sent or broke the glass for: that is hidden from him too."""
-    for table in ("panel", "push", "emergency_access"):
+    """Takes out the panels and pushes of other participants: they are hidden from him, too."""
+    for table in ("panel", "push"):
         connection.execute(f"DELETE FROM {table} WHERE participant <> %s", [viewer.participant])
 
 

@@ -95,10 +95,9 @@ class Turns:
 
 @contextmanager
 def turns(connect: Connect, service: Service, viewer: Viewer, seed: int) -> Iterator[Turns]:
-    """Both worlds in one transaction that is rolled back: requests that write are asked in the one, the hidden
-    is removed, they are asked again, and it is brought back.
+    """Both worlds in one transaction: requests are asked, the hidden is removed, they are asked again.
 
-    What each request wrote is undone before the next; what differs by itself, as a name the server draws, is
+    It is brought back after each comparison, and all is rolled back at the end. What each request wrote is undone before the next; what differs by itself, as a name the server draws, is
     what differs when it is asked twice of the same.
     """
     clock = _Clock(datetime.now(UTC))
