@@ -159,6 +159,72 @@ def test_of_several_consents_of_a_person_only_that_which_opened_is_told(world):
     assert "2031-03" in str(end)
 
 
+def named_for(world, about, of):
+    """Which of its Consents the hospital's log names for one person and what another's Observation is in."""
+    row = (
+        "SELECT class FROM resource r JOIN patient p USING (patient)"
+        " WHERE type = 'Observation' AND p.fhir_id = %s"
+    )
+    classes = [found for (found,) in world.conn.execute(row, (of,))]
+    world.conn.commit()
+    with world.as_viewer(HOSPITAL) as view:
+        asked = "SELECT said FROM consents_shown(array_fill(%s::uuid, ARRAY[%s]), %s)"
+        return [said.split("/")[0] for (said,) in view.conn.execute(asked, (about, len(classes), classes))]
+
+
+@pytest.fixture
+def two(world):
+    """Two people whose Part 2 consents open the same to the hospital, which cares for both."""
+    people = [patient(world, key) for key in ("ann", "bob")]
+    for person, until in zip(people, ("2031-03-01", "2029-01-01"), strict=True):
+        world.publish(world.item("harbor_recovery", part2(person, "TREAT", until=until)))
+        cares_for(world, person)
+    return people
+
+
+def test_the_log_names_the_consent_of_who_it_is_about_and_for_his_own_records(world, two):
+    ann, bob = two
+    assert named_for(world, ann, of=ann) == [part2(ann, "TREAT")["id"]]
+    assert named_for(world, ann, of=bob) == []
+
+
+def test_the_log_names_no_consent_about_somebody_the_viewer_does_not_see(world, two):
+    world.conn.execute("DELETE FROM relationship WHERE participant = 'lakeside_hospital'")
+    assert named_for(world, two[0], of=two[0]) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "viewer = (SELECT min(viewer) FROM viewer v WHERE v.viewer <> d.viewer)",
+        "valid_from = '2026-05-01', valid_until = '2026-05-02'",
+        "valid_from = '2026-07-01', valid_until = '2026-07-02'",
+        "action = 'disclose'",
+    ],
+)
+def test_the_log_names_no_consent_by_a_permit_of_another_viewer_time_or_action(world, two, change):
+    world.conn.execute(OF_OTHERS, (HOSPITAL.participant, HOSPITAL.role, HOSPITAL.purpose))
+    world.conn.execute(f"UPDATE disclosure d SET {change}")
+    world.conn.execute(
+        "INSERT INTO disclosure"
+        " (viewer, class, valid_from, valid_until, needs_relationship, obligations, because)"
+        " SELECT DISTINCT v.viewer, d.class, '-infinity'::timestamptz, 'infinity'::timestamptz, false,"
+        " '{}'::text[], '{}'::text[] FROM disclosure d, viewer v"
+        " WHERE (v.participant, v.role, v.purpose) = (%s, %s, %s)",
+        (HOSPITAL.participant, HOSPITAL.role, HOSPITAL.purpose),
+    )
+    assert named_for(world, two[0], of=two[0]) == []
+
+
+def test_of_several_consents_of_a_person_the_log_names_that_which_opened(world):
+    ann = patient(world, "ann")
+    opening = part2(ann, "TREAT")
+    other = part2(ann, "TREAT", until="2029-01-01", recipient="north_shelter")
+    world.publish(world.item("harbor_recovery", opening), world.item("harbor_recovery", other))
+    cares_for(world, ann)
+    assert named_for(world, ann, of=ann) == [opening["id"]]
+
+
 def test_what_needs_no_consent_comes_without(world):
     body = {"resourceType": "Location", "id": resource_id("https://x.example/", "Location", "l")}
     world.publish(world.item("prairie_clinic", body))

@@ -146,7 +146,9 @@ def test_a_subscription_is_of_its_own_viewer_and_client_and_of_no_emergency(conn
 
 
 def test_a_client_that_was_shut_out_subscribes_to_nothing(conn):
-    conn.execute("UPDATE client SET disabled = now(), disabled_by = 'x' WHERE client_id = 'hospital-1'")
+    conn.execute(
+        "UPDATE client SET disabled = now(), disabled_by = 'participant' WHERE client_id = 'hospital-1'"
+    )
     enter(conn, "hospital")
     refused(conn, SUBSCRIBE, subscribe())
 

@@ -112,6 +112,35 @@ def test_search_finds_nothing_by_what_is_left_out_and_everything_by_what_is_left
     assert found(stored, PLAN, ("date", "2026-05-05"))[0] == 2
 
 
+INDEXES = ("index_token", "index_reference", "index_date", "index_string")
+
+
+def test_no_index_holds_for_the_plan_what_is_left_out(stored):
+    """The policies alone, of every kind of value; what the plan is left is there."""
+    author = {"reference": f"Practitioner/{resource_id('https://x.example/', 'Practitioner', '1')}"}
+    body = {
+        "resourceType": "DocumentReference",
+        "id": resource_id("https://prairie_clinic.example/", "DocumentReference", "d"),
+        "status": "current",
+        "subject": {"reference": f"Patient/{stored.person}"},
+        "type": {"coding": [{"system": LOINC, "code": "34133-9"}]},
+        "date": "2026-05-05T10:00:00-05:00",
+        "author": [author],
+        "description": "a summary",
+        "content": [{"attachment": {"contentType": "text/plain", "url": "https://x.example/1"}}],
+    }
+    stored.publish(stored.item("prairie_clinic", body))
+    (rid,) = stored.conn.execute("SELECT rid FROM resource WHERE type = 'DocumentReference'").fetchone()
+    stored.conn.commit()
+    shown = {}
+    for who in (PLAN, HOSPITAL):
+        with stored.as_viewer(who) as view:
+            asked = "SELECT count(DISTINCT param) FROM {} WHERE rid = %s"
+            shown[who] = [view.conn.execute(asked.format(table), (rid,)).fetchone()[0] for table in INDEXES]
+    assert all(some < whole for some, whole in zip(shown[PLAN], shown[HOSPITAL], strict=True)), shown
+    assert sum(shown[PLAN]) > 0
+
+
 def test_who_treats_gets_the_whole_record(stored):
     assert all(body["valueQuantity"] and "tag" not in body["meta"] for body in found(stored, HOSPITAL)[1])
 

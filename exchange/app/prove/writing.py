@@ -10,8 +10,8 @@ from uuid import UUID
 
 from exchange.app.prove.asking import MADE, Material, Pair, Request
 from exchange.app.prove.searching import chance, known_type, some_id
-from exchange.model.terms import SYSTEMS
 from exchange.model.records import Resource
+from exchange.model.terms import SYSTEMS
 
 _BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition"
 _TOPICS = ("resource-published", "resource-deleted", "person-merged", "nothing")

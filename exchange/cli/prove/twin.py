@@ -97,8 +97,9 @@ class Turns:
 def turns(connect: Connect, service: Service, viewer: Viewer, seed: int) -> Iterator[Turns]:
     """Both worlds in one transaction: requests are asked, the hidden is removed, they are asked again.
 
-    It is brought back after each comparison, and all is rolled back at the end. What each request wrote is undone before the next; what differs by itself, as a name the server draws, is
-    what differs when it is asked twice of the same.
+    It is brought back after each comparison, and all is rolled back at the end. What each request wrote is
+    undone before the next; what differs when the same world is asked twice, as a name the server draws, is no
+    difference.
     """
     clock = _Clock(datetime.now(UTC))
     with _undone(connect) as held, _side(service, held, viewer, clock, _kept) as side:

@@ -1,0 +1,140 @@
+"""What the policies alone let through, with no query of ours in front of them that would leave it out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from repository_world import CLINIC, HOSPITAL, SHELTER, World, observation
+
+from exchange.model.ids import resource_id
+from exchange.model.records import Labels
+from exchange.repository.storage.store import INDEX_TABLES
+
+HIV = Labels("R", frozenset({"HIV"}))
+
+
+@pytest.fixture(scope="module")
+def world(shared_world):
+    """Somebody of whom the shelter may see all, one protected altogether, one whose redacted form is open.
+
+    Of the open one everything that is kept in an index, and of two records one version that was replaced and
+    one that is gone.
+    """
+    found: World = shared_world
+    found.open = found.patient("hospital", "1", name=[{"family": "Rivera"}], birthDate="1980-01-02")
+    found.protected = found.patient("hospital", "2", HIV, name=[{"family": "Roe"}])
+    found.redacted = resource_id("https://hospital.example/", "Patient", "3")
+    found.conn.execute(
+        "INSERT INTO patient (fhir_id, golden_id, partner, person, features)"
+        " VALUES (%(id)s, gen_random_uuid(), 'hospital', %(id)s, '{}')",
+        {"id": found.redacted},
+    )
+    plain = {"resourceType": "Patient", "id": found.redacted, "name": [{"family": "Poe"}]}
+    whole = {**plain, "contact": [{"name": {"text": "a clinic"}}]}
+    found.publish(found.item("hospital", whole, labels=HIV, redacted=(plain, Labels())))
+    for other in (found.protected, found.redacted):
+        found.link(found.open, other, "probable")
+    found.conn.execute(
+        "INSERT INTO patient_apart (a, b, authority)"
+        " SELECT p.patient, q.patient, 'steward' FROM patient p, patient q"
+        " WHERE p.fhir_id = %s AND q.fhir_id = ANY(%s::uuid[])",
+        (found.open, [found.protected, found.redacted]),
+    )
+    laboratory = {
+        "reference": f"Organization/{resource_id('https://hospital.example/', 'Organization', '1')}"
+    }
+    found.glucose = observation("hospital", found.open, "glucose", performer=[laboratory])
+    found.gone = observation("hospital", found.open, "gone")
+    found.publish(found.item("hospital", found.glucose), found.item("hospital", found.gone))
+    changed = {**found.glucose, "valueQuantity": {**found.glucose["valueQuantity"], "value": 99}}
+    found.publish(found.item("hospital", changed), deleted=(f"Observation/{found.gone['id']}",))
+    found.conn.commit()
+    return found
+
+
+def patients(view):
+    return {str(row[0]) for row in view.conn.execute("SELECT fhir_id FROM patient")}
+
+
+def related(world, code, *persons):
+    """Says that these, and no others, are in somebody's care."""
+    world.conn.execute("DELETE FROM relationship WHERE participant = %s", (code,))
+    world.conn.execute(
+        "INSERT INTO relationship SELECT %s, patient, 'attestation', 'infinity' FROM patient"
+        " WHERE fhir_id = ANY(%s::uuid[])",
+        (code, list(persons)),
+    )
+    world.conn.commit()
+
+
+def test_who_has_an_open_form_is_known_and_who_is_protected_altogether_is_not(world):
+    with world.as_viewer(SHELTER) as view:
+        assert patients(view) == {world.open, world.redacted}
+
+
+def test_the_open_form_of_somebody_needs_a_relationship_where_his_record_does(world):
+    related(world, "clinic", world.open)
+    with world.as_viewer(CLINIC) as view:
+        assert patients(view) == {world.open}
+    related(world, "clinic", world.redacted)
+    with world.as_viewer(CLINIC) as view:
+        assert patients(view) == {world.redacted}
+
+
+@pytest.mark.parametrize("table", ["patient_edge", "patient_apart"])
+def test_a_pair_is_told_to_who_sees_both_of_it(world, table):
+    hidden = {
+        row[0]
+        for row in world.conn.execute("SELECT patient FROM patient WHERE fhir_id = %s", (world.protected,))
+    }
+    every = {frozenset(row) for row in world.conn.execute(f"SELECT a, b FROM {table}")}
+    world.conn.commit()
+    with world.as_viewer(SHELTER) as view:
+        seen = {frozenset(row) for row in view.conn.execute(f"SELECT a, b FROM {table}")}
+    assert seen == {pair for pair in every if not pair & hidden}
+    assert len(seen) == len(every) - 1 == 1
+
+
+def scoped(view, scope):
+    view.conn.execute("SELECT set_config('exchange.scope', %s, true)", (json.dumps(scope),))
+
+
+BEYOND = {"Observation": [[[[1, None]]]]}
+"""A scope of Observations with a code that none has."""
+
+
+@pytest.mark.parametrize("table", INDEX_TABLES)
+def test_what_is_beyond_a_scope_is_in_no_index(world, table):
+    asked = f"SELECT count(*) FROM {table} WHERE rid IN (SELECT rid FROM resource) OR true"
+    with world.as_viewer(HOSPITAL) as view:
+        whole = view.conn.execute(asked).fetchone()[0]
+        scoped(view, BEYOND)
+        assert view.conn.execute(asked).fetchone() == (0,)
+        scoped(view, {"Patient": True, "Observation": True})
+        assert view.conn.execute(asked).fetchone() == (whole,)
+    assert whole
+
+
+def versions(view):
+    return sorted(view.conn.execute("SELECT gone, count(*) FROM resource_history GROUP BY gone"))
+
+
+def test_what_is_beyond_a_scope_has_no_past(world):
+    """Of what is gone nobody knows whether a scope with a condition reached it."""
+    with world.as_viewer(HOSPITAL) as view:
+        whole = versions(view)
+        scoped(view, BEYOND)
+        assert versions(view) == []
+        scoped(view, {"Observation": True})
+        assert versions(view) == whole
+    assert [gone for gone, _ in whole] == [False, True]
+
+
+def test_a_scope_tells_nobody_whether_a_hidden_row_is_there(world):
+    (rid,) = world.conn.execute("SELECT rid FROM resource WHERE fhir_id = %s", (world.protected,)).fetchone()
+    world.conn.commit()
+    with world.as_viewer(SHELTER) as view:
+        scoped(view, {"*": True})
+        told = view.conn.execute("SELECT row_in_scope(%s), row_in_scope(0)", (rid,)).fetchone()
+    assert told == (False, False)
