@@ -29,6 +29,7 @@ _UNIT = re.compile(
     r"(?: (?:kgs?|kilos?|lbs?|pounds|libras|cms?|in|inches|pulgadas|c|f|celsius|fahrenheit"
     r"|mm ?hg|bpm|percent|kg m2))+$"
 )
+_BRACKETED = re.compile(r"([^(\[]*)[(\[]([^()\[\]]*)[)\]][^()\[\]]*")
 _ANYBODYS = frozenset({"id", "number", "name", "order id", "no", "test", "status"})
 """Names that mean something else when a person stands before them."""
 _TELLING = {"email": "e-mail", "ssn": "social security number", "sex": "sex", "icd10": "ICD-10-CM code"}
@@ -91,8 +92,24 @@ def recognise(columns: Sequence[Column]) -> list[Recognised]:
 
 
 def _judge_all(column: Column) -> Iterable[Recognised]:
-    words = plain(column.name)
-    return filter(None, (_judge(column, words, role) for role in roles()))
+    whole, *parts = _readings(column.name)
+    found = [*_as_named(column, whole), *(item for words in parts[:1] for item in _as_named(column, words))]
+    return found or [item for words in parts[1:] for item in _as_named(column, words)]
+
+
+def _as_named(column: Column, words: str) -> list[Recognised]:
+    return [found for role in roles() if (found := _judge(column, words, role)) is not None]
+
+
+def _readings(name: str) -> Iterable[str]:
+    """The whole heading, what of it stands before brackets, and between them."""
+    yield plain(name)
+    if found := _BRACKETED.fullmatch(name):
+        before, inside = map(plain, found.groups())
+        yield before
+        # A unit, a format or a single word for a time is not what the column is.
+        if inside not in _ANYBODYS and not _UNIT.fullmatch(f" {inside}"):
+            yield inside
 
 
 def _judge(column: Column, words: str, role: Role) -> Recognised | None:

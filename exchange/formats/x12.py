@@ -40,6 +40,9 @@ _FATAL = {
     "3": "SE02 is not ST02",
     _TOO_DEEP: "more than 20 levels of HL lie in one another: the guides know three",
 }
+_MISCOUNTED = "{} does not say {}, the number of {}"
+_LEVELS = {"SE": "st", "GE": "gs", "IEA": "isa"}
+"""What pyx12 calls the part of the envelope that a segment ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,7 @@ def _interchange(text: str, before: int) -> Generator[Transaction, None, int]:
     number, broken, codes = before, "here the interchange cannot be read any further", ["2"]
     is_ended = False
     for segment, codes, number in _segments(reader, before):
+        miscount = _miscount(segment, codes, reader, current)
         if segment is None:
             broken = _FATAL[_TOO_DEEP] if _TOO_DEEP in codes else broken
             break
@@ -120,10 +124,12 @@ def _interchange(text: str, before: int) -> Generator[Transaction, None, int]:
         elif current is None:
             yield _unreadable(envelope, segment.text, number, "a segment outside of any transaction set")
         elif segment.name == "SE":
-            yield _closed(current, codes)
+            yield _closed(current, codes, segment)
             current = None
         else:
             current.segments.append(segment)
+        if miscount:
+            yield _unreadable(envelope, segment.text, number, miscount)
     if current is not None:
         yield _closed(current, codes if _TOO_DEEP in codes else ["2"])
     if rest := (reader.raw.buffer + stream.read()).strip():
@@ -151,7 +157,7 @@ def _segments(reader: X12Reader, before: int) -> Iterator[tuple[Segment | None, 
         if len(reader.hl_stack) > _DEEPEST:
             yield None, [_TOO_DEEP], number
             return
-        codes = [code for kind, code, *_ in reader.pop_errors() if kind == "st"]
+        codes = [code for kind, code, *_ in reader.pop_errors() if kind == _LEVELS.get(found.get_seg_id())]
         yield _segment(found, number), codes, number
 
 
@@ -177,12 +183,40 @@ def _enveloped(envelope: list[Segment], segment: Segment) -> list[Segment]:
     return [*envelope[:1], segment] if segment.name == "GS" else envelope
 
 
-def _closed(transaction: Transaction, codes: list[str]) -> Transaction:
+def _closed(transaction: Transaction, codes: list[str], end: Segment | None = None) -> Transaction:
     """The transaction set as it ends: one that is not whole is not used."""
-    if wrong := next((code for code in codes if code in ("2", "3", "4", _TOO_DEEP)), None):
-        counted = f"SE01 does not say {len(transaction.segments) + 2}, the number of segments"
-        transaction.problem = _FATAL.get(wrong, counted)
+    if wrong := next((code for code in codes if code in _FATAL), None):
+        transaction.problem = _FATAL[wrong]
+    elif end is not None and not _is_all_there(transaction, end):
+        transaction.problem = _MISCOUNTED.format("SE01", _counted(transaction), "segments")
     return transaction
+
+
+def _counted(transaction: Transaction) -> int:
+    """Segments of the set, ST and SE with them."""
+    return len(transaction.segments) + 2
+
+
+def _is_all_there(transaction: Transaction, end: Segment) -> bool:
+    """Whether no fewer segments came than SE01 says; one that says no number may say any."""
+    said = end.elements.get("SE01", "")
+    return said.isdecimal() and int(said[:10]) <= _counted(transaction)
+
+
+def _miscount(
+    segment: Segment | None, codes: list[str], reader: X12Reader, current: Transaction | None
+) -> str:
+    """What is wrong with a count of the envelope although nothing has to wait for it."""
+    if segment is None:
+        return ""
+    if segment.name == "SE" and current is not None and "4" in codes and _FATAL.keys().isdisjoint(codes):
+        more = _MISCOUNTED.format("SE01", _counted(current), "segments")
+        return f"{more}: it says fewer, so nothing is missing" if _is_all_there(current, segment) else ""
+    if segment.name == "GE" and "5" in codes:
+        return _MISCOUNTED.format("GE01", reader.st_count, "transaction sets")
+    if segment.name == "IEA" and "021" in codes:
+        return _MISCOUNTED.format("IEA01", reader.gs_count, "functional groups")
+    return ""
 
 
 def _unreadable(envelope: list[Segment], text: str, number: int, detail: str) -> Transaction:

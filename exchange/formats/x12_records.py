@@ -38,7 +38,8 @@ def _element(loop: Any, *path: str) -> str:
 
 def number_parts(body: Loop) -> Loop:
     """The body with an `ordinal` in what FHIR numbers: diagnoses as lines point to them, notes after
-    them, parties, other coverages (the claim's own is 1), lines of remittances.
+    them (the claim's before those of its lines), parties, other coverages (the claim's own is 1), lines of
+    remittances.
     """
     claim = body.get("L2300")
     if claim is None:
@@ -52,7 +53,17 @@ def number_parts(body: Loop) -> Loop:
     parts = {**claim, **ordered}
     for name, first in numbers.items():
         parts |= _numbered(parts, name, first)
-    return {**body, "L2300": parts}
+    following = numbers["NTE"] + len(_many(claim.get("NTE")))
+    return {**body, "L2300": {**parts, **_numbered_notes(parts, following)}}
+
+
+def _numbered_notes(claim: Loop, first: int) -> Loop:
+    """The lines of a claim, their notes numbered from `first` on."""
+    lines = []
+    for line in _many(claim.get("L2400")):
+        lines.append({**line, **_numbered(line, "NTE", first)})
+        first += len(_many(line.get("NTE")))
+    return {"L2400": lines} if lines else {}
 
 
 def _numbered(loop: Loop, name: str, first: int) -> Loop:

@@ -62,15 +62,19 @@ class Remembered:
 
 
 def for_each(places: Write, inner: Write, *, many: bool) -> Write:
-    """A list of what each place gives; `many`: each gives a list."""
+    """A list of what each place gives; `many`: each may give a list."""
 
     def every(writer: Writer, at: str) -> str:
         found, out = places(writer, at), writer.new("[]")
         place = writer.place()
         with writer.block(f"for {place} in {found}"):
             value = inner(writer, place)
-            with writer.block(f"if {value} is not None"):
-                writer.line(f"{out}.{'extend' if many else 'append'}({value})")
+            if many:
+                # A path of JSON gives a list only where there are several.
+                with writer.block(f"if type({value}) is list"):
+                    writer.line(f"{out}.extend({value})")
+            with writer.block(f"{'elif' if many else 'if'} {value} is not None"):
+                writer.line(f"{out}.append({value})")
         writer.line(f"{out} = {out} or None")
         return out
 

@@ -318,6 +318,17 @@ def ledger_record(connection: Connection, record: int) -> tuple[str, LedgerRecor
     return row[0], found
 
 
+def refused_while_pulling(connection: Connection, records: Sequence[int]) -> dict[int, Issue]:
+    """Why those of these that no map ever saw became no record: the first that was told of each."""
+    rows = connection.execute(
+        "SELECT DISTINCT ON (record) record, q.severity, q.code, q.detail, q.expression, q.position"
+        " FROM quarantine q JOIN source_record s USING (record)"
+        " WHERE record = ANY(%s) AND s.document IS NOT NULL ORDER BY record, q.ordinal",
+        [list(records)],
+    ).fetchall()
+    return {record: Issue(*issue) for record, *issue in rows}
+
+
 def write_issues(connection: Connection, rows: Iterable[tuple[int, Issue]]) -> None:
     """Puts (record, issue) into quarantine."""
     counts: dict[int, int] = {}

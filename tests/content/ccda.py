@@ -27,9 +27,14 @@ _PATIENT = (
 
 def document(*sections: str, patient: str = "") -> Mapped:
     """A document with these sections and this much more about the patient, mapped."""
+    return mapped(NURSING, "documents", text_of(*sections, patient=patient))
+
+
+def text_of(*sections: str, patient: str = "") -> bytes:
+    """Such a document as it is sent."""
     who = f"<recordTarget><patientRole>{_PATIENT}{patient}</patient></patientRole></recordTarget>"
     body = f"<component><structuredBody>{''.join(sections)}</structuredBody></component>"
-    return mapped(NURSING, "documents", f"{_OPEN}{who}{body}</ClinicalDocument>".encode())
+    return f"{_OPEN}{who}{body}</ClinicalDocument>".encode()
 
 
 def section(part: str, *entries: str, text: str = "told") -> str:

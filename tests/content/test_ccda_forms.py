@@ -2,6 +2,10 @@
 
 import pytest
 
+from exchange.content import read_tree
+from exchange.mapping import load_maps, map_record
+from exchange.mapping.golden import shared_maps
+from exchange.model.records import SourceRecord
 from tests.content.ccda import (
     COMPLETED,
     CVX,
@@ -13,9 +17,10 @@ from tests.content.ccda import (
     related,
     section,
     statement,
+    text_of,
     value,
 )
-from tests.content.mapping import codes, errors, of_type, the
+from tests.content.mapping import ROOT, codes, errors, of_type, the
 
 ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 DRUG = product(code("1", RXNORM))
@@ -31,6 +36,10 @@ def medication(inner: str, part: str = "2.1.1"):
 def numbered(number: str) -> str:
     """The number of a dose as older documents have it."""
     return related(f"<observation>{code('30973-2')}{number}</observation>")
+
+
+def translated(number: str, words: str) -> str:
+    return f'<translation code="{number}" codeSystem="1.2" displayName="{words}"/>'
 
 
 def immunization(inner: str):
@@ -115,6 +124,45 @@ def test_who_gave_it_is_known_by_number_where_there_is_no_name():
     (performer,) = the(found, "Immunization")["performer"]
     assert performer["actor"]["identifier"]["value"] == "urn:oid:1.2.7"
     assert errors(found) == []
+
+
+NUMBERED_EMPLOYER = '<representedOrganization><id root="1.2.8" extension="4"/></representedOrganization>'
+
+
+@pytest.mark.parametrize(
+    ("who", "actor"),
+    [
+        (
+            '<code nullFlavor="OTH"><originalText>Night nurse</originalText></code>',
+            {"display": "Night nurse"},
+        ),
+        (f'<code nullFlavor="OTH">{translated("7", "Surgeon")}</code>', {"display": "Surgeon"}),
+        ('<code code="208600000X"/>', {"display": "208600000X"}),
+        (NUMBERED_EMPLOYER, {"identifier": {"system": "urn:oid:1.2.8", "value": "4"}}),
+        ("", None),
+    ],
+)
+def test_who_did_a_procedure_is_what_the_document_calls_them(who, actor):
+    done = f'<performer><assignedEntity><id nullFlavor="UNK"/>{who}</assignedEntity></performer>'
+    found = document(section("2.7.1", statement("procedure", "4.14", "p1", COMPLETED + code("1") + done)))
+
+    performers = the(found, "Procedure").get("performer", [])
+    assert [each["actor"] for each in performers] == ([actor] if actor else [])
+    assert errors(found) == []
+
+
+def test_an_organization_without_an_npi_is_not_the_partner_without_one():
+    files = read_tree(ROOT)
+    shared = shared_maps(files)
+    employer = "<representedOrganization><name>Elm</name></representedOrganization>"
+    who = f'<performer><assignedEntity><id nullFlavor="NI"/>{employer}</assignedEntity></performer>'
+    sent = text_of(section("2.7.1", statement("procedure", "4.14", "p1", COMPLETED + code("1") + who)))
+    record = SourceRecord("_shared", "ccda", "key", "ccda", sent, "sample")
+
+    found = map_record(record, load_maps(files, shared))
+
+    assert shared.organization.npi is None
+    assert the(found, "Organization")["name"] == "Elm"
 
 
 def test_nobody_gave_it_where_the_performer_is_empty():

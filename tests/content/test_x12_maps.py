@@ -260,3 +260,17 @@ def test_the_envelope_and_qualifiers_of_a_claim_are_no_clinical_content():
     assert "ISA.ISA06" in unread(held)
     assert [name for name in lost(held) if name.startswith(("ISA", "GS", "ST", "BHT", "L1000"))] == []
     assert {"L2300.HI.HI01-2", "L2300.CLM.CLM02"} <= {each.name for each in held if each.clinical}
+
+
+def test_a_line_keeps_its_note_its_words_and_that_it_was_an_emergency():
+    noted = "SV1*HC:H0020:HG::::Dose in the van*75*UN*1***1**Y~\nNTE*ADD*Given at the door~"
+    found = claims("professional.x12", ("SV1*HC:H0020:HG*75*UN*1***1~", noted))[0]
+    claim = the(found, "Claim")
+
+    (note,) = [each for each in claim["supportingInfo"] if "valueString" in each]
+    assert note["valueString"] == "Given at the door"
+    assert [line.get("informationSequence") for line in claim["item"]] == [None, [note["sequence"]], None]
+    assert claim["item"][1]["productOrService"]["text"] == "Dose in the van"
+    assert "Dose in the van" in [each["code"].get("text") for each in of_type(found, "Procedure")]
+    assert codes(the(found, "Encounter")["priority"]) == ["EM"]
+    assert errors(found) == []

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from exchange.app.partners.proposing import propose
-from exchange.formats.profile import profile_table
+from exchange.formats.profile import Column, profile_table
 from exchange.formats.recognise import recognise
 from exchange.mapping import load_maps, map_record
 from exchange.model.records import Mapped, SourceRecord
@@ -206,3 +206,19 @@ def test_the_format_of_dates_is_told_by_all_of_them(dates, form):
     payload = ("id,dob\n" + "".join(f"{n},{date}\n" for n, date in enumerate(dates))).encode()
     (born,) = [item for item in recognise(profile_table(payload)) if item.role == "birth_date"]
     assert born.date_format == form
+
+
+@pytest.mark.parametrize(
+    ("heading", "role"),
+    [
+        ("Pt. # (MRN)", "patient_id"),
+        ("# (MRN)", "patient_id"),
+        ("ID No. [MRN]", "patient_id"),
+        ("Pt Name (Last, First)", "full_name"),
+        ("Sugar (test)", None),
+        ("Length (in)", None),
+    ],
+)
+def test_what_stands_in_brackets_tells_only_what_the_heading_does_not(heading, role):
+    found = recognise([Column(heading, 1.0, 3, 9, True, "words")])
+    assert [each.role for each in found] == ([role] if role else [])

@@ -90,6 +90,7 @@ def test_codes_and_adjustments_are_spread_out_and_numbered_as_lines_point_to_the
 
 
 GOOD = interchange(TOP + claim())
+FEWER = "SE01 does not say 10, the number of segments: it says fewer, so nothing is missing"
 NAMELESS = "segment 11 has no name a segment can have"
 NO_ISA = "ISA is not one of its fixed 106 characters and of version 00401 or 00501"
 NO_LEVEL = "HL02 names no level above this one"
@@ -98,7 +99,15 @@ NO_LEVEL = "HL02 names no level above this one"
 @pytest.mark.parametrize(
     ("text", "detail", "position"),
     [
-        (interchange(TOP + claim(), counted=4), "SE01 does not say 10, the number of segments", "segment 3"),
+        (GOOD.replace("SE*10*", "SE*11*"), "SE01 does not say 10, the number of segments", "segment 3"),
+        (GOOD.replace("SE*10*", "SE*X*"), "SE01 does not say 10, the number of segments", "segment 3"),
+        (interchange(TOP + claim(), counted=4), FEWER, "segment 12"),
+        (GOOD.replace("GE*1*", "GE*2*"), "GE01 does not say 1, the number of transaction sets", "segment 13"),
+        (
+            GOOD.replace("IEA*1*", "IEA*3*"),
+            "IEA01 does not say 1, the number of functional groups",
+            "segment 14",
+        ),
         (GOOD.split("SE*")[0], "the transaction set has no SE: it was cut off", "segment 3"),
         (interchange(TOP + claim("")), "a claim needs a number", "segment 10"),
         (interchange(TOP), "the transaction set holds no claim", "segment 3"),
@@ -122,8 +131,15 @@ def test_what_is_broken_is_told_with_its_segment_and_kept(text, detail, position
 
 def test_a_broken_transaction_set_takes_no_other_with_it():
     text = interchange(TOP + claim("C1"), TOP + claim("C2", member="M2"))
-    found = pieces(text.replace("SE*10*0001", "SE*7*0001"))
+    found = pieces(text.replace("SE*10*0001", "SE*12*0001"))
     assert [isinstance(piece, Rejected) for piece in found] == [True, False]
+
+
+def test_claims_of_a_set_that_says_too_few_segments_are_taken():
+    """Nothing is missing of it; where SE01 says more than came, something may be."""
+    found = pieces(interchange(TOP + claim("C1") + claim("C2", 3, "M2"), counted=4))
+    assert [isinstance(piece, Rejected) for piece in found] == [False, False, True]
+    assert found[-1].record.payload.startswith(b"SE*4*")
 
 
 def test_interchanges_follow_one_another_each_with_its_own_delimiters():

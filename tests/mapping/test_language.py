@@ -178,3 +178,15 @@ def test_the_sender_itself_is_an_organization():
     found = partner_organization(partner_of("delimited"))
     assert found["id"] == id_of("Organization", "example")
     assert found["identifier"] == [{"system": "http://hl7.org/fhir/sid/us-npi", "value": "1999999919"}]
+
+
+def test_values_of_places_in_json_are_a_list_whether_each_is_one_or_several():
+    text = (
+        "format: hsds_json\nentries:\n  place:\n    resource: Location\n    id: id\n    set:\n"
+        "      alias: {$each: names, $value: name}\n"
+    )
+    sent = '{"id":"1","names":[{"name":"Elm House"},{"name":["Elm","The Elm"]}]}'
+
+    (place,) = mapped("hsds_json", text, sent).resources
+
+    assert place["alias"] == ["Elm House", "Elm", "The Elm"]

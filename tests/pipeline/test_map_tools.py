@@ -15,7 +15,7 @@ from exchange.app.records.differing import difference, old_mappings
 from exchange.app.records.lineage import trace
 from exchange.app.records.reporting import report
 from exchange.content import read_tree
-from exchange.model.errors import ContentError
+from exchange.model.errors import ContentError, RecordRejected
 from exchange.pipeline.steps import run_partner
 from exchange.pipeline.upkeep import replay_records
 from exchange.settings import load_settings
@@ -152,6 +152,24 @@ def test_lineage_is_found_by_record_and_by_published_resource_and_tells_what_was
     assert (found.unread, found.lost) == (["Needs"], ["Needs"])
     with pytest.raises(ContentError, match="Type/id"):
         trace(exchange, "nobody")
+
+
+def test_why_a_row_became_no_record_is_told_and_not_what_a_map_would_have_said_of_it(
+    home: Path, tmp_path: Path, database: str
+) -> None:
+    (tmp_path / "records/people.csv").write_text(ROWS + ",Elm,Ed,F,\n")
+    exchange = opened(home, database)
+    run_partner(exchange.work, find_partner(exchange.partners, "elm_clinic"))
+    with exchange.work.connect() as connection:
+        row = connection.execute("SELECT record FROM quarantine WHERE expression = 'ID'").fetchone()
+    assert row is not None
+
+    with pytest.raises(RecordRejected, match="key column ID is empty"):
+        trace(exchange, str(row[0]))
+    found = report(exchange, "elm_clinic", 100)
+    assert (found.records, found.rejected) == (5, 1)
+    assert "error required ID: key column ID is empty" in found.issues
+    assert difference(exchange, "elm_clinic", SINCE, str(home / "mappings")).records == 4
 
 
 def test_a_change_of_the_map_is_told_in_elements_before_it_is_merged(

@@ -40,7 +40,9 @@ def difference(exchange: Exchange, code: str, since: datetime, against: str) -> 
     new, old = exchange.work.maps(partner), _old_maps(exchange, partner, against)
     counts: Counter[tuple[str, str]] = Counter()
     records = changed = 0
-    for _, record in retained(exchange, partner, since=since):
+    for record, refused in retained(exchange, partner, since=since):
+        if refused is not None:
+            continue
         found = list(changes(map_source(record, old)[0], map_source(record, new)[0]))
         records, changed = records + 1, changed + bool(found)
         counts.update(found)

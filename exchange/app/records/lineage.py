@@ -8,9 +8,9 @@ from uuid import UUID
 from exchange.app.opening import Exchange, find_partner
 from exchange.mapping.coverage import lost, positions, unread
 from exchange.mapping.record import traced
-from exchange.model.errors import ContentError
+from exchange.model.errors import ContentError, RecordRejected
 from exchange.pipeline.carry import filled_from, known_before
-from exchange.pipeline.ledger import ledger_record
+from exchange.pipeline.ledger import ledger_record, refused_while_pulling
 from exchange.pipeline.map import source_record
 
 
@@ -35,11 +35,16 @@ def trace(exchange: Exchange, name: str) -> Lineage:
     """The lineage of a record number or of the record that last wrote `Type/id`.
 
     Raises ContentError for neither, and where the raw record is kept no longer; RecordRejected with what the
-    map says where it refuses the whole record.
+    map says where it refuses the whole record, or why no map ever saw it.
     """
     record = record_number(exchange, name)
     with exchange.work.connect() as connection:
         code, found = ledger_record(connection, record)
+        refused = refused_while_pulling(connection, [record]).get(record)
+    if refused is not None:
+        raise RecordRejected(
+            refused.detail, code=refused.code, expression=refused.expression, position=refused.position
+        )
     if found.address is None:
         raise ContentError("this record has no raw content to explain", field=name)
     partner = find_partner(exchange.partners, code)

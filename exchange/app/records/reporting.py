@@ -40,7 +40,10 @@ def report(exchange: Exchange, code: str, most: int) -> Report:
     maps = exchange.work.maps(partner)
     observed = exchange.observed(partner)
     counts = _Counts()
-    for _, record in retained(exchange, partner, most=most):
+    for record, refused in retained(exchange, partner, most=most):
+        if refused is not None:
+            counts.add(record, None, Mapped(issues=(refused,)))
+            continue
         try:
             found = positions(record, observed)
         except RecordRejected:

@@ -1,4 +1,4 @@
-"""Raw records the landing store still holds, to be mapped again."""
+"""Raw records the landing store still holds, to be mapped again, and what became no record."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from psycopg.rows import class_row
 from exchange.app.opening import Exchange
 from exchange.model.errors import RecordRejected
 from exchange.model.partner import Partner
-from exchange.model.records import SourceRecord
-from exchange.pipeline.ledger import LedgerRecord
+from exchange.model.records import Issue, SourceRecord
+from exchange.pipeline.ledger import LedgerRecord, refused_while_pulling
 from exchange.pipeline.map import source_record
 
 _BATCH = 500
@@ -19,8 +19,11 @@ _BATCH = 500
 
 def retained(
     exchange: Exchange, partner: Partner, since: datetime | None = None, most: int | None = None
-) -> Iterator[tuple[int, SourceRecord]]:
-    """(record number, record), the latest of each key, newest first; those past retention are left out."""
+) -> Iterator[tuple[SourceRecord, Issue | None]]:
+    """The latest of each key, newest first, and why it is no record that a map could take.
+
+    Those past retention are left out.
+    """
     with (
         exchange.work.connect() as connection,
         connection.cursor(row_factory=class_row(LedgerRecord)) as cursor,
@@ -51,7 +54,9 @@ def retained_of(exchange: Exchange, partner: Partner, feeds: list[str], since: d
 
 def _opened(
     exchange: Exchange, partner: Partner, records: list[LedgerRecord]
-) -> Iterator[tuple[int, SourceRecord]]:
+) -> Iterator[tuple[SourceRecord, Issue | None]]:
+    with exchange.work.connect() as connection:
+        refused = refused_while_pulling(connection, [record.record for record in records])
     for record in records:
         if record.feed not in partner.feeds or record.address is None:
             continue
@@ -59,4 +64,4 @@ def _opened(
             payload = exchange.work.landing.get(record.address)
         except RecordRejected:
             continue
-        yield record.record, source_record(record, partner, {record.address: payload})
+        yield source_record(record, partner, {record.address: payload}), refused.get(record.record)

@@ -91,9 +91,14 @@ def _position(node: Any) -> str:
 
 def _numbered(field: Field) -> str:
     """The path of a repetition with its number, where there are several."""
-    like = field.place.memo.get(field.origin, [])
-    number = next((at for at, each in enumerate(like, start=1) if each is field), 0)
-    plain = field.origin.removesuffix("[*]")
+    memo, origin = field.place.memo, field.origin
+    like = memo.get(origin, [])
+    known = memo.get(("numbers of", origin), {})
+    if len(known) != len(like):
+        # Once for all of them: each by itself would look through those before it.
+        known = memo["numbers of", origin] = {id(each): at for at, each in enumerate(like, start=1)}
+    number = known.get(id(field))
+    plain = origin.removesuffix("[*]")
     return f"{plain}[{number}]" if number and len(like) > 1 else plain
 
 
