@@ -157,14 +157,8 @@ _FACTS = {
 
 
 def _context(name: str, language: Language, spot: Spot) -> Write:
-    partner = language.partner
-    constants = {
-        "namespace": partner.namespace,
-        "npi": partner.organization.npi,
-        "name": partner.organization.name,
-    }
-    if name in constants:
-        return same(constants[name])
+    if name in language.sender:
+        return same(language.sender[name])
     if name == "place" and language.format == "ccda":
         address = language.grammar.address
         return lambda writer, at: writer.new(f"{writer.constant(address)}({at})")
@@ -172,7 +166,7 @@ def _context(name: str, language: Language, spot: Spot) -> Write:
         return lambda writer, _at: writer.new(_FACTS[name])
     if name not in language.groups:
         place = ["place"] if language.format == "ccda" else []
-        valid = [*language.values, *_FACTS, *place, *constants, *language.groups]
+        valid = [*language.values, *_FACTS, *place, *language.sender, *language.groups]
         raise spot.node.fail(
             f"`${name}` is neither a value nor a fact nor a group", f"{spot.element}.{name}", valid
         )

@@ -13,7 +13,6 @@ from exchange.mapping.codes import CodeMap
 from exchange.mapping.content import Node
 from exchange.mapping.paths.grammar import Grammar
 from exchange.mapping.source import Write
-from exchange.model.partner import Partner
 from exchange.model.records import Format
 
 _FRAGMENT = re.compile(r"\([^)]*\)|(?<=\.)_|\.\$\w+")
@@ -33,11 +32,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One map's names; `entries` maps an entry to its resource type, `places` to the kind of its places."""
+    """One map's names; `entries` maps an entry to its resource type, `places` to the kind of its places.
+
+    `sender` holds what a row may say of the partner, by name.
+    """
 
     format: Format
     grammar: Grammar
-    partner: Partner
+    sender: Mapping[str, str | None]
     zone: tzinfo
     values: Mapping[str, Node]
     types: Mapping[str, Node]

@@ -120,14 +120,39 @@ def _content(files: Files, partner: Partner, *, observed: bool) -> _Content:
 @lru_cache(maxsize=16)  # of tens of megabytes each
 def _load(content: _Content) -> Maps:
     """Large maps take seconds: made once, however often an exchange is opened by the same content."""
-    files, partner, observed = content.files, content.partner, content.observed
+    files, partner = content.files, content.partner
+    codes = {path: text for path, text in files.items() if _is_code_map(path, partner)}
     used: dict[str, str] = {}
     feeds = {}
     for name, feed in partner.feeds.items():
-        root = _read_map(feed.map, files, partner, used, ())
-        feeds[name] = _compile(root, feed, files, partner, observed)
-    codes = {path: text for path, text in files.items() if _is_code_map(path, partner)}
+        read: dict[str, str] = {}
+        root = _read_map(feed.map, files, partner, read, ())
+        used |= read
+        digest = _digest({**read, **codes, "": feed.model_dump_json(), "/": _said_of(partner)})
+        feeds[name] = _feed_map(_FeedContent(digest, content.observed, root, feed, files, partner))
     return Maps(partner, partner_namespace(partner.namespace), _digest({**used, **codes}), feeds, files)
+
+
+@dataclass(frozen=True, slots=True)
+class _FeedContent:
+    """What one map is made from: it knows neither the partner's address nor its schedule."""
+
+    digest: str
+    observed: bool
+    root: Node = field(compare=False, repr=False)
+    feed: Feed = field(compare=False, repr=False)
+    files: Files = field(compare=False, repr=False)
+    partner: Partner = field(compare=False, repr=False)
+
+
+def _said_of(partner: Partner) -> str:
+    """All that a map may know of whoever sends."""
+    return partner.model_dump_json(include={"code", "namespace", "organization", "timezone"})
+
+
+@lru_cache(maxsize=64)  # of some megabytes each, twenty at most
+def _feed_map(content: _FeedContent) -> FeedMap:
+    return _compile(content.root, content.feed, content.files, content.partner, content.observed)
 
 
 def _is_code_map(path: str, partner: Partner) -> bool:
@@ -172,7 +197,11 @@ def _compile(root: Node, feed: Feed, files: Files, partner: Partner, observed: b
     language = Language(
         format=feed.format,
         grammar=_observable(_grammar(table, feed), feed.format, observed),
-        partner=partner,
+        sender={
+            "namespace": partner.namespace,
+            "npi": partner.organization.npi,
+            "name": partner.organization.name,
+        },
         zone=ZoneInfo(partner.timezone),
         values=table["values"].table("values") if "values" in table else {},
         types=table["types"].table("types") if "types" in table else {},

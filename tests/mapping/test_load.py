@@ -10,7 +10,7 @@ from exchange.mapping import load_maps, observed_maps
 from exchange.mapping.function_checks import GIVES
 from exchange.mapping.functions import FUNCTIONS
 from exchange.model.errors import ContentError, RecordRejected
-from exchange.model.partner import Feed
+from exchange.model.partner import Connector, Feed
 from tests.mapping.support import mapped, maps_of, partner_of
 
 HEAD = "format: delimited\nentries:\n  patient:\n    resource: Patient\n    id: key\n    set:\n"
@@ -383,6 +383,10 @@ def test_the_same_content_is_compiled_once_and_other_content_anew():
     assert observed_maps(maps) is observed_maps(maps) is not maps
     elsewhere = partner.model_copy(update={"timezone": "America/Denver"})
     assert load_maps(files, elsewhere).partner.timezone == "America/Denver"
+    moved = partner.model_copy(update={"connector": Connector(type="folder", options={"path": "elsewhere"})})
+    assert load_maps(files, moved).feeds["feed"] is maps.feeds["feed"]
+    named = partner.model_copy(update={"namespace": "https://other.example/"})
+    assert load_maps(files, named).feeds["feed"] is not maps.feeds["feed"]
     columns = "source_system,source_code,target_system,target_code,target_display,equivalence,from,to\n"
     codes = load_maps({**files, "_shared/codes/gender.csv": columns}, partner)
     assert codes is not maps
