@@ -245,3 +245,34 @@ def test_what_comes_over_a_reference_adds_to_the_evidence_and_never_that_somethi
 def test_a_label_of_the_source_that_nobody_here_knows_is_protected(rules, code, given):
     declared = {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": code}]}
     assert label({**condition(COLD), "meta": declared}, CLINIC, rules).codes == given
+
+
+@pytest.mark.parametrize(
+    ("element", "coding", "more", "given"),
+    [
+        ("code", ("sct", "421460000"), {}, {"PDS"}),  # below HIV infection
+        ("code", ("sct", "421460000"), {"display": "A disease"}, set()),
+        ("code", ("sct", "86406008"), {}, {"HIV"}),
+        ("bodySite", ("sct", "421460000"), {}, set()),
+        ("valueQuantity", ("sct", "428673006"), {"value": 1, "unit": "tablet"}, set()),
+        ("medicationCodeableConcept", ("rxnorm", "999999"), {}, {"PDS"}),
+        ("medicationCodeableConcept", ("ndc", "00000-0000-00"), {}, {"PDS"}),
+        ("code", ("icd", "J45.909"), {}, set()),
+        ("code", ("loinc", "2345-7"), {}, set()),
+    ],
+)
+def test_a_code_that_no_list_names_needs_words_where_the_list_is_a_part(rules, element, coding, more, given):
+    systems = {
+        "sct": "http://snomed.info/sct",
+        "rxnorm": "http://www.nlm.nih.gov/research/umls/rxnorm",
+        "ndc": "http://hl7.org/fhir/sid/ndc",
+        "icd": "http://hl7.org/fhir/sid/icd-10-cm",
+        "loinc": "http://loinc.org",
+    }
+    told = {"system": systems[coding[0]], "code": coding[1], **more}
+    found = {
+        "resourceType": "Observation",
+        "id": "o",
+        element: told if "value" in more else {"coding": [told]},
+    }
+    assert label(found, CLINIC, rules).codes == given

@@ -53,6 +53,7 @@ TEXTS = frozenset(
 )
 """Elements whose strings are words: tests/consent/test_wording.py compares them with those of R4."""
 
+_WHERE_AND_HOW = frozenset(("bodySite", "method", "route", "severity", "site"))
 _NAMES_OF_PEOPLE = frozenset(("family", "given"))
 
 Coding = dict[str, Any]
@@ -60,12 +61,12 @@ Coding = dict[str, Any]
 
 @dataclass(slots=True)
 class Findings:
-    """`codings` with whether words explain them.
+    """`codings` as system, code, whether words explain it, and whether it only says where or how.
 
     `bare` counts codes of no system that no words explain, `mute` attachments that cannot be read.
     """
 
-    codings: list[tuple[str, str, bool]] = field(default_factory=list)
+    codings: list[tuple[str, str, bool, bool]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     references: list[tuple[str, str]] = field(default_factory=list)
     identifiers: list[tuple[str, str]] = field(default_factory=list)
@@ -91,7 +92,7 @@ def findings(name: str, element: dict[str, Any] | list[Any]) -> Findings:
 
 def _visit(key: str, node: dict[str, Any], found: Findings, stack: list[tuple[str, Any]]) -> None:
     if "code" in node or "coding" in node:
-        _codes(node, found)
+        _codes(node, key in _WHERE_AND_HOW, found)
     if "reference" in node and type(node["reference"]) is str:
         found.references.append((key, node["reference"]))
     if type(node.get("value")) is str and type(node.get("system")) is str:
@@ -111,15 +112,15 @@ def _visit(key: str, node: dict[str, Any], found: Findings, stack: list[tuple[st
             found.texts.extend(words_of_markup(value) if name == "div" else [value])
 
 
-def _codes(node: dict[str, Any], found: Findings) -> None:
+def _codes(node: dict[str, Any], where: bool, found: Findings) -> None:
     codings = node.get("coding")
-    worded = bool(node.get("text") or node.get("display"))
+    worded = bool(node.get("text") or node.get("display") or node.get("unit"))
     for coding in codings if type(codings) is list else (node,):
         if type(coding) is not dict or type(coding.get("code")) is not str:
             continue
         display, system = coding.get("display"), coding.get("system")
         if type(system) is str:
-            found.codings.append((system, coding["code"], worded or bool(display)))
+            found.codings.append((system, coding["code"], worded or bool(display), where))
         elif coding is not node and not (worded or display):
             found.bare += 1
         if type(display) is str and coding is not node:

@@ -248,9 +248,9 @@ def _evidence(
 ) -> Iterator[Evidence]:
     for coding in found.declared:
         yield from _from_declared(coding, expression, rules.vocabulary)
-    for system, code, worded in found.codings:
+    for system, code, worded, where in found.codings:
         hits = rules.lists.of_code(system, code)
-        if hits is None or (not worded and not _administrative(system, rules)):
+        if hits is None or not (worded or _says_enough(system, code, where, rules)):
             yield Evidence(UNREAD, "code", "a code that cannot be read", expression, "weak")
         elif hits:
             yield from _from_hits(hits, "code", expression, skin, kind)
@@ -280,10 +280,11 @@ def _administrative_system(prefixes: tuple[str, ...], system: str) -> bool:
     return system.startswith(prefixes)
 
 
-def _administrative(system: str, rules: Rules) -> bool:
-    """Code systems whose codes say nothing clinical, or whose shape was already checked."""
-    prefixes = rules.vocabulary.file.administrative_systems
-    return rules.lists.system_called(system) is not None or _administrative_system(prefixes, system)
+def _says_enough(system: str, code: str, where: bool, rules: Rules) -> bool:
+    """Whether a code without words is understood: it says nothing clinical, or our lists would know it."""
+    if rules.lists.system_called(system) is None:
+        return _administrative_system(rules.vocabulary.file.administrative_systems, system)
+    return where or rules.lists.would_know(system, code)
 
 
 def _from_declared(coding: Coding, expression: str, vocabulary: Vocabulary) -> Iterator[Evidence]:

@@ -79,6 +79,13 @@ class CodeLists:
         """What the code reveals; None when it has not the shape of a code of its system."""
         return _of_code(self, system, code)
 
+    def would_know(self, system: str, code: str) -> bool:
+        """Whether a code that no row is about reveals nothing: of some systems only a part is listed."""
+        known = self.system_called(system)
+        if known is None or not known.listed_in_part:
+            return known is not None
+        return (known.uri, normal_code(code, known)) in self.exact
+
     def of_text(self, text: str) -> tuple[Hit, ...]:
         """What words in the text reveal, leaving out what they negate."""
         return _of_text(self, text)

@@ -66,12 +66,17 @@ class Group(Content):
 
 
 class CodeSystem(Content):
-    """A clinical code system; `also` are its other names, `shape` what a code (without dots) looks like."""
+    """A clinical code system; `also` are its other names, `shape` what a code (without dots) looks like.
+
+    `listed_in_part`: what a code means follows from others that our lists do not have; one that they do not
+    name could not be read.
+    """
 
     uri: str
     also: tuple[str, ...] = ()
     shape: str | None = None
     dotless: bool = False
+    listed_in_part: bool = False
 
 
 class VocabularyFile(Content):
