@@ -192,3 +192,20 @@ def test_another_client_of_the_same_participant_does_not_take_it_over(conn, subs
     enter(conn, "hospital")
     assert conn.execute(SUBSCRIBE, subscribe(client="hospital-2")).fetchone() == (False,)
     assert seen(conn, "hospital-1") == (1, 1)
+
+
+EXPORT = (
+    "SELECT ask_export(%s, 'organization', 'TREAT', 'hospital-1', '', '{}', now(), 'k', 'infinity', 9, 9)"
+)
+
+
+def test_an_export_and_its_files_are_seen_by_who_asked_for_it_alone(conn):
+    enter(conn, "hospital")
+    assert conn.execute(EXPORT, (ONE,)).fetchone() == (True,)
+    conn.execute("RESET ROLE")
+    conn.execute("INSERT INTO export_file VALUES (%s, 0, 'output', 'Patient', 1)", (ONE,))
+    for participant, rows in (("hospital", 1), ("clinic", 0)):
+        enter(conn, participant)
+        for table in ("export_job", "export_file"):
+            assert conn.execute(f"SELECT count(*) FROM {table}").fetchone() == (rows,), (participant, table)
+        conn.execute("RESET ROLE")

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 
 import pytest
-from repository_world import CLINIC, HOSPITAL, SHELTER, World, observation
+from repository_world import AT, CLINIC, HOSPITAL, SHELTER, World, observation
 
 from exchange.model.ids import resource_id
 from exchange.model.records import Labels
+from exchange.repository.disclosure.folding import fold_shown
 from exchange.repository.storage.store import INDEX_TABLES
 
 HIV = Labels("R", frozenset({"HIV"}))
+MH = Labels("R", frozenset({"MH"}))
 
 
 @pytest.fixture(scope="module")
 def world(shared_world):
-    """Somebody of whom the shelter may see all, one protected altogether, one whose redacted form is open.
+    """Somebody of whom the shelter may see all, one protected altogether, two whose redacted forms are open.
 
     Of the open one everything that is kept in an index, and of two records one version that was replaced and
     one that is gone.
@@ -24,15 +26,8 @@ def world(shared_world):
     found: World = shared_world
     found.open = found.patient("hospital", "1", name=[{"family": "Rivera"}], birthDate="1980-01-02")
     found.protected = found.patient("hospital", "2", HIV, name=[{"family": "Roe"}])
-    found.redacted = resource_id("https://hospital.example/", "Patient", "3")
-    found.conn.execute(
-        "INSERT INTO patient (fhir_id, golden_id, partner, person, features)"
-        " VALUES (%(id)s, gen_random_uuid(), 'hospital', %(id)s, '{}')",
-        {"id": found.redacted},
-    )
-    plain = {"resourceType": "Patient", "id": found.redacted, "name": [{"family": "Poe"}]}
-    whole = {**plain, "contact": [{"name": {"text": "a clinic"}}]}
-    found.publish(found.item("hospital", whole, labels=HIV, redacted=(plain, Labels())))
+    found.redacted = in_two_forms(found, "3", HIV)
+    found.restricted = in_two_forms(found, "4", MH)
     for other in (found.protected, found.redacted):
         found.link(found.open, other, "probable")
     found.conn.execute(
@@ -49,8 +44,24 @@ def world(shared_world):
     found.publish(found.item("hospital", found.glucose), found.item("hospital", found.gone))
     changed = {**found.glucose, "valueQuantity": {**found.glucose["valueQuantity"], "value": 99}}
     found.publish(found.item("hospital", changed), deleted=(f"Observation/{found.gone['id']}",))
+    keys = "INSERT INTO blocking_key SELECT patient, patient FROM patient ON CONFLICT DO NOTHING"
+    found.conn.execute(keys)
     found.conn.commit()
     return found
+
+
+def in_two_forms(world, key, labels):
+    """A Patient whose whole form is protected so, and whose redacted form is open."""
+    fhir_id = resource_id("https://hospital.example/", "Patient", key)
+    world.conn.execute(
+        "INSERT INTO patient (fhir_id, golden_id, partner, person, features)"
+        " VALUES (%(id)s, gen_random_uuid(), 'hospital', %(id)s, '{}')",
+        {"id": fhir_id},
+    )
+    plain = {"resourceType": "Patient", "id": fhir_id, "name": [{"family": "Poe"}]}
+    whole = {**plain, "contact": [{"name": {"text": "a clinic"}}]}
+    world.publish(world.item("hospital", whole, labels=labels, redacted=(plain, Labels())))
+    return fhir_id
 
 
 def patients(view):
@@ -69,17 +80,31 @@ def related(world, code, *persons):
 
 
 def test_who_has_an_open_form_is_known_and_who_is_protected_altogether_is_not(world):
+    """Asked by the permits, and by what is worked out of them."""
+    known = {world.open, world.redacted, world.restricted}
     with world.as_viewer(SHELTER) as view:
-        assert patients(view) == {world.open, world.redacted}
+        assert patients(view) == known
+    fold_shown(world.conn, AT)
+    world.conn.commit()
+    with world.as_viewer(SHELTER) as view:
+        assert patients(view) == known
 
 
 def test_the_open_form_of_somebody_needs_a_relationship_where_his_record_does(world):
+    fold_shown(world.conn, AT)
     related(world, "clinic", world.open)
     with world.as_viewer(CLINIC) as view:
         assert patients(view) == {world.open}
     related(world, "clinic", world.redacted)
     with world.as_viewer(CLINIC) as view:
         assert patients(view) == {world.redacted}
+
+
+def test_who_is_protected_altogether_is_found_by_no_key(world):
+    with world.as_viewer(SHELTER) as view:
+        asked = "SELECT fhir_id FROM patient JOIN blocking_key USING (patient)"
+        keys = view.conn.execute("SELECT count(DISTINCT patient) FROM blocking_key").fetchone()
+        assert keys == (len(view.conn.execute(asked).fetchall()),) == (3,)
 
 
 @pytest.mark.parametrize("table", ["patient_edge", "patient_apart"])
