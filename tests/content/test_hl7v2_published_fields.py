@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.content.mapping import codes, of_type, the
+from tests.content.mapping import codes, errors, of_type, the
 from tests.content.test_hl7v2_maps import taken
 from tests.content.test_hl7v2_order_maps import message
 
@@ -124,3 +124,105 @@ def test_a_document_keeps_the_numbers_of_its_order():
     assert [(codes(each["type"]), each["value"]) for each in document["identifier"]] == [
         (["PLAC"], "P7"), (["FILL"], "F7"),
     ]  # fmt: skip
+
+
+def test_where_a_visit_was_and_will_be_and_when_it_is_planned():
+    places = {3: "4W^401^A", 6: "ED^7", 11: "XRAY", 42: "ICU"}
+    planned = {8: "20260101", 9: "202601051000", 12: r"Hip \T\ knee"}
+    found = adt(segment("PV1", VISIT | places), segment("PV2", planned))
+    visit = the(found, "Encounter")
+    names = {f"Location/{each['id']}": each["name"] for each in of_type(found, "Location")}
+    assert [(names[each["location"]["reference"]], each.get("status")) for each in visit["location"]] == [
+        ("4W 401 A", None), ("ED 7", "completed"), ("XRAY", "active"), ("ICU", "reserved"),
+    ]  # fmt: skip
+    dates = {each["url"].rpartition("/")[2]: each["valueDateTime"] for each in visit["extension"]}
+    assert dates == {"planned-start": "2026-01-01", "planned-end": "2026-01-05T10:00:00-06:00"}
+    assert "Hip &amp; knee" in visit["text"]["div"]
+    assert errors(found) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "districts"),
+    [
+        ("1 Elm St^^Peoria", ["143"]),
+        ("1 Elm St^^Peoria^^^^^^179", ["179", "143"]),
+        ("1 Elm St^^Peoria^^^^^^143", ["143"]),
+        ("1 Elm St~2 Oak St", [None, None, "143"]),
+        ("", ["143"]),
+    ],
+)
+def test_the_county_of_older_versions_stands_in_the_address(address, districts):
+    pid = segment("PID", {3: "L1^^^LAKESIDE^MR", 5: "Roe^Ann", 11: address, 12: "143"})
+    found = taken(r"MSH|^~\&|A|B|||2026||ADT^A31|1|P|2.3", pid)
+    assert [each.get("district") for each in the(found, "Patient")["address"]] == districts
+
+
+ORDER = {1: "NW", 2: "P1", 12: "7^Cal^Len"}
+PLACE = {21: "Elm Clinic^^^^^^NPI^^^1999999919", 22: "1 Elm St^^Peoria", 23: "^WPN^PH^^^309^5550199"}
+TEST = "OBR|1|P1||718-7^Hemoglobin^LN"
+
+
+def order(orc, *more):
+    return message("ORM^O01", segment("ORC", ORDER | orc), *more)
+
+
+def test_who_orders_for_which_organization_and_where_to_call_back():
+    found = order(PLACE | {14: "^WPN^PH^^^309^5550100", 29: "O"}, TEST)
+    request, role = the(found, "ServiceRequest"), the(found, "PractitionerRole")
+    place = next(each for each in of_type(found, "Organization") if each["name"] == "Elm Clinic")
+    assert request["requester"] == {"reference": f"PractitionerRole/{role['id']}"}
+    assert role["practitioner"]["reference"] == f"Practitioner/{the(found, 'Practitioner')['id']}"
+    assert role["organization"]["reference"] == f"Organization/{place['id']}"
+    assert place["identifier"][0]["value"] == "1999999919"
+    assert (place["telecom"][0]["value"], place["address"][0]["city"]) == ("3095550199", "Peoria")
+    assert request["extension"][0]["valueContactPoint"]["value"] == "3095550100"
+    assert codes(request["locationCode"][0]) == ["O"]
+    assert errors(found) == []
+
+
+def test_an_order_that_names_no_person_is_its_organizations():
+    found = order(PLACE | {12: ""}, TEST)
+    (place,) = [each for each in of_type(found, "Organization") if each["name"] == "Elm Clinic"]
+    assert the(found, "ServiceRequest")["requester"] == {"reference": f"Organization/{place['id']}"}
+    assert of_type(found, "PractitionerRole") == []
+
+
+@pytest.mark.parametrize(("control", "why", "ended"), [("NW", ["D"], []), ("CA", [], ["D"])])
+def test_why_an_order_was_cancelled_is_no_reason_to_order_it(control, why, ended):
+    request = the(order({1: control, 16: "D^Patient died^L"}, TEST), "ServiceRequest")
+    assert [codes(each)[0] for each in request.get("reasonCode", [])] == why
+    told = [codes(each["valueCodeableConcept"])[0] for each in request.get("extension", [])]
+    assert told == ended
+
+
+def test_a_prescription_keeps_its_strength_its_rate_and_what_the_pharmacy_should_know():
+    drug = {
+        1: "11124^Morphine^RXNORM",
+        2: "5",
+        4: "mg",
+        6: "^Mix fresh",
+        18: "10",
+        19: "mg/mL",
+        21: "2",
+        22: "mL/h",
+    }
+    request = the(order({}, segment("RXO", drug)), "MedicationRequest")
+    assert [each["text"] for each in request["note"]] == ["Mix fresh", "Strength: 10 mg/mL"]
+    (dosage,) = request["dosageInstruction"]
+    assert dosage["doseAndRate"][1]["rateQuantity"] == {"value": 2, "unit": "mL/h"}
+
+
+def test_a_report_names_technicians_and_typists_and_a_note_who_wrote_it_when():
+    read = {32: "1&Lee&Ann", 33: "2&Kim&Bo", 34: "3&Tec&Ty", 35: "4&Pen&Flo"}
+    obr = segment("OBR", {3: "F1", 4: "718-7^Hemoglobin^LN", 7: "20260101", 25: "F"} | read)
+    notes = ["NTE|1||clotted||9^Ash^Eve|20260102", "NTE|2||sent again||9^Ash^Eve|20260103"]
+    found = message(
+        "ORU^R01", obr, "OBX|1|NM|718-7^Hemoglobin^LN||13|||||F", *notes, "SPM|1|^S1|P0&X^S0&X|BLD"
+    )
+    report = the(found, "DiagnosticReport")
+    assert [each.get("display") for each in report["performer"]] == [None, "Ty Tec", "Flo Pen"]
+    assert len(report["resultsInterpreter"]) == 2
+    (note,) = the(found, "Observation")["note"]
+    assert note == {"text": "clotted\nsent again", "time": "2026-01-03", "authorString": "Eve Ash"}
+    assert the(found, "Specimen")["parent"][0]["identifier"]["value"] == "S0"
+    assert errors(found) == []
