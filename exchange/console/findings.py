@@ -44,6 +44,7 @@ TEMPLATES = (
         "left out of the map: of its %(values)s days some have the month first, and %(others)s can only have "
         "the day first; right would be one way in every row, such as %(right)s"
     ),
+    _("the file is one line without the column %(column)s: its header is missing"),
     _("the row has %(found)s columns, the header %(expected)s"),
     _("the feed joins %(file)s, which is not beside the file"),
     _("%(file)s has no column `%(name)s`"),

@@ -97,6 +97,7 @@ def _split_delimited(document: Document, feed: Feed, partner: Partner) -> Split:
     joins = feed.joins()
     join = joiner(document, joins, feed.encoding, feed.options) if joins else None
     rows = delimited.rows(document.payload, feed.encoding, feed.options)
+    line = 0
     for line, row, problem in rows:
         position = f"{document.name} line {line}"
         payload = row if join is None or problem else join(row)
@@ -106,6 +107,20 @@ def _split_delimited(document: Document, feed: Feed, partner: Partner) -> Split:
             yield rejected(record, key)
         else:
             yield replace(record, key=key or position)
+    if not line and not feed.options.get("columns"):
+        _check_header(document, feed)
+
+
+def _check_header(document: Document, feed: Feed) -> None:
+    """RecordRejected for a file of one line that is no header: somebody's row, whose header was lost."""
+    header = delimited.header_of(document.payload, feed.encoding, feed.options)
+    if missing := [column for column in feed.key if column not in header]:
+        raise RecordRejected(
+            f"the file is one line without the column {missing[0]}: its header is missing",
+            code="structure",
+            expression=missing[0],
+            position="line 1",
+        )
 
 
 def _row_key(row: Mapping[str, str | list[str]], columns: tuple[str, ...]) -> str | RecordRejected:

@@ -36,6 +36,12 @@ def test_a_message_is_known_by_sender_control_id_and_time_and_dated_by_its_heade
     assert record.event_time == datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
+def test_a_file_of_one_row_that_lost_its_header_is_told():
+    (found,) = pieces("delimited", b"7,Doe\n", key=("id",))
+    assert found.issue.detail == "the file is one line without the column id: its header is missing"
+    assert pieces("delimited", b"id,name\n", key=("id",)) == []
+
+
 def test_one_broken_message_of_a_batch_is_rejected_alone():
     found = pieces("hl7v2", b"MSH|^~\\&|A|B|||||ADT^A01|1\rMSH|\rMSH|^~\\&|A|B|||||ADT^A01|2")
     assert [piece.record.payload for piece in rejections(found)] == [b"MSH|"]
