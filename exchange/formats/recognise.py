@@ -32,7 +32,12 @@ _UNIT = re.compile(
 _BRACKETED = re.compile(r"([^(\[]*)[(\[]([^()\[\]]*)[)\]][^()\[\]]*")
 _ANYBODYS = frozenset({"id", "number", "name", "order id", "no", "test", "status"})
 """Names that mean something else when a person stands before them."""
-_TELLING = {"email": "e-mail", "ssn": "social security number", "sex": "sex", "icd10": "ICD-10-CM code"}
+_ALONE = frozenset({"first", "given", "last", "family", "middle", "patient", "paciente", "medio"})
+"""Names that say nothing within a longer one: the first dose, the size of a family."""
+_TELLING = {
+    "email": "e-mail", "ssn": "social security number", "sex": "sex", "icd10": "ICD-10-CM code",
+    "loinc": "LOINC code",
+}  # fmt: skip
 """Roles that the shape of the values tells without a name."""
 
 
@@ -94,7 +99,9 @@ def recognise(columns: Sequence[Column]) -> list[Recognised]:
 def _judge_all(column: Column) -> Iterable[Recognised]:
     whole, *parts = _readings(column.name)
     found = [*_as_named(column, whole), *(item for words in parts[:1] for item in _as_named(column, words))]
-    return found or [item for words in parts[1:] for item in _as_named(column, words)]
+    inside = [item for words in parts[1:] for item in _as_named(column, words)]
+    # `Vaccine Type (CVX)`: a name that the form of the values bears out says more than what holds it.
+    return [*found, *(item for item in inside if not found or item.confidence > NAMED)]
 
 
 def _as_named(column: Column, words: str) -> list[Recognised]:
@@ -122,6 +129,8 @@ def _judge(column: Column, words: str, role: Role) -> Recognised | None:
     named = _named(words, role.names, role.whole)
     if named:
         confidence, reason = named
+        # Of two that are named alike the one with values: an empty column says nothing of anybody.
+        confidence -= CONFIRMED if empty and confidence > NEARLY else 0
         reason += f", values look like {column.looks_like}" if fits else ""
         confidence += CONFIRMED if fits else 0
     elif _TELLING.get(role.name) == column.looks_like:
@@ -158,12 +167,22 @@ def _named(words: str, names: Iterable[str], whole: bool) -> tuple[float, str] |
         if bare != words and bare == known and known not in _ANYBODYS:
             best = NAMED - CONFIRMED, f"named `{known}` of a person"
             continue
-        if not whole and len(known) > 4 and re.search(rf"(^| ){re.escape(known)}( |$)", words):
+        if not whole and _can_be_within(known, words) and f" {known} " in f" {words} ":
             # The more of the name is explained, the surer.
             score = NEARLY * (0.7 + 0.3 * len(known) / len(words))
             if best is None or score > best[0]:
                 best = score, f"its name holds `{known}`"
     return best
+
+
+def _can_be_within(known: str, words: str) -> bool:
+    """Whether a name may be part of a longer one; what ends as a number or a day is no word of something."""
+    kinds = ("id", "date")
+    return (
+        len(known) > 4
+        and known not in _ALONE
+        and (words.split(" ")[-1] not in kinds or known.split(" ")[-1] in kinds)
+    )
 
 
 def plain(name: str) -> str:

@@ -46,6 +46,11 @@ def of(found: Found, *names: str) -> list[Recognised]:
     return [found[name] for name in names if name in found]
 
 
+def numbers_rows(item: Recognised) -> bool:
+    """Whether every row has a value there, and no two the same."""
+    return item.column.unique and item.column.filled == 1
+
+
 _OF_SEVERAL = re.compile("accession|specimen|order|visit|encounter|folio", re.IGNORECASE)
 
 
@@ -63,7 +68,8 @@ def event(
     it holds several.
     """
     own = found.get("record_id")
-    numbered = own is not None and own is not person
+    # A number that only some rows have is none of the others.
+    numbered = own is not None and own is not person and own.column.filled == 1
     alone = numbered and own and own.column.unique and not _OF_SEVERAL.search(own.column.name)
     key = [own] if alone and own else [own if numbered and own else person, *what]
     when = " or ".join(path(item) for item in there or what)

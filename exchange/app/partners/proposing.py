@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from exchange.app.partners.proposed_lines import (
@@ -11,6 +12,7 @@ from exchange.app.partners.proposed_lines import (
     date,
     event,
     line,
+    numbers_rows,
     of,
     path,
     quoted,
@@ -56,10 +58,10 @@ def propose(columns: Sequence[Column], file: str) -> tuple[str, list[str]]:
     parts = [_HEAD, *_values(values), "entries:\n", _patient(person, found)]
     events += [made for make in (_immunization, _observation, _condition) if (made := make(person, found))]
     parts += events
-    parts.append(_comments(columns, recognised))
+    parts.append(_comments(columns, recognised, "".join(parts)))
     # A table of events has many rows of one person: the person's number makes no row the same one.
     own = found.get("record_id") or (None if events else person)
-    return "".join(parts), [own.column.name] if own is not None and own.column.unique else []
+    return "".join(parts), [own.column.name] if own is not None and numbers_rows(own) else []
 
 
 def _values(values: Mapping[str, str]) -> list[str]:
@@ -151,8 +153,11 @@ def _telecom(found: Found) -> str:
 
 
 def _address(found: Found) -> str:
-    names = {"street": "line", "city": "city", "state": "state", "zip": "postalCode"}
-    lines = [
+    names = {"city": "city", "county": "district", "state": "state", "zip": "postalCode"}
+    streets = of(found, "street", "street2")
+    written = ", ".join(quoted(path(item)) for item in streets)
+    lines = [line(8, "line", written if len(streets) < 2 else f"[{written}]", *streets)] if streets else []
+    lines += [
         line(8, element, quoted(path(found[role])), found[role])
         for role, element in names.items()
         if role in found
@@ -191,6 +196,8 @@ def _observation(person: Recognised, found: Found) -> str:
     out += "      category: {coding: {system: <observation_category>, code: =laboratory}}\n      code:\n"
     out += _coding("loinc", found.get("loinc"), found.get("test")) + "      subject: -> patient\n"
     out += line(6, "effectiveDateTime", date(when[0], "datetime"), *when) if when else ""
+    if by := found.get("laboratory"):
+        out += line(6, "performer", f"{{type: =Organization, display: {quoted(path(by))}}}", by)
     value, unit = path(result), found.get("unit")
     out += f"      valueQuantity:  # {why(result)}\n"
     # `<10` is a number that was not reached, with the unit of its column.
@@ -230,11 +237,24 @@ def _condition(person: Recognised, found: Found) -> str:
     return out + (line(6, "onsetDateTime", date(when), when) if when else "")
 
 
-def _comments(columns: Sequence[Column], recognised: Sequence[Recognised]) -> str:
-    known = {item.column.name for item in recognised}
-    lines = [
-        f"#   {' '.join(c.name.split())}: {c.looks_like}, {c.filled:.0%} filled"
-        for c in columns
-        if c.name not in known
-    ]
-    return "".join(f"{line}\n" for line in ["# Columns not recognised:", *lines]) if lines else ""
+def _comments(columns: Sequence[Column], recognised: Sequence[Recognised], written: str) -> str:
+    """The columns that no row reads: of some nothing is known, some are of no use without others."""
+    known = {item.column.name: item for item in recognised}
+    unused = [item for item in recognised if not _is_in(path(item), written)]
+    strange = [f"{_said(c)}" for c in columns if c.name not in known]
+    alone = [f"{_said(item.column)}; it seems to be {item.role.replace('_', ' ')}" for item in unused]
+    parts = {"# Columns not recognised:": strange, "# Recognised, but no row of this map reads them:": alone}
+    return "".join(
+        f"{line}\n"
+        for title, lines in parts.items()
+        if lines
+        for line in [title, *(f"#   {x}" for x in lines)]
+    )
+
+
+def _said(column: Column) -> str:
+    return f"{' '.join(column.name.split())}: {column.looks_like}, {column.filled:.0%} filled"
+
+
+def _is_in(name: str, written: str) -> bool:
+    return re.search(rf"(?<![\w\[]){re.escape(quoted(name)[1:-1])}(?!\w)", written) is not None
