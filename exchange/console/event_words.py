@@ -11,6 +11,8 @@ from exchange.console.marking import _
 from exchange.console.speech import Speech
 
 _RULE = "urn:mosaic:rule:"
+UNKNOWN = _("somebody")
+"""Who could not sign in: the log keeps no login that was tried."""
 _OUTCOMES = {"0": _("it succeeded"), "4": _("not done"), "8": _("refused"), "12": _("it failed")}
 
 _BY_PEOPLE = ("client.changed", "subscription.changed")
@@ -58,7 +60,8 @@ def _who(event: Mapping[str, Any], participant: str | None, said: Speech) -> lis
     agents = event.get("agent", [])
     asking = next((agent for agent in agents if agent.get("requestor")), agents[0] if agents else {})
     login = asking.get("who", {}).get("display", "")
-    name = said.participant(participant) if participant else said.participant(f"account {login}")
+    who = login if login == UNKNOWN else f"account {login}"
+    name = said.participant(participant or who)
     roles = ", ".join(said.say(role["text"]) for role in asking.get("role", ()) if "text" in role)
     software = [
         value for agent in agents if (value := agent.get("who", {}).get("identifier", {}).get("value"))

@@ -74,12 +74,24 @@ def _filters(language: str) -> Mapping[str, Callable[..., Any]]:
         "soft": soft,
         "seen": seen,
         "moment": partial(moment, language),
+        "instant": partial(instant, language),
     }
 
 
 def moment(language: str, value: datetime | None) -> str:
     """A moment in UTC, as the foot of every page says; a dash for none."""
     return format_datetime(value.astimezone(UTC), "medium", locale=_locale(language)) if value else "–"
+
+
+def instant(language: str, text: str) -> str:
+    """What a statement says: a FHIR instant as a moment, all else as it is.
+
+    >>> instant("es", "2026-11-28T12:17:09.516Z"), instant("es", "Dr. Vega")
+    ('28 nov 2026, 12:17:09', 'Dr. Vega')
+    """
+    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", text):
+        return text
+    return moment(language, datetime.fromisoformat(text))
 
 
 def in_digits(language: str, value: float | None) -> str:

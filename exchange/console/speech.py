@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -14,7 +15,18 @@ from exchange.console.language import catalogue
 from exchange.console.reasons import told
 from exchange.console.words import PLAIN
 
-KINDS = ("say", "participant", "participants", "looker", "label", "labels", "purpose", "type", "rules")
+KINDS = (
+    "say",
+    "place",
+    "participant",
+    "participants",
+    "looker",
+    "label",
+    "labels",
+    "purpose",
+    "type",
+    "rules",
+)
 """Kinds of columns that are said by the method of that name."""
 
 
@@ -53,6 +65,11 @@ class Speech:
             return self.say("account %(login)s") % {"login": code.removeprefix("account ")}
         found = self.exchange.partners.get(code or "")
         return found.organization.name if found else self.say(code or "–")
+
+    def place(self, text: str) -> str:
+        """Where something stands: a line in words, all else as it is."""
+        line = re.fullmatch(r"line (\d+)", text)
+        return self.say("line %(line)s") % {"line": line[1]} if line else text
 
     def looker(self, who: str) -> str:
         """Who looks: an account, or a participant's user."""

@@ -47,6 +47,8 @@ WORDS = (
     # what a partner's timeline tells
     _("sent in run %(name)s"), _("asked: %(name)s %(purpose)s"), _("was sent: %(name)s"),
     _("was asked back: recall %(name)s"), _("the person's own consent"), _("organization"),
+    # where something stands
+    _("line %(line)s"),
     # who looks
     _("account %(login)s"), _("user %(user)s of %(participant)s"),
     # counterexamples

@@ -110,12 +110,16 @@ def test_the_page_says_for_whom_it_is_of_which_time_and_who_made_it(monkeypatch)
     monkeypatch.setattr(accountings, "pdf", lambda paper: paper)
     said = as_pdf(_report(), "en", ANA, "anna").blocks[0].lines
     assert said == [
-        ("For", "Ana Rivera, born 1980-02-03"),
-        ("Time", "2020-11-26 – 2026-11-26"),
+        ("For", "Ana Rivera, born Feb 3, 1980"),
+        ("Time", "Nov 26, 2020 – Nov 26, 2026"),
         ("Prepared by", "anna"),
     ]
     nobody = as_pdf(_report(), "uk", replace(ANA, name="", born=""), "anna").blocks[0].lines
     assert nobody[0] == ("Для кого", "особа, якій належать ці записи")
+    year = as_pdf(_report(), "es", replace(ANA, born="1980"), "anna").blocks[0].lines
+    assert [line[1] for line in year[:2]] == [
+        "Ana Rivera, fecha de nacimiento 1980", "26 nov 2020 – 26 nov 2026"
+    ]  # fmt: skip
 
 
 def test_a_shorter_time_may_be_asked_for_and_a_longer_one_is_the_law_s():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 
 from exchange.app import find_partner
+from exchange.app.privacy.viewing import record_sign_in
 from exchange.audit import Circumstances, Disclosed, Requester, append, query_entries
 from exchange.pipeline.steps import run_partner
 from tests.pipeline.coalition import observation, write_ndjson
@@ -34,6 +35,7 @@ def fill(opened):
     broken = {**sent(3)[0], "name": "not a list"}
     write_ndjson(folder / "unreadable.ndjson", [broken])
     run_partner(opened.work, find_partner(opened.partners, "elm_clinic"))
+    record_sign_in(opened, "sign-in-refused", "somebody", "127.0.0.1")
     with psycopg.connect(opened.database_url) as connection:
         ids = {
             number: connection.execute(

@@ -429,3 +429,21 @@ def test_a_run_leads_to_its_own_run_in_airflow_where_airflow_took_it(opened):
         there = "https://airflow.example/dags/elm_clinic/runs/manual__2026-11-28T11%3A40%3A00%2B00%3A00"
         assert f'href="{there}"' in engineer.get(f"/runs/{run}").text
         assert "airflow.example" not in engineer.get(f"/runs/{other}").text
+
+
+def test_a_code_that_is_like_no_other_is_mapped_by_what_its_map_answers_with(served, opened):
+    with psycopg.connect(opened.database_url) as connection:
+        connection.execute(
+            "INSERT INTO unmapped_code"
+            " SELECT run, 'records', 'gender', 'urn:w', '77', 'Patient.gender', 'sex', 1"
+            " FROM run WHERE partner = 'elm_clinic' ORDER BY run LIMIT 1"
+        )
+        connection.commit()
+        engineer = served.visitor("data-engineer")
+        (address,) = re.findall(r'href="(/codes/elm_clinic/\d+)">\s*<code>77<', engineer.get("/codes").text)
+        page = engineer.get(address).text
+        connection.execute("DELETE FROM unmapped_code WHERE system = 'urn:w'")
+    system = "http://hl7.org/fhir/administrative-gender"
+    chosen = set(re.findall(r'name="chosen" value="([^"|]+)\|([^"|]+)\|', page))
+    assert chosen >= {(system, "female"), (system, "male"), (system, "other")}
+    assert f'name="target_system" value="{system}"' in page

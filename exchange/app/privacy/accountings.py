@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -106,16 +106,18 @@ def as_csv(found: Report, language: Language) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([words[f"column.{name}"] for name in _COLUMNS])
-    writer.writerows([harmless(cell) for cell in _cells(line, words)] for line in found.lines)
+    lines = (_cells(line, words, "{:%Y-%m-%d}".format) for line in found.lines)
+    writer.writerows([harmless(cell) for cell in cells] for cells in lines)
     return text.getvalue().encode()
 
 
 def as_pdf(found: Report, language: Language, subject: Subject, reader: str) -> bytes:
     """A page for the person, made by `reader`: whom it is for stands on it, and in no name of a file."""
     words = words_of(language)
-    since = _day(found.since) if found.since else ""
-    intro = words[f"intro.{found.law}"].format(since=since, until=_day(found.until))
-    rows = [_cells(line, words) for line in found.lines]
+    say = partial(day_in, words)
+    since = say(_day(found.since)) if found.since else ""
+    intro = words[f"intro.{found.law}"].format(since=since, until=say(_day(found.until)))
+    rows = [_cells(line, words, say) for line in found.lines]
     header = [words[f"column.{name}"] for name in _COLUMNS]
     listed = Table(header, rows, (20, 30, 32, 18)) if rows else words["none"]
     return pdf(
@@ -123,7 +125,7 @@ def as_pdf(found: Report, language: Language, subject: Subject, reader: str) -> 
             title=words[f"title.{found.law}"],
             language=language,
             blocks=[_head(found, words, subject, reader), intro, listed, words["rights"]],
-            footer=words["footer"].format(at=_day(found.until)),
+            footer=words["footer"].format(at=say(_day(found.until))),
             made=found.until,
         )
     )
@@ -134,21 +136,21 @@ _COLUMNS = ("when", "recipient", "what", "purpose")
 
 def _head(found: Report, words: Mapping[str, str], subject: Subject, reader: str) -> Pairs:
     """For whom, of which time, by whom."""
-    born = words["born"].format(born=subject.born) if subject.born else ""
-    since = _day(found.since) if found.since else "…"
+    born = words["born"].format(born=_born(words, subject.born)) if subject.born else ""
+    since = day_in(words, _day(found.since)) if found.since else "…"
     return Pairs(
         [
             (words["head.person"], ", ".join(filter(None, (subject.name or words["unnamed"], born)))),
-            (words["head.period"], f"{since} – {_day(found.until)}"),
+            (words["head.period"], f"{since} – {day_in(words, _day(found.until))}"),
             (words["head.reader"], reader),
         ]
     )
 
 
-def _cells(line: Line, words: Mapping[str, str]) -> list[str]:
-    when = _day(line.first)
+def _cells(line: Line, words: Mapping[str, str], say: Callable[[date], str]) -> list[str]:
+    when = say(_day(line.first))
     if line.times > 1:
-        first, last = _day(line.first), _day(line.last)
+        first, last = say(_day(line.first)), say(_day(line.last))
         said = words["repeated.day" if first == last else "repeated"]
         when = said.format(times=line.times, first=first, last=last)
     what = ", ".join(words.get(f"type.{kind}", kind) for kind in line.records)
@@ -156,8 +158,26 @@ def _cells(line: Line, words: Mapping[str, str]) -> list[str]:
     return [when, who, what, words.get(f"purpose.{line.purpose}", line.purpose)]
 
 
-def _day(at: datetime) -> str:
-    return f"{at.astimezone(_ZONE):%Y-%m-%d}"
+def _day(at: datetime) -> date:
+    return at.astimezone(_ZONE).date()
+
+
+def day_in(words: Mapping[str, str], day: date) -> str:
+    """A day as the language writes it.
+
+    >>> day_in(words_of("es"), date(2026, 11, 28)), day_in(words_of("uk"), date(1934, 2, 1))
+    ('28 nov 2026', '1 лют. 1934 р.')
+    """
+    month = words["months"].split()[day.month - 1]
+    return words["day"].format(day=day.day, month=month, year=day.year)
+
+
+def _born(words: Mapping[str, str], text: str) -> str:
+    """A birth date of which only the year or the month is known stays as it is."""
+    try:
+        return day_in(words, date.fromisoformat(text))
+    except ValueError:
+        return text
 
 
 @cache

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from exchange.app.opening import Exchange, find_partner
-from exchange.mapping.codes import COLUMNS, CodeMap, load_code_maps
+from exchange.mapping.codes import COLUMNS, CodeMap, Target, load_code_maps
 from exchange.mapping.suggestions import Suggestion, read_synonyms, suggest
 from exchange.model.errors import ContentError
 from exchange.model.records import Files
@@ -69,6 +69,19 @@ def _suggested(content: _Content, partner: str, code_map: str, code: str) -> Seq
     """Every code is compared with every target of its map, a millisecond each."""
     found = _code_maps(content, partner)[code_map]
     return suggest(code, found, _synonyms(content)) if code else ()
+
+
+def answers_of(exchange: Exchange, task: Task) -> list[Target]:
+    """Every target that the task's code map knows and that is not suggested, each once, by code."""
+    code_map = load_code_maps(exchange.mappings, task.code.partner)[task.code.code_map]
+    suggested = {(one.system, one.code) for one in task.suggestions}
+    known = {
+        (target.system, target.code): target
+        for rows in code_map.rows.values()
+        for target in rows
+        if target.code and (target.system, target.code) not in suggested
+    }
+    return sorted(known.values(), key=lambda target: (target.system, target.code))
 
 
 def add_row(mappings: Path, files: Files, owner: str, code_map: str, row: dict[str, str]) -> str:

@@ -87,7 +87,7 @@ _ISSUES = (
     Column("code", _("Kind"), "word:issue"),
     Column("expression", _("Element"), "code"),
     Column("detail", _("Reason"), "finding"),
-    Column("position", _("Stands at")),
+    Column("position", _("Stands at"), "place"),
 )
 _STORED = (
     Column("reference", _("Resource"), "code"),

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from exchange.app.partners.trying import Wish, recognised, try_wish, wish_from_json, wish_to_json, write_wish
-from exchange.app.records.coding import add_row, worklist
+from exchange.app.records.coding import add_row, answers_of, worklist
 from exchange.app.records.differing import difference
 from exchange.app.records.reporting import count_report, counted_report
 from exchange.console.accounts import Role
@@ -28,6 +28,7 @@ from exchange.model.partner import DEFAULT_TIMEZONE
 
 _ROLES: tuple[Role, ...] = ("data-engineer",)
 _LATEST, _MORE = 50, 1_000
+_ANSWERS = 30  # of a code map, to be chosen from; of more one is written down
 _EQUIVALENCES = ("equivalent", "equal", "wider", "narrower", "inexact", "unmatched")
 
 
@@ -56,7 +57,7 @@ _SAMPLE_ISSUES = (
     Column("severity", _("Severity"), "mark"),
     Column("expression", _("Element"), "code"),
     Column("detail", _("Reason"), "finding"),
-    Column("position", _("Stands at")),
+    Column("position", _("Stands at"), "place"),
 )
 _CHANGES = (
     Column("kind", _("What happens"), "translated"),
@@ -139,11 +140,12 @@ def _may_read(home: Path, against: str) -> bool:
 
 
 def codes(desk: Desk, visit: Visit) -> Answer:
+    said = Speech(visit.language, desk.exchange)
     rows: list[Row] = [
         {
             "partner": task.code.partner,
             "code_map": task.code.code_map,
-            "code": task.code.code or _("(text)"),
+            "code": task.code.code or said.say(_("(text)")),
             "records": task.code.records,
             "elements": ", ".join(task.code.elements),
             "suggested": tuple(f"{s.code} {s.display} ({s.score} %)" for s in task.suggestions[:2]),
@@ -151,8 +153,7 @@ def codes(desk: Desk, visit: Visit) -> Answer:
         }
         for number, task in enumerate(worklist(desk.exchange, None))
     ]
-    said = Speech(visit.language, desk.exchange).shown
-    shown = table("codes", _CODES, rows, visit.query, "records", descending=True, shown=said)
+    shown = table("codes", _CODES, rows, visit.query, "records", descending=True, shown=said.shown)
     return Page("engineer/codes.html", {"codes": shown})
 
 
@@ -162,7 +163,14 @@ def code(desk: Desk, visit: Visit) -> Answer:
     if number >= len(tasks) or tasks[number].code.partner != visit.path["partner"]:
         raise NotFound
     task = tasks[number]
-    return Page("engineer/code.html", {"task": task, "equivalences": _EQUIVALENCES, "number": number})
+    answers = answers_of(desk.exchange, task)
+    systems = {one.system for one in answers} | {one.system for one in task.suggestions}
+    values = {
+        "task": task, "equivalences": _EQUIVALENCES, "number": number,
+        "answers": answers if len(answers) <= _ANSWERS else [],
+        "system": systems.pop() if len(systems) == 1 else "",
+    }  # fmt: skip
+    return Page("engineer/code.html", values)
 
 
 def map_code(desk: Desk, visit: Visit) -> Answer:

@@ -14,6 +14,7 @@ from exchange.console.accounts import (
     use_link,
 )
 from exchange.console.desk import Desk
+from exchange.console.event_words import UNKNOWN
 from exchange.console.given import local
 from exchange.console.guesses import guessed_enough, note_guess
 from exchange.console.language import LANGUAGES
@@ -44,7 +45,7 @@ def sign_in(desk: Desk, visit: Visit) -> Answer:
         connection.commit()
     if found is None:
         # What was typed as a login may be a password; it is not kept.
-        record_sign_in(desk.exchange, "sign-in-refused", "somebody", visit.address)
+        record_sign_in(desk.exchange, "sign-in-refused", UNKNOWN, visit.address)
         return Page("sign_in.html", {"refused": True, "login": login}, 403)
     return begin(desk, visit, found, local(visit.back) if visit.back else "/")
 
@@ -77,7 +78,7 @@ def follow_link(desk: Desk, visit: Visit) -> Answer:
         found = use_link(connection, visit.path["token"], visit.at)
         connection.commit()
     if found is None:
-        record_sign_in(desk.exchange, "sign-in-refused", "somebody", visit.address)
+        record_sign_in(desk.exchange, "sign-in-refused", UNKNOWN, visit.address)
         return Page("link_used.html", status=403)
     return begin(desk, visit, found, "/", by_link=True)
 
@@ -96,7 +97,7 @@ def openid_callback(desk: Desk, visit: Visit) -> Answer:
     try:
         subject = subject_of(desk.provider, callback, desk.cookie_key, visit.openid, visit.query, visit.at)
     except NotSignedIn:
-        record_sign_in(desk.exchange, "sign-in-refused", "somebody", visit.address)
+        record_sign_in(desk.exchange, "sign-in-refused", UNKNOWN, visit.address)
         return Page("openid_refused.html", status=403)
     with desk.exchange.work.connect() as connection:
         found = account_of_subject(connection, subject)
