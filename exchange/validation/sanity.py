@@ -113,7 +113,11 @@ def _range(node: dict[str, Any], where: str) -> Iterator[Issue]:
     if not isinstance(low, dict) or not isinstance(high, dict) or low.get("code") != high.get("code"):
         return
     if "value" in low and "value" in high and low["value"] > high["value"]:
-        yield Issue("error", "invariant", "rng-2: low is above high", where)
+        if ".referenceRange[" in where and where.endswith("]"):
+            # It is no Range: R4 allows it there, and a result is not kept out for what was meant by normal.
+            yield Issue("warning", "value", "low is above high", where)
+        else:
+            yield Issue("error", "invariant", "rng-2: low is above high", where)
 
 
 def is_after(first: str, second: str) -> bool:

@@ -21,10 +21,12 @@ Schema = dict[str, Any]
 _CROWDED = 8
 """From so many forms of a choice on, counting properties first is cheaper than asking for each form."""
 
-_ELE_1: Schema = {
+ELE_1: Schema = {
     "$comment": "ele-1: an element has more than an id",
     "anyOf": [{"minProperties": 2}, {"not": {"required": ["id"]}}],
 }
+BESIDE = "Element"
+"""What stands in `_name` beside a value: an id alone is enough there, where the value is."""
 
 
 def schema_of(resource_type: str) -> Schema:
@@ -57,8 +59,9 @@ def _object(type_: FhirType, definitions: dict[str, Schema]) -> Schema:
         "properties": properties,
         "additionalProperties": False,
     }
-    rules = [] if type_.kind == "resource" else [_ELE_1]
+    rules = [] if type_.kind == "resource" or type_.name == BESIDE else [ELE_1]
     rules += [*_required(elements), *_choices(elements), *_gaps(elements), *_invariants(type_.name)]
+    rules += _alone(elements)
     if rules:
         out["allOf"] = rules
     return out
@@ -97,7 +100,7 @@ def _value(element: Element, definitions: dict[str, Schema]) -> Schema:
 
 def _sibling(element: Element, definitions: dict[str, Schema]) -> Schema:
     """`_name`: id and extensions of a primitive; in a list, null where a value has none."""
-    extended = _reference("Element", definitions)
+    extended = _reference(BESIDE, definitions)
     if not element.list:
         return extended
     return _list_of({"anyOf": [{"type": "null"}, extended]})
@@ -163,6 +166,16 @@ def _required(elements: Iterable[Element]) -> list[Schema]:
         for e in elements
         if e.required and e.choice is None
     ]
+
+
+def _alone(elements: Iterable[Element]) -> list[Schema]:
+    """An id beside a value that is not there is an element with nothing but an id."""
+    said = {
+        f"_{e.name}": {"anyOf": [{"required": [e.name]}, {"properties": {f"_{e.name}": ELE_1}}]}
+        for e in elements
+        if is_primitive(e.type) and not e.list
+    }
+    return [{"$comment": ELE_1["$comment"], "dependentSchemas": said}] if said else []
 
 
 def _choices(elements: Iterable[Element]) -> list[Schema]:

@@ -18,7 +18,7 @@ from exchange.model.fhir_types import type_names
 from exchange.model.records import Resource
 from exchange.model.terms import SYSTEMS
 from exchange.validation.sanity import CONTACT, HAPPENED, LATEST, OLDEST, TABLE, of_object
-from exchange.validation.schema import Schema, schema_of
+from exchange.validation.schema import BESIDE, ELE_1, Schema, schema_of
 from exchange.validation.us_core import DAY, Demand, demands, is_dated, is_npi, profiles_of
 
 _MOST_PROFILES = 2
@@ -113,12 +113,19 @@ def _compiled(type_: str, profiles: tuple[str, ...], holding: bool) -> jsonschem
     """For resources that hold others or are held, or for those that do not."""
     schema = schema_of(type_)
     unfit = r"\x00" if holding else r"\x00|^#[\s\S]"
-    definitions = {name: _sound(rule, unfit) for name, rule in schema["$defs"].items()}
+    definitions = {name: _sound(_quick(name, rule), unfit) for name, rule in schema["$defs"].items()}
     wanted = [*_of_type(type_), *_of_profiles(type_, profiles)]
     whole = {**schema, "$defs": definitions, "allOf": wanted}
     return jsonschema_rs.Draft202012Validator(
         whole, pattern_options=jsonschema_rs.RegexOptions(), offline=True, keywords=_KEYWORDS
     )
+
+
+def _quick(name: str, rule: Schema) -> Schema:
+    """Ids of values are rare: none may stand alone here, so that no object is asked which of them may."""
+    rules = [each for each in rule.get("allOf", ()) if "dependentSchemas" not in each]
+    asked = [*rules, ELE_1] if name == BESIDE else rules
+    return {**rule, "allOf": asked} if asked else {k: v for k, v in rule.items() if k != "allOf"}
 
 
 def _sound(rule: Schema, unfit: str) -> Schema:

@@ -95,3 +95,25 @@ def test_a_plan_gets_its_category_and_a_narrative_of_its_own_words():
     plan = uplifted("CarePlan", status="active", intent="plan", subject=PATIENT, title="Walk & rest")
     assert plan["text"]["div"].endswith(">Walk &amp; rest</div>")
     assert codes(plan["category"][0]) == ["assess-plan"]
+
+
+@pytest.mark.parametrize(
+    ("category", "code", "profile"),
+    [
+        ("imaging", "80946-7", "us-core-observation-clinical-result"),
+        ("procedure", "8601-7", "us-core-observation-clinical-result"),
+        ("disability-status", "94023-9", "us-core-simple-observation"),
+        ("social-history", "82810-3", "us-core-observation-pregnancystatus"),
+        ("social-history", "11341-5", "us-core-observation-occupation"),
+        ("social-history", "76690-7", "us-core-observation-sexual-orientation"),
+        ("social-history", "10160-0", None),
+    ],
+)
+def test_an_observation_claims_the_profile_of_its_category_or_code(category, code, profile):
+    observation = uplifted(
+        "Observation", status="final", subject=PATIENT, effectiveDateTime="2026-01-02",
+        valueCodeableConcept=CODE, code={"coding": [{"system": "http://loinc.org", "code": code}]},
+        category=[{"coding": [{"code": category}]}],
+    )  # fmt: skip
+    claimed = [each.rpartition("/")[2] for each in observation["meta"].get("profile", [])]
+    assert claimed == ([profile] if profile else [])

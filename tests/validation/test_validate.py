@@ -67,6 +67,23 @@ def test_what_is_no_resource_is_an_error(resource):
     assert [issue.code for issue in validate(resource)] == ["structure"]
 
 
+def test_an_id_may_stand_beside_a_value_and_never_alone():
+    """As an element that a Provenance targets has it; published examples were kept out for it."""
+    beside = {**OBSERVATION, "_status": {"id": "said"}, "note": [{"text": "so", "_text": {"id": "n"}}]}
+    assert validate(beside) == ()
+    alone = {**OBSERVATION, "_implicitRules": {"id": "x"}}
+    assert ("error", "invariant", "Observation") in found(alone)
+
+
+def test_a_reference_range_is_no_range():
+    """R4 has no rule for it, so the result is told of and published; a Range is refused."""
+    turned = {"low": {"value": 46}, "high": {"value": 38}}
+    ((severity, _, expression),) = found({**OBSERVATION, "referenceRange": [turned]})
+    assert (severity, expression) == ("warning", "Observation.referenceRange[0]")
+    without = {name: value for name, value in OBSERVATION.items() if not name.startswith("value")}
+    assert ("error", "invariant", "Observation.valueRange") in found({**without, "valueRange": turned})
+
+
 def test_a_primitive_may_have_extensions_instead_of_a_value():
     absent = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
     without = {name: value for name, value in OBSERVATION.items() if name != "status"}
