@@ -169,6 +169,31 @@ def test_the_same_key_is_the_same_push_and_another_bundle_under_it_is_refused(se
     assert send("POST", "", bundle("batch", ("PUT", patient(4))), **key).status_code == 422
 
 
+def test_what_is_sent_again_after_something_else_is_taken_again(send, run):
+    """Without a key: a state, another one, and the first again leave the first, and not what came between."""
+    pulse = {**observation(20, of=20), "code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]}}
+    first = bundle("batch", ("PUT", patient(20)), ("PUT", pulse))
+
+    def pushed(body):
+        accepted = send("POST", "", body)
+        run()
+        assert {status[:2] for status in statuses(send("GET", accepted.headers["content-location"]))} == {
+            "20"
+        }
+        found = send("GET", "/Observation?code=8867-4").json().get("entry", ())
+        return [entry["resource"]["status"] for entry in found]
+
+    assert (
+        send("POST", "", first).headers["content-location"]
+        == send("POST", "", first).headers["content-location"]
+    )
+    assert pushed(first) == ["final"]
+    assert pushed(bundle("batch", ("PUT", {**pulse, "status": "amended"}))) == ["amended"]
+    assert pushed(first) == ["final"]
+    assert pushed(bundle("batch", ("DELETE", pulse))) == []
+    assert pushed(first) == ["final"]
+
+
 def test_another_client_sees_no_push_and_shares_no_keys(send, software):
     other = replace(software, client_id="elm-other")
     key = {"Idempotency-Key": "mine"}
