@@ -20,7 +20,7 @@ TABLES: dict[Kind, str] = {
     "uri": "index_string",
 }
 MODIFIERS: dict[Kind, frozenset[str]] = {
-    "token": frozenset({"", "not", "missing", "in", "not-in"}),
+    "token": frozenset({"", "not", "missing", "in", "not-in", "above", "below"}),
     "string": frozenset({"", "exact", "contains", "missing"}),
     "date": frozenset({"", "missing"}),
     "reference": frozenset({"", "missing", "identifier"}),
@@ -98,6 +98,8 @@ def _exists(criterion: Criterion, table: str, key: int, scope: Scope) -> str:
 def _match(criterion: Criterion) -> Match:
     if criterion.modifier in ("in", "not-in"):
         return matchers.in_value_set
+    if criterion.modifier in ("above", "below") and criterion.parameter.kind == "token":
+        return matchers.in_hierarchy
     return matchers.token if criterion.modifier == "identifier" else MATCHES[criterion.parameter.kind]
 
 

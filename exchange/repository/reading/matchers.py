@@ -13,6 +13,7 @@ from typing import Any
 
 from exchange.model.fhir_types import value_set
 from exchange.repository.reading.criteria import Criterion
+from exchange.repository.reading.hierarchy import related
 from exchange.repository.reading.syntax import (
     BadSearch,
     instants,
@@ -76,6 +77,24 @@ def in_value_set(value: str, criterion: Criterion, arguments: Arguments, key: in
         f"x.key = ANY({arguments.add(keys)})"
         f" AND x.system = ANY({arguments.add([0, *sorted(map(hash32, systems))])})"
     )
+
+
+def in_hierarchy(value: str, criterion: Criterion, arguments: Arguments, key: int) -> str:
+    """The code and all above or below it; its system is said or implied, and ordered by R4 itself."""
+    system, bar, code = split_bar(value)
+    implied = implied_codes(criterion.parameter)
+    found = related([system] if bar else implied, code, criterion.modifier)
+    if not found:
+        raise BadSearch(
+            f"{criterion.parameter.name}:{criterion.modifier} knows code systems that R4 itself orders, as"
+            " http://terminology.hl7.org/CodeSystem/condition-clinical|inactive; not SNOMED CT, LOINC or ICD"
+        )
+    either = []
+    for name, codes in sorted(found.items()):
+        keys = arguments.add([token_key(key, one) for one in sorted(codes)])
+        systems = arguments.add([hash32(name), *([0] if name in implied else [])])
+        either.append(f"(x.key = ANY({keys}) AND x.system = ANY({systems}))")
+    return " OR ".join(either)
 
 
 def string(value: str, criterion: Criterion, arguments: Arguments, _: int) -> str:

@@ -14,6 +14,7 @@ from exchange.repository.reading.conditions import Scope, all_of, condition, may
 from exchange.repository.reading.criteria import Chain, Criterion, Reverse, Where
 from exchange.repository.reading.matchers import Arguments, matches_instant, updated
 from exchange.repository.reading.members import with_members
+from exchange.repository.reading.parts import with_parts
 from exchange.repository.reading.persons import (
     Person,
     count_seen,
@@ -49,7 +50,7 @@ def where_sql(reader: Reader, where: Where, arguments: Arguments, alias: str = "
         conditions += [f"{alias}.fhir_id = ANY({arguments.add(ids_of(values))})" for values in where.ids]
         column = f"{alias}.updated"
         conditions += [updated(values, where.at, arguments, column) for values in where.updated]
-    conditions += [condition(with_members(reader, _of_people(reader, c)), scope) for c in where.criteria]
+    conditions += [condition(_widened(reader, criterion), scope) for criterion in where.criteria]
     conditions += [_chained(reader, chain, scope) for chain in where.chains if not chain.parameter.subject]
     if where.type != "Patient":
         conditions += [_referred(reader, reverse, scope) for reverse in where.reverses]
@@ -170,6 +171,11 @@ def _told_of(reader: Reader, reverse: Reverse) -> set[int]:
         )
     rows = select(reader, statement, arguments.values)
     return _numbers(persons_of(reader, (row[0] for row in rows)).values())
+
+
+def _widened(reader: Reader, criterion: Criterion) -> Criterion:
+    """The criterion with all that its values stand for: what is part of what, people, duplicates."""
+    return with_members(reader, _of_people(reader, with_parts(reader, criterion)))
 
 
 def _of_people(reader: Reader, criterion: Criterion) -> Criterion:

@@ -1,0 +1,65 @@
+"""`:above` and `:below` of references: places, organizations and the like by what is part of them.
+
+https://hl7.org/fhir/R4/search.html#reference
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+from exchange.repository.reading.criteria import Criterion
+from exchange.repository.reading.members import other_members
+from exchange.repository.reading.reader import Reader, select
+from exchange.repository.reading.syntax import BadSearch, ids_of
+from exchange.repository.storage.parameters import parameters
+
+_PART_OF = ("partof", "part-of")
+_DEEPEST = 20
+
+_PARTS = """
+SELECT DISTINCT r.fhir_id FROM index_reference x JOIN resource r ON r.rid = x.rid
+WHERE x.param = %s AND x.target = ANY(%s)
+"""
+_WHOLES = """
+SELECT DISTINCT x.target FROM index_reference x JOIN resource r ON r.rid = x.rid
+WHERE x.param = %s AND r.type = %s AND r.fhir_id = ANY(%s)
+"""
+
+
+def with_parts(reader: Reader, criterion: Criterion) -> Criterion:
+    """A reference with `:below` or `:above` as one to those named and all their visible parts, or wholes.
+
+    Any other criterion is left as it is. Raises BadSearch where nothing has parts.
+    """
+    if criterion.parameter.kind != "reference" or criterion.modifier not in ("above", "below"):
+        return criterion
+    named = {value.rsplit("/", 2)[-2] for value in criterion.values if "/" in value}
+    possible = criterion.parameter.targets or tuple(parameters())
+    types = [kind for kind in possible if _part_of(kind) is not None and (not named or kind in named)]
+    if not types:
+        known = ", ".join(sorted(kind for kind in parameters() if _part_of(kind) is not None))
+        raise BadSearch(f"{criterion.parameter.name}:{criterion.modifier} is served of references to {known}")
+    found = set(map(str, ids_of(criterion.values)))
+    for kind in types:
+        found |= _related(reader, kind, found, criterion.modifier)
+    return replace(criterion, modifier="", values=tuple(sorted(found)))
+
+
+def _related(reader: Reader, kind: str, named: set[str], way: str) -> set[str]:
+    found, wave, key = set(named), set(named), _part_of(kind)
+    for _ in range(_DEEPEST):
+        wave |= set(other_members(reader, [(kind, one) for one in wave]))
+        ids = [UUID(one) for one in sorted(wave)]
+        statement, arguments = (_PARTS, (key, ids)) if way == "below" else (_WHOLES, (key, kind, ids))
+        wave = {str(row[0]) for row in select(reader, statement, arguments)} - found
+        if not wave:
+            break
+        found |= wave
+    return found
+
+
+def _part_of(kind: str) -> int | None:
+    """Key of the parameter by which a record is part of another of its type, and of no other."""
+    own = parameters().get(kind, {})
+    return next((own[name].key for name in _PART_OF if name in own and own[name].targets == (kind,)), None)
