@@ -1,9 +1,11 @@
 """What enforcement costs: searches and a bulk export with row-level security beside the same without it.
 
-`python benchmarks/enforcement.py [patients]`; then how long a revocation of one person's 500 records takes,
-beside the bare UPDATEs that give so many rows another class. The baseline of the searches is the same
-statements by the owner of the tables, whom no policy binds, on a connection of its own. The ratio is that of
-processor time, here and in the server, tenth percentiles: what else the machine does weighs on any other.
+`python benchmarks/enforcement.py [patients]`: first whole requests over HTTP as a participant's software
+asks, with all that both ways have in common; then the searches alone, inside one process; then how long a
+revocation of one person's 500 records takes, beside the bare UPDATEs that give so many rows another
+class. The baseline are the same statements by the owner of the tables, whom no policy binds, on a
+connection of its own. The ratio is that of processor time, here and in the server, tenth percentiles:
+what else the machine does weighs on any other.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +26,8 @@ import psycopg
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "repository"))
 
+from asking import Asking, asking
+from hapi import load_exchange, people_and_results
 from repository_world import AT, BASE, CLINIC, HOSPITAL, KEY, SHELTER, World, coalition, observation
 from test_reprofile import consent, deny_to
 
@@ -32,6 +37,7 @@ from exchange.repository import Page, Portion, Reader, bulk_slice, everything, f
 from exchange.repository.database import embedded
 from exchange.repository.database.migrate import migrate
 from exchange.repository.disclosure.registering import register_participants
+from exchange.repository.reading import reader as reading
 from exchange.repository.storage.store import move
 
 RECORDS = 500
@@ -104,13 +110,90 @@ def compare(world: World, free_world: World, patients: list[str], viewer: Viewer
             size = _asked(world.as_viewer(viewer), ask, golden, bound)
             if _asked(unbound(free_world, viewer), ask, golden, free) != size:
                 raise SystemExit(f"{name}: not the same is found both ways")
-        work, less = (statistics.quantiles(taken.work, n=10)[0] for taken in (bound, free))
-        (p50, p99), (p50_free, p99_free) = (_spread(taken.time) for taken in (bound, free))
-        print(
-            f"{name}: {work / less:.2f} x without enforcement (processor {work:.2f} ms / {less:.2f} ms,"
-            f" p50 {p50:.2f} / {p50_free:.2f}, p99 {p99:.2f} / {p99_free:.2f}),"
-            f" {size / p50 / 1000:.1f} MB/s / {size / p50_free / 1000:.1f} MB/s"
-        )
+        _tell(name, bound, free, size)
+
+
+def _tell(name: str, bound: Taken | Requested, free: Taken | Requested, size: int) -> None:
+    work, less = (statistics.quantiles(taken.work, n=10)[0] for taken in (bound, free))
+    (p50, p99), (p50_free, p99_free) = (_spread(taken.time) for taken in (bound, free))
+    print(
+        f"{name}: {work / less:.2f} x without enforcement (processor {work:.2f} ms / {less:.2f} ms,"
+        f" p50 {p50:.2f} / {p50_free:.2f}, p99 {p99:.2f} / {p99_free:.2f}),"
+        f" {size / p50 / 1000:.1f} MB/s / {size / p50_free / 1000:.1f} MB/s",
+        flush=True,
+    )
+
+
+REQUESTS: dict[str, tuple[Callable[[Asking, str], int], int]] = {
+    "by patient, 20": (lambda a, key: len(a.get(f"Observation?patient={key}&_count=20").content), 150),
+    "by patient, newest first": (
+        lambda a, key: len(a.get(f"Observation?patient={key}&_sort=-date&_count=20").content),
+        150,
+    ),
+    "by code, 20": (lambda a, _: len(a.get("Observation?code=4548-4&_count=20").content), 150),
+    "read": (lambda a, key: len(a.get(f"Patient/{key}").content), 150),
+    "$everything, 50": (lambda a, key: len(a.get(f"Patient/{key}/$everything?_count=50").content), 100),
+    "bulk export": (lambda a, _: a.export("Observation"), 12),
+}
+
+
+def compare_requests(people: int) -> None:
+    """Whole requests over HTTP, from the token to the record of the disclosure, in turn with and without."""
+    with tempfile.TemporaryDirectory(prefix="exchange-bench-") as name:
+        opened, _ = load_exchange(Path(name), people_and_results(people))
+        as_owner = replace(opened, settings=replace(opened.settings, api_database_url=opened.database_url))
+        try:
+            with (
+                asking(opened, "elm_clinic", "bound") as bound,
+                asking(as_owner, "elm_clinic", "free") as free,
+                psycopg.connect(opened.database_url, autocommit=True) as conn,
+            ):
+                found = bound.get("Patient?_count=50&_elements=id").json()["entry"]
+                ids = [entry["resource"]["id"] for entry in found]
+                for label, (ask, rounds) in REQUESTS.items():
+                    with_it, without = Requested(conn, bound), Requested(conn, free)
+                    for n in range(rounds + 5):
+                        size = with_it.ask(ask, ids[n % len(ids)])
+                        with unenforced():
+                            if without.ask(ask, ids[n % len(ids)]) != size:
+                                raise SystemExit(f"{label}: not the same is found both ways")
+                    _tell(f"request {label}", with_it, without, size)
+        finally:
+            embedded.stop(Path(name) / "data" / "postgres")
+
+
+@contextmanager
+def unenforced() -> Iterator[None]:
+    """Views opened meanwhile stay with who logged in, here the owner of the tables."""
+    enforced = reading._OPEN
+    reading._OPEN = enforced.replace("'exchange_api'", "'none'")
+    try:
+        yield
+    finally:
+        reading._OPEN = enforced
+
+
+class Requested:
+    """Milliseconds of each request, and of the processor: here, and in the server for this login."""
+
+    def __init__(self, conn: psycopg.Connection, asked: Asking) -> None:
+        self.time, self.work, self._asked = list[float](), list[float](), asked
+        with asked.service.pool.connection() as own:
+            (self._login,) = own.execute("SELECT session_user").fetchone() or ("",)
+        self._conn = conn
+
+    def ask(self, ask: Callable[[Asking, str], int], key: str) -> int:
+        rows = self._conn.execute("SELECT pid FROM pg_stat_activity WHERE usename = %s", [self._login])
+        servers = [Path(f"/proc/{pid}/schedstat") for (pid,) in rows.fetchall()]
+        started, work = time.perf_counter(), _worked(servers)
+        size = ask(self._asked, key)
+        self.time.append((time.perf_counter() - started) * 1000)
+        self.work.append((_worked(servers) - work) * 1000)
+        return size
+
+
+def _worked(servers: Sequence[Path]) -> float:
+    return time.process_time() + sum(int(server.read_text().split()[0]) for server in servers) / 1e9
 
 
 class Taken:
@@ -227,4 +310,6 @@ def populate_one(world: World) -> list[str]:
 
 if __name__ == "__main__":
     print(machine.line())
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 60)
+    size = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+    compare_requests(size)
+    main(size)

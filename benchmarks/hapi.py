@@ -8,15 +8,12 @@ by clients. Without Java, Maven or a way to its registry it says so and ends wel
 
 from __future__ import annotations
 
-import socket
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import machine
@@ -25,14 +22,9 @@ import requests
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from exchange.api.access import issue
-from exchange.api.clients import Client, register_client
-from exchange.api.scopes import parse_scopes
-from exchange.api.serve import Address, serving
+from asking import asking
+
 from exchange.app import Exchange, open_exchange
-from exchange.cli.service import api_service
-from exchange.crypto.tokens import new_jwk_pair
-from exchange.model.records import Viewer
 from exchange.pipeline.steps import run_partner
 from exchange.repository.database import embedded
 from exchange.settings import load_settings
@@ -89,28 +81,6 @@ def load_hapi(url: str, resources: Resources) -> float:
     return sum(map(len, parts[1:])) / (time.perf_counter() - started)
 
 
-@contextmanager
-def asking_exchange(opened: Exchange) -> Iterator[Callable[[str], requests.Response]]:
-    """GETs of a path as the clinic, with a token."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    session = requests.Session()
-    _, key = new_jwk_pair("ES384")
-    client = Client("bench", "elm_clinic", {"keys": [key]}, ["system/*.rs"], ["organization"], ["TREAT"])
-    with opened.work.connect() as connection:
-        register_client(connection, client, opened.partners["elm_clinic"], datetime.now(UTC))
-        connection.commit()
-    with (
-        api_service(opened, f"http://127.0.0.1:{port}") as service,
-        serving(service, Address(port=port)),
-    ):
-        viewer = Viewer("elm_clinic", "organization", "TREAT")
-        token, _ = issue(service, viewer, client, parse_scopes("system/*.rs"), datetime.now(UTC))
-        session.headers["Authorization"] = f"Bearer {token}"
-        yield lambda path: session.get(f"{service.fhir_url}/{path}", timeout=60)
-
-
 def compare(
     name: str,
     ours: Callable[[int], requests.Response],
@@ -155,7 +125,8 @@ def main(count: int) -> None:
 
 def search(opened: Exchange, url: str, count: int, rounds: int = 60) -> None:
     session = requests.Session()
-    with asking_exchange(opened) as ask:
+    with asking(opened, "elm_clinic") as ours:
+        ask = ours.get
         found = ask("Patient?_count=100&_elements=id").json()["entry"]
         ids = [entry["resource"]["id"] for entry in found]
         pairs = {
