@@ -134,6 +134,9 @@ def test_a_summary_is_a_document_of_what_is_visible_and_says_nothing_of_the_rest
     urls = {entry["fullUrl"].partition("/fhir/")[2] for entry in bundle["entry"]}
     assert {e["reference"] for s in sections.values() for e in s.get("entry", ())} < urls
     assert composition["subject"]["reference"] == f"Patient/{golden_id(person)}"
+    patient = bundle["entry"][1]["resource"]
+    assert (patient["resourceType"], "birthDate" in patient) == ("Patient", False)
+    assert patient["_birthDate"]["extension"][0]["valueCode"] == "unknown"
     again = get(f"Patient/{golden_id(person)}/$summary").json()
     assert again["identifier"] == bundle["identifier"]
 

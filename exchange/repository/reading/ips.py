@@ -16,6 +16,11 @@ _LOINC = "http://loinc.org"
 _EMPTY = "http://terminology.hl7.org/CodeSystem/list-empty-reason"
 _PROFILE = "http://hl7.org/fhir/uv/ips/StructureDefinition/Composition-uv-ips"
 _AUTHOR = {"identifier": {"system": "urn:mosaic:partner", "value": "exchange"}, "display": "Mosaic Exchange"}
+_UNKNOWN = {
+    "extension": [
+        {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
+    ]
+}
 _NAMED_BY = ("code", "vaccineCode", "medicationCodeableConcept", "type")
 
 
@@ -65,6 +70,21 @@ SECTIONS = (
     Section("Social history", "29762-2", (("Observation", (("category", "social-history"), *_RESULT)),)),
     Section("Plan of care", "18776-5", (("CarePlan", (("status", "active"),)),)),
 )
+
+
+def with_reasons(patient: Resource) -> Resource:
+    """The Patient of a summary: what IPS demands of him and nobody says is told to be unknown.
+
+    >>> with_reasons({"resourceType": "Patient", "birthDate": "1980"})["name"][0].keys()
+    dict_keys(['_text'])
+    """
+    missing: Resource = {}
+    names = patient.get("name", [])
+    if not any(name.get(part) for name in names for part in ("family", "given", "text")):
+        missing["name"] = [*names, {"_text": _UNKNOWN}]
+    if not patient.get("birthDate") and "_birthDate" not in patient:
+        missing["_birthDate"] = _UNKNOWN
+    return {**patient, **missing}
 
 
 def composition(

@@ -5,7 +5,7 @@ https://hl7.org/fhir/uv/ips/OperationDefinition-summary.html
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid5
@@ -14,7 +14,7 @@ import orjson
 
 from exchange.model.records import Resource
 from exchange.repository.reading.include import referred
-from exchange.repository.reading.ips import SECTIONS, Section, composition
+from exchange.repository.reading.ips import SECTIONS, Section, composition, with_reasons
 from exchange.repository.reading.page import Around, Page, make_page
 from exchange.repository.reading.persons import find_person
 from exchange.repository.reading.query import parse_query
@@ -84,7 +84,8 @@ def _found(reader: Reader, patient_id: str) -> _Found | None:
         return None
     sections = [(section, _entries(reader, section, patients[0].id)) for section in SECTIONS]
     told = [served for _, each in sections for served in each]
-    return _Found(patients[0], sections, referred(reader, None, told, about_nobody=True))
+    patient = replace(patients[0], body=orjson.dumps(with_reasons(orjson.loads(patients[0].body))))
+    return _Found(patient, sections, referred(reader, None, told, about_nobody=True))
 
 
 def _entries(reader: Reader, section: Section, patient_id: str) -> list[Served]:
