@@ -138,6 +138,7 @@ def test_some_of_every_type_is_not_every_type():
         ("system/Observation.rs", "Observation?subject:Patient.family=Rivera"),
         ("system/Observation.rs", "Observation?encounter.patient.family=Rivera"),
         ("system/Patient.rs", "Patient?_has:Observation:patient:code=2345-7"),
+        ("system/Encounter.rs", "Encounter?location:below=Location/7"),
         ("system/Patient.rs system/Observation.r", "Patient?_has:Observation:patient:code=2345-7"),
     ],
 )

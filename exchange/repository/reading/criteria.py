@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from exchange.repository.reading.syntax import BadSearch, split_values
-from exchange.repository.storage.parameters import Parameter, parameters
+from exchange.repository.storage.parameters import Parameter, parameters, part_of
 
 _DEEPEST = 5
 
@@ -24,6 +24,11 @@ class Criterion:
     modifier: str
     values: tuple[str, ...]
     at: datetime
+
+    @property
+    def asks_for_parts(self) -> bool:
+        """Whether what is part of the records named, or what they are part of, is meant as well."""
+        return self.parameter.kind == "reference" and self.modifier in ("above", "below")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +148,8 @@ def _add_reverse(where: Where, name: str, value: str, depth: int) -> bool:
 
 
 def types_asked(where: Where) -> Iterator[str]:
-    """Types of which the chains and `_has` ask something."""
+    """Types of which the chains, `_has` and what is part of what ask something."""
+    yield from (kind for c in where.criteria if c.asks_for_parts for kind in kinds_with_parts(c))
     inner: Iterable[Where] = [
         *(w for chain in where.chains for w in chain.alternatives),
         *(reverse.where for reverse in where.reverses),
@@ -151,3 +157,10 @@ def types_asked(where: Where) -> Iterator[str]:
     for found in inner:
         yield found.type
         yield from types_asked(found)
+
+
+def kinds_with_parts(criterion: Criterion) -> list[str]:
+    """The types with parts that the values of a reference may be of."""
+    named = {value.rsplit("/", 2)[-2] for value in criterion.values if "/" in value}
+    possible = criterion.parameter.targets or tuple(parameters())
+    return [kind for kind in possible if part_of(kind) and (not named or kind in named)]

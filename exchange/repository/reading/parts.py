@@ -8,13 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
-from exchange.repository.reading.criteria import Criterion
+from exchange.repository.reading.criteria import Criterion, kinds_with_parts
 from exchange.repository.reading.members import other_members
 from exchange.repository.reading.reader import Reader, select
 from exchange.repository.reading.syntax import BadSearch, ids_of
-from exchange.repository.storage.parameters import parameters
+from exchange.repository.storage.parameters import parameters, part_of
 
-_PART_OF = ("partof", "part-of")
 _DEEPEST = 20
 
 _PARTS = """
@@ -32,13 +31,11 @@ def with_parts(reader: Reader, criterion: Criterion) -> Criterion:
 
     Any other criterion is left as it is. Raises BadSearch where nothing has parts.
     """
-    if criterion.parameter.kind != "reference" or criterion.modifier not in ("above", "below"):
+    if not criterion.asks_for_parts:
         return criterion
-    named = {value.rsplit("/", 2)[-2] for value in criterion.values if "/" in value}
-    possible = criterion.parameter.targets or tuple(parameters())
-    types = [kind for kind in possible if _part_of(kind) is not None and (not named or kind in named)]
+    types = kinds_with_parts(criterion)
     if not types:
-        known = ", ".join(sorted(kind for kind in parameters() if _part_of(kind) is not None))
+        known = ", ".join(sorted(kind for kind in parameters() if part_of(kind)))
         raise BadSearch(f"{criterion.parameter.name}:{criterion.modifier} is served of references to {known}")
     found = set(map(str, ids_of(criterion.values)))
     for kind in types:
@@ -47,7 +44,8 @@ def with_parts(reader: Reader, criterion: Criterion) -> Criterion:
 
 
 def _related(reader: Reader, kind: str, named: set[str], way: str) -> set[str]:
-    found, wave, key = set(named), set(named), _part_of(kind)
+    found, wave, parameter = set(named), set(named), part_of(kind)
+    key = parameter.key if parameter else None
     for _ in range(_DEEPEST):
         wave |= set(other_members(reader, [(kind, one) for one in wave]))
         ids = [UUID(one) for one in sorted(wave)]
@@ -57,9 +55,3 @@ def _related(reader: Reader, kind: str, named: set[str], way: str) -> set[str]:
             break
         found |= wave
     return found
-
-
-def _part_of(kind: str) -> int | None:
-    """Key of the parameter by which a record is part of another of its type, and of no other."""
-    own = parameters().get(kind, {})
-    return next((own[name].key for name in _PART_OF if name in own and own[name].targets == (kind,)), None)

@@ -100,6 +100,17 @@ def _parameter(type_: str, row: Mapping[str, str], known: Parameter | None) -> P
     )
 
 
+def part_of(type_: str) -> Parameter | None:
+    """By which a record is part of another of its type, and of no other.
+
+    >>> part_of("Location").name, part_of("Patient")
+    ('partof', None)
+    """
+    own = parameters().get(type_, {})
+    found = (own[name] for name in ("partof", "part-of") if name in own)
+    return next((parameter for parameter in found if parameter.targets == (type_,)), None)
+
+
 def implied_codes(parameter: Parameter) -> Mapping[str, frozenset[str]]:
     """Codes by the system that is meant where a resource has room for the code alone.
 
