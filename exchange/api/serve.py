@@ -71,6 +71,7 @@ def _config(service: Service, address: Address, metrics: Metrics) -> uvicorn.Con
     return uvicorn.Config(
         create_app(service, metrics),
         http=PatientProtocol,
+        ws="none",
         host=address.host,
         port=address.port,
         ssl_certfile=address.certificate,

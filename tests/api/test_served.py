@@ -116,6 +116,32 @@ def test_bytes_that_are_no_request_do_not_stop_the_server(url, text):
     assert requests.get(f"{url}/health", timeout=10).json() == {"status": "ok"}
 
 
+def test_a_head_without_an_end_is_not_taken_in(url):
+    """Nobody has said yet who asks: whoever it is has neither the memory nor the processor."""
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as endless:
+        sent = 0
+        try:
+            endless.sendall(b"GET /fhir/metadata HTTP/1.1\r\nHost: x\r\nX: ")
+            while sent < 64 << 20:
+                endless.sendall(b"y" * (1 << 16))
+                sent += 1 << 16
+        except ConnectionError:
+            pass
+        assert sent < 16 << 20
+    assert requests.get(f"{url}/health", timeout=10).json() == {"status": "ok"}
+
+
+def test_what_is_no_request_is_told_so_in_fhir(url):
+    host, port = url.removeprefix("http://").split(":")
+    for text in (b"nonsense\r\n\r\n", b"GET /\xff HTTP/1.1\r\n\r\n"):
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(text)
+            answer = connection.makefile("rb").read()
+        assert answer.startswith(b"HTTP/1.1 400")
+        assert b'"resourceType":"OperationOutcome"' in answer
+
+
 def test_a_body_without_a_length_is_cut_off_at_the_limit(url):
     def endless():
         for _ in range(1_000):

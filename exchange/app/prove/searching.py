@@ -8,10 +8,16 @@ from exchange.app.prove.asking import NOBODY, Material, Pair, Request
 from exchange.repository import parameters
 from exchange.repository.reading.conditions import MODIFIERS
 from exchange.repository.reading.sorting import sortable
-from exchange.repository.storage.parameters import Parameter
+from exchange.repository.storage.parameters import Parameter, part_of
 
 _PREFIXES = ("", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
 _ELEMENTS = ("id", "status", "code", "subject", "name", "identifier", "meta", "text")
+_ABOVE_AND_BELOW = frozenset({"above", "below"})
+_ORDERED = (
+    "http://hl7.org/fhir/observation-status|amended",
+    "http://terminology.hl7.org/CodeSystem/condition-clinical|active",
+    "http://terminology.hl7.org/CodeSystem/v3-ActCode|_ActEncounterCode",
+)
 _VALUE_SETS = ("administrative-gender", "observation-status", "nothing")
 
 
@@ -87,13 +93,27 @@ def criterion(random: Random, material: Material, kind: str) -> Pair:
         known = sorted(own)
     name = random.choice(known)
     parameter = own[name]
-    modifier = random.choice(("", "", *sorted(MODIFIERS[parameter.kind])))
+    modifier = random.choice(("", "", *sorted(MODIFIERS[parameter.kind] - _ABOVE_AND_BELOW)))
+    if chance(random, 0.1) and (way := _above_or_below(random, material, parameter)):
+        return f"{name}:{way[0]}", way[1]
     if modifier == "missing":
         return f"{name}:missing", random.choice(("true", "false"))
     if modifier in ("in", "not-in"):
         return f"{name}:{modifier}", f"http://hl7.org/fhir/ValueSet/{random.choice(_VALUE_SETS)}"
     found = [_value(random, material, kind, parameter) for _ in range(random.choice((1, 1, 1, 2)))]
     return (f"{name}:{modifier}" if modifier else name), ",".join(found)
+
+
+def _above_or_below(random: Random, material: Material, parameter: Parameter) -> Pair | None:
+    """One of these modifiers and a value that has others above or below it; None where nothing has."""
+    way = random.choice(sorted(_ABOVE_AND_BELOW))
+    if parameter.kind == "token":
+        return way, random.choice(_ORDERED)
+    with_parts = [kind for kind in parameter.targets if part_of(kind)]
+    if parameter.kind == "reference" and with_parts:
+        kind = random.choice(with_parts)
+        return way, f"{kind}/{some_id(random, material, kind)}"
+    return None
 
 
 def _value(random: Random, material: Material, kind: str, parameter: Parameter) -> str:
