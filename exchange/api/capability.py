@@ -14,6 +14,8 @@ from exchange.api.service import Service
 from exchange.delivery.bundles import PROFILES, topic_url
 from exchange.model.delivery import Topic
 from exchange.repository import parameters
+from exchange.repository.storage.parameters import Parameter
+from exchange.validation import profiles_checked
 
 _SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 _DEFINITIONS = "http://hl7.org/fhir/OperationDefinition"
@@ -179,6 +181,7 @@ def _resource(name: str) -> Mapping[str, Any]:
     own = sorted(parameters()[name].values(), key=lambda parameter: parameter.name)
     return {
         "type": name,
+        **({"supportedProfile": profiles} if (profiles := list(profiles_checked(name))) else {}),
         "interaction": [{"code": code} for code in _INTERACTIONS],
         "versioning": "versioned",
         "readHistory": True,
@@ -186,7 +189,7 @@ def _resource(name: str) -> Mapping[str, Any]:
         "referencePolicy": _REFERENCE_POLICY,
         "searchInclude": ["*", *(f"{name}:{p.name}" for p in own if p.kind == "reference")],
         "searchRevInclude": ["Provenance:target", *_pointing_at(name)],
-        "searchParam": [*_GENERAL, *({"name": p.name, "type": p.kind} for p in own)],
+        "searchParam": [*_GENERAL, *({"name": p.name, "type": _published(p)} for p in own)],
         "operation": [
             {"name": operation, "definition": definition}
             for operation, definition in {
@@ -196,6 +199,12 @@ def _resource(name: str) -> Mapping[str, Any]:
             }.items()
         ],
     }
+
+
+def _published(parameter: Parameter) -> str:
+    """The kind by which R4 defines it: a canonical URL of another resource is a reference to it."""
+    canonical = {place.datatype for place in parameter.places} == {"canonical"}
+    return "reference" if canonical and not parameter.name.startswith("_") else parameter.kind
 
 
 _GENERAL = [{"name": "_id", "type": "token"}, {"name": "_lastUpdated", "type": "date"}]

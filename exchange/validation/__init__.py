@@ -12,11 +12,12 @@ from exchange.validation.references import check_references
 from exchange.validation.sanity import sanity_issues
 from exchange.validation.sound import is_sound, is_sound_whatever_it_claims
 from exchange.validation.structure import MOST, structural_issues
-from exchange.validation.us_core import missing_elements, us_core_issues
+from exchange.validation.us_core import missing_elements, profiles_checked, us_core_issues
 
 __all__ = [
     "check_references",
     "missing_elements",
+    "profiles_checked",
     "structural_issues",
     "told",
     "validate",

@@ -118,6 +118,15 @@ def profiles_of(type_: str, declared: Iterable[str | None]) -> tuple[str, ...]:
     return tuple(i for i in ids if i in known) or (tuple(known) if len(known) == 1 else ())
 
 
+def profiles_checked(type_: str) -> tuple[str, ...]:
+    """URLs of the profiles that resources of a type are held against when they claim them.
+
+    >>> profiles_checked("Patient")
+    ('http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient',)
+    """
+    return tuple(f"{US_CORE_PROFILE}{name}" for name in sorted(demands().get(type_, {})))
+
+
 def is_dated(profiles: Iterable[str]) -> bool:
     """Whether us-core-1 holds for what claims these profiles."""
     return not _DATED.isdisjoint(profiles)

@@ -35,6 +35,16 @@ def test_every_type_and_parameter_it_names_is_served(statement, ask, software, t
             assert ask(software, missing, token=token).status_code == 200, missing
 
 
+def test_it_tells_the_profiles_that_are_checked_and_the_kinds_that_r4_defines(statement):
+    told = {resource["type"]: resource for resource in statement["rest"][0]["resource"]}
+    us_core = "http://hl7.org/fhir/us/core/StructureDefinition"
+    assert told["Patient"]["supportedProfile"] == [f"{us_core}/us-core-patient"]
+    assert f"{us_core}/us-core-blood-pressure" in told["Observation"]["supportedProfile"]
+    assert "supportedProfile" not in told["Claim"]
+    kinds = {p["name"]: p["type"] for p in told["QuestionnaireResponse"]["searchParam"]}
+    assert (kinds["questionnaire"], kinds["_profile"]) == ("reference", "uri")
+
+
 def test_a_type_it_does_not_name_is_not_served(statement, ask, software):
     named = {resource["type"] for resource in statement["rest"][0]["resource"]}
     assert "AuditEvent" not in named
