@@ -12,21 +12,16 @@ import sys
 import threading
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
 import pytest
+import requests
 from cryptography.hazmat.primitives import serialization
 from jwt.algorithms import ECAlgorithm
 
-from exchange.api.access import issue
-from exchange.api.clients import find_client
 from exchange.api.export.produce import work_once
-from exchange.api.scopes import parse_scopes
 from exchange.api.serve import Address, serving
 from exchange.model.ids import golden_id
-from exchange.model.records import Viewer
 
 pytestmark = pytest.mark.external
 
@@ -118,23 +113,21 @@ def patient(records):
 
 
 @pytest.fixture
-def served(service, patient, register, database):
-    """Base URL and access token of a server that listens."""
+def served(service, patient, register):
+    """Base URL of a server that listens, and the access token that it gave for a signed assertion."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     at_home = replace(service, base_url=f"http://127.0.0.1:{port}")
     software = register("lakeside_hospital", scopes=["system/*.cruds"])
-    with psycopg.connect(database) as conn:
-        client = find_client(conn, software.client_id)
-    viewer = Viewer(software.participant, "organization", "TREAT")
-    token, _ = issue(at_home, viewer, client, parse_scopes("system/*.cruds"), datetime.now(UTC))
+    form = software.form(software.assertion(aud=at_home.token_url), scope="system/*.cruds")
     over = threading.Event()
     worker = threading.Thread(target=lambda: [work_once(at_home) for _ in iter(lambda: over.wait(0.2), True)])
     worker.start()
     try:
         with serving(at_home, Address(port=port)):
-            yield at_home.fhir_url, token
+            signed_in = requests.post(at_home.token_url, data=form, timeout=30)
+            yield at_home.fhir_url, signed_in.json()["access_token"]
     finally:
         over.set()
         worker.join()
