@@ -15,7 +15,7 @@ from exchange.api.access import issue
 from exchange.api.clients import Client, register_client
 from exchange.api.export.produce import work_once
 from exchange.api.scopes import parse_scopes
-from exchange.api.serve import Address, serving
+from exchange.api.serve import Address, answering
 from exchange.app import Exchange
 from exchange.cli.service import api_service
 from exchange.crypto.tokens import new_jwk_pair
@@ -64,7 +64,7 @@ def asking(opened: Exchange, participant: str, client_id: str = "bench") -> Iter
         connection.commit()
     with (
         api_service(opened, f"http://127.0.0.1:{port}") as service,
-        serving(service, Address(port=port)),
+        answering(service, Address(port=port)),
     ):
         viewer = Viewer(participant, "organization", "TREAT")
         token, _ = issue(service, viewer, client, parse_scopes("system/*.rs"), datetime.now(UTC))
