@@ -87,3 +87,35 @@ def test_every_value_of_a_person_is_shown_with_its_reason(browse, opened):
 
 def test_a_person_that_is_none_is_not_there(served):
     assert served.visitor("match-steward").get("/matching/person/99999").status_code == 404
+
+
+def test_a_pair_of_which_a_record_is_kept_out_says_so(served, opened):
+    with psycopg.connect(opened.database_url) as connection:
+        a, b = connection.execute("SELECT min(patient), max(patient) FROM patient").fetchone()
+        kept = connection.execute(
+            "DELETE FROM resource WHERE type = 'Patient' AND patient = %s RETURNING *", [a]
+        ).fetchall()
+        assert kept
+        connection.commit()
+        page = served.visitor("match-steward").get(f"/matching/{a}-{b}").text
+        placeholders = ", ".join(["%s"] * len(kept[0]))
+        for row in kept:
+            connection.execute(f"INSERT INTO resource OVERRIDING SYSTEM VALUE VALUES ({placeholders})", row)
+        connection.commit()
+    assert '<th scope="col">kept out of the repository</th>' in page
+    assert "only whether it agrees" in page
+    assert "only whether it agrees" not in served.visitor("match-steward").get(f"/matching/{a}-{b}").text
+
+
+def test_a_steward_before_whom_nothing_waits_reads_what_to_do(served, opened):
+    steward = served.visitor("match-steward")
+    with psycopg.connect(opened.database_url) as connection:
+        waiting = connection.execute("SELECT a, b FROM match_review WHERE decision IS NULL").fetchall()
+        connection.execute("UPDATE match_review SET decision = 'keep-apart' WHERE decision IS NULL")
+        connection.commit()
+        empty = steward.get("/matching").text
+        for pair in waiting:
+            connection.execute("UPDATE match_review SET decision = NULL WHERE (a, b) = (%s, %s)", pair)
+        connection.commit()
+    assert "What to do while nothing waits" in empty
+    assert ("What to do while nothing waits" in steward.get("/matching").text) is not bool(waiting)

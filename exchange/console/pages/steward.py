@@ -152,7 +152,11 @@ def pair(desk: Desk, visit: Visit) -> Answer:
         {
             "pair": visit.path["pair"],
             "doubt": found.doubt,
-            "partners": [said.participant(_partner_of(record)) for record in found.records],
+            "partners": [
+                said.participant(_partner_of(record)) if record else said.say(_("kept out of the repository"))
+                for record in found.records
+            ],
+            "kept_out": None in found.records,
             "lines": _in_words(lines_of(found.records), said),
             "evidence": table("evidence", _EVIDENCE, lines, visit.query, shown=said.shown),
             "drawn": [
