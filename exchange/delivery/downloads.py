@@ -23,6 +23,9 @@ from exchange.delivery.told import read_as, viewer_of
 from exchange.delivery.withholding import write_withheld
 from exchange.repository import Lent, reader
 
+FETCHED = "fetched by "
+"""With the login of who fetched it: the answer of a notice that waited on a page."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ready:
@@ -96,6 +99,6 @@ def fetch(
         if parcel is None:
             close_untold(conn, due, at)
             return None
-        close(conn, due, parcel, Verdict("acknowledged", f"fetched by {login}"), at)
+        close(conn, due, parcel, Verdict("acknowledged", FETCHED + login), at)
         conn.execute("SET LOCAL synchronous_commit = on")
     return parcel

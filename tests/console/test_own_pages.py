@@ -88,6 +88,10 @@ def test_a_timeline_names_questions_and_rules_in_words_and_leaves_a_recipients_a
     assert asked["what"] == "asked: a search treatment (TREAT)"
     told = _moment(said, Moment(at, "delivered", "100 % of births", 1, "refused", "own-records"))
     assert (told["what"], told["why"]) == ("was sent: 100 % of births", "own-records")
+    fetched = _moment(
+        Speech("uk", opened), Moment(at, "delivered", "x", 1, "acknowledged", "fetched by vega")
+    )
+    assert fetched["why"] == "забрано: vega"
 
 
 def test_a_client_is_registered_switched_off_and_let_in_again(browse, served, opened, tmp_path):

@@ -65,6 +65,7 @@ def test_a_partner_subscribes_is_greeted_and_ends_it(served, opened, inbox):
     assert {k.lower(): v for k, v in greeting.headers.items()}["authorization"] == "Bearer of a secret"
     name = re.search(r'name="name" value="(console\.\w+)"', shown.text)[1]
     other = served.visitor("partner", "oak_clinic")
+    assert f"<code>{name}</code>" in shown.text.replace("<wbr>", ""), "as receipts call it"
     assert name not in other.get("/own/subscriptions").text
     assert other.post("/own/subscriptions/ended", "/own/subscriptions", name=name).status_code == 404
     gone = partner.post("/own/subscriptions/ended", "/own/subscriptions", name=name)

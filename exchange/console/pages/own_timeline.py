@@ -13,6 +13,7 @@ from exchange.console.messages import Answer, NotFound, Page, Visit
 from exchange.console.places import Place
 from exchange.console.speech import Speech
 from exchange.console.tables import Column, Row, table
+from exchange.delivery.downloads import FETCHED
 
 _ROLES: tuple[Role, ...] = ("partner",)
 _DAYS = timedelta(days=30)
@@ -52,10 +53,18 @@ def _moment(said: Speech, moment: Moment) -> Row:
     name = said.word("event", moment.name) if asked else moment.name
     purpose = said.purpose(moment.purpose) if moment.purpose else ""
     what = said.say(WHAT[moment.kind]) % {"name": name, "purpose": purpose}
-    why = said.rules(moment.why.split(", ")) if moment.kind == "sent" and moment.why else moment.why
     return {
-        "at": moment.at, "what": what.strip(), "number": moment.number, "outcome": moment.outcome, "why": why,
+        "at": moment.at, "what": what.strip(), "number": moment.number, "outcome": moment.outcome,
+        "why": why_of(said, moment.kind, moment.why),
     }  # fmt: skip
+
+
+def why_of(said: Speech, kind: str, why: str) -> str:
+    """Rules by their titles, who fetched a notice here in words; what a recipient answered stays as it is."""
+    if kind == "sent" and why:
+        return said.rules(why.split(", "))
+    login = why.removeprefix(FETCHED)
+    return said.say(_("fetched by %(login)s")) % {"login": login} if login != why else why
 
 
 PLACES = (Place("/own/timeline", own_timeline, _ROLES),)

@@ -19,6 +19,7 @@ from exchange.model.errors import Conflict, ContentError
 _ROLES: tuple[Role, ...] = ("partner",)
 
 _SUBSCRIPTIONS = (
+    Column("name", _("Subscription"), "code"),
     Column("events", _("Events")),
     Column("panel", _("Whom"), "word:panel"),
     Column("purpose", _("Purpose"), "purpose"),
@@ -49,6 +50,7 @@ def subscriptions_page(desk: Desk, visit: Visit) -> Answer:
     said = Speech(visit.language, desk.exchange)
     rows: list[Row] = [
         {
+            "name": one.name,
             "events": ", ".join(said.word("topic", topic) for topic in one.topics), "panel": one.panel,
             "purpose": one.purpose, "channel": one.channel, "address": one.address or None,
             "every": one.every, "status": one.status, "problem": one.problem, "started": one.started,
