@@ -15,7 +15,9 @@ _ENDS_A_LINE = frozenset(
 _CELL = "|"
 _CELLS = frozenset(map(qualified, ("td", "th")))
 _REFERENCE = qualified("reference")
+_SECTION, _TEXT = qualified("section"), qualified("text")
 _BY_ID = etree.XPath("//*[@ID=$id]")
+_BELOW_BY_ID = etree.XPath("descendant-or-self::*[@ID=$id]")
 
 
 def folded(element: Any) -> str | None:
@@ -56,5 +58,8 @@ def referred_narrative(element: Any) -> Any:
     name = "" if reference is None else reference.get("value", "")
     if not name.startswith("#"):
         return None
-    found = _BY_ID(element, id=name[1:])
+    # It nearly always stands in the section's own narrative: only else is all of the document looked through.
+    section = next(element.iterancestors(_SECTION), None)
+    own = None if section is None else section.find(_TEXT)
+    found = (own is not None and _BELOW_BY_ID(own, id=name[1:])) or _BY_ID(element, id=name[1:])
     return found[0] if isinstance(found, list) and found else None

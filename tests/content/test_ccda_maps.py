@@ -110,6 +110,24 @@ def test_text_by_reference_is_read_from_the_narrative():
     assert the(found, "Condition")["code"] == {"text": "Sugar trouble"}
 
 
+def test_text_by_reference_is_that_of_its_own_section_and_else_of_the_document():
+    pointing = '<originalText><reference value="#{}"/></originalText>'
+    entries = [
+        statement(
+            "observation",
+            "4.4",
+            name,
+            f'<value xsi:type="CD" nullFlavor="UNK">{pointing.format(name)}</value>',
+        )
+        for name in ("p", "q")
+    ]
+    others = section("2.7.1", text='<list><item ID="p">of others</item><item ID="q">elsewhere</item></list>')
+
+    found = document(others, section("2.5.1", *entries, text='<list><item ID="p">own</item></list>'))
+
+    assert [each["code"]["text"] for each in of_type(found, "Condition")] == ["own", "elsewhere"]
+
+
 def test_one_id_for_two_different_problems_makes_two_conditions():
     entries = [statement("observation", "4.4", "same", value(code)) for code in ("44054006", "59621000")]
 

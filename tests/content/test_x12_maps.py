@@ -274,3 +274,14 @@ def test_a_line_keeps_its_note_its_words_and_that_it_was_an_emergency():
     assert "Dose in the van" in [each["code"].get("text") for each in of_type(found, "Procedure")]
     assert codes(the(found, "Encounter")["priority"]) == ["EM"]
     assert errors(found) == []
+
+
+def test_the_member_number_of_each_other_coverage_is_that_of_its_own_payer():
+    second = "SBR*{}*18*******CI~\nNM1*IL*1*DOE*JO****MI*{}~\nNM1*PR*2*P*****PI*{}~\n"
+    line = "LX*1~\nSV1*HC:99213:25*"
+    found = claims(
+        "professional.x12", (line, second.format("S", "M1", "AAA") + second.format("T", "M2", "BBB") + line)
+    )[0]
+    others = {each["subscriberId"]: each for each in of_type(found, "Coverage")}
+    systems = [others[number]["identifier"][0]["system"].rpartition("/")[2] for number in ("M1", "M2")]
+    assert [each.upper() for each in systems] == ["AAA", "BBB"]
