@@ -62,14 +62,29 @@ def append(conn: psycopg.Connection, entries: Sequence[Entry]) -> None:
         conn.execute(
             "SELECT audit_append(%s::text[], %s::text[], %s::uuid[], %s::text[])",
             (
-                [entry.kind for entry in entries],
-                [entry.participant for entry in entries],
-                [entry.patient for entry in entries],
-                [orjson.dumps(entry.event, option=orjson.OPT_SORT_KEYS).decode() for entry in entries],
+                text_array([entry.kind for entry in entries]),
+                text_array([entry.participant for entry in entries]),
+                text_array([entry.patient for entry in entries]),
+                text_array(
+                    [orjson.dumps(entry.event, option=orjson.OPT_SORT_KEYS).decode() for entry in entries]
+                ),
             ),
         )
     except psycopg.Error as error:
         raise AuditFailed(f"the audit record could not be written ({type(error).__name__})") from None
+
+
+def text_array(texts: Sequence[str | None]) -> str:
+    r"""The texts as PostgreSQL writes an array of them: psycopg looks at every quotation mark by itself.
+
+    >>> print(text_array(['a"b', None, "NULL", chr(92), ""]))
+    {"a\"b",NULL,"NULL","\\",""}
+    """
+    quoted = (
+        "NULL" if text is None else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        for text in texts
+    )
+    return "{" + ",".join(quoted) + "}"
 
 
 def link(previous: bytes, sequence: int, content: Sequence[str | None]) -> bytes:

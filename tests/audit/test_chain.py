@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from exchange.audit import AuditFailed, seal, verify
+from exchange.audit import AuditFailed, append, seal, verify
 from exchange.audit.chain import link
+from exchange.audit.events import Entry
 
 
 def found(conn, key, anchor=None):
@@ -201,6 +202,37 @@ def test_the_api_may_only_append(log, statement):
     log.execute("SET LOCAL ROLE exchange_api")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         log.execute(statement)
+
+
+def test_whatever_a_request_says_is_kept_to_the_letter(connection, verification_key):
+    """Signs that mean something in an array, in JSON or to nobody."""
+    said = [
+        'a"b',
+        "\\",
+        '\\"},{',
+        "NULL",
+        "{}",
+        "a,b",
+        "line\nline",
+        "\u00e9\u200b\U0001f600",
+        "'",
+        "\t ",
+        "",
+    ]
+    patients = [None, "00000000-0000-4000-8000-000000000001"]
+    entries = [
+        Entry("query", participant, patient, {"said": text})
+        for text in said
+        for participant in ("lakeside_hospital", None)
+        for patient in patients
+    ]
+    append(connection, entries)
+    rows = connection.execute(
+        "SELECT kind, participant, patient::text, body FROM audit_event ORDER BY sequence"
+    ).fetchall()
+    connection.commit()
+    assert rows == [(e.kind, e.participant, e.patient, e.event) for e in entries]
+    assert found(connection, verification_key) == []
 
 
 def test_what_is_rolled_back_leaves_no_gap(log, verification_key, write, patients):
