@@ -50,11 +50,38 @@ def read_yaml(file: str, text: str) -> tuple[Any, Lines]:
             _note_lines(node, (), lines, file)
         return (loader.construct_document(node) if node is not None else None), lines
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise ContentError(_plainly(str(error.problem)), file=file, line=line) from None
+        problem, line = _opening(error, text)
+        raise ContentError(_plainly(problem), file=file, line=line) from None
     finally:
         loader.dispose()
 
+
+def _opening(error: yaml.MarkedYAMLError, text: str) -> tuple[str, int | None]:
+    """What is wrong and where it begins: a quotation mark that is not closed makes a later line wrong."""
+    found = error.problem_mark.line if error.problem_mark else None
+    if error.context_mark and str(error.problem).startswith(_ENDLESS):
+        return _ENDLESS, error.context_mark.line + 1
+    quoted = [(a, b) for a, b in _over_lines(text) if found is not None and b <= found <= b + 1]
+    if quoted:
+        return _SWALLOWED, quoted[-1][0] + 1
+    return str(error.problem), None if found is None else found + 1
+
+
+def _over_lines(text: str) -> list[tuple[int, int]]:
+    """First and last line of everything between quotation marks that goes over the end of a line."""
+    found = []
+    try:
+        for token in yaml.scan(text, Loader=yaml.CSafeLoader):
+            first, last = token.start_mark.line, token.end_mark.line
+            if isinstance(token, yaml.ScalarToken) and token.style in ("'", '"') and first < last:
+                found.append((first, last))
+    except yaml.YAMLError:
+        pass  # up to the mistake
+    return found
+
+
+_ENDLESS = "found unexpected end of stream"
+_SWALLOWED = "a quotation mark that is opened here is closed on a later line: close it where its words end"
 
 # What the YAML library calls it, and what to do about it.
 _COLUMN = "it is not in line with what it belongs to: begin it in the same column as the lines like it above"
@@ -69,7 +96,7 @@ _PLAIN = {
     "did not find expected": _COLUMN,
     "mapping values are not allowed": _COLUMN + ", or put words with a colon between quotation marks",
     "found character that cannot start any token": _BEGIN,
-    "found unexpected end of stream": "a quotation mark is not closed",
+    _ENDLESS: "a quotation mark that is opened here is not closed",
 }
 
 

@@ -227,7 +227,8 @@ TEMPLATES = (
         "words cannot begin so: begin lines with blanks and not with a tab, put such words "
         "between quotation marks"
     ),
-    _("a quotation mark is not closed"),
+    _("a quotation mark that is opened here is not closed"),
+    _("a quotation mark that is opened here is closed on a later line: close it where its words end"),
     _("there may be several: begin each on its own line with `- `, or write all of them between [ and ]"),
     _("lines `name: value` are needed below it, each two blanks further in"),
     _("it is no day: write it as 2026-06-30"),

@@ -11,7 +11,7 @@ import psycopg
 from exchange.consent import REPOSITORY, Context, decide
 from exchange.model.fhir import references
 from exchange.repository.disclosure.viewers import permitted_to_hold
-from exchange.repository.disclosure.withdraw import withhold
+from exchange.repository.disclosure.withdraw import Kept, withhold
 from exchange.repository.storage import history, outbox, store
 from exchange.repository.storage.index import IndexRows, index_rows
 from exchange.repository.storage.items import ItemOutcome
@@ -147,7 +147,7 @@ def _write_ledger(
     withhold(
         conn,
         [
-            (
+            Kept(
                 *r.reference,
                 r.item.partner,
                 r.subject.patient,

@@ -108,3 +108,19 @@ def test_a_line_that_begins_in_another_column_is_said_to_be_misplaced():
     """As a case copied out of the README to the end of a list."""
     with pytest.raises(ContentError, match=r"3: .*begin it in the same column as the lines like it above"):
         read_yaml("cases/20.yaml", "cases:\n  - case: one\n- case: two\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("a: 1\nb: 'x\nc: 2\nd: 3\n", 2, "opened here is not closed"),
+        ("a: 1\nb: 'x\nc: 2\nd: it's\ne: 4\n", 2, "opened here is closed on a later line"),
+        ('a: "x\nb: 2\nc: "y"\nd: 3\n', 1, "opened here is closed on a later line"),
+        ("a: 'x\n  y'\nb: 3\n c: 4\n", 4, "not in line"),
+        ("a: [1, 2\nb: 3\n", 2, "is not closed: close it with"),
+    ],
+)
+def test_a_quotation_mark_that_is_not_closed_is_told_where_it_opens(text, line, words):
+    with pytest.raises(ContentError, match=words) as told:
+        read_yaml("policies/1.yaml", text)
+    assert told.value.line == line

@@ -12,6 +12,8 @@ from exchange.repository import known_labels, readmissible_records
 from exchange.repository.reading.read import read
 from tests.consent import builders
 
+ACTION = "http://terminology.hl7.org/CodeSystem/consentaction"
+
 
 def consent(patient, kind="deny", **changes):
     """The patient's word on everything: permit or deny, to everybody or as `provision` says."""
@@ -347,7 +349,26 @@ def test_a_result_that_turns_out_to_be_of_a_visit_whose_results_are_kept_out_is_
     world.publish(world.item("hospital", visit))
     held = world.conn.execute("SELECT type FROM resource WHERE patient IS NOT NULL ORDER BY 1").fetchall()
     assert held == [("Consent",), ("Encounter",), ("Patient",)]
-    assert world.conn.execute("SELECT type FROM withheld").fetchall() == [("Observation",)]
+    (kept,) = world.conn.execute("SELECT type, because FROM withheld").fetchall()
+    (version,) = world.conn.execute(
+        "SELECT (extract(epoch FROM updated) * 1000000)::bigint FROM resource WHERE type = 'Consent'"
+    ).fetchone()
+    said = consent(patient)["id"]
+    assert kept == ("Observation", [f"consent:{said}/_history/{version}:provision.provision[0]"])
+
+
+def test_what_is_kept_out_by_a_consent_that_was_there_before_names_it_too(world, patient):
+    """By id, version and provision: the places of a profile change with each consent."""
+    collect = [{"coding": [{"system": ACTION, "code": "collect"}]}]
+    refused = {"type": "permit", "provision": [{"type": "deny", "action": collect}]}
+    given = consent(patient, provision=refused)
+    world.publish(world.item("hospital", given))
+    late = world.item("hospital", observation("hospital", patient, "late"))
+    assert world.publish(late).outcomes[0].kind == "withheld"
+    (because,) = world.conn.execute(
+        "SELECT because FROM withheld WHERE fhir_id = %s", (late.resource["id"],)
+    ).fetchone()
+    assert because == [f"consent:{given['id']}:provision.provision[0]"]  # which is kept out itself
 
 
 @pytest.mark.parametrize(("signed", "seen"), [("2026-03-01", True), ("2062-01-01", False)])

@@ -14,6 +14,7 @@ from psycopg.rows import class_row
 from exchange.consent import Context, decide
 from exchange.model.audit import DISCLOSURES, GIVEN_AS
 from exchange.model.records import Viewer
+from exchange.repository.disclosure.reasons import named_reasons
 from exchange.repository.disclosure.viewers import load_classes
 from exchange.repository.disclosure.worklist import decide_entry, stretch_of
 
@@ -57,7 +58,7 @@ class LateDisclosure:
 # Every answer names its resources; a requester knows a person under any id of the person's records, and a
 # golden Patient does not say from which of them it was composed.
 _WENT_OUT = """
-SELECT e.sequence, m.type, m.fhir_id, m.partner, m.old, m.new, e.participant,
+SELECT e.sequence, m.type, m.fhir_id, m.partner, m.patient, m.old, m.new, e.participant,
        e.body #>> '{purposeOfEvent,0,coding,0,code}', coalesce(recipient.value #>> '{role,0,text}', ''),
        coalesce(named.there, false), e.kind
 FROM unnest(%(types)s::text[], %(ids)s::uuid[], %(partners)s::text[], %(patients)s::int[], %(old)s::int[],
@@ -99,9 +100,22 @@ def note_late_disclosures(
     columns = ("types", "ids", "partners", "patients", "old", "new")
     values = {name: [row[position] for row in each] for position, name in enumerate(columns)}
     events = conn.execute(_WENT_OUT, {**values, "kinds": list(DISCLOSURES)}).fetchall()
-    classes = load_classes(conn, {number for row in events for number in row[4:6]})
+    classes = load_classes(conn, {number for row in events for number in row[5:7]})
     entries: dict[_Entry, _Times] = {}
-    for sequence, kind, fhir_id, partner, old, new, participant, purpose, role, named, event in events:
+    for (
+        sequence,
+        kind,
+        fhir_id,
+        partner,
+        patient,
+        old,
+        new,
+        participant,
+        purpose,
+        role,
+        named,
+        event,
+    ) in events:
         viewer = Viewer(participant, role, purpose)
         action = GIVEN_AS[event]
         now = decide(classes[new], viewer, context, at, action)
@@ -111,7 +125,10 @@ def note_late_disclosures(
             continue
         late = tuple(sorted(set(classes[new].labels) - set(classes[old].labels)))
         entry = _Entry(kind, fhir_id, partner, late, participant, purpose)
-        before = entries.get(entry, _Times(now.because, sequence, sequence, 0))
+        before = entries.get(entry)
+        if before is None:
+            told_as = named_reasons(conn, patient, new, now.because)
+            before = _Times(tuple(told_as), sequence, sequence, 0)
         entries[entry] = before._replace(last_event=sequence, times=before.times + 1)
     return sum(_write(conn, entry, times, at) for entry, times in entries.items())
 

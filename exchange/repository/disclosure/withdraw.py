@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
 
 import psycopg
 
 from exchange.consent import REPOSITORY, Context, decide
+from exchange.repository.disclosure.reasons import named_reasons
 from exchange.repository.disclosure.viewers import load_classes, repository_viewer
 from exchange.repository.storage.history import withdraw_rows
 
@@ -44,12 +47,26 @@ def withdraw(conn: psycopg.Connection, rids: Sequence[int], context: Context, at
     withdraw_rows(conn, rids)
     classes = load_classes(conn, {row[4] for row in whole})
     because = {number: list(decide(c, REPOSITORY, context, at).because) for number, c in classes.items()}
-    withhold(conn, [(*row, because[row[4]], at) for row in whole])
+    withhold(conn, [Kept._make((*row, because[row[4]], at)) for row in whole])
     return len(rids)
 
 
-def withhold(conn: psycopg.Connection, rows: Sequence[tuple[object, ...]]) -> None:
-    """Writes the ledger: (type, fhir_id, partner, patient, class, record, because, at)."""
+class Kept(NamedTuple):
+    """A row of the ledger."""
+
+    type: str
+    fhir_id: UUID
+    partner: str
+    patient: int | None
+    number: int
+    record: int
+    because: Sequence[str]
+    at: datetime
+
+
+def withhold(conn: psycopg.Connection, kept: Iterable[Kept]) -> None:
+    """Writes the ledger; Consents among the reasons by name."""
+    rows = [one._replace(because=named_reasons(conn, one.patient, one.number, one.because)) for one in kept]
     with conn.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO withheld (type, fhir_id, partner, patient, class, record, because, at)"
