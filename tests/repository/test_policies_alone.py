@@ -163,3 +163,23 @@ def test_a_scope_tells_nobody_whether_a_hidden_row_is_there(world):
         scoped(view, {"*": True})
         told = view.conn.execute("SELECT row_in_scope(%s), row_in_scope(0)", (rid,)).fetchone()
     assert told == (False, False)
+
+
+def test_asked_by_hand_the_past_tells_no_more_than_the_table(world):
+    """Of a record that became protected, and of one that is not there any more."""
+    turned = observation("hospital", world.open, "turned")
+    world.publish(world.item("hospital", turned))
+    protected = {**turned, "code": {"coding": [{"system": "http://loinc.org", "code": "25836-8"}]}}
+    world.publish(world.item("hospital", protected, labels=HIV))
+    assert [_unbroken(world, one) for one in (world.glucose, turned)] == [True, False]
+    world.conn.execute("SET LOCAL session_replication_role = replica")
+    world.conn.execute("DELETE FROM resource WHERE fhir_id = %s", (world.glucose["id"],))
+    assert not _unbroken(world, world.glucose)
+    world.conn.rollback()
+
+
+def _unbroken(world, resource):
+    """Whether the shelter is told that there is a first version it may see."""
+    with world.as_viewer(SHELTER) as view:
+        asked = "SELECT unbroken('Observation', %s, 0::smallint, 1)"
+        return view.conn.execute(asked, (resource["id"],)).fetchone()[0]
