@@ -176,7 +176,7 @@ OPERATIONS = "    effect: allowed\n\n  - id: hipaa-public-health"
         ("unless:\n      - requestor: {}", "hipaa-operations.unless[0].requestor", "`requester`"),
         ("unless:\n    \t- {}", "policies/20-hipaa.yaml", "not with a tab"),
         ("unless: [{}", "policies/20-hipaa.yaml", "is not closed"),
-        ('unless: "a', "policies/20-hipaa.yaml", "quotation mark is not closed"),
+        ('unless: "a', "policies/20-hipaa.yaml", "quotation mark that is opened here"),
         (" unless: []", "policies/20-hipaa.yaml", "in the same column"),
         ("waived_if_named: perhaps", "hipaa-operations.waived_if_named", "neither true nor false"),
     ],

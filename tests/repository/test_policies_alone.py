@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from repository_world import AT, CLINIC, HOSPITAL, SHELTER, World, observation
@@ -183,3 +185,40 @@ def _unbroken(world, resource):
     with world.as_viewer(SHELTER) as view:
         asked = "SELECT unbroken('Observation', %s, 0::smallint, 1)"
         return view.conn.execute(asked, (resource["id"],)).fetchone()[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "valid_from = '2020-01-01', valid_until = '2020-01-02'",
+        "valid_from = '2030-01-01', valid_until = '2030-01-02'",
+        "action = 'disclose'",
+    ],
+)
+def test_a_permit_of_another_time_or_for_another_action_is_none(world, change):
+    asked = "SELECT count(*) > 0 FROM disclosure"
+    world.conn.commit()
+    with world.as_viewer(HOSPITAL) as view:
+        assert view.conn.execute(asked).fetchone() == (True,)
+    with undone(world):
+        world.conn.execute(f"UPDATE disclosure SET {change}")
+        with world.as_viewer(HOSPITAL) as view:
+            assert view.conn.execute(asked).fetchone() == (False,)
+
+
+@contextmanager
+def undone(world):
+    """What the block changes is rolled back, and so is the role of its view."""
+    try:
+        yield
+    finally:
+        world.conn.rollback()
+
+
+@pytest.mark.parametrize(("ends", "seen"), [(AT + timedelta(seconds=1), 1), (AT, 0)])
+def test_a_relationship_ends_at_its_end(world, ends, seen):
+    related(world, "clinic", world.open)
+    with undone(world):
+        world.conn.execute("UPDATE relationship SET until = %s WHERE participant = 'clinic'", (ends,))
+        with world.as_viewer(CLINIC, AT) as view:
+            assert view.conn.execute("SELECT count(*) FROM relationship").fetchone() == (seen,)
