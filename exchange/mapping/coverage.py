@@ -182,11 +182,13 @@ def _plain(narrative: Any) -> str:
 
 def _reached(element: Any, seen: set[str], touched: set[str]) -> bool:
     """Whether the element or anything below it was read, or it as a part of something."""
-    return element_address(element) in touched or _within_read(element, seen)
+    address = element_address(element)
+    return address in touched or _within_read(address, seen)
 
 
-def _within_read(element: Any, seen: set[str]) -> bool:
-    return any(f"{element_address(each)}/**" in seen for each in [element, *element.iterancestors()])
+def _within_read(address: str, seen: set[str]) -> bool:
+    """Whether the element at an address, or one around it, was read whole."""
+    return any(f"{around}/**" in seen for around in accumulate(address.split("/"), "{}/{}".format))
 
 
 def _section_name(section: Any) -> str:
@@ -197,13 +199,17 @@ def _section_name(section: Any) -> str:
 
 def _elements(node: Any, root: Any, at: str, seen: set[str]) -> Iterator[Position]:
     """Attributes and texts of the tree; narrative is told with its section."""
-    for name, value in node.attrib.items():
-        local = etree.QName(name).localname
-        if local not in _STRUCTURE and value.strip():
-            read = f"{element_address(node)}/@{local}" in seen or _within_read(node, seen)
-            yield Position(f"{at}/@{local}".strip("/"), read, False)
-    if node.text and node.text.strip():
-        yield Position(at, _within_read(node, seen), False)
+    told = {etree.QName(name).localname: value for name, value in node.attrib.items() if value.strip()}
+    has_text = bool(node.text and node.text.strip())
+    if has_text or told:
+        # Asked once: it counts all elements that stand before.
+        address = element_address(node)
+        whole = _within_read(address, seen)
+        for local in told:
+            if local not in _STRUCTURE:
+                yield Position(f"{at}/@{local}".strip("/"), whole or f"{address}/@{local}" in seen, False)
+        if has_text:
+            yield Position(at, whole, False)
     for child in node:
         local = etree.QName(child).localname
         if local in _HEADINGS or (local == "text" and node.tag == f"{_HL7}section"):
