@@ -35,8 +35,8 @@ _SETTINGS = {
 }
 
 
-# How long an example takes says more about the machine than about the code.
-hypothesis.settings.register_profile("exchange", deadline=None)
+# How long an example takes says more about the machine than about the code; each run draws others.
+hypothesis.settings.register_profile("exchange", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("exchange")
 
 

@@ -61,7 +61,7 @@ json = st.recursive(
     max_leaves=12,
 )
 FUZZ = settings(
-    max_examples=150,
+    max_examples=80,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

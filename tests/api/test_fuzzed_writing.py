@@ -149,7 +149,7 @@ told = st.dictionaries(
     max_size=2,
 )
 FUZZ = settings(
-    max_examples=250,
+    max_examples=120,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -64,7 +64,7 @@ viewers = st.builds(
     st.sampled_from(["lakeside_hospital", "southside_clinic", "north_shelter", "county_health"]),
     st.sampled_from(PURPOSES),
 )
-many = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=75, suppress_health_check=[HealthCheck.too_slow])
 
 
 def asked(choices, facts, viewer, context, at):

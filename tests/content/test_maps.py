@@ -96,7 +96,7 @@ def _flipped(text: str) -> list[str]:
         holder[key] = not kept if isinstance(kept, bool) else f"{kept}!"
         variants.append(json.dumps(parsed))
         holder[key] = kept
-    return variants[:: max(1, len(variants) // 40)]
+    return variants[:: max(1, len(variants) // 15)]
 
 
 def _leaves(node):

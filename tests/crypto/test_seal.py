@@ -17,7 +17,7 @@ def test_what_is_sealed_opens_to_the_same_bytes(plain: bytes, context: bytes) ->
     assert unseal(seal(plain, RING, context), RING, context) == plain
 
 
-@settings(max_examples=200)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_any_changed_byte_is_noticed(data: st.DataObject) -> None:
     sealed = bytearray(seal(b"a message", RING, b"place"))

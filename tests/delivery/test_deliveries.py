@@ -209,7 +209,7 @@ def test_attempts_never_end(world, receiver):
     inbox = receiver(lambda got: (503, b"", {}))
     world.subscribe(notices=delivery(inbox.url))
     world.admit(world.person()[0])
-    for _ in range(40):
+    for _ in range(15):
         world.later(hours=2)
         assert world.send() == {"failed": 1}
     inbox.answers = [taken]

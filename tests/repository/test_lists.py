@@ -22,13 +22,13 @@ def connection(module_database: str) -> Iterator[psycopg.Connection]:
         yield found
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(items=st.lists(st.one_of(ODD, TEXTS, st.none()), max_size=6))
 def test_texts_come_back(connection: psycopg.Connection, items: list[str | None]) -> None:
     assert connection.execute("SELECT %s::text[]", [items]).fetchone() == (items,)
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(items=st.lists(st.one_of(st.integers(-(2**63), 2**63 - 1), st.none()), max_size=6))
 def test_whole_numbers_come_back(connection: psycopg.Connection, items: list[int | None]) -> None:
     assert connection.execute("SELECT %s::bigint[]", [items]).fetchone() == (items,)

@@ -57,7 +57,7 @@ def pages(world, viewer, asked):
         "_lastUpdated=gt2020&_count=6",
     ],
 )
-@pytest.mark.parametrize("first", [1, pytest.param(5, marks=pytest.mark.slow), 64])
+@pytest.mark.parametrize("first", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (5, 64))])
 def test_walking_changes_no_page(crowd, monkeypatch, viewer, asked, first):
     monkeypatch.setattr(searching, "walks_people", lambda query: False)
     whole = pages(crowd, viewer, asked)

@@ -22,7 +22,7 @@ many = settings(suppress_health_check=list(HealthCheck), database=None, phases=[
 
 
 @given(st.data())
-@settings(many, max_examples=120)
+@settings(many, max_examples=60)
 def test_a_resource_made_from_the_table_breaks_nothing_but_invariants(data):
     resource = data.draw(resources(data.draw(st.sampled_from(SHARED))))
 
