@@ -128,12 +128,13 @@ WITH apart AS MATERIALIZED (
     ORDER BY one, other, alone, asked, probability DESC, a, b
 ), person AS MATERIALIZED (
     SELECT one AS person FROM question UNION SELECT other FROM question
+), protected AS MATERIALIZED (
+    SELECT class FROM disclosure_class WHERE cardinality(labels) > 0
 ), at_stake AS MATERIALIZED (
     SELECT person, CASE
         WHEN EXISTS (
             SELECT FROM patient p JOIN resource r ON r.patient = p.patient
-            JOIN disclosure_class c USING (class)
-            WHERE p.person = person.person AND cardinality(c.labels) > 0
+            WHERE p.person = person.person AND r.class = ANY(ARRAY(SELECT class FROM protected))
         ) THEN 2
         WHEN EXISTS (
             SELECT FROM patient p JOIN resource r ON r.patient = p.patient
