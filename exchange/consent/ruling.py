@@ -89,7 +89,7 @@ def _fits(voice: Voice, rule: Rule) -> bool:
     needed = rule.policy.consent
     return (
         needed is not None
-        and not set(needed.domain).isdisjoint(voice.domains)
+        and not set(needed.domain).isdisjoint(voice.opens_in)
         and (not needed.named or voice.answer.naming > ANYONE)
         and (not needed.by_name or voice.answer.naming == BY_NAME)
         and (not needed.intermediary or _names_the_exchange(voice.statement.root))
@@ -108,7 +108,7 @@ def _names_the_exchange(provision: Provision) -> bool:
 def _ordinary_permits(permits: Sequence[Voice], collecting: bool, vocabulary: Vocabulary) -> list[Voice]:
     """Those that release where no law asks for a special one; any of them is a reason to hold the record."""
     domains = vocabulary.file.domains
-    return [voice for voice in permits if collecting or any(domains[name].opens for name in voice.domains)]
+    return [voice for voice in permits if collecting or any(domains[name].opens for name in voice.opens_in)]
 
 
 def _ordinary(

@@ -342,7 +342,7 @@ def _one(consents, request, resource, atom, law):
         return request["purpose"] == "BTG"
     own = ("part2", "hmis", "victim-services")
     permits = [
-        kinds
+        kinds if "42CFRPart2" in resource.get("marks", ()) else kinds - {"part2"}
         for answer, kinds, one in heard
         if answer == "PERMIT"
         and (

@@ -33,6 +33,7 @@ KNOWN_PURPOSES = {
 OURS = "http://terminology.hl7.org/CodeSystem/"
 KEPT_FOR = ("TREAT", "HPAYMT", "HOPERAT")
 ONLY_SOURCE = {"part2", "hmis", "victim-services"}
+ONLY_LABELLED = {"part2": "42CFRPart2"}
 OPENS = {"general", "authorization"}
 LIMITS = {"general", "unclassified"}
 
@@ -276,7 +277,7 @@ def one_atom(consents, asked, record, atom, law):
         return asked["purpose"] == "BTG"
     own = f"Organization/{record['source']}"
     permits = [
-        (k, each)
+        ({kind for kind in k if ONLY_LABELLED.get(kind, kind) in {kind, *record["marks"]}}, each)
         for f, k, each in said
         if f == "PERMIT"
         and not asked["uncertain"]
@@ -289,7 +290,7 @@ def one_atom(consents, asked, record, atom, law):
             any(all(fits(f, k, one, needed) for f, one in each) for k, each in permits)
             for needed in law["required"]
         )
-    if any((asked["who"] == "exchange" and k != {"unclassified"}) or k & OPENS for k, _ in permits):
+    if any((asked["who"] == "exchange" and k - {"unclassified"}) or k & OPENS for k, _ in permits):
         return True
     if any(f == "UNCOVERED" and k & LIMITS for f, k, _ in said):
         return False

@@ -31,6 +31,27 @@ def of_program(profile):
     return record(profile, "42CFRPart2", "SUD", source="harbor_recovery")
 
 
+@pytest.mark.parametrize(
+    ("kinds", "labels", "effect"),
+    [
+        (["part2", "authorization"], [], "permit"),
+        (["part2", "victim-services"], [], "deny"),
+        (["part2", "research"], [], "deny"),
+        (["part2"], ["42CFRPart2", "SUD", "HIV"], "permit"),
+    ],
+)
+def test_a_consent_of_two_kinds_opens_an_ordinary_record_of_the_hospital_by_the_other_kind_alone(
+    context, noon, kinds, labels, effect
+):
+    both = consent(
+        policy=[{"uri": f"https://mosaic-exchange.example/policy/{kind}"} for kind in kinds],
+        organization=[{"reference": "Organization/lakeside_hospital"}],
+        provision=provision("permit", to=["hearth_housing"], period={"end": "2026-12-31"}),
+    )
+    asked = record(chosen(both), *labels, source="lakeside_hospital")
+    assert decide(asked, viewer("hearth_housing", "COC"), context, noon).effect == effect
+
+
 def test_a_permit_ends_by_itself_with_the_consent(context, noon):
     year = part2(provision("permit", to=["lakeside_hospital"], period={"end": "2026-12-31"}))
     ((begins, ends, decision),) = intervals(

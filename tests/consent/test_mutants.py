@@ -71,7 +71,11 @@ vawa-no-collection: effect emergency-only
 ferpa-consent: without unless
 ferpa-consent: without unless.0
 ferpa-consent: unless.0.requester.covered_entity False
+ferpa-consent: without unless.0.action
+ferpa-consent: without unless.0.action.0 access
+ferpa-consent: without unless.0.requester
 ferpa-consent: without unless.0.requester.covered_entity True
+ferpa-consent: without unless.0.requester.type
 ferpa-consent: without unless.0.requester.type.0 hospital
 ferpa-consent: without unless.0.requester.type.1 clinic
 ferpa-emergency: without when.requester.is_source False

@@ -43,6 +43,7 @@ def changed(files, name, old, new):
         (HIPAA, "pack: us-federal", "pack: us-federal\npack: illinois", "written twice"),
         ("vocabulary.yaml", "within: SUD", "within: SUDD", "SUD"),
         ("vocabulary.yaml", "TREAT: [BTG", "TREAT: [BREAK", "BTG"),
+        ("vocabulary.yaml", "only_labelled: [42CFRPart2]", "only_labelled: [SUD]", "42CFRPart2"),
         (HIV, ",HIV,strong", ",HIVV,strong", "HIV"),
         (HIV, "prefix,B9735", "prefix,B97.35", "without dots"),
         (HIV, "exact,56888-1", "exact,LP56888-1", "not a code"),

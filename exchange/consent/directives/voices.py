@@ -18,7 +18,8 @@ _SEVERITY = {"deny": 0, "uncovered": 1, "silent": 2, "permit": 3}
 class Voice:
     """One statement's answer and the domains it speaks in; it is itself and equal to no other.
 
-    `ended`: given for somebody who has come of age since, it may only deny.
+    `ended`: given for somebody who has come of age since, it may only deny. `opens_in`: the domains of these
+    in which its permit may count for this record.
     """
 
     position: int
@@ -26,6 +27,7 @@ class Voice:
     domains: tuple[str, ...]
     answer: Answer
     ended: bool = False
+    opens_in: tuple[str, ...] = ()
 
     @property
     def because(self) -> str:
@@ -99,15 +101,24 @@ def _voice(entry: _Entry, request: Request, subject: Subject, source: str, vocab
     silent = elsewhere or (entry.own_only and source not in statement.organizations)
     answer = Answer("silent", root.path) if silent else evaluate(root, request, subject, vocabulary)
     ended = statement.opens_until is not None and request.at >= statement.opens_until
-    return Voice(entry.position, statement, entry.domains, answer, ended)
+    return Voice(
+        entry.position, statement, entry.domains, answer, ended, _opens_in(entry.domains, subject, vocabulary)
+    )
+
+
+def _opens_in(domains: tuple[str, ...], subject: Subject, vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Those that permit at all; one of labelled records (a Part 2 program's) only about these."""
+    known = [(name, vocabulary.file.domains[name]) for name in domains]
+    return tuple(
+        name
+        for name, domain in known
+        if domain.permits and (not domain.only_labelled or not subject.marks.isdisjoint(domain.only_labelled))
+    )
 
 
 def may_open(voice: Voice, source: str, vocabulary: Vocabulary) -> bool:
     """A permit counts for a person certainly meant, from some domains only for the discloser's records."""
-    if voice.answer.verdict != "permit" or voice.ended or not voice.statement.certain:
+    if voice.answer.verdict != "permit" or voice.ended or not voice.statement.certain or not voice.opens_in:
         return False
-    domains = [vocabulary.file.domains[name] for name in voice.domains]
-    if not any(domain.permits for domain in domains):
-        return False
-    own_only = any(domain.only_source for domain in domains)
+    own_only = any(vocabulary.file.domains[name].only_source for name in voice.domains)
     return not own_only or source in voice.statement.organizations

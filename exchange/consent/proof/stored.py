@@ -163,9 +163,10 @@ def _is_kind(fact: ConsentFact, voice: Voice, source: str, vocabulary: Vocabular
     """Whether one of the person's own consents is what the invariant speaks of."""
     permits = fact.says == "permit"
     says = may_open(voice, source, vocabulary) if permits else voice.answer.verdict == "deny"
+    domains = voice.opens_in if permits else voice.domains
     return (
         says
-        and (not fact.domain or not set(fact.domain).isdisjoint(voice.domains))
+        and (not fact.domain or not set(fact.domain).isdisjoint(domains))
         and (fact.named is None or fact.named is (voice.answer.naming > ANYONE))
         and (fact.written is None or fact.written is voice.statement.written)
         and (fact.time_limited is None or fact.time_limited is voice.answer.ends)

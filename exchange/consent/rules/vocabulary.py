@@ -46,7 +46,11 @@ class Alias(Content):
 
 
 class Domain(Content):
-    """Which consents belong here and what their answers count for; `permits` False: only for refusals."""
+    """Which consents belong here and what their answers count for; `permits` False: only for refusals.
+
+    `only_source`: its permits speak of the records of the organizations it was given to; `only_labelled`:
+    they open those that bear one of these labels.
+    """
 
     categories: tuple[str, ...] = ()
     policies: tuple[str, ...] = ()
@@ -54,6 +58,7 @@ class Domain(Content):
     opens: bool = False
     limits: bool = False
     only_source: bool = False
+    only_labelled: tuple[str, ...] = ()
     yields: bool = False
 
 
@@ -240,7 +245,8 @@ def _domains_of(
 
 
 def _check(read: VocabularyFile, file: str, lines: Lines) -> None:
-    labels = {*read.sensitivity, *read.law, *read.programs, *read.handling}
+    marks = {*read.law, *read.programs, *read.handling}
+    labels = {*read.sensitivity, *marks}
     levels = set(read.confidentiality)
     for kind, terms in (("sensitivity", read.sensitivity), ("law", read.law), ("programs", read.programs)):
         for code, term in terms.items():
@@ -261,6 +267,8 @@ def _check(read: VocabularyFile, file: str, lines: Lines) -> None:
     for position, alias in enumerate(read.aliases):
         _all_known(alias.means, labels | levels, (file, lines), "aliases", position)
     _all_known(("general", "unclassified"), read.domains, (file, lines), "domains")
+    for name, domain in read.domains.items():
+        _all_known(domain.only_labelled, marks, (file, lines), "domains", name, "only_labelled")
 
 
 def _all_known(
