@@ -93,7 +93,8 @@ def criterion(random: Random, material: Material, kind: str) -> Pair:
         known = sorted(own)
     name = random.choice(known)
     parameter = own[name]
-    modifier = random.choice(("", "", *sorted(MODIFIERS[parameter.kind] - _ABOVE_AND_BELOW)))
+    special = _ABOVE_AND_BELOW if parameter.kind in ("token", "reference") else frozenset()
+    modifier = random.choice(("", "", *sorted(MODIFIERS[parameter.kind] - special)))
     if chance(random, 0.1) and (way := _above_or_below(random, material, parameter)):
         return f"{name}:{way[0]}", way[1]
     if modifier == "missing":
