@@ -225,9 +225,19 @@ def _refuses(asked):
     ("module", "name", "leaks"),
     [
         pytest.param("kickoff", "_try_filters", lambda honest, *asked: _refuses(asked), id="kick-off"),
-        pytest.param("jobs", "files_of", lambda honest, *asked: honest(*asked)[:-1], id="manifest"),
         pytest.param(
-            "deliver", "_ranged", lambda honest, asked, body, why: honest(asked, body + b" ", why), id="file"
+            "jobs",
+            "files_of",
+            lambda honest, *asked: honest(*asked)[:-1],
+            id="manifest",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "deliver",
+            "_ranged",
+            lambda honest, asked, body, why: honest(asked, body + b" ", why),
+            id="file",
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             "produce",

@@ -77,12 +77,14 @@ def test_only_what_two_officers_signed_is_in_force_whatever_the_folder_says_late
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE officer_act SET at = at - interval '1 day' WHERE number = 3",
+        pytest.param(
+            "UPDATE officer_act SET at = at - interval '1 day' WHERE number = 3", marks=pytest.mark.slow
+        ),
         "DELETE FROM officer_act WHERE number = 3",
-        "DELETE FROM officer_act WHERE number = 4",
+        pytest.param("DELETE FROM officer_act WHERE number = 4", marks=pytest.mark.slow),
         "UPDATE officer_act SET seal = signature WHERE number = 1",
         "UPDATE ruleset SET files = files - 'policies/30-part2.yaml'",
-        "UPDATE ruleset SET files = '{}'",
+        pytest.param("UPDATE ruleset SET files = '{}'", marks=pytest.mark.slow),
         "DELETE FROM ruleset",
     ],
 )

@@ -85,16 +85,19 @@ def test_a_rule_that_another_one_makes_needless_is_shadowed(files):
     assert "part2-proceedings (consent/policies/30-part2.yaml:" in flaw.problem
 
 
+@pytest.mark.slow
 def test_a_narrower_rule_that_says_something_of_its_own_is_not_shadowed(files):
     found = flaws_of(files, rule("new", "prohibited", "{purpose: [HMARKT], requester: {type: [payer]}}"))
     assert found == {}
 
 
+@pytest.mark.slow
 def test_the_same_rule_written_twice_is_shadowed_both_times(files):
     twice = [rule(name, "prohibited", "{purpose: [HMARKT]}") for name in ("one", "two")]
     assert set(flaws_of(files, *twice)) == {("shadowed", "one"), ("shadowed", "two")}
 
 
+@pytest.mark.slow
 def test_a_rule_whose_exception_takes_everything_is_unreachable(files):
     found = flaws_of(files, rule("never", "prohibited", "{purpose: [COC]}", unless="[{purpose: [TREAT]}]"))
     assert set(found) == {("unreachable", "never")}

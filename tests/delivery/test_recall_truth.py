@@ -102,6 +102,12 @@ class Seen:
         self.world.later(minutes=5)
 
 
+SEEDS = [
+    random.randrange(1 << 32),
+    pytest.param(random.randrange(1 << 32), marks=pytest.mark.slow),
+]
+
+
 def _name(resource: dict[str, Any]) -> str:
     return f"{resource['resourceType']}/{resource['id']}"
 
@@ -117,7 +123,7 @@ def _linked(patient: dict[str, Any]) -> set[str]:
     return {link["other"]["reference"].split("/")[1] for link in patient.get("link", ())}
 
 
-@pytest.mark.parametrize("seed", [random.randrange(1 << 32) for _ in range(2)])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_revocations_and_errors_of_the_source_have_the_list_that_was_seen(world, receiver, person, seed):  # noqa: F811
     seen = Seen(world, random.Random(seed))
     hospital, _, harbor = person
@@ -164,7 +170,7 @@ def _today(world: Any, partner: str, patient: str, key: str) -> str | None:
     return json.loads(body).get("valueString")
 
 
-@pytest.mark.parametrize("seed", [random.randrange(1 << 32) for _ in range(2)])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_wrong_links_have_the_list_that_was_seen(world, receiver, seed):
     seen = Seen(world, random.Random(seed))
     world.subscribe(results=delivery(receiver(seen.arrives).url, "new-result", panel="everyone"))

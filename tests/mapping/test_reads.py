@@ -22,6 +22,10 @@ MAPPINGS = Path(__file__).parents[2] / "mappings"
 SAMPLES = sorted((MAPPINGS / "lakeside_hospital/samples/messages").glob("*.hl7")) + sorted(
     (MAPPINGS / "_shared/samples/hl7v2").rglob("*.hl7")
 )
+SOME = [
+    *SAMPLES[::3],
+    *(pytest.param(path, marks=pytest.mark.slow) for path in SAMPLES if path not in SAMPLES[::3]),
+]
 OTHER = ("", '""', "Z9^Another^Y", "20260203040506")
 
 
@@ -54,7 +58,7 @@ def hospital() -> tuple[Maps, Maps]:
     return remembering, observed_maps(remembering)
 
 
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SOME, ids=lambda path: path.stem)
 def test_maps_that_remember_make_what_maps_that_do_not_remember_make(
     path: Path, hospital: tuple[Maps, Maps]
 ) -> None:

@@ -26,7 +26,7 @@ from exchange.repository.identity.reviews import changes_of_persons
 
 ROOT = Path(__file__).parents[2] / "mappings"
 STEPS = 30
-SEEDS = range(int(os.environ.get("EXCHANGE_SEEDS", "3")))
+SEEDS = range(int(os.environ.get("EXCHANGE_SEEDS", "1")))
 
 
 @pytest.fixture(scope="module")
