@@ -95,10 +95,6 @@ WITH apart AS MATERIALIZED (
     SELECT DISTINCT person FROM patient p
     WHERE EXISTS (SELECT FROM patient_apart x WHERE x.a = p.patient)
         OR EXISTS (SELECT FROM patient_apart x WHERE x.b = p.patient)
-), answered AS MATERIALIZED (
-    SELECT least(p.person, q.person) AS one, greatest(p.person, q.person) AS other
-    FROM match_review m JOIN patient p ON p.patient = m.a JOIN patient q ON q.patient = m.b
-    WHERE m.decision = 'keep-apart'
 ), passed_over AS (
     SELECT DISTINCT least(e.a, e.b) AS a, greatest(e.a, e.b) AS b, e.probability
     FROM apart JOIN patient p ON p.person = apart.person JOIN patient_edge e ON e.a = p.patient
@@ -106,7 +102,7 @@ WITH apart AS MATERIALIZED (
     UNION SELECT e.a, e.b, e.probability
     FROM patient_edge e JOIN patient p ON p.patient = e.a JOIN patient q ON q.patient = e.b
     WHERE e.a < e.b AND e.basis LIKE '%%-may-be-another' AND q.person <> p.person
-), open AS (
+), open AS MATERIALIZED (
     SELECT m.a, m.b, m.probability, m.evidence, coalesce(m.evidence ->> 'rule', '') AS rule,
         m.opened, m.asked, m.decision, m.steward, m.reason, p.partner AS first, q.partner AS second,
         least(p.person, q.person) AS one, greatest(p.person, q.person) AS other
@@ -118,6 +114,13 @@ WITH apart AS MATERIALIZED (
         least(p.person, q.person), greatest(p.person, q.person)
     FROM passed_over n JOIN patient p ON p.patient = n.a JOIN patient q ON q.patient = n.b
     WHERE {passed_over} AND NOT EXISTS (SELECT FROM match_review m WHERE (m.a, m.b) = (n.a, n.b))
+), asked_about AS MATERIALIZED (
+    SELECT p.patient, p.person FROM patient p
+    WHERE p.person IN (SELECT one FROM open UNION SELECT other FROM open)
+), answered AS MATERIALIZED (
+    SELECT least(p.person, q.person) AS one, greatest(p.person, q.person) AS other
+    FROM match_review m JOIN asked_about p ON p.patient = m.a JOIN asked_about q ON q.patient = m.b
+    WHERE m.decision = 'keep-apart'
 ), waiting AS (
     SELECT o.*, CASE WHEN rule = 'overlay' OR decision IS NOT NULL THEN ARRAY[a, b] END AS alone FROM open o
 ), unanswered AS (
