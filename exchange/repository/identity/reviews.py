@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import orjson
 import psycopg
-from psycopg.rows import class_row
+from psycopg.rows import class_row, kwargs_row
 
 from exchange.model.records import Resource
 from exchange.repository.identity.edges import pair_of
@@ -150,7 +151,7 @@ WITH apart AS MATERIALIZED (
         ELSE least(x.stake, y.stake) END AS harm
     FROM question q JOIN at_stake x ON x.person = q.one JOIN at_stake y ON y.person = q.other
 )
-SELECT w.a, w.b, ARRAY[w.first, w.second] AS partners, w.probability, w.rule, {evidence} AS evidence, w.harm,
+SELECT w.a, w.b, ARRAY[w.first, w.second] AS partners, w.probability, w.rule, w.harm,{evidence}
     coalesce(w.opened, (
         SELECT max(v.at) FROM link_event v WHERE v.kind = 'linked' AND (v.a, v.b) = (w.a, w.b)
     )) AS opened,
@@ -171,9 +172,9 @@ def doubts(
     reviewed = _WAITS if pair is None else "(m.a, m.b) = (%(a)s, %(b)s)"
     passed_over = "true" if pair is None else "(n.a, n.b) = (%(a)s, %(b)s)"
     every = "false" if pair is None else "true"
-    evidence = "'{}'::jsonb" if pair is None else "w.evidence"
+    evidence, row = ("", partial(Doubt, evidence={})) if pair is None else (" w.evidence,", Doubt)
     a, b = pair_of(*pair) if pair else (None, None)
-    with conn.cursor(row_factory=class_row(Doubt)) as cursor:
+    with conn.cursor(row_factory=kwargs_row(row)) as cursor:
         return cursor.execute(
             _DOUBTS.format(reviewed=reviewed, passed_over=passed_over, every=every, evidence=evidence),
             {"care": _CARE, "a": a, "b": b, "limit": limit},
