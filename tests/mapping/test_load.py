@@ -385,8 +385,10 @@ def test_the_same_content_is_compiled_once_and_other_content_anew():
     assert load_maps(files, elsewhere).partner.timezone == "America/Denver"
     moved = partner.model_copy(update={"connector": Connector(type="folder", options={"path": "elsewhere"})})
     assert load_maps(files, moved).feeds["feed"] is maps.feeds["feed"]
-    named = partner.model_copy(update={"namespace": "https://other.example/"})
-    assert load_maps(files, named).feeds["feed"] is not maps.feeds["feed"]
+    called = partner.organization.model_copy(update={"name": "Another", "npi": None})
+    for told in ({"namespace": "https://other.example/"}, {"organization": called}, {"timezone": "UTC"}):
+        said = partner.model_copy(update=told)
+        assert load_maps(files, said).feeds["feed"] is not maps.feeds["feed"]
     columns = "source_system,source_code,target_system,target_code,target_display,equivalence,from,to\n"
     codes = load_maps({**files, "_shared/codes/gender.csv": columns}, partner)
     assert codes is not maps

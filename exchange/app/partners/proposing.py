@@ -241,7 +241,7 @@ def _comments(columns: Sequence[Column], recognised: Sequence[Recognised], writt
     """The columns that no row reads: of some nothing is known, some are of no use without others."""
     known = {item.column.name: item for item in recognised}
     unused = [item for item in recognised if not _is_in(path(item), written)]
-    strange = [f"{_said(c)}" for c in columns if c.name not in known]
+    strange = [_said(c) for c in columns if c.name not in known]
     alone = [f"{_said(item.column)}; it seems to be {item.role.replace('_', ' ')}" for item in unused]
     parts = {"# Columns not recognised:": strange, "# Recognised, but no row of this map reads them:": alone}
     return "".join(
