@@ -6,9 +6,6 @@ from exchange.mapping import expression as ex
 from exchange.mapping.language import Language
 from exchange.mapping.source import TEXT, TRUTH
 
-PARTNER_FACTS = ("namespace", "npi", "name")
-"""Facts that are the same for every record of a partner."""
-
 
 def paths_of(expression: ex.Expression) -> tuple[str, ...]:
     """Source paths in the order written."""
@@ -32,7 +29,7 @@ def _local(item: ex.Expression, language: Language) -> bool:
         case ex.Ref(target, key):
             return bool(key) and target not in language.entries
         case ex.Context(name):
-            return name in PARTNER_FACTS
+            return name in language.sender
         case ex.Call("code" | "coding" | "concept", (_, ex.Literal(name), *_)):
             return name in language.codes and not language.codes[str(name)].dated
         case _:

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from exchange.mapping import expression as ex
-from exchange.mapping.analysis import PARTNER_FACTS
 from exchange.mapping.compile_elements import EACH
 from exchange.mapping.compile_expression import parse_expression
 from exchange.mapping.compile_references import compile_reference
@@ -23,7 +22,7 @@ from exchange.mapping.source import Write
 
 _FEW = 6
 """Texts at most that are compared to spare the reading of one element."""
-_SAME_ALWAYS = (*PARTNER_FACTS, "partner", "feed")
+_SAME_ALWAYS = ("partner", "feed")
 _OF_ENTRY = ("id", "set")
 
 
@@ -116,7 +115,7 @@ def _add_expression(node: Node, reads: Reads, inside: str, language: Language, s
                     _add(language.types[fragment], reads, below, language, spot)
             case ex.Ref(target, key):
                 _add_reference(target, key, reads, inside, language)
-            case ex.Context(name) if name not in _SAME_ALWAYS:
+            case ex.Context(name) if name not in _SAME_ALWAYS and name not in language.sender:
                 raise _Unknown
             case ex.Call("code" | "coding" | "concept", (_, ex.Literal(name), *_)):
                 if name not in language.codes or language.codes[str(name)].dated:

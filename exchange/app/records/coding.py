@@ -73,7 +73,7 @@ def _suggested(content: _Content, partner: str, code_map: str, code: str) -> Seq
 
 def answers_of(exchange: Exchange, task: Task) -> list[Target]:
     """Every target that the task's code map knows and that is not suggested, each once, by code."""
-    code_map = load_code_maps(exchange.mappings, task.code.partner)[task.code.code_map]
+    code_map = _code_maps(_Content(exchange.mappings), task.code.partner)[task.code.code_map]
     suggested = {(one.system, one.code) for one in task.suggestions}
     known = {
         (target.system, target.code): target

@@ -102,20 +102,9 @@ def note_late_disclosures(
     events = conn.execute(_WENT_OUT, {**values, "kinds": list(DISCLOSURES)}).fetchall()
     classes = load_classes(conn, {number for row in events for number in row[5:7]})
     entries: dict[_Entry, _Times] = {}
-    for (
-        sequence,
-        kind,
-        fhir_id,
-        partner,
-        patient,
-        old,
-        new,
-        participant,
-        purpose,
-        role,
-        named,
-        event,
-    ) in events:
+    for row in events:
+        sequence, kind, fhir_id, partner, patient, old, new, *asked = row
+        participant, purpose, role, named, event = asked
         viewer = Viewer(participant, role, purpose)
         action = GIVEN_AS[event]
         now = decide(classes[new], viewer, context, at, action)
