@@ -12,9 +12,12 @@ from exchange.model.records import Resource
 Reading = Literal["clinical", "recorded"]
 """`clinical`: when it happened; `recorded`: when it was written or last updated, as IHE PCF reads it."""
 
+_ONSET = ("onsetDateTime", "onsetPeriod", "onsetAge", "onsetRange", "onsetString")
+"""An age or a word is no day, and hides that the record is about another one than that of its writing."""
+
 _CLINICAL = {  # the first that is there; several names joined by `-` are the ends of one period
     "AdverseEvent": ("date", "detected"),
-    "AllergyIntolerance": ("onsetDateTime", "onsetPeriod", "recordedDate"),
+    "AllergyIntolerance": (*_ONSET, "recordedDate"),
     "Appointment": ("start-end",),
     "CarePlan": ("period", "created"),
     "CareTeam": ("period",),
@@ -22,7 +25,7 @@ _CLINICAL = {  # the first that is there; several names joined by `-` are the en
     "ClinicalImpression": ("effectiveDateTime", "effectivePeriod", "date"),
     "Communication": ("sent", "received"),
     "Composition": ("date",),
-    "Condition": ("onsetDateTime", "onsetPeriod", "recordedDate"),
+    "Condition": (*_ONSET, "recordedDate"),
     "Coverage": ("period",),
     "DiagnosticReport": ("effectiveDateTime", "effectivePeriod"),
     "DocumentReference": ("context.period", "date"),

@@ -158,6 +158,35 @@ def test_an_unknown_author_matches_denials_only():
     assert not matches(observation(), "permit", data=by)
 
 
+@pytest.mark.parametrize(
+    "unknown", [{"display": "Dr. X"}, {"reference": "#x"}, {"identifier": {"value": "1"}}], ids=str
+)
+def test_somebody_among_the_authors_who_cannot_be_told_may_be_the_one_refused(unknown):
+    """Also where only the organization is known that he acts for."""
+    by, clinic = data("authoredby", "Practitioner/x"), {"reference": "Organization/c"}
+    beside = observation(performer=[clinic, unknown])
+    behalf = observation(performer=[{"actor": unknown, "onBehalfOf": clinic}])
+    for one in (beside, behalf):
+        assert matches(one, "deny", data=by)
+        assert not matches(one, "permit", data=by)
+        assert matches(one, "permit", data=data("authoredby", "Organization/c"))
+    known = observation(performer=[clinic, {"actor": {"reference": "Practitioner/y"}, "onBehalfOf": clinic}])
+    assert not matches(known, "deny", data=by)
+
+
+@pytest.mark.parametrize("kind", ["Condition", "AllergyIntolerance"])
+@pytest.mark.parametrize(
+    "onset",
+    [{"onsetString": "as a child"}, {"onsetAge": {"value": 9}}, {"onsetRange": {"low": {"value": 3}}}],
+)
+def test_a_beginning_that_is_no_day_is_not_the_day_it_was_written_down(kind, onset):
+    terms = {"dataPeriod": {"start": "2026", "end": "2026"}}
+    written = {"resourceType": kind, "id": "o1", "recordedDate": "2026-02-01"}
+    assert matches(written, "permit", **terms)
+    assert not matches({**written, **onset}, "permit", **terms)
+    assert matches({**written, **onset}, "deny", dataPeriod={"start": "1990", "end": "1999"})
+
+
 def test_a_code_without_its_system_matches_denials_only():
     def codes(kind, wanted, found):
         prof = chosen(consent(provision={"type": kind, "code": [{"coding": [wanted]}]}))

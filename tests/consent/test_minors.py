@@ -103,12 +103,22 @@ def test_who_was_born_on_a_leap_day_comes_of_age_on_the_first_of_march():
         ([{"reference": "RelatedPerson/mother"}, {"reference": "Patient/p1"}], "self"),
         ([{"reference": "RelatedPerson/mother"}], "other"),
         ([{"reference": "Patient/mother"}], "other"),
+        ([{"reference": "#her"}], "other"),
+        ([{"type": "RelatedPerson", "identifier": {"value": "7"}}], "other"),
+        ([{"reference": "#him"}], ""),
+        ([{"type": "Practitioner", "identifier": {"value": "7"}}], ""),
         ([{"reference": "Organization/prairie_clinic"}], ""),
         (None, ""),
     ],
 )
 def test_who_gave_a_consent_is_read_from_its_performer(performer, by):
-    assert directive(consent(performer=performer), resolve=resolve_case).by == by
+    inner = [{"resourceType": "RelatedPerson", "id": "her"}, {"resourceType": "Practitioner", "id": "him"}]
+    given = consent(performer=performer, contained=inner)
+    assert directive(given, resolve=resolve_case).by == by
+    nameless = directive(
+        consent(patient={"identifier": {"value": "1"}}, performer=[{}]), resolve=resolve_case
+    )
+    assert nameless.by == ""
 
 
 @pytest.mark.parametrize(

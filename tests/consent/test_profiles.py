@@ -1,11 +1,12 @@
 import json
+from itertools import permutations
 
 import pytest
 
-from exchange.consent import Profile, directive, origins, profile
+from exchange.consent import Profile, decide, directive, origins, profile
 from exchange.consent.directives.reading import SCOPE
 from exchange.consent.proof.case_consents import resolve_case
-from tests.consent.builders import chosen, consent, provision
+from tests.consent.builders import chosen, consent, provision, record, viewer
 
 
 def read(**changes):
@@ -65,10 +66,23 @@ def test_the_newest_signature_counts_and_not_the_newest_statement():
     assert [s.root.type for s in chosen(old, new).statements] == ["deny"]
 
 
-def test_an_undated_consent_neither_replaces_nor_is_replaced():
-    undated = consent(id="a", dateTime=None)
-    dated = consent(id="b", provision={"type": "deny"})
-    assert {s.root.type for s in chosen(undated, dated).statements} == {"permit", "deny"}
+def test_an_undated_consent_may_be_as_new_as_the_newest(context, noon):
+    """In either order: neither of the two opens what the other one keeps closed."""
+    wide, narrow = provision("permit"), provision("permit", to=["prairie_clinic"])
+    older = consent(id="o", dateTime="2025-01-01", provision={"type": "deny"})
+    for undated, dated in ((wide, narrow), (narrow, wide)):
+        pair = [consent(id="a", dateTime=None, provision=undated), consent(id="b", provision=dated)]
+        for each in permutations([*pair, older]):
+            prof = chosen(*each)
+            assert [len(group) for group in prof.groups] == [2]
+            assert decide(record(prof), viewer("southside_clinic"), context, noon).effect == "deny"
+            assert decide(record(prof), viewer("prairie_clinic"), context, noon).effect == "permit"
+
+
+def test_an_undated_consent_of_the_person_stays_beside_a_later_one_of_others():
+    own = consent(id="a", dateTime=None, performer=[{"reference": "Patient/p1"}])
+    mothers = consent(id="b", performer=[{"reference": "RelatedPerson/m"}])
+    assert sorted(s.by for (s,) in chosen(own, mothers).groups) == ["other", "self"]
 
 
 def test_consents_of_two_charts_do_not_replace_each_other():
@@ -93,3 +107,27 @@ def test_a_date_that_may_be_as_new_as_the_newest_is_heard_too(when):
     assert len(chosen(refused, given).groups) == 1
     later = consent(id="b", dateTime="2027-01-01T10:00:00-06:00")
     assert [s.root.type for s in chosen(refused, later).statements] == ["permit"]
+
+
+RULES = "http://terminology.hl7.org/CodeSystem/consentpolicycodes"
+
+
+@pytest.mark.parametrize("kind", ["deny", "permit"])
+def test_of_two_signed_together_that_a_policy_rule_puts_into_two_domains_neither_weakens_the_other(
+    kind, context, noon
+):
+    """An emergency lifts a general refusal and no special one; an authorization opens to a food bank."""
+    to = {"to": ["good_table"], "period": {"end": "2027-01-01"}} if kind == "permit" else {}
+    both = {"dateTime": "2026-03-02", "provision": provision(kind, **to), "policy": None}
+    pair = [
+        consent(id=code, policyRule={"coding": [{"system": RULES, "code": code}]}, **both)
+        for code in ("cric", "hipaa-auth")
+    ]
+    who = viewer("good_table", "COC") if kind == "permit" else viewer(purpose="BTG")
+
+    def asked(*consents):
+        return decide(record(chosen(*consents)), who, context, noon).effect
+
+    alone = [asked(one) for one in pair]
+    assert alone == (["deny", "permit"] if kind == "permit" else ["permit", "deny"])
+    assert asked(*pair) == asked(*reversed(pair)) == "deny"

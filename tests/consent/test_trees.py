@@ -6,6 +6,7 @@ from itertools import permutations
 import pytest
 
 from exchange.consent.dates import EXCHANGE_ZONE
+from exchange.consent.directives.codings import CONFIDENTIALITY
 from exchange.consent.directives.trees import Request, Subject, evaluate, trees
 from tests.consent.builders import chosen, consent, provision
 
@@ -114,6 +115,35 @@ def test_a_list_of_both_kinds_asks_for_one_of_each(rules):
     assert says(both, "HIV", "R", rules=rules) == "deny"
     assert says(both, "SUD", "R", rules=rules) == "silent"
     assert says(both, "HIV", "N", rules=rules) == "silent"
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ({"system": CONFIDENTIALITY, "code": "X"}, "a level nobody knows"),
+        ({"system": CONFIDENTIALITY, "code": "T"}, "a retired one"),
+        ({"system": "http://example.org/labels", "code": "X"}, "either"),
+        ({"code": "HIV"}, "either"),
+    ],
+)
+def test_a_label_nobody_can_read_beside_another_closes(rules, code, kind):
+    """Of confidentialities one is enough; what may be of either kind stands beside none for certain."""
+
+    def root(type_, *labels):
+        tree = provision(type_, label=labels)
+        tree["securityLabel"].append(code)
+        return says(tree, "SUD", "N", rules=rules)
+
+    assert root("deny", "R") == "deny"
+    assert root("deny", "HIV") == ("deny" if kind == "either" else "silent")
+    assert root("deny", "SUD") == "deny"
+    assert root("permit", "N") == ("uncovered" if kind == "either" else "permit")
+    assert root("permit", "L") == "uncovered"
+
+
+def test_a_sensitivity_nobody_knows_widens_no_confidentiality(rules):
+    assert says(provision("deny", label=["R", "XYZ"]), "SUD", "N", rules=rules) == "silent"
+    assert says(provision("deny", label=["R", "XYZ"]), "SUD", "R", rules=rules) == "deny"
 
 
 def test_a_law_label_is_matched_on_the_record_and_not_on_the_atom(rules):

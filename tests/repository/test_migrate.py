@@ -8,6 +8,7 @@ import orjson
 import psycopg
 import pytest
 from repository_world import AT, BASE, HOSPITAL, KEY, observation
+from test_reprofile import consent
 
 from exchange.model.errors import ContentError
 from exchange.pipeline.ledger import STEPS
@@ -103,3 +104,23 @@ def test_versions_that_had_numbers_are_named_by_their_moments(world, database):
     assert {body["note"][0]["text"] for body in found} == {'"versionId":"2"'}
     rows = world.conn.execute("SELECT version FROM receipt_item ORDER BY receipt, type").fetchall()
     assert [version for (version,) in rows] == [names[0], names[3], "b5d1", names[2]]
+
+
+@pytest.mark.parametrize(
+    ("giver", "by"),
+    [
+        ({"reference": "#her"}, "other"),
+        ({"type": "RelatedPerson", "identifier": {"value": "7"}}, "other"),
+        ({"reference": "#him"}, ""),
+        ({"type": "Practitioner", "identifier": {"value": "7"}}, ""),
+    ],
+)
+def test_who_gave_a_stored_consent_is_known_where_it_contains_him(world, database, giver, by):
+    inner = [{"resourceType": "RelatedPerson", "id": "her"}, {"resourceType": "Practitioner", "id": "him"}]
+    said = consent(world.patient("hospital", "1"), "permit", performer=[giver], contained=inner)
+    world.publish(world.item("hospital", said))
+    world.conn.execute('UPDATE directive SET body = body || \'{"by": ""}\'')
+    world.conn.execute("DELETE FROM migration WHERE name = '179_givers_not_named_by_address.sql'")
+    world.conn.commit()
+    assert migrate(database) == ["179_givers_not_named_by_address.sql"]
+    assert world.conn.execute("SELECT body ->> 'by' FROM directive").fetchall() == [(by,)]

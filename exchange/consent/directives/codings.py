@@ -66,6 +66,16 @@ def short(coding: dict[str, Any], systems: Sequence[str]) -> str:
     return str(coding["code"]) if known else spelled(coding)
 
 
+def is_level(label: str) -> bool:
+    """Whether a security label, as a provision spells it, is a confidentiality, known or not."""
+    return label in LEVELS or label.partition("|")[0] in _CONFIDENTIALITIES
+
+
+def of_no_kind(label: str) -> bool:
+    """Whether nobody can tell what it is: it has no system, or one that no security label is of."""
+    return "|" in label or label == UNRESOLVED
+
+
 def security_label(coding: dict[str, Any]) -> str:
     """A confidentiality or a sensitivity; one code in the other's system is neither."""
     levels = coding.get("system") in _CONFIDENTIALITIES

@@ -21,7 +21,7 @@ from exchange.model.records import Resource
 Look = Callable[[str], Collection[str] | None]
 """For a `Type/id`, other ones; None when the first is not known."""
 
-EDITION = 6
+EDITION = 7
 """Raised when a Consent may be read or match otherwise than before: stored ones are then asked again."""
 
 _TYPES = "http://hl7.org/fhir/resource-types"
@@ -234,7 +234,15 @@ def references_in(node: Any) -> set[str]:
 
 
 def _authored_by(author: str, resource: Resource, agents: Collection[str]) -> Match:
-    named = set(agents)
-    for name in _AUTHORS:
-        named |= references_in(resource.get(name))
-    return author in named if named else None
+    """Who is named in words alone, or is contained, may be anybody."""
+    entries = [entry for name in _AUTHORS for entry in _each(resource.get(name))]
+    named = set(agents).union(*map(references_in, entries))
+    if author in named:
+        return True
+    told = named and UNRESOLVED not in named and all(references_in(one.get("actor", one)) for one in entries)
+    return False if told else None
+
+
+def _each(authors: Any) -> list[dict[str, Any]]:
+    found = authors if isinstance(authors, list) else [authors]
+    return [one for one in found if isinstance(one, dict)]

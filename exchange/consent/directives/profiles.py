@@ -112,8 +112,8 @@ def origins(directives: Iterable[tuple[Directive, bool]]) -> tuple[tuple[str, ..
 def _groups(directives: Iterable[tuple[Directive, bool]]) -> Iterator[list[tuple[dict[str, Any], set[str]]]]:
     """Newest signature of each (patient, scope, organization, policy, category); ties stay together.
 
-    A consent to research takes the place of no other. What the person said is not replaced by what
-    somebody says for the person later: both are heard.
+    What is not dated may be as new as the newest. A consent to research takes the place of no other. What the
+    person said is not replaced by what somebody says for the person later: both are heard.
     """
     binding = [(d, certain) for d, certain in directives if d.root is not None]
     last = _last_signed(d for d, _ in binding)
@@ -125,31 +125,33 @@ def _groups(directives: Iterable[tuple[Directive, bool]]) -> Iterator[list[tuple
         signed = [moment for moment in newest if _may_be_signed_at(directive, moment)]
         if signed:
             body = statement_to_json(_statement(directive, certain))
-            group = kept.setdefault((key, signed[0]), {})
+            moment = (
+                signed[0] if directive.signed else signed[-1]
+            )  # undated, it stays beside the person's own
+            group = kept.setdefault((key, moment), {})
             group.setdefault(canonical(body), (body, set()))[1].add(_origin(directive))
     for statements in kept.values():
         yield [statements[spelling] for spelling in sorted(statements)]
 
 
 def _kind(directive: Directive) -> tuple[object, ...]:
-    """Consents of one kind replace one another; what is not dated replaces nothing and is not replaced."""
-    scope, undated = directive.scope, directive.signed is None
+    """Consents of one kind replace one another."""
     said = (directive.organizations, directive.policies, directive.categories)
-    return (directive.patient, scope, *said, undated)
+    return (directive.patient, directive.scope, *said)
 
 
 def _last_signed(directives: Iterable[Directive]) -> dict[tuple[object, ...], datetime | None]:
     last: dict[tuple[object, ...], datetime | None] = {}
     for one in directives:
         before = last.setdefault(_kind(one), one.signed)
-        if one.signed and before and one.signed > before:
+        if one.signed and (before is None or one.signed > before):
             last[_kind(one)] = one.signed
     return last
 
 
 def _may_be_signed_at(directive: Directive, newest: datetime | None) -> bool:
-    """At that moment or later; a date alone may be any of its hours, and is then as new as the newest."""
-    if directive.signed == newest:
+    """At that moment or later; a date alone may be any of its hours, none at all any moment."""
+    if directive.signed is None or directive.signed == newest:
         return True
     return newest is not None and directive.signed_until is not None and directive.signed_until > newest
 

@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/consent.html
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any
 
@@ -101,10 +101,20 @@ def _directive(consent: Resource, resolve: Resolve, recorded_by: str | None, zon
 
 def _grantor(consent: Resource) -> Grantor:
     """Consent.performer may also name who receives (R4): only a person can have given it."""
-    people = [bare_reference(one) for one in _dicts(consent, "performer")]
-    if bare_reference(consent["patient"]) in people:
+    patient, performers = bare_reference(consent["patient"]), _dicts(consent, "performer")
+    if patient != UNRESOLVED and patient in map(bare_reference, performers):
         return "self"
-    return "other" if any(name.startswith(("Patient/", "RelatedPerson/")) for name in people) else ""
+    inner = {f"#{one.get('id')}": one.get("resourceType") for one in _dicts(consent, "contained")}
+    kinds = {_type_of(one, inner) for one in performers}
+    return "other" if kinds & {"Patient", "RelatedPerson"} else ""
+
+
+def _type_of(reference: dict[str, Any], inner: Mapping[str, Any]) -> object:
+    """Of what a Reference names: literally, in the Consent itself, or by an identifier with its type."""
+    name = bare_reference(reference)
+    if name != UNRESOLVED:
+        return name.partition("/")[0]
+    return inner.get(str(reference.get("reference"))) or reference.get("type")
 
 
 def domain_of(consent: Resource) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Literal
 
 from exchange.consent.directives.certainty import Match, all_of, any_of, reaches, uncertain
+from exchange.consent.directives.codings import is_level, of_no_kind
 from exchange.consent.directives.normal_form import Provision
 from exchange.consent.directives.profiles import Profile, Statement
 from exchange.consent.rules.vocabulary import Cover, Vocabulary
@@ -241,19 +242,24 @@ def _covers(listed: Sequence[str], wanted: str | None, cover: Cover) -> Match:
 def _labelled(provision: Provision, subject: Subject, vocabulary: Vocabulary) -> Match:
     """OR inside confidentiality and inside sensitivity, AND between them.
 
-    A mark (a law, a program) beside sensitivity codes narrows a permit and widens a denial.
+    A mark (a law, a program) beside sensitivity codes narrows a permit and widens a denial. A code that may
+    be of either kind may be what a denial means, whatever stands beside it.
     """
-    level = not provision.confidentiality or _level_matches(provision, subject, vocabulary)
-    if level is False or not provision.labels:
+    unread = [label for label in provision.labels if is_level(label)]
+    levels = (*provision.confidentiality, *unread)
+    labels = [label for label in provision.labels if label not in unread]
+    level = not levels or _level_matches(levels, provision.type, subject, vocabulary)
+    if not labels:
         return level
-    marks = [label for label in provision.labels if label in vocabulary.marks]
-    others = [label for label in provision.labels if label not in vocabulary.marks]
+    marks = [label for label in labels if label in vocabulary.marks]
+    others = [label for label in labels if label not in vocabulary.marks]
     marked = not subject.marks.isdisjoint(marks)
     if provision.type == "permit":
         return all_of(
             (level, not marks or marked, not others or _covers(others, subject.atom, vocabulary.permits))
         )
-    return all_of((level, any_of((marked, _denied(others, subject.atom, vocabulary)))))
+    found = all_of((level, any_of((marked, _denied(others, subject.atom, vocabulary)))))
+    return None if found is False and any(map(of_no_kind, others)) else found
 
 
 def _denied(listed: Sequence[str], atom: str | None, vocabulary: Vocabulary) -> Match:
@@ -262,11 +268,11 @@ def _denied(listed: Sequence[str], atom: str | None, vocabulary: Vocabulary) -> 
     return None if reached and not _covers(listed, atom, vocabulary.denies_surely) else reached
 
 
-def _level_matches(provision: Provision, subject: Subject, vocabulary: Vocabulary) -> Match:
+def _level_matches(named: Sequence[str], kind: str, subject: Subject, vocabulary: Vocabulary) -> Match:
     levels = vocabulary.levels
-    listed = [levels[level] for level in provision.confidentiality if level in levels]
+    listed = [levels[level] for level in named if level in levels]
     record = levels[subject.confidentiality]
-    unread = None if len(listed) < len(provision.confidentiality) else False
-    if provision.type == "permit":
+    unread = None if len(listed) < len(named) else False
+    if kind == "permit":
         return any(record <= level for level in listed) or unread
     return any(record >= level for level in listed) or unread

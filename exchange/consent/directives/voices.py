@@ -62,9 +62,20 @@ def heard_by(
 
 
 def _together(voices: Sequence[Voice]) -> Voice:
-    """Several that permit fulfil what the law asks of a consent only if each of them does."""
+    """Several that permit fulfil what the law asks of a consent only if each of them does.
+
+    A policyRule may put one of them in another domain: where one limits or holds in an emergency, all do.
+    """
     found = min(voices, key=lambda voice: _SEVERITY[voice.answer.verdict])
-    if len(voices) == 1 or found.answer.verdict != "permit":
+    if len(voices) == 1:
+        return found
+    alike = [voice for voice in voices if voice.answer.verdict == found.answer.verdict]
+    found = replace(
+        found,
+        domains=tuple(sorted({name for voice in alike for name in voice.domains})),
+        opens_in=tuple(name for name in found.opens_in if all(name in voice.opens_in for voice in alike)),
+    )
+    if found.answer.verdict != "permit":
         return found
     answers, statements = [v.answer for v in voices], [v.statement for v in voices]
     naming, ends = min(a.naming for a in answers), all(a.ends for a in answers)

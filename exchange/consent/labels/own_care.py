@@ -48,10 +48,12 @@ def _when(resource: Resource, event_time: datetime | None) -> Span | None:
     written = Span(event_time, event_time + timedelta(microseconds=1)) if event_time else None
     recorded = record_span(resource, EXCHANGE_ZONE, "recorded") or written
     when = record_span(resource, EXCHANGE_ZONE)
-    if when is None or not _BEGAN.intersection(resource):
+    if not _BEGAN.intersection(resource):
         return when or recorded
+    if when is None:
+        return Span(None, recorded.end if recorded else None)
     ends = (when.end, recorded.end if recorded else None)
     return Span(when.start, None if None in ends else max(end for end in ends if end))
 
 
-_BEGAN = frozenset(("onsetDateTime", "onsetPeriod"))
+_BEGAN = frozenset(("onsetDateTime", "onsetPeriod", "onsetAge", "onsetRange", "onsetString"))
