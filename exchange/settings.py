@@ -15,6 +15,8 @@ VARIABLES: Mapping[str, str] = {
     "EXCHANGE_DATABASE_URL": "PostgreSQL to use (default: an embedded server in EXCHANGE_DATA)",
     "EXCHANGE_API_DATABASE_URL": "the same database as the API logs in to it, role exchange_api"
     " (default: that role without a password)",
+    "EXCHANGE_STANDBY_URL": "a hot standby of the same database as the API logs in to it, to read there"
+    " (default: none, and the primary is read)",
     "EXCHANGE_LANDING": "fsspec URL of the landing store (default: landing in EXCHANGE_DATA)",
     "EXCHANGE_BATCHES": "fsspec URL for batches between steps (default: batches in EXCHANGE_DATA)",
     "EXCHANGE_EXPORTS": "fsspec URL for the sealed files of $export (default: exports in EXCHANGE_DATA)",
@@ -56,6 +58,7 @@ class Settings:
     origins: tuple[str, ...] = ()
     audit_years: int | None = None
     processes: int = 1
+    standby_url: str | None = None
 
 
 def content_home(start: Path) -> Path:
@@ -82,6 +85,7 @@ def load_settings(environment: Mapping[str, str] = os.environ, start: Path | Non
         data=data,
         database_url=environment.get("EXCHANGE_DATABASE_URL") or None,
         api_database_url=environment.get("EXCHANGE_API_DATABASE_URL") or None,
+        standby_url=environment.get("EXCHANGE_STANDBY_URL") or None,
         landing=environment.get("EXCHANGE_LANDING") or (data / "landing").as_uri(),
         batches=environment.get("EXCHANGE_BATCHES") or (data / "batches").as_uri(),
         origins=_origins(environment.get("EXCHANGE_ORIGINS", "")),

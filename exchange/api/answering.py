@@ -14,7 +14,8 @@ from exchange.api.bundles import notices, searchset, unknown_parameters
 from exchange.api.messages import Answer, Call, Parameters, Refusal, refused
 from exchange.api.negotiation import handling, http_date, not_modified
 from exchange.api.service import Service
-from exchange.api.viewing import view_of
+from exchange.api.standby import Standby
+from exchange.api.viewing import reading_view_of
 from exchange.audit import Circumstances, Disclosed, Requester, append, denied_entry, read_entry
 from exchange.model.records import Issue
 from exchange.repository import Found, Page, Reader
@@ -28,12 +29,16 @@ _ABOUT = re.compile(rb'"Patient/([0-9a-f-]{36})"')
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request whose token was verified; `parameters` without those about the form of the answer."""
+    """A request whose token was verified; `parameters` without those about the form of the answer.
+
+    `standby`: where it is read, when it only reads.
+    """
 
     service: Service
     call: Call
     held: Access
     parameters: Parameters
+    standby: Standby | None = None
 
     @property
     def who(self) -> Requester:
@@ -54,21 +59,21 @@ class Shown:
 
 
 def opened(asked: Asked, scope: str) -> AbstractContextManager[Reader]:
-    """The view of who asks, as `view_of` opens it."""
-    return view_of(asked.service, asked.held, asked.call.at, scope)
+    """The view of who asks and only reads; what he is told is recorded in its `log`."""
+    return reading_view_of(asked.service, asked.held, asked.call.at, scope, asked.standby)
 
 
 def not_found(asked: Asked, view: Reader) -> Answer:
     """404 alike for what is hidden and for what is not there."""
     entry = denied_entry(asked.who, asked.how, asked.call.text, "404 not-found", serious=False)
-    append(view.conn, [entry])
+    append(view.log, [entry])
     return refused(Refusal(404, "not-found", "there is no such resource"))
 
 
 def gone(asked: Asked, view: Reader) -> Answer:
     """410 for a record that was deleted, to those who could see that it was there."""
     entry = denied_entry(asked.who, asked.how, asked.call.text, "410 deleted", serious=False)
-    append(view.conn, [entry])
+    append(view.log, [entry])
     return refused(Refusal(410, "deleted", "this resource was deleted"))
 
 
@@ -76,7 +81,7 @@ def resource(asked: Asked, view: Reader, reference: str, found: Found, interacti
     """One resource, or 304 when the requester holds it already; recorded either way."""
     shown = [Disclosed(patient, because=found.because) for patient in found.patients or (None,)]
     entries = [read_entry(asked.who, asked.how, reference, part, interaction) for part in shown]
-    append(view.conn, entries)
+    append(view.log, entries)
     headers = {
         "ETag": found.etag,
         "Last-Modified": http_date(found.updated),

@@ -51,6 +51,8 @@ _HEADERS = {
 def create_app(service: Service, metrics: Metrics) -> ASGIApp:
     """The FHIR API, the token endpoints and health of one service; counts go to `metrics`."""
     participants, addresses = service.buckets()
+    if service.standby is not None:
+        metrics.include(service.standby.metrics)
 
     def route(path: str, name: str, methods: tuple[str, ...], work: Work) -> Route:
         return Route(path, _Endpoint(service, metrics, name, methods, work))

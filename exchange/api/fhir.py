@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 import orjson
 
@@ -16,6 +17,7 @@ from exchange.api.messages import Answer, Call, Parameters, Refusal, form_of, pa
 from exchange.api.negotiation import JSON, is_acceptable
 from exchange.api.routing import interaction
 from exchange.api.service import Service, as_api
+from exchange.api.standby import NotAtStandby
 from exchange.audit import append, denied_entry
 from exchange.repository import CursorRefused
 
@@ -71,7 +73,20 @@ def _served(service: Service, held: Access, call: Call, parameters: Parameters) 
         )
     work, offered, parameters = _wanted(service, call, parameters)
     _check_format(call, parameters, offered)
-    return work(Asked(service, call, held, tuple(p for p in parameters if p[0] not in _GENERAL)))
+    asked = Asked(service, call, held, tuple(p for p in parameters if p[0] not in _GENERAL))
+    return _worked(work, asked)
+
+
+def _worked(work: Callable[[Asked], Answer], asked: Asked) -> Answer:
+    """Read at the standby; of what it cannot answer nothing was recorded, and the primary begins anew."""
+    standby = asked.service.standby
+    if standby is None or not standby.may_be_asked():
+        return work(asked)
+    try:
+        return work(replace(asked, standby=standby))
+    except NotAtStandby as failed:
+        standby.could_not(failed.reason)
+        return work(asked)
 
 
 def _wanted(

@@ -52,6 +52,6 @@ def history(asked: Asked, wanted: Interaction) -> Answer:
         refuse_unknown(asked, page.unknown)
         name = "history-instance" if wanted.id else "history-type"
         entries = query_entries(asked.who, asked.how, asked.call.text, disclosed(page), interaction=name)
-        append(view.conn, entries)
+        append(view.log, entries)
     path = "/".join(filter(None, (wanted.type, wanted.id, "_history")))
     return bundle(asked, Shown(page, path, applied(asked.parameters, page)), historyset)

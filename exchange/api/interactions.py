@@ -1,4 +1,4 @@
-"""Read, search and $everything: one transaction that reads as the viewer and records what leaves."""
+"""Read, search and $everything: what the viewer may see is read, and recorded before it leaves."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def search(asked: Asked, wanted: Interaction) -> Answer:
     service = asked.service
     with opened(asked, reach(asked.held.scopes, wanted.type, "s")) as view:
         page = find_page(view, query, service.fhir_url, service.cursor_key)
-        append(view.conn, query_entries(asked.who, asked.how, asked.call.text, disclosed(page)))
+        append(view.log, query_entries(asked.who, asked.how, asked.call.text, disclosed(page)))
     return bundle(asked, Shown(_hidden(asked, page), query.path, applied(asked.parameters, page)))
 
 
@@ -113,7 +113,7 @@ def everything(asked: Asked, wanted: Interaction) -> Answer:
         refuse_unknown(asked, page.unknown)
         page = _readable(asked.held, page)
         shown = disclosed(page)
-        append(view.conn, query_entries(asked.who, asked.how, asked.call.text, shown, operation=True))
+        append(view.log, query_entries(asked.who, asked.how, asked.call.text, shown, operation=True))
     return bundle(asked, Shown(page, f"Patient/{wanted.id}/$everything", applied(asked.parameters, page)))
 
 
@@ -124,7 +124,7 @@ def compartment(asked: Asked, wanted: Interaction) -> Answer:
     with opened(asked, reach_of_search(asked.held.scopes)) as view:
         page = find_compartment(view, wanted.id, parameters, service.fhir_url, service.cursor_key)
         refuse_unknown(asked, page.unknown)
-        append(view.conn, query_entries(asked.who, asked.how, asked.call.text, disclosed(page)))
+        append(view.log, query_entries(asked.who, asked.how, asked.call.text, disclosed(page)))
     return bundle(asked, Shown(page, f"Patient/{wanted.id}/*", applied(asked.parameters, page)))
 
 
@@ -135,7 +135,7 @@ def match(asked: Asked, wanted: Interaction) -> Answer:
     with opened(asked, reach(asked.held.scopes, wanted.type, "s")) as view:
         found = find_matches(view, service.identity, about, service.fhir_url)
         shown = disclosed(found.page)
-        append(view.conn, query_entries(asked.who, asked.how, asked.call.text, shown, operation=True))
+        append(view.log, query_entries(asked.who, asked.how, asked.call.text, shown, operation=True))
     issues = notices(found.page, service.notices)
     body = matchset(found, f"{service.fhir_url}/Patient/$match", issues)
     return Answer(200, body, headers=obligation_header(asked, found.page.obligations))

@@ -22,6 +22,7 @@ from exchange.api.invoking import parameters_of, resource_of
 from exchange.api.messages import Answer, Parameters, Refusal, outcome
 from exchange.api.routing import Interaction
 from exchange.api.scopes import reach
+from exchange.api.viewing import view_of
 from exchange.audit import append, query_entries
 from exchange.model.records import Issue
 from exchange.repository import lastn as find_latest
@@ -39,7 +40,7 @@ def lastn(asked: Asked, wanted: Interaction) -> Answer:
     with opened(asked, reach(asked.held.scopes, wanted.type, "s")) as view:
         page = find_latest(view, asked.parameters, asked.service.fhir_url)
         shown = disclosed(page)
-        append(view.conn, query_entries(asked.who, asked.how, asked.call.text, shown, operation=True))
+        append(view.log, query_entries(asked.who, asked.how, asked.call.text, shown, operation=True))
     return bundle(asked, Shown(page, "Observation/$lastn", applied(asked.parameters, page)))
 
 
@@ -84,7 +85,7 @@ def summary(asked: Asked, wanted: Interaction) -> Answer:
         if found is None:
             return not_found(asked, view)
         shown = disclosed(found.page)
-        append(view.conn, query_entries(asked.who, asked.how, asked.call.text, shown, operation=True))
+        append(view.log, query_entries(asked.who, asked.how, asked.call.text, shown, operation=True))
     headers = obligation_header(asked, found.page.obligations)
     return Answer(200, document(found, asked.service.fhir_url), headers=headers)
 
@@ -97,9 +98,9 @@ def validate(asked: Asked, wanted: Interaction) -> Answer:
     found = list(issues_of(resource))
     if resource.get("resourceType") != wanted.type:
         found.insert(0, Issue("error", "invalid", f"the resource is no {wanted.type}", "resourceType"))
-    with opened(asked, reach(asked.held.scopes)) as view:
+    with view_of(asked.service, asked.held, asked.call.at, "") as view:
         asked_of = f"{asked.call.method} {asked.call.path}"  # not the body: it stays with who sent it
-        append(view.conn, query_entries(asked.who, asked.how, asked_of, [], operation=True))
+        append(view.log, query_entries(asked.who, asked.how, asked_of, [], operation=True))
     return Answer(200, outcome(found or [Issue("information", "informational", "no issues were found", "")]))
 
 

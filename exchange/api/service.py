@@ -15,6 +15,7 @@ from psycopg_pool import ConnectionPool
 from exchange.api.export.files import Exports
 from exchange.api.keysets import KeySets
 from exchange.api.limits import Buckets, Rate
+from exchange.api.standby import Standby
 from exchange.model.partner import Partner
 from exchange.repository import Identity
 
@@ -59,7 +60,7 @@ class Service:
     `pool` needs a login that may SET ROLE exchange_api and nothing more. `identity` compares for $match.
     `notices` are the obligations (code and words, from consent/vocabulary.yaml) that travel with the data;
     others stay inside. `exports` is where files of $export lie; without it there is none. `origins` are those
-    whose pages in a browser may ask (CORS); none by default.
+    whose pages in a browser may ask (CORS); none by default. `standby` is read where there is one.
     """
 
     pool: ConnectionPool[psycopg.Connection]
@@ -75,6 +76,7 @@ class Service:
     clock: Callable[[], datetime] = _now
     limits: Limits = field(default_factory=Limits)
     timer: Callable[[], float] = time.monotonic
+    standby: Standby | None = None
     software: str = field(default_factory=lambda: version("mosaic-exchange"))
 
     @property

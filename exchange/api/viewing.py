@@ -12,6 +12,7 @@ from exchange.api import access
 from exchange.api.access import Access
 from exchange.api.messages import Refusal
 from exchange.api.service import Service
+from exchange.api.standby import Standby, seen_at
 from exchange.model.audit import Giving
 from exchange.repository import Reader, reader
 
@@ -24,6 +25,24 @@ def view_of(
     with reader(service.pool, held.viewer, at, scope, action) as view:
         if not _begun(view.conn, held, service.limits.seconds):
             raise access.unauthorized("the access token is not valid, or not any more")
+        yield view
+
+
+@contextmanager
+def reading_view_of(
+    service: Service, held: Access, at: datetime, scope: str, standby: Standby | None
+) -> Iterator[Reader]:
+    """The view of who only reads: at `standby`, if one is given, and recorded at the primary all the same.
+
+    Raises NotAtStandby.
+    """
+    with view_of(service, held, at, scope) as view:
+        if standby is not None:
+            with seen_at(standby, view, scope, service.limits.seconds) as there:
+                yield there
+            return
+        if service.standby is not None:
+            service.standby.metrics.reads.labels("primary").inc()
         yield view
 
 

@@ -91,6 +91,7 @@ from exchange.repository.reading.read import Found, found_of, in_form, read
 from exchange.repository.reading.reader import Lent, Reader, Terms, reader
 from exchange.repository.reading.scoping import Criteria, scope_criteria, scope_setting
 from exchange.repository.reading.search import search, search_for
+from exchange.repository.reading.standby import LogEnd, has_replayed, log_end
 from exchange.repository.reading.summary import Summary, summary
 from exchange.repository.reading.syntax import BadSearch
 from exchange.repository.reading.view import Served
@@ -129,6 +130,7 @@ __all__ = [
     "Lent",
     "Line",
     "LinkResult",
+    "LogEnd",
     "Matches",
     "Overlay",
     "Page",
@@ -178,6 +180,7 @@ __all__ = [
     "evidence_now",
     "fold_new_classes",
     "found_of",
+    "has_replayed",
     "history",
     "hold_ruling",
     "in_form",
@@ -197,6 +200,7 @@ __all__ = [
     "led",
     "link_patients",
     "load_classes",
+    "log_end",
     "mark_own_care",
     "match",
     "migrate",

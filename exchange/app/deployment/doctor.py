@@ -19,7 +19,7 @@ from exchange.connectors.health import answers
 from exchange.crypto import Keyring, certificate_ends, public_key
 from exchange.mapping import load_maps
 from exchange.model.errors import ExchangeError
-from exchange.repository import index_state, unapplied, url_with
+from exchange.repository import has_replayed, index_state, log_end, unapplied, url_with
 from exchange.settings import Settings
 
 State = Literal["ok", "warning", "failed"]
@@ -28,6 +28,7 @@ _CLOCK = timedelta(seconds=5)
 _CERTIFICATE = timedelta(days=30)
 _SEALED = timedelta(hours=3)
 _REVIEWED = timedelta(days=3)
+_CATCHES_UP = 2.0
 _FREE_BYTES = 2 << 30
 _FREE_SHARE = 0.1
 
@@ -77,6 +78,7 @@ def _of_database(settings: Settings, conn: psycopg.Connection, now: Callable[[],
         "search": lambda: _search(conn),
         "roles and grants": lambda: _grants(conn),
         "the API's login": lambda: _login(settings, conn),
+        "standby": lambda: _standby(settings, conn, now),
         "clock": lambda: _clock(conn, now),
         "rules in force": lambda: _rules(settings, conn),
         "audit log": lambda: _audit(conn, now()),
@@ -229,6 +231,33 @@ def _login(settings: Settings, conn: psycopg.Connection) -> Found:
     held = conn.execute("SELECT within_clock('infinity') = 'infinity'").fetchone()
     if not held or not held[0]:
         yield "failed", "the exchange logs in as another role than the one that made the schema"
+
+
+def _standby(settings: Settings, conn: psycopg.Connection, now: Callable[[], datetime]) -> Found:
+    """Whether answers can come from it; the primary gives them all else."""
+    if settings.standby_url is None:
+        return
+    with psycopg.connect(settings.standby_url, connect_timeout=10, autocommit=True) as there:
+        recovers, other, seen, clock = there.execute(
+            "SELECT pg_is_in_recovery(), session_user <> 'exchange_api', (SELECT count(*) FROM resource),"
+            " clock_timestamp()"
+        ).fetchone() or (False, True, 0, now())
+        if other or seen:
+            yield "failed", "the API must log in there as exchange_api, too"
+        if abs(clock - now()) >= _CLOCK:
+            yield "failed", f"its clock is {abs(clock - now()).total_seconds():.0f} s apart"
+        reached = has_replayed(there, log_end(conn), _CATCHES_UP) if recovers else None
+        if reached is None:
+            yield "failed", "it is no standby of this primary (any more), and nobody is answered from it"
+        elif reached:
+            yield "ok", "follows the primary"
+        else:
+            behind = there.execute("SELECT extract(epoch FROM now() - pg_last_xact_replay_timestamp())::int")
+            (seconds,) = behind.fetchone() or (None,)
+            text = (
+                "it has replayed nothing" if seconds is None else f"what it replayed last is {seconds} s old"
+            )
+            yield "warning", f"{text}; the primary answers meanwhile"
 
 
 def _clock(conn: psycopg.Connection, now: Callable[[], datetime]) -> Found:

@@ -116,4 +116,4 @@ def finished(service: Service, client: str, ask: Callable[[], Answer]) -> list[A
 def without_others(service: Service, rehearsal: Rehearsal | Kept, folder: str) -> Service:
     """The service on this one connection, its exports in a folder of its own, worked on when asked for."""
     exports = Exports(folder, service.exports.keyring) if service.exports else None
-    return replace(service, pool=rehearsal.as_pool(), exports=exports)
+    return replace(service, pool=rehearsal.as_pool(), exports=exports, standby=None)

@@ -39,15 +39,22 @@ class Lent:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """An open view; `conn` is in its transaction, which also takes the record of what was disclosed.
+    """An open view; `conn` is in its transaction.
 
     `left`: the elements left to this viewer of what he is shown under the minimum necessary, if ever.
+    `recorder`: the connection to the primary for the view of a standby.
     """
 
     conn: psycopg.Connection
     viewer: Viewer
     at: datetime
     left: Left | None = None
+    recorder: psycopg.Connection | None = None
+
+    @property
+    def log(self) -> psycopg.Connection:
+        """Whose transaction takes the record of what is disclosed; it ends after the view, or with it."""
+        return self.recorder or self.conn
 
 
 class Shown(NamedTuple):
