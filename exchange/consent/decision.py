@@ -5,10 +5,10 @@ Deny beats permit, silence denies, and what is unknown or missing denies.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import get_args
 
@@ -18,14 +18,15 @@ from exchange.consent.directives.profiles import Profile
 from exchange.consent.directives.trees import Request, Subject
 from exchange.consent.directives.voices import heard_by
 from exchange.consent.rules.conditions import Facts
-from exchange.consent.rules.gates import gates, impersonal, types_told_apart
+from exchange.consent.rules.gates import Gates, gates, impersonal, types_told_apart
 from exchange.consent.rules.policies import Action
 from exchange.consent.rules.vocabulary import Vocabulary
-from exchange.consent.ruling import Ruling, decided
-from exchange.consent.standing import REPOSITORY, Standing, participant_of, standing
+from exchange.consent.ruling import Ruling, decided, decided_by_law
+from exchange.consent.standing import REPOSITORY, participant_of, standing
 from exchange.model.records import Decision, Viewer
 
 _ACTIONS = frozenset(get_args(Action))
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 def decide(
@@ -36,33 +37,80 @@ def decide(
     `action` is `collect` for the repository itself and `access` for everybody else unless given
     (http://terminology.hl7.org/CodeSystem/consentaction); one the rules have no word for is denied.
     """
-    until = _next_boundary(_boundaries(cls.profile, cls.source, viewer.participant, context), at)
-    asking = standing(viewer, context)
-    asked = action or ("collect" if viewer == REPOSITORY else "access")
+    asked = _asked(viewer, action)
     unknown = _unknown(cls.source, cls.confidentiality, cls.labels, viewer, context)
     unknown = unknown or _unknown_action(asked, viewer)
-    if asking is None or unknown:
-        return Decision("deny", (unknown or "unknown-participant",), until=until)
-    request = _request(viewer, asked, at, context)
-    about = _of_each_atom(cls, viewer, asking, context, at, asked)
-    return _combined([_ruling(cls, facts, request, context) for facts in about], until)
+    until = _next_boundary(boundaries(cls, viewer, context), at)
+    if unknown:
+        return Decision("deny", (unknown,), until=until)
+    return _combined(_rulings(cls, viewer, context, at, asked), until)
+
+
+def _asked(viewer: Viewer, action: str | None) -> str:
+    return action or ("collect" if viewer == REPOSITORY else "access")
 
 
 def applying(cls: DisclosureClass, viewer: Viewer, context: Context, at: datetime, action: str) -> set[str]:
     """The ids of the rules that speak of the request; without any other one it is decided the same."""
-    asking, rules = standing(viewer, context), context.rules
-    if asking is None or _unknown(cls.source, cls.confidentiality, cls.labels, viewer, context):
+    if _unknown(cls.source, cls.confidentiality, cls.labels, viewer, context):
         return set()
-    about = _of_each_atom(cls, viewer, asking, context, at, action)
-    opened = (gates(rules, rules.in_force(at), facts) for facts in about)
-    return {rule.policy.id for found in opened for rule in found.every}
+    return {rule.policy.id for found in _opened(cls, viewer, context, at, action) for rule in found.every}
 
 
-def _of_each_atom(
-    cls: DisclosureClass, viewer: Viewer, asking: Standing, context: Context, at: datetime, action: str
-) -> list[Facts]:
-    atoms = _atoms(cls.labels, context.rules.vocabulary)
-    return [_facts(cls, viewer, asking, context, at, action, atom) for atom in atoms]
+def _opened(
+    cls: DisclosureClass, viewer: Viewer, context: Context, at: datetime, action: str
+) -> tuple[Gates, ...]:
+    """The legal gates of each atom."""
+    kind = cls.type if cls.type in types_told_apart(context.rules) else ""
+    about = "nobody" if cls.profile is None else "person"
+    since = _since(_legal_moments(cls.source, viewer.participant, context), at)
+    return _gates_of(cls.source, kind, about, cls.confidentiality, cls.labels, viewer, action, since, context)
+
+
+@lru_cache(maxsize=1 << 17)
+def _gates_of(
+    source: str,
+    kind: str,
+    about: str,
+    confidentiality: str,
+    labels: tuple[str, ...],
+    viewer: Viewer,
+    action: str,
+    since: datetime,
+    context: Context,
+) -> tuple[Gates, ...]:
+    """Looked up by the names that stand in a class, which is quicker than by the facts behind them."""
+    rules, asking = context.rules, standing(viewer, context)
+    if asking is None:
+        return ()
+    from_source = context.participants[source]
+    nameless_source, nameless_requester = impersonal(from_source, asking.requester)
+    source_bound, requester_bound = from_source.bound_at(since), asking.requester.bound_at(since)
+    in_force, marked = rules.in_force(since), frozenset(labels)
+
+    def about_atom(atom: str | None) -> Facts:
+        return Facts(
+            source=nameless_source,
+            requester=nameless_requester,
+            source_bound=source_bound,
+            requester_bound=requester_bound,
+            role=viewer.role,
+            purpose=viewer.purpose,
+            action=action,
+            type=kind,
+            about=about,
+            confidentiality=confidentiality,
+            labels=marked,
+            atom=atom,
+        )
+
+    return tuple(gates(rules, in_force, about_atom(atom)) for atom in _atoms(labels, rules.vocabulary))
+
+
+def _since(moments: tuple[datetime, ...], at: datetime) -> datetime:
+    """The moment from which on the law says the same as at `at`."""
+    position = bisect_right(moments, at)
+    return moments[position - 1] if position else _EVER
 
 
 @lru_cache(maxsize=1 << 16)
@@ -86,11 +134,13 @@ def _next_boundary(moments: tuple[datetime, ...], at: datetime) -> datetime | No
 
 
 def _combined(rulings: Sequence[Ruling], until: datetime | None) -> Decision:
-    """Every atom must be permitted; what must travel with one of them travels with all."""
+    """Every atom must be permitted, and there must be one; what must travel with one travels with all."""
     denied = [ruling for ruling in rulings if not ruling.permit]
     because = tuple(dict.fromkeys(reason for ruling in denied or rulings for reason in ruling.because))
-    if denied:
-        return Decision("deny", because, until=until)
+    if denied or not rulings:
+        return Decision("deny", because or ("silence",), until=until)
+    if len(rulings) == 1:
+        return Decision("permit", because, rulings[0].obligations, rulings[0].needs_relationship, until)
     return Decision(
         "permit",
         because,
@@ -100,16 +150,29 @@ def _combined(rulings: Sequence[Ruling], until: datetime | None) -> Decision:
     )
 
 
-def _ruling(cls: DisclosureClass, facts: Facts, request: Request, context: Context) -> Ruling:
-    """Law first, then the person's own word, then what the law allows without it."""
-    rules, vocabulary = context.rules, context.rules.vocabulary
-    opened = gates(rules, rules.in_force(request.at), facts)
-    emergency = facts.purpose in vocabulary.file.emergency_purposes
-    if cls.profile is None or not cls.profile.groups:
-        return decided(opened, emergency)
-    subject = _subject(facts.atom, cls.confidentiality, cls.labels, cls.matched, vocabulary)
-    heard = heard_by(cls.profile, request, subject, cls.source, vocabulary)
-    return decided(opened, emergency, heard, cls.source, request.collecting, vocabulary)
+def _rulings(
+    cls: DisclosureClass, viewer: Viewer, context: Context, at: datetime, asked: str
+) -> list[Ruling]:
+    """Of each atom. Law first, then the person's own word, then what the law allows without it."""
+    vocabulary = context.rules.vocabulary
+    opened = _opened(cls, viewer, context, at, asked)
+    emergency = viewer.purpose in vocabulary.file.emergency_purposes
+    profile = cls.profile
+    if profile is None or not profile.groups:
+        return [decided_by_law(one, emergency) for one in opened]
+    request = _request(viewer, asked, at, context)
+    subjects = _subjects(cls.confidentiality, cls.labels, cls.matched, vocabulary)
+    return [
+        decided(
+            one,
+            emergency,
+            heard_by(profile, request, subject, cls.source, vocabulary),
+            cls.source,
+            request.collecting,
+            vocabulary,
+        )
+        for one, subject in zip(opened, subjects, strict=True)
+    ]
 
 
 @lru_cache(maxsize=1 << 16)
@@ -138,42 +201,13 @@ def _unknown_action(action: str, viewer: Viewer) -> str | None:
     return None if known else "unknown-action"
 
 
-def _facts(
-    cls: DisclosureClass,
-    viewer: Viewer,
-    asking: Standing,
-    context: Context,
-    at: datetime,
-    action: str,
-    atom: str | None = None,
-) -> Facts:
-    source = context.participants[cls.source]
-    nameless_source, nameless_requester = impersonal(source, asking.requester)
-    return Facts(
-        source=nameless_source,
-        requester=nameless_requester,
-        source_bound=source.bound_at(at),
-        requester_bound=asking.requester.bound_at(at),
-        role=viewer.role,
-        purpose=viewer.purpose,
-        action=action,
-        type=cls.type if cls.type in types_told_apart(context.rules) else "",
-        about="nobody" if cls.profile is None else "person",
-        confidentiality=cls.confidentiality,
-        labels=frozenset(cls.labels),
-        atom=atom,
-    )
-
-
 @lru_cache(maxsize=1 << 16)
-def _subject(
-    atom: str | None,
-    confidentiality: str,
-    labels: tuple[str, ...],
-    matched: tuple[int, ...],
-    vocabulary: Vocabulary,
-) -> Subject:
-    return Subject(atom, confidentiality, vocabulary.marks.intersection(labels), frozenset(matched))
+def _subjects(
+    confidentiality: str, labels: tuple[str, ...], matched: tuple[int, ...], vocabulary: Vocabulary
+) -> tuple[Subject, ...]:
+    """What consents are asked about, for each atom."""
+    marks, numbers = vocabulary.marks.intersection(labels), frozenset(matched)
+    return tuple(Subject(atom, confidentiality, marks, numbers) for atom in _atoms(labels, vocabulary))
 
 
 def boundaries(cls: DisclosureClass, viewer: Viewer, context: Context) -> tuple[datetime, ...]:
@@ -185,6 +219,16 @@ def boundaries(cls: DisclosureClass, viewer: Viewer, context: Context) -> tuple[
 def _boundaries(
     profile: Profile | None, source: str, requester: str, context: Context
 ) -> tuple[datetime, ...]:
+    consents = _moments(profile) if profile else frozenset()
+    return tuple(sorted(consents.union(_legal_moments(source, requester, context))))
+
+
+@lru_cache(maxsize=1 << 16)
+def _legal_moments(source: str, requester: str, context: Context) -> tuple[datetime, ...]:
+    """When a rule or the agreement of one of both begins or ends, in order.
+
+    In one zone: moments of two are compared much more slowly.
+    """
     parties = (participant_of(source, context), participant_of(requester, context))
     agreements = {
         moment
@@ -193,8 +237,7 @@ def _boundaries(
         for moment in (party.agreement_from, party.agreement_until)
         if moment is not None
     }
-    consents = _moments(profile) if profile else frozenset()
-    return tuple(sorted(agreements.union(consents, context.rules.boundaries)))
+    return tuple(sorted(moment.astimezone(UTC) for moment in agreements.union(context.rules.boundaries)))
 
 
 @lru_cache(maxsize=65536)
@@ -222,15 +265,27 @@ def intervals(
     """The permits from `start` until `horizon`: half-open, in order, cut wherever the answer changes."""
     if start >= horizon:
         return []
-    cuts = [moment for moment in boundaries(cls, viewer, context) if start < moment < horizon]
+    asked = _asked(viewer, action)
+    if _unknown(cls.source, cls.confidentiality, cls.labels, viewer, context) or _unknown_action(
+        asked, viewer
+    ):
+        return []
+    moments = boundaries(cls, viewer, context)
+    first, last = bisect_right(moments, start), bisect_left(moments, horizon)
+    cuts = moments[first:last]
+    untils = (*cuts, moments[last] if last < len(moments) else None)
     found: list[tuple[datetime, datetime, Decision]] = []
-    for begins, ends in zip([start, *cuts], [*cuts, horizon], strict=True):
-        answer = decide(cls, viewer, context, begins, action)
-        before = found[-1] if found else None
+    for begins, ends, until in zip((start, *cuts), (*cuts, horizon), untils, strict=True):
+        answer = _combined(_rulings(cls, viewer, context, begins, asked), until)
         if answer.effect == "deny":
             continue
-        if before and before[1] == begins and replace(before[2], until=None) == replace(answer, until=None):
+        before = found[-1] if found else None
+        if before and before[1] == begins and _alike(before[2], answer):
             found[-1] = (before[0], ends, answer)
         else:
             found.append((begins, ends, answer))
     return found
+
+
+def _alike(before: Decision, answer: Decision) -> bool:
+    return replace(before, until=None) == replace(answer, until=None)

@@ -25,27 +25,34 @@ class Ruling:
     needs_relationship: bool = False
 
 
-@lru_cache(maxsize=1 << 17)
+@lru_cache(maxsize=4096)
+def decided_by_law(opened: Gates, emergency: bool) -> Ruling:
+    """The answer where no consent has a word; Gates are few, so that it is worked out once for each."""
+    settled = _settled(opened)
+    if settled:
+        return settled
+    if opened.emergency:
+        return _emergency(opened, emergency)
+    return _required(opened, ()) if opened.required else _silent(opened)
+
+
 def decided(
     opened: Gates,
     emergency: bool,
-    heard: tuple[Voice, ...] = (),
-    source: str = "",
-    collecting: bool = False,
-    vocabulary: Vocabulary | None = None,
+    heard: Sequence[Voice],
+    source: str,
+    collecting: bool,
+    vocabulary: Vocabulary,
 ) -> Ruling:
-    """The same gates and the same voices give the same ruling, whatever record it is about."""
-    if opened.prohibited:
-        return Ruling(False, _ids(opened.prohibited))
-    if opened.released:
-        return Ruling(True, _ids(opened.released), _owed(opened, opened.released))
+    """The answer to what these voices say of a record of `source`."""
+    settled = _settled(opened)
+    if settled:
+        return settled
     refusals = _refusals(heard, opened)
     if refusals:
         return Ruling(False, refusals)
     if opened.emergency:
         return _emergency(opened, emergency)
-    if vocabulary is None:
-        return _required(opened, ()) if opened.required else _silent(opened)
     given = [voice for voice in heard if may_open(voice, source, vocabulary)]
     permits = [v for v in given if v.statement.by == "self"] if opened.own_consent else given
     if opened.required:
@@ -55,6 +62,16 @@ def decided(
     if ruling.permit or len(permits) == len(given):
         return ruling
     return Ruling(False, (*ruling.because, *_ids(opened.own_consent)))
+
+
+@lru_cache(maxsize=4096)
+def _settled(opened: Gates) -> Ruling | None:
+    """What the law prohibits or releases whatever anybody said."""
+    if opened.prohibited:
+        return Ruling(False, _ids(opened.prohibited))
+    if opened.released:
+        return Ruling(True, _ids(opened.released), _owed(opened, opened.released))
+    return None
 
 
 def _refusals(heard: Sequence[Voice], opened: Gates) -> tuple[str, ...]:

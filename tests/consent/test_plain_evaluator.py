@@ -7,7 +7,6 @@ from datetime import datetime
 import pytest
 
 from exchange.consent import Context, Surroundings, decide, directive, matched, profile
-from exchange.consent.decision import _facts
 from exchange.consent.directives.matching import references_in
 from exchange.consent.directives.trees import Request, Subject, evaluate, trees
 from exchange.consent.proof.case_consents import resolve_case
@@ -18,6 +17,7 @@ from exchange.model.errors import RecordRejected
 from exchange.model.records import Viewer
 from tests.consent import plain
 from tests.consent.builders import consent, record
+from tests.consent.law_facts import facts_of
 
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 LEVELS = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
@@ -271,10 +271,12 @@ def ours(one, request, resource, atom, context):
 
 def law_of(cls, viewer, context, request):
     """The legal gates that apply to one atom, as plain facts: law is data, and not what is compared here."""
-    base = _facts(cls, viewer, standing(viewer, context), context, request["at"], request["action"])
+
+    def facts(atom):
+        return facts_of(cls, viewer, context, request["at"], request["action"], atom)
 
     def law(atom):
-        found = gates(context.rules, context.rules.in_force(request["at"]), replace(base, atom=atom))
+        found = gates(context.rules, context.rules.in_force(request["at"]), facts(atom))
         lifts = [set(rule.policy.lifts) for rule in found.emergency]
         return {
             "prohibited": bool(found.prohibited),

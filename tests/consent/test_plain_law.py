@@ -8,13 +8,12 @@ import pytest
 
 from exchange.consent import REPOSITORY, DisclosureClass, decide, directive, matched, profile, until_of_age
 from exchange.consent.dates import EXCHANGE_ZONE, read_period
-from exchange.consent.decision import _facts
 from exchange.consent.directives.normal_form import Member
 from exchange.consent.proof.case_consents import resolve_case
 from exchange.consent.rules.gates import gates
-from exchange.consent.standing import standing
 from exchange.model.records import Viewer
 from tests.consent import plain, plain_law
+from tests.consent.law_facts import facts_of
 from tests.consent.test_plain_evaluator import (
     ACT_CODE,
     ATOMS,
@@ -177,10 +176,11 @@ def question(rng, names):
 
 
 def law_of(cls, viewer, context, request):
-    base = _facts(cls, viewer, standing(viewer, context), context, request["at"], request["action"])
+    def facts(atom):
+        return facts_of(cls, viewer, context, request["at"], request["action"], atom)
 
     def law(atom):
-        found = gates(context.rules, context.rules.in_force(request["at"]), replace(base, atom=atom))
+        found = gates(context.rules, context.rules.in_force(request["at"]), facts(atom))
         lifts = [set(rule.policy.lifts) for rule in found.emergency]
         needed = [rule.policy.consent for rule in found.required]
         return {

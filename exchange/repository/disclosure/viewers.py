@@ -9,29 +9,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import product
-from typing import NamedTuple
 
 import orjson
 import psycopg
 
 from exchange.consent import REPOSITORY, Context, DisclosureClass, Profile, profile
-from exchange.consent.alike import Asking, Permits, permits_of_all
+from exchange.consent.alike import Permits, permits_of_all
 from exchange.model.records import Decision, Viewer
+from exchange.repository.disclosure.permit_rows import Permit, write_permits
 
 NO_DIRECTIVES = profile(())
 
 _HORIZON = timedelta(days=2 * 365)
-
-
-class Permit(NamedTuple):
-    """What these viewers (by number) are shown of a class for an action, and when."""
-
-    viewers: list[int]
-    class_: int
-    action: Asking
-    start: datetime
-    end: datetime
-    decision: Decision
 
 
 def viewers(context: Context) -> list[Viewer]:
@@ -158,7 +147,7 @@ def decide_classes(
     conn: psycopg.Connection, classes: Mapping[int, DisclosureClass], context: Context, at: datetime
 ) -> None:
     """Writes what every viewer may see of classes that have no row in `disclosure`."""
-    _write(conn, _decided(classes, _known_viewers(conn, context), context, at))
+    write_permits(conn, _decided(classes, _known_viewers(conn, context), context, at))
 
 
 def _known_viewers(conn: psycopg.Connection, context: Context) -> dict[Viewer, int]:
@@ -190,39 +179,3 @@ def _within(permits: Permits, held: Permits) -> Iterator[tuple[datetime, datetim
             first, last = max(start, held_from), min(end, held_until)
             if first < last:
                 yield first, last, decision
-
-
-def _write(conn: psycopg.Connection, permits: Iterable[Permit]) -> None:
-    """Most permits say the same of other viewers and classes: what they say is sent once."""
-    said: dict[tuple[object, ...], int] = {}
-    viewer_numbers: list[int] = []
-    class_numbers: list[int] = []
-    sayings: list[int] = []
-    for permit in permits:
-        saying = said.setdefault(_saying(permit), len(said))
-        viewer_numbers += permit.viewers
-        class_numbers += [permit.class_] * len(permit.viewers)
-        sayings += [saying] * len(permit.viewers)
-    texts = orjson.dumps(list(said)).decode()
-    conn.execute(_INSERT, (texts, viewer_numbers, class_numbers, sayings))
-
-
-_INSERT = """
-WITH said AS MATERIALIZED (
-    SELECT number - 1 AS saying,
-           (s.body ->> 0)::timestamptz AS valid_from, (s.body ->> 1)::timestamptz AS valid_until,
-           (s.body ->> 2)::bool AS needs_relationship,
-           ARRAY(SELECT jsonb_array_elements_text(s.body -> 3)) AS obligations,
-           ARRAY(SELECT jsonb_array_elements_text(s.body -> 4)) AS because, s.body ->> 5 AS action
-    FROM jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS s (body, number))
-INSERT INTO disclosure
-    (viewer, class, valid_from, valid_until, needs_relationship, obligations, because, action)
-SELECT p.viewer, p.class, valid_from, valid_until, needs_relationship, obligations, because, action
-FROM unnest(%s::int[], %s::int[], %s::int[]) AS p (viewer, class, saying) JOIN said USING (saying)
-"""
-
-
-def _saying(permit: Permit) -> tuple[object, ...]:
-    decision = permit.decision
-    bounds = (permit.start.isoformat(), permit.end.isoformat(), decision.needs_relationship)
-    return (*bounds, tuple(sorted(decision.obligations)), decision.because, permit.action)
