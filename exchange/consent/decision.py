@@ -36,6 +36,7 @@ def decide(
 
     `action` is `collect` for the repository itself and `access` for everybody else unless given
     (http://terminology.hl7.org/CodeSystem/consentaction); one the rules have no word for is denied.
+    `at` is taken as UTC: in their own zone both hours of the night the clocks go back are equal.
     """
     asked = _asked(viewer, action)
     unknown = _unknown(cls.source, cls.confidentiality, cls.labels, viewer, context)
@@ -43,7 +44,7 @@ def decide(
     until = _next_boundary(boundaries(cls, viewer, context), at)
     if unknown:
         return Decision("deny", (unknown,), until=until)
-    return _combined(_rulings(cls, viewer, context, at, asked), until)
+    return _combined(_rulings(cls, viewer, context, at.astimezone(UTC), asked), until)
 
 
 def _asked(viewer: Viewer, action: str | None) -> str:

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -13,6 +13,7 @@ from exchange.consent import (
     parse_rules,
     profile,
 )
+from exchange.consent.dates import EXCHANGE_ZONE
 from exchange.consent.explain import explain
 from exchange.model.records import Viewer
 from tests.consent.builders import chosen, consent, provision, record, viewer
@@ -204,3 +205,12 @@ def test_an_action_the_rules_do_not_speak_of_opens_nothing(context, noon, labels
     cls = record(chosen(consent()), *labels, source="harbor_recovery")
     answer = decide(cls, viewer(), context, noon, action)
     assert (answer.effect, answer.because) == ("deny", ("unknown-action",))
+
+
+def test_the_two_hours_that_are_called_the_same_are_two(context):
+    """One o'clock comes twice on the day the clocks go back, and equals itself in its own zone."""
+    ends = {"end": "2026-11-01T01:30:00-05:00"}
+    cls = record(chosen(consent(provision=provision("permit", provision("deny", period=ends)))))
+    first = datetime(2026, 11, 1, 1, 15, tzinfo=EXCHANGE_ZONE)
+    for once, effect in ((first, "deny"), (first.replace(fold=1), "permit"), (first, "deny")):
+        assert decide(cls, viewer(), context, once).effect == effect

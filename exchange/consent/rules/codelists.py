@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from itertools import permutations
 from typing import Literal, cast
 
+from exchange.consent.rules.triggers import Triggers, triggers
 from exchange.consent.rules.vocabulary import CodeSystem, Vocabulary
 from exchange.model.errors import ContentError
 from exchange.model.records import Files
@@ -70,6 +71,7 @@ class CodeLists:
     exact: dict[tuple[str, str], tuple[Hit, ...]]
     prefixes: dict[str, dict[int, dict[str, tuple[Hit, ...]]]]
     patterns: tuple[_Pattern, ...]
+    triggers: Triggers
 
     def system_called(self, name: str) -> CodeSystem | None:
         """The code system, by any of its names however spelt."""
@@ -139,14 +141,20 @@ def _longest(prefixes: dict[int, dict[str, tuple[Hit, ...]]], code: str) -> Iter
 @lru_cache(maxsize=1 << 17)
 def _of_text(lists: CodeLists, text: str) -> tuple[Hit, ...]:
     spellings = _spellings(text)
-    return tuple(pattern.hit for pattern in lists.patterns if any(_says(pattern, one) for one in spellings))
+    one_line = [one.replace("\n", " ") for one in spellings]
+    told = sorted(set().union(*map(lists.triggers.of, one_line)))
+    return tuple(
+        lists.patterns[number].hit
+        for number in told
+        if any(_says(lists.patterns[number], *ways) for ways in zip(spellings, one_line, strict=True))
+    )
 
 
-def _says(pattern: _Pattern, text: str) -> bool:
+def _says(pattern: _Pattern, text: str, one_line: str) -> bool:
     """Words go on over the end of a line; what they are negated by does not."""
     return any(
         not (pattern.negatable and _NEGATED.search(text[: found.start()]))
-        for found in pattern.regex.finditer(text.replace("\n", " "))
+        for found in pattern.regex.finditer(one_line)
     )
 
 
@@ -233,7 +241,8 @@ def parse_code_lists(files: Files, vocabulary: Vocabulary) -> CodeLists:
                 of_length = prefixes.setdefault(uri, {}).setdefault(len(value), {})
                 of_length[value] = (*of_length.get(value, ()), hit)
     spelt = {normal_system(name): system for name, system in systems.items()}
-    return CodeLists(spelt, exact, prefixes, tuple(patterns))
+    found = triggers([pattern.regex.pattern for pattern in patterns])
+    return CodeLists(spelt, exact, prefixes, tuple(patterns), found)
 
 
 def _kept(name: str, text: str) -> None:
