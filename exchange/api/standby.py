@@ -14,11 +14,12 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from exchange.api.metrics import StandbyMetrics
+from exchange.model.audit import Giving
 from exchange.model.errors import ExchangeError
 from exchange.repository import ClockRunsBackwards, Reader, has_replayed, log_end, reader
 
 _LENT_SECONDS = 0.25
-_REST = {"behind": 1.0, "conflict": 0.0, "unreachable": 5.0, "another": 10.0, "clock": 10.0}
+_REST = {"behind": 1.0, "conflict": 0.0, "unreachable": 5.0, "another": 10.0, "clock": 10.0, "broken": 10.0}
 """Seconds that it is left alone, by why it could not answer, so that not every request waits for it."""
 
 
@@ -57,10 +58,13 @@ def read_only(conn: psycopg.Connection) -> None:
 
 
 @contextmanager
-def seen_at(standby: Standby, view: Reader, scope: str, seconds: int) -> Iterator[Reader]:
+def seen_at(
+    standby: Standby, view: Reader, scope: str, seconds: int, action: Giving = "access"
+) -> Iterator[Reader]:
     """The same viewer's view of the same instant, read at the standby and recorded where `view` is.
 
-    No statement there takes longer than `seconds`. Raises NotAtStandby, also while it is read.
+    No statement there takes longer than `seconds`, if that is not 0. Raises NotAtStandby, also while it is
+    read.
     """
     end = log_end(view.conn)
     try:
@@ -69,7 +73,7 @@ def seen_at(standby: Standby, view: Reader, scope: str, seconds: int) -> Iterato
                 reached = has_replayed(conn, end, standby.seconds)
             if not reached:
                 raise NotAtStandby("another" if reached is None else "behind")
-            with reader(_Lent(conn), view.viewer, view.at, scope) as there:
+            with reader(_Lent(conn), view.viewer, view.at, scope, action) as there:
                 if not _is_of_instant(there, seconds):
                     raise NotAtStandby("clock")
                 yield replace(there, recorder=view.conn)
@@ -82,6 +86,8 @@ def seen_at(standby: Standby, view: Reader, scope: str, seconds: int) -> Iterato
     except psycopg.OperationalError as error:
         in_the_way = (error.sqlstate or "").startswith("40")  # of what it replays
         raise NotAtStandby("conflict" if in_the_way else "unreachable") from None
+    except psycopg.InternalError:
+        raise NotAtStandby("broken") from None
     standby.metrics.reads.labels("standby").inc()
 
 

@@ -15,6 +15,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from exchange.api import create_app, interactions
+from exchange.api.export.produce import work_once
 from exchange.api.metrics import Metrics
 from exchange.app.deployment import doctor
 from exchange.cli.service import standby_at
@@ -151,6 +152,34 @@ def test_what_writes_stays_at_the_primary(followed, person, register, ask, token
     listed = ask(hospital, "Subscription")
     assert [begun.status_code, stated.status_code, listed.status_code] == [202, 201, 200]
     assert counted(followed) == {}
+
+
+def exported(service, token):
+    """Everything in the files of an export of Observations."""
+    headers = {"Authorization": f"Bearer {token}", "Prefer": "respond-async"}
+    with client(service) as api:
+        place = api.get("/fhir/$export?_type=Observation", headers=headers).headers["content-location"]
+        while work_once(service):
+            pass
+        files = api.get(place, headers=headers).json()["output"]
+        return [api.get(file["url"], headers=headers).content for file in files]
+
+
+def test_files_of_an_export_are_written_from_there(
+    followed, person, hospital, token_of, monkeypatch, records
+):
+    token = token_of(hospital)
+    first = exported(followed, token)
+    assert counted(followed) == {"standby": 1}
+    assert first == exported(replace(followed, standby=None), token)
+    assert [len(lines.splitlines()) for lines in first] == [1]
+    monkeypatch.setattr(followed.standby.pool, "connection", unreachable)
+    assert first == exported(followed, token)
+    assert counted(followed) == {"standby": 1, "unreachable": 1}
+
+
+def unreachable(timeout):
+    raise psycopg.OperationalError
 
 
 def test_a_revocation_just_committed_binds_at_the_next_answer(followed, person, hospital, ask, records):

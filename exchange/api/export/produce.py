@@ -22,6 +22,7 @@ from exchange.api.export.gone import bundle_of, is_open
 from exchange.api.export.jobs import File, Job
 from exchange.api.scopes import Scope, allows, parse_scopes, reach
 from exchange.api.service import Service, as_api
+from exchange.api.standby import NotAtStandby, seen_at
 from exchange.repository import Line, Portion, Reader, Steady, bulk_slice, deleted_slice, reader
 
 _log = logging.getLogger("exchange.api")
@@ -129,8 +130,7 @@ class _Production:
         position: str | None = after
         while position is not None:
             scope = reach(scopes, portion.type, "r")
-            with self._reading(scope) as view:
-                found, position = bulk_slice(view, portion, position, _PAGE, self.service.cursor_key)
+            found, position = self._page(portion, position, scope)
             lines += [_ended(line) for line in found if line.id not in met]
             met.update(line.id for line in found if overlaps)
             self._note("running")
@@ -139,6 +139,21 @@ class _Production:
                 lines = []
         if lines:
             self._keep("output", portion.type, lines, _at(number, None))
+
+    def _page(self, portion: Portion, after: str, scope: str) -> tuple[list[Line], str | None]:
+        """Read at the standby, if it can; what changes until a file is fetched is left out of it then."""
+        standby, key = self.service.standby, self.service.cursor_key
+        if standby is not None and standby.may_be_asked():
+            try:
+                with (
+                    self._reading(scope) as view,
+                    seen_at(standby, view, scope, 0, "disclose") as there,
+                ):
+                    return bulk_slice(there, portion, after, _PAGE, key)
+            except NotAtStandby as failed:
+                standby.could_not(failed.reason)
+        with self._reading(scope) as view:
+            return bulk_slice(view, portion, after, _PAGE, key)
 
     def _reading(self, scope: str = "") -> AbstractContextManager[Reader]:
         """As the viewer, what may be sent to him, at one instant."""
