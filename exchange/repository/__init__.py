@@ -72,9 +72,11 @@ from exchange.repository.reading.bulk import (
     Line,
     Portion,
     Steady,
+    absorbed_since,
     bulk_slice,
     deleted_slice,
     deletions_told,
+    still_absorbed,
     still_told,
 )
 from exchange.repository.reading.chosen import Chosen, Wanted, chosen, seen_pairs
@@ -149,6 +151,7 @@ __all__ = [
     "Wanted",
     "Word",
     "about_nobody",
+    "absorbed_since",
     "accept_clock",
     "activate",
     "add_labels",
@@ -235,6 +238,7 @@ __all__ = [
     "searchset",
     "seen_pairs",
     "settle_overlay",
+    "still_absorbed",
     "still_seen",
     "still_told",
     "stop",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from base64 import b64decode
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -129,6 +130,33 @@ def test_unknown_keys_make_nobody_ask_all_the_time(api, publishing, publisher, k
     stranger = Software(software.client_id, software.participant, *new_jwk_pair("ES384"))
     assert [status(api, stranger) for _ in range(5)] == [401] * 5
     assert publisher.asked == 1
+
+
+def test_who_comes_while_keys_are_fetched_waits_for_them(key_pairs, timer):
+    asked, answered = threading.Event(), threading.Event()
+    _, key = key_pairs["ES384"]
+
+    def fetch(url):
+        asked.set()
+        assert answered.wait(10)
+        return {"keys": [key]}
+
+    keysets, found = KeySets(fetch, timer), []
+
+    def ask():
+        keysets.refresh("https://keys.example", key["kid"])
+        found.append(len(keysets.keys("https://keys.example")["keys"]))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    assert asked.wait(10)
+    time.sleep(0.1)
+    assert found == []
+    answered.set()
+    for thread in threads:
+        thread.join()
+    assert found == [1] * 4
 
 
 def test_keys_that_are_unfit_are_no_keys(api, publishing, publisher, key_pairs):

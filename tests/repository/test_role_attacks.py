@@ -33,7 +33,7 @@ CALLABLE = {
     "within_clock", "not_ahead",
     "current_viewer", "current_emergency", "current_participant", "current_instant", "current_scope",
     "current_minimum", "current_searchable", "sees_patient", "discloses", "in_scope", "row_in_scope",
-    "log_end", "has_replayed",
+    "log_end", "has_replayed", "links_changed",
     "whole_type_in_scope", "unbroken", "shown_classes", "shows_whole", "certainly_one",
     "state_care", "break_glass", "keep_panel", "drop_panel", "consent_scopes", "consents_shown",
 }  # fmt: skip

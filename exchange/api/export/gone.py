@@ -8,16 +8,18 @@ import orjson
 
 from exchange.api.scopes import Scope
 from exchange.model.ids import golden_id
-from exchange.repository import Line, Reader, deletions_told
+from exchange.repository import Line, Reader, deletions_told, still_absorbed
 from exchange.repository.reading.reader import act
 
 
-def bundle_of(gone: Sequence[tuple[str, str]]) -> Line:
-    """One Bundle of deleted (type, id). Who was composed is known by another id too."""
-    people = [("Patient", golden_id(fhir_id)) for kind, fhir_id in gone if kind == "Patient"]
-    entries = [
-        {"request": {"method": "DELETE", "url": f"{kind}/{fhir_id}"}} for kind, fhir_id in [*gone, *people]
-    ]
+def bundle_of(gone: Sequence[tuple[str, str]], absorbed: Sequence[str] = ()) -> Line:
+    """One Bundle of deleted (type, id). Who was composed is known by another id too.
+
+    `absorbed`: ids of people who are part of others now.
+    """
+    people = [golden_id(fhir_id) for kind, fhir_id in gone if kind == "Patient"]
+    every = [*gone, *(("Patient", one) for one in [*people, *absorbed])]
+    entries = [{"request": {"method": "DELETE", "url": f"{kind}/{fhir_id}"}} for kind, fhir_id in every]
     body = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
     return Line("Bundle", "", None, (), orjson.dumps(body) + b"\n")
 
@@ -39,7 +41,12 @@ def still_gone(view: Reader, lines: Sequence[Line], scopes: Sequence[Scope]) -> 
     An id of somebody composed was no record's: it goes, and comes again with the record's own.
     """
     reached = [[one for one in _named(line.body) if is_open(scopes, one[0])] for line in lines]
-    asked = [deletions_told(view, gone) for gone in reached]
+    asked = [_still(view, gone) for gone in reached]
     act(view, "disclose")
-    sent = [deletions_told(view, gone) for gone in asked]
-    return [bundle_of(gone) for gone in sent if gone]
+    sent = [_still(view, [*gone, *(("Patient", one) for one in absorbed)]) for gone, absorbed in asked]
+    return [bundle_of(*told) for told in sent if any(told)]
+
+
+def _still(view: Reader, named: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[str]]:
+    people = [fhir_id for kind, fhir_id in named if kind == "Patient"]
+    return deletions_told(view, named), still_absorbed(view, people) if people else []

@@ -23,7 +23,16 @@ from exchange.api.export.jobs import File, Job
 from exchange.api.scopes import Scope, allows, parse_scopes, reach
 from exchange.api.service import Service, as_api
 from exchange.api.standby import NotAtStandby, seen_at
-from exchange.repository import Line, Portion, Reader, Steady, bulk_slice, deleted_slice, reader
+from exchange.repository import (
+    Line,
+    Portion,
+    Reader,
+    Steady,
+    absorbed_since,
+    bulk_slice,
+    deleted_slice,
+    reader,
+)
 
 _log = logging.getLogger("exchange.api")
 _LEASE = timedelta(minutes=2)
@@ -31,6 +40,8 @@ _PAGE = 1_000
 _FILE_LINES = 10_000
 _FILE_BYTES = 16 << 20
 _PATIENTS_AT_ONCE = 50
+_NO_ID = "00000000-0000-0000-0000-000000000000"
+_AFTER_ALL = "~"  # no type is called so
 _IDLE_SECONDS = 1.0
 
 
@@ -173,16 +184,29 @@ class _Production:
     def _write_deleted(self, asked: ExportAsked, since: datetime, scopes: Sequence[Scope]) -> None:
         """What was deleted, as transaction Bundles; types of which a scope reaches only some are left out."""
         open_types = [kind for kind in asked.types if is_open(scopes, kind)]
-        place = self.job.position.get("deleted", ["", "00000000-0000-0000-0000-000000000000"])
+        place = self.job.position.get("deleted", ["", _NO_ID])
         after = (str(place[0]), str(place[1]))
+        if after[0] == _AFTER_ALL:
+            return
         while True:
             with self._reading() as view:
                 gone = deleted_slice(view, open_types, since, after, _PAGE)
             if not gone:
-                return
+                break
             after = gone[-1]
             position = {"portion": 1 << 30, "deleted": list(after)}
             self._keep("deleted", "Bundle", [bundle_of(gone)], position)
+        if "Patient" in open_types:
+            self._write_absorbed(since)
+
+    def _write_absorbed(self, since: datetime) -> None:
+        """People who became part of others: by their ids nobody is sent any more."""
+        with self._reading() as view:
+            found = absorbed_since(view, since)
+        lines = [bundle_of((), found[n : n + _PAGE]) for n in range(0, len(found), _PAGE)]
+        if lines:
+            position = {"portion": 1 << 30, "deleted": [_AFTER_ALL, _NO_ID]}
+            self._keep("deleted", "Bundle", lines, position)
 
     def _keep(self, kind: str, type_: str, lines: Sequence[Line], position: Mapping[str, Any]) -> None:
         ordinal = self.job.files

@@ -7,7 +7,7 @@ file that is fetched later holds nothing that its viewer may not see any more.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -121,9 +121,40 @@ def _patients(
 
 
 def _composed(reader: Reader, people: Sequence[Person], since: datetime | None) -> list[Line]:
-    made = [found for found in golden_patients(reader, people) if since is None or found.updated >= since]
+    """Those of whom a source said something since, or whose links have changed."""
+    made = golden_patients(reader, people)
+    if since is not None:
+        linked = _links_changed(reader, since, [number for person in people for number in person.patients])
+        made = [
+            found
+            for found in made
+            if found.updated >= since or (found.person and not linked.isdisjoint(found.person.patients))
+        ]
     lines = [Line(found.type, found.id, found.about, (), found.body) for found in made]
     return _with_parts(reader, lines, {found.id: found.person for found in made if found.person})
+
+
+def _links_changed(reader: Reader, since: datetime, among: Sequence[int] | None) -> set[int]:
+    rows = select(reader, "SELECT * FROM links_changed(%s, %s::int[])", (since, among))
+    return {number for (number,) in rows}
+
+
+def absorbed_since(reader: Reader, since: datetime) -> list[str]:
+    """Ids by which people were known before a link since made them part of others, in order."""
+    return _absorbed(reader, _links_changed(reader, since, None))
+
+
+def still_absorbed(reader: Reader, ids: Sequence[str]) -> list[str]:
+    """Those of them by which nobody is known now but as part of another, whom this viewer sees."""
+    rows = select(reader, "SELECT patient FROM patient WHERE golden_id = ANY(%s::uuid[])", (list(ids),))
+    told = set(_absorbed(reader, (number for (number,) in rows)))
+    return [one for one in ids if one in told]
+
+
+def _absorbed(reader: Reader, patients: Iterable[int]) -> list[str]:
+    people = persons_of(reader, patients)
+    own = {c.patient: c.golden_id for person in people.values() for c in person.contributions}
+    return sorted(str(own[n]) for n, person in people.items() if own[n] != person.golden_id)
 
 
 def _entered(entry: Entry) -> Line:
