@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,11 +13,12 @@ import psycopg
 from exchange.consent import Context
 from exchange.delivery.concerned import concerned
 from exchange.delivery.events import Due, Event
+from exchange.delivery.persons_changed import persons_changed
 from exchange.delivery.recall import items, tasks
 from exchange.delivery.tasks import task
 from exchange.delivery.withholding import Withheld, reasons
 from exchange.model.records import Viewer
-from exchange.repository import Chosen, Reader, Served, chosen, consents_of, hold_ruling, seen_pairs
+from exchange.repository import Chosen, Reader, Served, chosen, consents_of, hold_ruling
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def read_as(view: Reader, due: Due, context: Context, at: datetime) -> Told:
     """
     asked_for = concerned(view, due, [event for event in due.events if event.topic not in _APART])
     stored = [event for event in asked_for if not event.pair]
-    persons = _persons(view, [event for event in asked_for if event.pair])
+    persons = persons_changed(view, [event for event in asked_for if event.pair])
     wanted = [*(event.wanted for event in stored), *(event.wanted for event in persons)]
     seen = chosen(view, wanted)
     view.conn.execute("RESET ROLE")
@@ -95,14 +96,6 @@ def recall_task(conn: psycopg.Connection, name: UUID, at: datetime) -> Served:
     asked = items(conn, found.recall, found.participant)
     body = task(str(name), found.kind, found.participant, asked, found.opened, found.outcome)
     return Served("Task", str(name), orjson.dumps(body), "1", at, (), None, frozenset())
-
-
-def _persons(view: Reader, events: Sequence[Event]) -> list[Event]:
-    """Who was merged or split so that this recipient can see it: he sees both sides, and as one or as two."""
-    as_one = seen_pairs(view, {event.pair for event in events if event.pair})
-    return [
-        event for event in events if event.pair and as_one.get(event.pair) is (event.topic == "person-merged")
-    ]
 
 
 def _had(conn: psycopg.Connection, due: Due) -> list[int]:

@@ -125,10 +125,10 @@ def test_events_of_a_person_come_in_order_even_when_the_first_has_to_be_tried_ag
     assert world.send() == {"acknowledged": 2}
     first, again, second = inbox.got
     assert first.key == again.key != second.key
-    assert [_topics(got) for got in (first, again, second)] == [["admission"], ["admission"], ["discharge"]]
+    assert [topics_of(got) for got in (first, again, second)] == [["admission"], ["admission"], ["discharge"]]
 
 
-def _topics(got):
+def topics_of(got):
     return [
         part["valueCanonical"].rsplit(":", 1)[1]
         for p in got.resources[0]["parameter"]
@@ -256,7 +256,7 @@ def test_a_nightly_bundle_gathers_everything_and_waits_for_its_night(world, rece
         world.admit(world.person(key)[0], key=key)
     assert world.send("at-once") == {}
     assert world.send("nightly") == {"acknowledged": 1}
-    assert _topics(inbox.got[0]) == ["admission", "admission"]
+    assert topics_of(inbox.got[0]) == ["admission", "admission"]
     assert len(inbox.got[0].of("Patient")) == 2
 
 

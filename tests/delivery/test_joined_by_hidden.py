@@ -6,9 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from exchange.model.ids import golden_id
+from exchange.content import read_tree
+from exchange.linkage import parse_model
+from exchange.model.ids import golden_id, resource_id
+from exchange.repository.disclosure.reprofile import reprofile
+from exchange.repository.identity.links import Word, decide_review
 from tests.delivery.receiver import taken
-from tests.delivery.world import PART2, delivery
+from tests.delivery.test_deliveries import topics_of
+from tests.delivery.world import PART2, ROOT, delivery
 
 
 @pytest.fixture
@@ -113,3 +118,66 @@ def test_who_sees_one_side_alone_hears_nothing_of_a_merge(world, receiver):
     world.send()
     assert inbox.got == []
     assert set(world.ask("SELECT category FROM delivery_withheld")) == {"not-concerned"}
+
+
+@pytest.fixture
+def decide(world):
+    """A steward's word on two Patients, as linkage follows it."""
+    model = parse_model(read_tree(ROOT / "mappings"))
+
+    def say(decision, *pair):
+        world.later(minutes=1)
+        numbers = world.ask("SELECT patient FROM patient WHERE fhir_id = ANY(%s::uuid[])", list(pair))
+        word = Word(decision, "R. Vega", "asked both")
+        changed = decide_review(world.conn, tuple(numbers), word, model, world.now)
+        reprofile(world.conn, changed, world.context, world.now)
+        world.conn.commit()
+        world.later(minutes=1)
+
+    return say
+
+
+@pytest.fixture(params=[min, max], ids=["leading", "following"])
+def three(request, world):
+    """Two people whom the clinic treats, and a chart at the program that it is not shown.
+
+    A person is called by the least of its ids: the hidden chart gives its name, or not.
+    """
+    first, second = (world.person(number)[0] for number in "12")
+    seen = world.ask("SELECT fhir_id::text FROM patient")
+    names = {key: resource_id("https://harbor.example/", "Patient", key) for key in map(str, range(999))}
+    key = request.param(names, key=lambda each: names[each])
+    assert request.param([names[key], *seen]) == names[key]
+    return first, second, world.patient("harbor", key, labels=PART2)
+
+
+PERSONS = ("person-merged", "person-split")
+
+
+def test_two_who_were_one_through_what_is_hidden_alone_never_merged_or_parted(world, receiver, decide, three):
+    first, second, between = three
+    inbox, program = receiver(), receiver()
+    world.subscribe("clinic", persons=delivery(inbox.url, *PERSONS, panel="everyone"))
+    world.subscribe("harbor", persons=delivery(program.url, *PERSONS, panel="everyone", own_records=True))
+    decide("link", first, between)
+    decide("link", second, between)
+    decide("keep-apart", second, between)
+    world.send()
+    assert inbox.got == []
+
+
+def test_two_whom_he_saw_as_one_are_parted_for_him_whoever_is_hidden_beside_them(
+    world, receiver, decide, three
+):
+    first, second, beside = three
+    inbox = receiver()
+    world.subscribe("clinic", persons=delivery(inbox.url, *PERSONS, panel="everyone"))
+    decide("link", first, beside)
+    assert world.send() == {"nothing": 1}
+    decide("link", first, second)
+    assert world.send() == {"acknowledged": 1}
+    decide("keep-apart", first, second)
+    assert world.send() == {"acknowledged": 1}
+    assert [topic for got in inbox.got for topic in topics_of(got)] == [*PERSONS]
+    (patient,) = inbox.got[0].of("Patient")
+    assert f"Patient/{first}" in {link["other"]["reference"] for link in patient["link"]}
