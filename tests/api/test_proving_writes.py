@@ -14,9 +14,11 @@ import pytest
 
 from exchange.api.messages import Refusal
 from exchange.app.prove.asking import MADE, Material, Request, told
-from exchange.app.prove.proving import Effort, first_written_leak
+from exchange.app.prove.proving import Effort, first_leak_in_turns
+from exchange.app.prove.sending import sending_request
 from exchange.app.prove.writing import writing_request
 from exchange.cli.prove.twin import turns
+from exchange.delivery.parcel import Office
 from exchange.model.partner import Connector
 from exchange.model.records import Viewer
 
@@ -50,13 +52,15 @@ def ids(records):
 
 
 @pytest.fixture
-def worlds(database, service, ids):
+def worlds(database, service, ids, context, signing_key):
+    office = Office(context, service.fhir_url, signing_key, str.title, service.clock)
+
     @contextmanager
     def connect():
         with psycopg.connect(database) as conn:
             yield conn
 
-    return lambda viewer: turns(connect, service, viewer, seed=1)
+    return lambda viewer: turns(connect, service, office, viewer, seed=1)
 
 
 def written(method, path, body, *then, headers=()):
@@ -134,7 +138,7 @@ def test_the_requests_drawn_go_over_every_exit_that_writes():
 @pytest.mark.parametrize("viewer", [HOSPITAL, EMERGENCY], ids=lambda viewer: viewer.purpose)
 def test_it_holds_for_what_is_written_and_leaves_nothing(worlds, records, viewer):
     with worlds(viewer) as opened:
-        assert first_written_leak(opened.compare, opened.material, Effort(1, 30)) is None
+        assert first_leak_in_turns(opened.compare, writing_request, opened.material, Effort(1, 30)) is None
     for table in ("panel", "push", "subscription", "emergency_access", "client", "audit_event"):
         assert records.conn.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
 
@@ -188,7 +192,68 @@ def test_a_panel_that_keeps_whom_it_knows_alone_is_found_and_made_short(worlds, 
 
     monkeypatch.setattr(panels, "_keep", keeping)
     with worlds(HOSPITAL) as opened:
-        leak = first_written_leak(opened.compare, opened.material, Effort(1, 10))
+        leak = first_leak_in_turns(opened.compare, writing_request, opened.material, Effort(1, 10))
     assert told(leak.request).split()[1].partition("/")[0] == "Group"
     assert leak.request.then == ()
     assert leak.places == ("page 1: header x-unknown",)
+
+
+def test_what_is_drawn_to_be_sent_goes_out_in_every_form():
+    ids = dict.fromkeys(("Patient", "Observation", "Encounter"), ("1",))
+    material, random = Material({}, ids, ()), Random(3)
+    drawn = [sending_request(random, material) for _ in range(200)]
+    assert {one.path for one in drawn} == {"rest_hook", "fhir", "sftp", "download", "mllp"}
+    asked = {pair for one in drawn for pair in one.parameters}
+    assert asked >= {
+        ("content", "empty"), ("content", "id-only"), ("form", "csv"), ("form", "pdf"), ("panel", "own"),
+        ("panel", "related"), ("patients", "1"), ("event", "Encounter/1"), ("event", "Patient/1"),
+    }  # fmt: skip
+
+
+def sendings(ids, *names):
+    events = [("event", place) for name in names for place in ids[name]]
+    for channel, content in (("rest_hook", "id-only"), ("rest_hook", "empty"), ("fhir", "full-resource")):
+        yield Request("SEND", channel, (("content", content), *events))
+    for channel, form in (("rest_hook", "fhir"), ("sftp", "csv"), ("download", "pdf")):
+        yield Request("SEND", channel, (("form", form), *events))
+
+
+@pytest.fixture
+def places(records, ids):
+    shown = records.observation("prairie_clinic", ids["person"], "o2")
+    gone = records.observation("prairie_clinic", ids["person"], "o3", "HIV")
+    records.delete(f"Observation/{gone}")
+    return {
+        "seen": [f"Patient/{ids['person']}", f"Observation/{shown}"],
+        "hidden": [f"Patient/{ids['stranger']}", f"Observation/{ids['hidden']}", f"Observation/{gone}"],
+    }
+
+
+def test_it_holds_for_what_is_sent_and_leaves_nothing(worlds, records, places):
+    with worlds(HOSPITAL) as opened:
+        asked = [*sendings(places, "seen", "hidden"), *sendings(places, "hidden"), *sendings(places, "seen")]
+        assert opened.compare_sent(asked) == [()] * len(asked)
+        leak = first_leak_in_turns(opened.compare_sent, sending_request, opened.material, Effort(1, 30))
+    assert leak is None
+    for table in ("subscription", "delivery", "delivery_event", "receipt", "audit_event"):
+        assert records.conn.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+
+
+def test_a_leak_planted_in_what_is_sent_shows_in_every_form_and_is_made_short(worlds, places, monkeypatch):
+    composing = import_module("exchange.delivery.composing")
+    honest = composing.compose
+
+    def telling(conn, due, office):
+        """Where there is something about a hidden record, nothing goes out."""
+        return None if len(due.events) > len(places["seen"]) else honest(conn, due, office)
+
+    monkeypatch.setattr("exchange.app.prove.sending.compose", telling)
+    with worlds(HOSPITAL) as opened:
+        asked = list(sendings(places, "seen", "hidden"))
+        assert all(found[0] == "page 1: status 204 or 200" for found in opened.compare_sent(asked))
+        assert opened.compare_sent(list(sendings(places, "hidden"))) == [()] * len(asked)
+        leak = first_leak_in_turns(
+            opened.compare_sent, lambda random, material: asked[0], opened.material, Effort(1, 1)
+        )
+    assert told(leak.request).startswith("SEND rest_hook?event=…")
+    assert len(leak.request.parameters) == len(places["seen"]) + 1

@@ -97,7 +97,7 @@ def told(request: Request, values: bool = False) -> str:
 
 
 def _open_part(part: str) -> str:
-    return part if part.startswith(("_", "$")) or part.isalpha() or part == MADE else "…"
+    return part if part.startswith(("_", "$")) or part.replace("_", "").isalpha() or part == MADE else "…"
 
 
 def simpler(request: Request) -> Iterable[Request]:

@@ -8,9 +8,9 @@ from random import Random
 
 from exchange.app.prove.asking import Material, Request, shrink
 from exchange.app.prove.drawing import random_request
-from exchange.app.prove.writing import writing_request
 
 Compare = Callable[[Request], tuple[str, ...]]
+Draw = Callable[[Random, Material], Request]
 CompareAll = Callable[[Sequence[Request]], list[tuple[str, ...]]]
 
 _TOGETHER = 25
@@ -50,15 +50,16 @@ def first_leak(
     return None
 
 
-def first_written_leak(
+def first_leak_in_turns(
     compare: CompareAll,
+    draw: Draw,
     material: Material,
     effort: Effort,
     tell: Callable[[int], None] = lambda _: None,
 ) -> Leak | None:
-    """The same of requests that write, some at a time: for them the hidden is removed and brought back."""
+    """The same of what writes, some at a time: for them the hidden is removed and brought back."""
     random = Random(effort.seed)  # noqa: S311 - reproducible on purpose
-    drawn = [writing_request(random, material) for _ in range(effort.requests)]
+    drawn = [draw(random, material) for _ in range(effort.requests)]
     for done in range(0, len(drawn), _TOGETHER):
         requests = drawn[done : done + _TOGETHER]
         for number, (request, places) in enumerate(zip(requests, compare(requests), strict=True), done + 1):

@@ -12,8 +12,11 @@ import typer
 
 from exchange.api import Service
 from exchange.app import Exchange
+from exchange.app.partners.delivering import post_of
 from exchange.app.prove.asking import told
-from exchange.app.prove.proving import Effort, Leak, first_leak, first_written_leak
+from exchange.app.prove.proving import Effort, Leak, first_leak, first_leak_in_turns
+from exchange.app.prove.sending import sending_request
+from exchange.app.prove.writing import writing_request
 from exchange.cli.common import JsonOption, console, print_json, step_progress, table
 from exchange.cli.common import exchange as open_exchange
 from exchange.cli.prove.servers import compare_servers, material_of_server
@@ -28,8 +31,8 @@ app = typer.Typer(help="Claims about this exchange that a machine tries to refut
 Report = Callable[[str, int, int], None]
 
 BROKEN = 10
-_ONE_WRITES = 10
-"""Of so many requests one writes."""
+_ONE_OF = 10
+"""Of so many requests one writes, and one is a delivery."""
 _TOKENS = ("EXCHANGE_PROVE_TOKEN_1", "EXCHANGE_PROVE_TOKEN_2")
 _SEEING = "EXCHANGE_PROVE_TOKEN_ALL"
 
@@ -75,8 +78,8 @@ def non_interference(
     """Law 3: what a requester may not see changes no byte and no header of what he is answered.
 
     The same random requests are asked of this exchange as it is and of it without all that is hidden from the
-    requester, in transactions that are rolled back; one in ten writes. Ends with 10 and the shortest request
-    that differs.
+    requester, in transactions that are rolled back; one in ten writes, one in ten is what would be sent by
+    itself. Ends with 10 and the shortest request that differs.
     """
     found = [_servers(against, seed, requests)] if against else list(_requesters(participant, seed, requests))
     if json:
@@ -101,19 +104,24 @@ def _requesters(participant: str | None, seed: int, requests: int) -> Iterator[O
 
 
 def _asked(exchange: Exchange, service: Service, viewer: Viewer, effort: Effort, report: Report) -> Outcome:
-    """Reading with both worlds open at once; then, if nothing leaked, writing in one after the other."""
+    """Reading with both worlds open at once; if nothing leaked, writing and sending in turns."""
     name, seed = f"{viewer.participant}/{viewer.role}/{viewer.purpose}", effort.seed
-    writing = -(-effort.requests // _ONE_WRITES)
+    writing = sending = -(-effort.requests // _ONE_OF)
 
     def told(done: int) -> None:
         report(name, done, effort.requests)
 
     with twin(exchange.work.connect, service, viewer, seed) as sides:
-        reading = Effort(seed, effort.requests - writing)
+        reading = Effort(seed, max(effort.requests - writing - sending, 0))
         leak = first_leak(sides.compare, sides.material, reading, told)
     if leak is None:
-        with turns(exchange.work.connect, service, viewer, seed) as worlds:
-            leak = first_written_leak(worlds.compare, worlds.material, Effort(seed, writing), told)
+        office = post_of(exchange).office
+        with turns(exchange.work.connect, service, office, viewer, seed) as worlds:
+            leak = first_leak_in_turns(
+                worlds.compare, writing_request, worlds.material, Effort(seed, writing), told
+            ) or first_leak_in_turns(
+                worlds.compare_sent, sending_request, worlds.material, Effort(seed, sending), told
+            )
     return Outcome(name, leak.number if leak else effort.requests, sides.seen, sides.hidden, leak)
 
 

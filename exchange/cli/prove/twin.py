@@ -23,8 +23,12 @@ from exchange.api.service import Limits
 from exchange.app.prove.asking import Material, Request
 from exchange.app.prove.comparing import Answer, differences
 from exchange.app.prove.interference import remove_hidden, remove_stated, sample_material
+from exchange.app.prove.proving import CompareAll
+from exchange.app.prove.sending import sent
 from exchange.cli.prove.rehearsal import Kept, Rehearsal, finished, undone, without_others
 from exchange.cli.prove.side import Side, opened
+from exchange.delivery.parcel import Office
+from exchange.model.audit import Giving
 from exchange.model.partner import Partner
 from exchange.model.records import Viewer
 from exchange.pipeline.ledger import Connection
@@ -87,14 +91,18 @@ def twin(connect: Connect, service: Service, viewer: Viewer, seed: int) -> Itera
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """What is asked in one world and then in the other, so that neither waits for what the other holds."""
+    """What is asked in one world and then in the other, so that neither waits for what the other holds.
+
+    `compare` what the API answers, `compare_sent` what is sent by itself (sending.py).
+    """
 
     material: Material
-    compare: Callable[[Sequence[Request]], list[tuple[str, ...]]]
+    compare: CompareAll
+    compare_sent: CompareAll
 
 
 @contextmanager
-def turns(connect: Connect, service: Service, viewer: Viewer, seed: int) -> Iterator[Turns]:
+def turns(connect: Connect, service: Service, office: Office, viewer: Viewer, seed: int) -> Iterator[Turns]:
     """Both worlds in one transaction: requests are asked, the hidden is removed, they are asked again.
 
     It is brought back after each comparison, and all is rolled back at the end. What each request wrote is
@@ -109,17 +117,25 @@ def turns(connect: Connect, service: Service, viewer: Viewer, seed: int) -> Iter
             with undone(held):
                 return side.ask(request)
 
-        def compare(requests: Sequence[Request]) -> list[tuple[str, ...]]:
-            clock.at = datetime.now(UTC)
-            whole = [answered(request) for request in requests]
+        def delivered(request: Request) -> list[Answer]:
             with undone(held):
-                remove_hidden(held, viewer)
-                remove_stated(held, viewer)
-                bare = [answered(request) for request in requests]
-            found = zip(requests, whole, map(differences, whole, bare), strict=True)
-            return [_not_by_itself(places, one, partial(answered, asked)) for asked, one, places in found]
+                return sent(held, viewer, at_rest, clock.at, request)
 
-        yield Turns(material, compare)
+        at_rest = replace(office, now=clock)
+
+        def compare(
+            tell: Callable[[Request], list[Answer]], action: Giving, requests: Sequence[Request]
+        ) -> list[tuple[str, ...]]:
+            clock.at = datetime.now(UTC)
+            whole = [tell(request) for request in requests]
+            with undone(held):
+                remove_hidden(held, viewer, action)
+                remove_stated(held, viewer)
+                bare = [tell(request) for request in requests]
+            found = zip(requests, whole, map(differences, whole, bare), strict=True)
+            return [_not_by_itself(places, one, partial(tell, asked)) for asked, one, places in found]
+
+        yield Turns(material, partial(compare, answered, "access"), partial(compare, delivered, "disclose"))
 
 
 def _not_by_itself(
