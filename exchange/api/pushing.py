@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import orjson
 
@@ -123,13 +124,30 @@ def _entries(bundle: Resource) -> list[_Entry]:
         raise Refusal(422, "value", f"Bundle.entry has 1 to {_MOST_ENTRIES} entries")
     whole = bundle.get("type") == "transaction"
     entries = [_entry(f"Bundle.entry[{number}]", entry, whole) for number, entry in enumerate(found)]
-    targets = [f"{e.body['request']['url']}" for e in entries if e.method != "POST"]
-    if len(targets) != len(set(targets)):
-        raise Refusal(422, "duplicate", "two entries of one Bundle are about the same resource")
+    _refuse_doubles(
+        [target for entry in entries if (target := _target(entry))], "are about the same resource"
+    )
+    if whole:  # by it others refer to the entry
+        _refuse_doubles([e.body["fullUrl"] for e in entries if "fullUrl" in e.body], "have the same fullUrl")
     deletes = {entry.method == "DELETE" for entry in entries}
     if whole and len(deletes) > 1:
         raise Refusal(422, "not-supported", "a transaction deletes only, or does not delete; send two")
     return entries
+
+
+def _target(entry: _Entry) -> str | None:
+    """What the pipeline knows the resource by, if that is sure; a conditional create may find another."""
+    request = entry.body["request"]
+    if entry.method != "POST":
+        return unquote(str(request["url"]))
+    key = entry.body["resource"].get("id")
+    return f"{entry.type}/{key}" if key and "ifNoneExist" not in request else None
+
+
+def _refuse_doubles(names: Sequence[object], how: str) -> None:
+    """Raises Refusal (422): of two of one name one would be lost."""
+    if len(names) != len(set(map(str, names))):
+        raise Refusal(422, "duplicate", f"two entries of one Bundle {how}")
 
 
 def _entry(where: str, entry: object, whole: bool) -> _Entry:

@@ -255,6 +255,15 @@ def test_what_cannot_be_carried_out_is_refused_by_entry(send):
     def transaction(request):
         return {**spoiled(request=request), "type": "transaction"}
 
+    def doubled(one, other, urls):
+        """Of two entries that are one to the pipeline the second would be lost."""
+        entries = [
+            {"fullUrl": f"urn:uuid:{url}", "resource": patient(9), "request": request}
+            for request, url in zip((one, other), urls, strict=True)
+        ]
+        return {**good, "type": "transaction", "entry": entries}
+
+    mrn, encoded = "identifier=urn:a|1", "identifier=urn%3Aa%7C1"
     hostile = [
         {**good, "type": "searchset"},
         {**good, "entry": []},
@@ -281,6 +290,14 @@ def test_what_cannot_be_carried_out_is_refused_by_entry(send):
         spoiled(resource=None),
         bundle("batch", ("PUT", patient(9)), ("PUT", patient(9))),
         bundle("transaction", ("PUT", patient(9)), ("DELETE", patient(8))),
+        doubled({"method": "POST", "url": "Patient"}, {"method": "PUT", "url": "Patient/p9"}, "ab"),
+        doubled({"method": "POST", "url": "Patient"}, {"method": "POST", "url": "Patient"}, "ab"),
+        doubled(
+            {"method": "PUT", "url": f"Patient?{mrn}"}, {"method": "PUT", "url": f"Patient?{encoded}"}, "ab"
+        ),
+        doubled(
+            {"method": "PUT", "url": "Patient?identifier=1"}, {"method": "PUT", "url": "Patient/p9"}, "aa"
+        ),
     ]
     assert [send("POST", "", body).status_code for body in hostile] == [422] * len(hostile)
     assert send("POST", "", good, **{"Idempotency-Key": "a b"}).status_code == 400

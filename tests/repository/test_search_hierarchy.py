@@ -68,6 +68,14 @@ def test_what_is_part_of_it_and_of_its_parts_is_below(build, found):
     assert found(f"Encounter?class:below={actcode}|_ActEncounterCode") == ["Encounter"]
 
 
+@pytest.mark.parametrize(
+    "asked", ["Location?partof:below=x", "Location?partof:above=Location/x,y", "Encounter?location:below=,"]
+)
+def test_what_is_no_id_of_ours_has_no_parts(build, found, asked):
+    build(Labels())
+    assert found(asked) == []
+
+
 def test_a_whole_that_is_hidden_joins_nothing(build, found):
     build(Labels("R", frozenset({"HIV"})))
     assert found("Location?partof:below=site") == ["room", "ward"]

@@ -40,7 +40,7 @@ def with_parts(reader: Reader, criterion: Criterion) -> Criterion:
     found = set(map(str, ids_of(criterion.values)))
     for kind in types:
         found |= _related(reader, kind, found, criterion.modifier)
-    return replace(criterion, modifier="", values=tuple(sorted(found)))
+    return replace(criterion, modifier="", values=tuple(sorted(found)) or criterion.values)
 
 
 def _related(reader: Reader, kind: str, named: set[str], way: str) -> set[str]:
