@@ -1,4 +1,6 @@
+import ca.uhn.fhir.batch2.api.IJobMaintenanceService;
 import ca.uhn.fhir.batch2.jobs.config.Batch2JobsConfig;
+import ca.uhn.fhir.batch2.jobs.export.BulkDataExportProvider;
 import ca.uhn.fhir.context.FhirContext;
 import ca.uhn.fhir.jpa.api.config.JpaStorageSettings;
 import ca.uhn.fhir.jpa.api.config.ThreadPoolFactoryConfig;
@@ -49,6 +51,7 @@ public class HapiServer {
         var fhir = new RestfulServer(beans.getBean(FhirContext.class));
         fhir.registerProviders(beans.getBean(ResourceProviderFactory.class).createProviders());
         fhir.registerProvider(beans.getBean(IJpaSystemProvider.class));
+        fhir.registerProvider(beans.getBean(BulkDataExportProvider.class));
         fhir.setPagingProvider(beans.getBean(DatabaseBackedPagingProvider.class));
         var server = new Server();
         var connector = new ServerConnector(server);
@@ -59,7 +62,11 @@ public class HapiServer {
         server.setHandler(context);
         server.start();
         System.out.println("listening on " + connector.getLocalPort());
-        server.join();
+        var jobs = beans.getBean(IJobMaintenanceService.class);
+        while (server.isRunning()) { // a job goes on when it is looked at, which a server does once a minute
+            jobs.runMaintenancePass();
+            Thread.sleep(200);
+        }
     }
 
     @Configuration
