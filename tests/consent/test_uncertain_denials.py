@@ -148,3 +148,16 @@ def test_a_policy_rule_of_another_system_says_nothing():
     rule = {"coding": [{"system": "http://other.example", "code": "OPTIN"}]}
     with pytest.raises(RecordRejected, match="neither a root type nor a policyRule"):
         directive(consent(policyRule=rule, provision={}), resolve=resolve_case)
+
+
+def test_what_a_program_consent_of_nobody_known_leaves_out_is_left_out_everywhere(hiv):
+    """Whose records it is about is not said, and nobody sent it: its exceptions may be about these."""
+    whole = provision("permit", provision("deny", label=["HIV"]))
+    policy = [{"uri": "https://mosaic-exchange.example/policy/part2"}]
+    written = consent(category=[], policy=policy, provision=whole)
+    general = consent(id="c2")
+    assert hiv(chosen(written, general)) == "deny"
+    elsewhere = consent(
+        category=[], policy=policy, provision=whole, organization=[{"reference": "Organization/x"}]
+    )
+    assert hiv(chosen(elsewhere, general)) == "permit"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from re import _constants as told  # type: ignore[attr-defined]  # the one parser of these patterns there is
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
@@ -47,7 +47,7 @@ def triggers(patterns: Sequence[str]) -> Triggers:
     """The words of these regular expressions, by how they begin; those read without regard to case."""
     always, words = [], dict[str, list[tuple[str, int]]]()
     for number, pattern in enumerate(patterns):
-        needed = _needed(parser.parse(pattern, re.IGNORECASE), _NOTHING)
+        needed = _words(pattern)
         if _shortest(needed) < _LETTERS:
             always.append(number)
             continue
@@ -55,6 +55,12 @@ def triggers(patterns: Sequence[str]) -> Triggers:
             words.setdefault(word[:_LETTERS], []).append((word, number))
     by_start = {part: tuple(sorted(found)) for part, found in words.items()}
     return Triggers(tuple(always), by_start, tuple(range(len(patterns))))
+
+
+@lru_cache(maxsize=1024)
+def _words(pattern: str) -> Set[str]:
+    """Worked out once: rules are read many times, and patterns change seldom."""
+    return _needed(parser.parse(pattern, re.IGNORECASE), _NOTHING)
 
 
 def _needed(nodes: Iterable[tuple[Any, Any]], before: Set[str]) -> Set[str]:
