@@ -17,7 +17,7 @@ import psycopg
 from exchange.app.privacy.activation import active_rules
 from exchange.app.secrets import load_keyring, load_signing_key
 from exchange.connectors import LocalPaths, open_connector
-from exchange.consent import Context, Rules, parse_rules, participant
+from exchange.consent import Context, Rules, complete_rules, participant
 from exchange.consent.words import parse_words
 from exchange.content import load_partners, read_tree
 from exchange.crypto import Keyring, keyed_hash
@@ -84,7 +84,7 @@ def content(settings: Settings) -> tuple[Files, dict[str, Partner], Context]:
     """mappings/ and consent/ as they lie there; raises ContentError naming file and line."""
     mappings = read_tree(settings.home / "mappings")
     partners = load_partners(mappings)
-    return mappings, partners, _context(partners, parse_rules(read_tree(settings.home / "consent")))
+    return mappings, partners, _context(partners, complete_rules(read_tree(settings.home / "consent")))
 
 
 def _context(partners: Mapping[str, Partner], rules: Rules) -> Context:

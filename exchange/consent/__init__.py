@@ -19,7 +19,7 @@ from exchange.consent.labels.own_care import with_own_care
 from exchange.consent.labels.rendering import redact, with_security
 from exchange.consent.minimum import is_left, minimum, minimum_for
 from exchange.consent.participants import Participant, participant
-from exchange.consent.rules.ruleset import Rules, parse_rules
+from exchange.consent.rules.ruleset import Rules, complete_rules, parse_rules
 from exchange.consent.standing import REPOSITORY
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Source",
     "Surroundings",
     "boundaries",
+    "complete_rules",
     "decide",
     "directive",
     "following",

@@ -6,8 +6,10 @@ from datetime import date
 
 import pytest
 
+from exchange.consent import complete_rules, parse_rules
 from exchange.consent.proof.checks import check, check_each, miscounted
 from exchange.console.reasons import told
+from exchange.model.errors import ContentError
 
 TODAY = date(2026, 11, 26)
 NAME = "policies/99-mine.yaml"
@@ -28,12 +30,18 @@ def rule(id_, effect, when, **lines):
     )
 
 
+def with_mine(files, text):
+    """The rules with a file more, which the vocabulary names."""
+    named = files["vocabulary.yaml"].replace("\nfiles:\n", f"\nfiles:\n  - {NAME}\n")
+    return {**files, "vocabulary.yaml": named, NAME: text}
+
+
 def and_rule(files, **lines):
-    return {**files, NAME: HEAD + rule("mine", "prohibited", "{purpose: [HMARKT]}", **lines)}
+    return with_mine(files, HEAD + rule("mine", "prohibited", "{purpose: [HMARKT]}", **lines))
 
 
 def flaws_of(files, *rules):
-    found = check({**files, NAME: HEAD + "".join(rules)}, TODAY)
+    found = check(with_mine(files, HEAD + "".join(rules)), TODAY)
     return {(flaw.kind, flaw.rule): flaw for flaw in found}
 
 
@@ -203,3 +211,31 @@ def test_a_day_and_a_line_left_out_are_told_likewise(files):
         (flaw,) = check({**files, name: files[name].replace(old, new, 1)}, TODAY)
         assert says in flaw.problem
         assert told(flaw.problem, str) is not None
+
+
+@pytest.mark.parametrize(
+    "gone", ["policies/45-indiana.yaml", "labels/hiv-sti.csv", "minors.csv", "elements.yaml"]
+)
+def test_a_file_that_is_gone_stops_everything(files, gone):
+    """What it closes would be open, and nothing else would say so."""
+    left = {name: text for name, text in files.items() if name != gone}
+    parse_rules(left)
+    with pytest.raises(ContentError, match="put it back") as told_of:
+        complete_rules(left)
+    assert told_of.value.file == gone
+    (flaw,) = check_each(left, TODAY)
+    assert (flaw.kind, flaw.place.partition(":")[0]) == ("unreadable", f"consent/{gone}")
+
+
+@pytest.mark.parametrize("name", [NAME, "labels/mine.csv"])
+def test_a_file_nobody_names_is_a_flaw(files, name):
+    empty = HEAD + rule("mine", "prohibited", "{purpose: [HMARKT]}") if name == NAME else LIST
+    (flaw,) = check_each({**files, name: empty}, TODAY)
+    assert (flaw.kind, flaw.rule) == ("miscounted", name)
+    assert "files" in flaw.problem
+
+
+LIST = """# steward: privacy-office; review by 2027-06-30
+# rows: 0
+system,match,value,label,strength,from,to,source,mark
+"""

@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from exchange.app.secrets import load_signing_key
 from exchange.audit import append as append_to_log
 from exchange.audit import officer_entries
-from exchange.consent import Rules, parse_rules
+from exchange.consent import Rules, complete_rules, parse_rules
 from exchange.consent.activation import Act, Standing, fold, statement
 from exchange.consent.proof.cases import Failure
 from exchange.consent.proof.report import failing
@@ -100,7 +100,7 @@ def store_ruleset(connection: Connection, files: Files, at: datetime) -> Rules:
 
     Raises ContentError where a case of theirs does not come out: nobody signs what is not as it was told.
     """
-    rules = parse_rules(files)
+    rules = complete_rules(files)
     wrong = _wrong(tuple(sorted(files.items())))
     if wrong:
         raise ContentError(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from exchange.app.opening import Exchange
-from exchange.consent import Context, DisclosureClass, parse_rules, participant
+from exchange.consent import Context, DisclosureClass, complete_rules, participant
 from exchange.consent.proof.simulation import Change, changes
 from exchange.content import load_partners
 from exchange.model.audit import Giving
@@ -36,7 +36,7 @@ def simulate(exchange: Exchange, rules: Files | None, mappings: Files | None) ->
     """Compares the rules and participants in force with drafts; writes nothing. Raises ContentError."""
     before = exchange.context
     after = Context(
-        parse_rules(rules) if rules is not None else before.rules,
+        complete_rules(rules) if rules is not None else before.rules,
         {code: participant(partner) for code, partner in load_partners(mappings).items()}
         if mappings is not None
         else before.participants,

@@ -12,7 +12,7 @@ from exchange.app.privacy.promises import Kept, Stored, stored_promises
 from exchange.app.privacy.rulesets import read_rules
 from exchange.cli.common import JsonOption, console, print_json, settings
 from exchange.cli.consent.trying import RulesOption
-from exchange.consent import Rules, parse_rules
+from exchange.consent import Rules, complete_rules
 from exchange.consent.proof.invariants import read_invariants
 from exchange.consent.proof.prover import Proved
 from exchange.consent.proof.prover import prove as prove_all
@@ -35,7 +35,7 @@ def prove(rules: RulesOption = None, stored: StoredOption = False, json: JsonOpt
     """
     found = settings()
     files = read_rules(found, rules)
-    compiled = parse_rules(files)
+    compiled = complete_rules(files)
     invariants = read_invariants(files, compiled.vocabulary)
     proved = list(prove_all(invariants, compiled, datetime.now(UTC)))
     shown = stored_promises(open_exchange(found), invariants) if stored else None

@@ -9,7 +9,7 @@ import typer
 
 from exchange.app.privacy.rulesets import read_rules
 from exchange.cli.common import JsonOption, console, print_json, settings
-from exchange.consent import parse_rules
+from exchange.consent import complete_rules
 from exchange.consent.dates import EXCHANGE_ZONE
 from exchange.consent.proof.checks import check as find_flaws
 from exchange.consent.proof.report import prove as run_cases
@@ -27,7 +27,7 @@ RulesOption = Annotated[
 def run_all_cases(rules: RulesOption = None) -> None:
     """Run every case of consent/cases; each flipped must fail, each rule removed must break one."""
     files = read_rules(settings(), rules)
-    report = run_cases(files, parse_rules(files))
+    report = run_cases(files, complete_rules(files))
     for failure in report.failures:
         console.print(f"fails: {failure.case}: {failure.problem}", highlight=False, markup=False)
     for case in report.blind:

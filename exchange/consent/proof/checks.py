@@ -15,7 +15,7 @@ from exchange.consent.rules.codelists import COUNTED, STEWARD, rows_of
 from exchange.consent.rules.elements import ELEMENTS
 from exchange.consent.rules.minors import MINORS
 from exchange.consent.rules.policies import Policy, PolicyFile
-from exchange.consent.rules.ruleset import Rules, compile_rules, parse_rules
+from exchange.consent.rules.ruleset import Rules, compile_rules, complete_rules, unnamed
 from exchange.consent.words import parse_words
 from exchange.model.errors import ContentError
 from exchange.model.records import Files
@@ -66,7 +66,7 @@ def check_each(files: Files, today: date) -> list[Flaw]:
 
 def _found(files: Files, today: date, looks: Sequence[_Look]) -> list[Flaw]:
     try:
-        places, rules = _places(files), parse_rules(files)
+        places, rules = _places(files), complete_rules(files)
         read = _Read(files, rules, places, read_invariants(files, rules.vocabulary))
     except ContentError as error:
         return [_unreadable(error, files)]
@@ -88,6 +88,9 @@ def _of_each(read: _Read, today: date) -> Iterator[Flaw]:
             yield Flaw("unreviewed", profile.id, f"consent/{ELEMENTS}", _overdue(due), _LOOK)
     yield from _overdue_lists(files, today)
     yield from miscounted(files)
+    for name in unnamed(files, rules):
+        problem = "vocabulary.yaml does not name it under `files`, so nobody would notice if it was gone"
+        yield Flaw("miscounted", name, f"consent/{name}", problem, "write its name there")
     yield from _unspoken(files)
     used = {rule.policy.id for rule in rules.rules} | _left_off(files, rules)
     for name, place in read.places.items():

@@ -71,6 +71,25 @@ def parse_rules(files: Files) -> Rules:
     return replace(compiled, elements=parse_elements(files, vocabulary))
 
 
+def complete_rules(files: Files) -> Rules:
+    """parse_rules() of a whole folder: a file that is named and not there is an error, and not fewer rules.
+
+    Without a list nothing would be labelled, and without a law's file the others would open what it closes.
+    """
+    rules = parse_rules(files)
+    missing = sorted(set(rules.vocabulary.file.files) - files.keys())
+    if missing:
+        raise ContentError(
+            "is not there; put it back, or take its name out of `files` in vocabulary.yaml", file=missing[0]
+        )
+    return rules
+
+
+def unnamed(files: Files, rules: Rules) -> list[str]:
+    """Files that decide and would be missed by nobody, as vocabulary.yaml does not name them."""
+    return sorted(_binding(files).keys() - {VOCABULARY, *rules.vocabulary.file.files})
+
+
 def _binding(files: Files) -> dict[str, str]:
     """The files that decide; cases and explanations may change without changing the digest."""
     return {

@@ -87,6 +87,7 @@ class CodeSystem(Content):
 class VocabularyFile(Content):
     """The file as it is written."""
 
+    files: tuple[str, ...] = ()
     confidentiality: tuple[str, ...]
     sensitivity: dict[str, Term]
     law: dict[str, Term]
