@@ -39,6 +39,7 @@ LAWS = {
     ],
     5: [
         "tests/api/test_interactions.py::test_every_answer_is_recorded_once_for_each_patient",
+        "tests/api/test_standby.py::test_what_cannot_be_recorded_does_not_leave",
         "tests/audit/test_chain.py::test_the_api_may_only_append",
         "tests/delivery/test_deliveries.py::test_a_receipt_says_who_got_which_version_by_whose_word",
     ],

@@ -39,6 +39,15 @@ def test_what_a_load_outgrew_is_analysed_once(unwatched):
     assert refresh_statistics(unwatched.conn) == []
 
 
+def test_a_first_load_is_analysed_however_small(unwatched):
+    """Of a table it knows nothing of the planner takes a chain of references for a look at a few rows."""
+    refresh_statistics(unwatched.conn)
+    unwatched.conn.execute("TRUNCATE index_date")
+    _load(unwatched, 3)
+    assert refresh_statistics(unwatched.conn) == ["index_date"]
+    assert _known(unwatched, "index_date") == 3
+
+
 def test_a_few_records_are_not_worth_it(unwatched):
     refresh_statistics(unwatched.conn)
     _load(unwatched, 3)

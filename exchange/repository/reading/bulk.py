@@ -84,16 +84,19 @@ def bulk_slice(
     elif portion.type == "Patient" and not portion.search:
         return _patients(reader, portion.since, after, count)
     page = search(reader, portion.type, _parameters(portion, after, count), "", key)
-    lines = [_entered(entry) for entry in page.entries if entry.mode == "match"]
+    entries = [entry for entry in page.entries if entry.mode == "match"]
     if portion.type != "Patient":
-        return lines, _position(page)
-    met = {line.id: find_person(reader, UUID(line.id)) for line in lines if line.type == "Patient"}
-    return _with_parts(reader, lines, {k: p for k, p in met.items() if p}), _position(page)
+        return [_entered(entry) for entry in entries], _position(page)
+    met = {_key(entry): find_person(reader, UUID(_key(entry))) for entry in entries}
+    known = {key: person for key, person in met.items() if person}
+    if portion.since is not None:
+        entries = _changed(reader, entries, known, portion.since)
+    return _with_parts(reader, [_entered(entry) for entry in entries], known), _position(page)
 
 
 def _parameters(portion: Portion, after: str, count: int) -> Parameters:
     asked = [*portion.search, ("_count", str(count))]
-    if portion.since:
+    if portion.since and portion.type != "Patient":
         asked.append(("_lastUpdated", f"ge{portion.since.isoformat()}"))
     if portion.patients is not None:
         asked.append(("_id" if portion.type == "Patient" else "patient", ",".join(portion.patients)))
@@ -132,6 +135,21 @@ def _composed(reader: Reader, people: Sequence[Person], since: datetime | None) 
         ]
     lines = [Line(found.type, found.id, found.about, (), found.body) for found in made]
     return _with_parts(reader, lines, {found.id: found.person for found in made if found.person})
+
+
+def _changed(
+    reader: Reader, entries: Sequence[Entry], known: Mapping[str, Person], since: datetime
+) -> list[Entry]:
+    """As `_composed`, of Patients that a search found."""
+    linked = _links_changed(
+        reader, since, [number for person in known.values() for number in person.patients]
+    )
+    joined = {key for key, person in known.items() if not linked.isdisjoint(person.patients)}
+    return [entry for entry in entries if entry.updated >= since or _key(entry) in joined]
+
+
+def _key(entry: Entry) -> str:
+    return entry.full_url.rpartition("/")[2]
 
 
 def _links_changed(reader: Reader, since: datetime, among: Sequence[int] | None) -> set[int]:

@@ -67,6 +67,18 @@ def test_a_link_brings_the_one_person_and_ends_the_other_id(since, say, two):
     assert gone == [f"Patient/{golden_id(two[1])}"]
 
 
+def test_a_filter_finds_who_was_linked_too(since, say, two, records):
+    filtered = "$export?_type=Patient&_typeFilter=Patient?family=rivera"
+    assert since(filtered)[:2] == ({}, [])
+    say("linked", *two)
+    assert since(filtered)[0].keys() == {golden_id(two[0])}
+    assert since(f"{filtered},Patient?family=nobody")[0].keys() == {golden_id(two[0])}
+    records.publish_patient("prairie_clinic", records.patient("prairie_clinic", "new"))
+    assert since("$export?_type=Patient&_typeFilter=Patient?active:missing=true")[0].keys() > {
+        golden_id(two[0])
+    }
+
+
 def test_a_link_taken_back_brings_both_people(since, say, two):
     say("linked", *two, LONG_AGO)
     assert since()[:2] == ({}, [])
