@@ -17,6 +17,27 @@ def is_constant(expression: ex.Expression) -> bool:
     return not any(isinstance(item, (ex.Path, ex.Ref, ex.Context)) for item in ex.walk(expression))
 
 
+def needed_paths(condition: ex.Expression) -> list[str]:
+    """Paths without a value at which the condition cannot hold; of one that calls functions none is known."""
+    if any(isinstance(item, ex.Call) for item in ex.walk(condition)):
+        return []
+    match condition:
+        case ex.Path(text, None):
+            return [text]
+        case ex.Value(_, inner):
+            return needed_paths(inner)
+        case ex.Both(items):
+            return [path for item in items for path in needed_paths(item)]
+        case ex.Compare(left, "=" | "in" | "matches", right) if all(_is_told(item) for item in right):
+            return needed_paths(left)
+        case _:
+            return []
+
+
+def _is_told(item: ex.Expression) -> bool:
+    return isinstance(item, ex.Literal) and item.value is not None
+
+
 def is_local(expression: ex.Expression, language: Language) -> bool:
     """Whether the value depends on nothing but the place it is read at."""
     return all(_local(item, language) for item in ex.walk(expression))

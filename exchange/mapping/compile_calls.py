@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import tzinfo
 from functools import cache, partial
 from typing import Any
@@ -55,8 +55,12 @@ def compile_call(call: ex.Call, language: Language, spot: Spot, compiled: Compil
     kind = kind_of(call, language)
     if len(constants) < len(rest):
         return _depending(guarded, value, rest, kind)
-    apply = _whole(guarded, constants) if call.name in WHOLE else _applied(guarded, constants)
-    return _of_value(apply, value, kind)
+    if call.name in WHOLE:
+        return _of_value(_whole(guarded, constants), value, kind)
+    one, given = _remembering(guarded, constants)
+    if kind_of(call.arguments[0], language) == TEXT:
+        return _of_text(one, given, value, kind)
+    return _of_value(_applied(one), value, kind)
 
 
 def _guard(function: Callable[..., Any], name: str, language: Language, spot: Spot) -> Callable[..., Any]:
@@ -104,11 +108,24 @@ def _whole(function: Callable[..., Any], constants: list[Any]) -> Callable[[Any,
     return lambda found, run: function(run, found, *constants)
 
 
-def _applied(function: Callable[..., Any], constants: list[Any]) -> Callable[[Any, Any], Any]:
-    """The function with its constants, of a value or each of a list; what a text gave is remembered."""
+def _of_text(one: Callable[[Any, Any], Any], known: Mapping[str, Any], value: Write, kind: str) -> Write:
+    def applied(writer: Writer, at: str) -> str:
+        found = value(writer, at)
+        looked_up, made = f"{writer.constant(known.get)}({found})", f"{writer.constant(one)}({found}, run)"
+        return writer.new(f"None if {found} is None else {looked_up} or {made}", kind)
+
+    return applied
+
+
+def _remembering(
+    function: Callable[..., Any], constants: list[Any]
+) -> tuple[Callable[[Any, Any], Any], Mapping[str, Any]]:
+    """The function with its constants, of one value; and what it gave for texts."""
     known: dict[str, Any] = {}
 
     def one(found: Any, run: Any) -> Any:
+        if type(found) is str and (result := known.get(found)) is not None:
+            return result
         result = function(run, found, *constants)
         if result is not None and type(found) is str:
             if len(known) >= REMEMBERED:
@@ -116,11 +133,16 @@ def _applied(function: Callable[..., Any], constants: list[Any]) -> Callable[[An
             known[found] = result
         return result
 
+    return one, known
+
+
+def _applied(one: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """The function of a value or each of a list."""
+
     def apply(found: Any, run: Any) -> Any:
         if type(found) is list:
             return [item for item in [one(each, run) for each in found] if item is not None] or None
-        result = known.get(found) if type(found) is str else None
-        return one(found, run) if result is None else result
+        return one(found, run)
 
     return apply
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from exchange.mapping.analysis import needed_paths
 from exchange.mapping.claims import compile_claims
 from exchange.mapping.compile_elements import (
     check_complete,
@@ -129,6 +130,7 @@ def _compile_entry(name: str, nodes: Mapping[str, Node], language: Language, bel
         everywhere=language.format == "hl7v2",
         elements=language.format == "ccda",
         needs=_needs(table, parent, language),
+        wants=_wants(table, language, spot),
         snapshot=_snapshot(table, language, outer),
         anchor=_anchor(table, parent, language),
         named=table["each"].text("each") if language.format == "hl7v2" and "each" in table else "",
@@ -149,6 +151,17 @@ def _needs(table: dict[str, Node], parent: Entry | None, language: Language) -> 
     """What one of its places needs, and what one around it."""
     own = language.grammar.needs(table["each"].text("each")) if "each" in table else frozenset()
     return ((own,) if own else ()) + (parent.needs if parent is not None else ())
+
+
+def _wants(table: dict[str, Node], language: Language, spot: Spot) -> tuple[tuple[str, int], ...]:
+    """Fields without which it has no place; to observers, and where it says what is there no more, none."""
+    if language.observed or {"snapshot", "required"} & set(table):
+        return ()
+    paths = [table["each"].text("each")] if "each" in table else []
+    if "when" in table:
+        paths += needed_paths(parse_expression(language, spot.at(table["when"])))
+    found = [language.grammar.wants(path) for path in paths]
+    return tuple(dict.fromkeys(wanted for wanted in found if wanted is not None))
 
 
 def _anchor(

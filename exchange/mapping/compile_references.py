@@ -53,13 +53,18 @@ def _to_entry(language: Language, target: str, here: str) -> Write:
 
     def write(writer: Writer, at: str) -> str:
         entry = language.targets[target]  # all entries are compiled by now
-        references = writer.constant(partial(_references, entry, here))
-        if entry.is_own(here) or (entry.everywhere and entry.anchor is None):
-            return writer.new(f"{references}({at}, run)")
+        if entry.is_own(here):
+            own = f"{writer.constant(partial(_own_references, entry, here))}(run)"
+            name = f"-> {target} in {here}"
+            return _kept(writer, "run.context.memo", name, own) if entry.everywhere else writer.new(own)
+        references = f"{writer.constant(partial(_references, entry))}({at}, run)"
         if not entry.everywhere:
-            return _kept(writer, "run.memo", f"-> {target} of the record", f"{references}({at}, run)")
-        anchor = writer.new(f"{writer.constant(entry.anchor)}({at}, {entry.named!r})")
-        return _kept(writer, f"{anchor}.memo", f"-> {target} from here", f"{references}({anchor}, run)")
+            return _kept(writer, "run.memo", f"-> {target} of the record", references)
+        if entry.anchor is None:
+            return writer.new(references)
+        name = f"-> {target} from here"
+        anchored = writer.constant(partial(_anchored, entry, name))
+        return _kept(writer, f"{at}.memo", name, f"{anchored}({at}, run)")
 
     return lambda writer, at: writer.once(("->", target, here, at), lambda: write(writer, at))
 
@@ -75,10 +80,31 @@ def _kept(writer: Writer, memo: str, name: str, call: str) -> str:
     return out
 
 
-def _references(entry: Entry, here: str, node: Any, run: Any) -> list[dict[str, str]] | None:
-    places = entry.places_from(here, node, run)
+def _anchored(entry: Entry, name: str, node: Any, run: Any) -> list[dict[str, str]] | None:
+    """What is known of the anchor is the same for all places that have it."""
+    if not entry.may_be(run.root):
+        return None
+    anchor: Any = entry.anchor(node, entry.named)  # type: ignore[misc]
+    known: list[dict[str, str]] | None = anchor.memo.get(name, _UNKNOWN)
+    if known is _UNKNOWN:
+        known = anchor.memo[name] = _references(entry, anchor, run)
+    return known
+
+
+def _own_references(entry: Entry, here: str, run: Any) -> list[dict[str, str]] | None:
+    return _referring(entry, entry.own_places(here, run), run)
+
+
+def _references(entry: Entry, node: Any, run: Any) -> list[dict[str, str]] | None:
+    return _referring(entry, entry.places_from(node, run), run)
+
+
+def _referring(entry: Entry, places: list[Any], run: Any) -> list[dict[str, str]] | None:
     if not places:
         return None
+    if len(places) == 1:
+        reference = entry.reference(places[0], run)
+        return None if reference is None else [{"reference": reference}]
     found = [entry.reference(place, run) for place in places]
     return [{"reference": text} for text in dict.fromkeys(found) if text] or None
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, timedelta, timezone, tzinfo
 from datetime import date as _date
 from datetime import datetime as _datetime
+from functools import lru_cache
 
 _TIME = re.compile(
     r"(\d{4})(?:-?(\d{2})(?:-?(\d{2})(?:[T ]?(\d{2})"  # year, month, day, hour
@@ -77,6 +78,9 @@ def datetime(text: str, *formats: str, zone: tzinfo) -> str:
         moment = _read(text, formats)
         exact = any("%H" in pattern or "%I" in pattern for pattern in formats)
         return moment.replace(tzinfo=zone).isoformat() if exact else moment.strftime("%Y-%m-%d")
+    quick = _written_out(text, zone)
+    if quick is not None:
+        return quick
     parts = _time_parts(text)
     return _moment(parts, zone) if parts[3] else _date_part(parts)
 
@@ -90,7 +94,7 @@ def instant(text: str, *formats: str, zone: tzinfo) -> str:
     """
     if formats:
         return _read(text, formats).replace(tzinfo=zone).isoformat()
-    return _moment(_time_parts(text), zone)
+    return _written_out(text, zone) or _moment(_time_parts(text), zone)
 
 
 def time(text: str) -> str:
@@ -150,6 +154,25 @@ def _read(text: str, formats: tuple[str, ...]) -> _datetime:
 
 def _in_english(word: re.Match[str]) -> str:
     return _SPANISH.get(word[0].lower(), word[0])
+
+
+def _written_out(text: str, zone: tzinfo) -> str | None:
+    """`YYYYMMDDHHMM[SS]` without a zone, which most are; nothing for what is to be read with more care."""
+    if len(text) not in (12, 14) or not (text.isascii() and text.isdigit()):
+        return None
+    hour, minute, second = text[8:10], text[10:12], text[12:] or "00"
+    offset = _offset_of(text[:8], zone)
+    if offset is None or hour > "23" or minute > "59" or second > "59":
+        return None
+    return f"{text[:4]}-{text[4:6]}-{text[6:8]}T{hour}:{minute}:{second}{offset}"
+
+
+@lru_cache(maxsize=4096)
+def _offset_of(day: str, zone: tzinfo) -> str | None:
+    """How a zone's offset is written, where it is one from midnight to midnight."""
+    begin = _datetime(int(day[:4]), int(day[4:6]), int(day[6:]), tzinfo=zone)
+    found = {moment.isoformat()[19:] for moment in (begin, begin.replace(hour=23, minute=59, second=59))}
+    return found.pop() if len(found) == 1 else None
 
 
 def _time_parts(text: str) -> _Parts:

@@ -30,7 +30,8 @@ class Made(NamedTuple):
 class Entry:
     """A compiled entry; `key` gives the partner's own key, None for a copy of the source.
 
-    A message of HL7 v2 without one of each that it `needs` gives it nothing.
+    A message of HL7 v2 without one of each that it `needs` gives it nothing, nor does one without text in
+    each of the fields that it `wants`.
     Places of HL7 v2 are looked for `everywhere` outward; those of C-CDA are `elements`. A record that makes
     none is rejected as `required` says, if `needed` holds for it. What it makes under the key that `snapshot`
     gives around its places replaces what records sent before made under that key. `build` gives what is
@@ -54,9 +55,17 @@ class Entry:
     everywhere: bool
     elements: bool = False
     needs: tuple[frozenset[str], ...] = ()
+    wants: tuple[tuple[str, int], ...] = ()
     snapshot: Reader | None = None
     anchor: Callable[[Any, str], Any] | None = None
     named: str = ""
+
+    def may_be(self, message: Any) -> bool:
+        """Whether the fields that it wants say anything in a message."""
+        for name, number in self.wants:  # noqa: SIM110 - a generator takes three times as long
+            if not message.says(name, number):
+                return False
+        return True
 
     def places(self, node: Any, run: Run) -> list[Any]:
         """Where this entry makes a resource, seen from `node`."""
@@ -75,12 +84,12 @@ class Entry:
     def _places(self, node: Any, run: Run) -> list[Any]:
         return self.select([node] if self.within is None else self.within.places(node, run), run)
 
-    def places_from(self, here: str, node: Any, run: Run) -> list[Any]:
-        """Places that a reference in entry `here` means: its own, those within it, or the record's."""
-        if here == self.name:
-            return [run.context]
-        if self.is_own(here):
-            return self.select([run.context], run)
+    def own_places(self, here: str, run: Run) -> list[Any]:
+        """Places that a reference in entry `here` means, where that `is_own`: its own, or those within it."""
+        return [run.context] if here == self.name else self.select([run.context], run)
+
+    def places_from(self, node: Any, run: Run) -> list[Any]:
+        """Places that a reference in another entry means."""
         if self.named and type(node) is Place and node.name == self.named:
             return self._of_segment(node, run)
         return self.places(node if self.everywhere else run.root, run)
@@ -146,17 +155,17 @@ class MessageKind:
 
     def __init__(self, entries: tuple[Entry, ...]) -> None:
         self.entries = entries
-        self.reached: dict[frozenset[str], tuple[Entry, ...]] = {}
+        self.reached: dict[tuple[str, ...], tuple[Entry, ...]] = {}
 
     def by(self, segments: Collection[str]) -> tuple[Entry, ...]:
         """The entries for a message with segments of these names: few sets of names come again and again."""
-        names = frozenset(segments)
+        names = tuple(segments)
         known = self.reached.get(names)
         if known is None:
             if len(self.reached) >= REMEMBERED:
                 self.reached.clear()
-            known = tuple(each for each in self.entries if each.required or not lacks(names, each.needs))
-            self.reached[names] = known
+            found = [each for each in self.entries if each.required or not lacks(segments, each.needs)]
+            known = self.reached[names] = tuple(found)
         return known
 
 

@@ -17,11 +17,9 @@ from exchange.mapping.language import Field, Language, Spot
 from exchange.mapping.paths.contents import Reads
 from exchange.mapping.paths.names import SEGMENT_PATH
 from exchange.mapping.paths.places import FIELD
-from exchange.mapping.remembering import remembered_reads
+from exchange.mapping.remembering import FEW, remembered_reads
 from exchange.mapping.source import Write
 
-_FEW = 6
-"""Texts at most that are compared to spare the reading of one element."""
 _SAME_ALWAYS = ("partner", "feed")
 _OF_ENTRY = ("id", "set")
 
@@ -48,7 +46,7 @@ def remembered_element(field: Field, node: Node, language: Language, spot: Spot)
     if compiled.constant or not isinstance(node.value, (dict, list)):
         return field
     reads = _reads_of([node], language, spot)
-    if reads is None or reads.references or not 0 < reads.count() <= _FEW:
+    if reads is None or reads.references or not 0 < reads.count() <= FEW:
         return field
     named = spot.at(node, f"{spot.element}.{field.name}")
     return Field(field.name, replace(compiled, write=_remembered(compiled.write, reads, language, named)))

@@ -132,7 +132,10 @@ def _map_open(feed_map: FeedMap, run: Run, known: Sequence[Statement] = ()) -> M
     if run.record.format == "fhir_json":
         return _map_fhir(feed_map, run)
     check_refusals(feed_map.refusals, root, run)
-    results = [item for entry in entries_for(feed_map, root) for item in make(entry, run)]
+    results: list[Made] = []
+    for entry in entries_for(feed_map, root):
+        if not entry.wants or entry.may_be(root):
+            results += make(entry, run)
     merges = _merges(feed_map.merges, root, run)
     return _mapped(results, merges, (), run, feed_map.language.grammar.position)
 
@@ -220,19 +223,17 @@ def _mapped(
     kept: dict[str, Resource] = {}
     gone = dict.fromkeys(deleted)
     firm: set[str] = set()
-    for made, made_at in zip(results, run.made_at, strict=True):
-        reference = f"{made.resource['resourceType']}/{made.resource['id']}"
-        if made.gone:
+    for number, (resource, is_gone, is_conditional) in enumerate(results):
+        reference = f"{resource['resourceType']}/{resource['id']}"
+        if is_gone:
             gone[reference] = None
             continue
-        if not made.conditional:
+        if not is_conditional:
             firm.add(reference)
-        known = kept.get(reference)
-        if known is None:
-            kept[reference] = made.resource
-        elif known != made.resource:
-            run.context, run.inside = made_at
-            kept[reference] = _joined(known, made.resource, run, position)
+        known = kept.setdefault(reference, resource)
+        if known is not resource and known != resource:
+            run.context, run.inside = run.made_at[number]
+            kept[reference] = _joined(known, resource, run, position)
     if not kept and not gone:
         raise RecordRejected("the map makes nothing of this record", code="required")
     return Mapped(

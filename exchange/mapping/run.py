@@ -22,7 +22,6 @@ class Run:
         "alike",
         "context",
         "day",
-        "ids",
         "inside",
         "issues",
         "made_at",
@@ -51,7 +50,6 @@ class Run:
         self.source_id = record.key
         self.places: dict[Any, list[Any]] = {}
         self.memo: dict[Any, Any] = {}
-        self.ids: dict[str, str] = {}
         self.issues: dict[Issue, None] = {}
         self.notes = 0
         self.alike: dict[tuple[str, str, str, str], set[tuple[int, str]]] = {}
@@ -74,12 +72,8 @@ class Run:
         self.traced_before = len(self.traced)
 
     def resource_id(self, resource_type: str, key: str) -> str:
-        """The same id as exchange.model.ids.resource_id, computed once per record."""
-        name = f"{resource_type}|{key}"
-        found = self.ids.get(name)
-        if found is None:
-            found = self.ids[name] = uuid5_text(self.namespace, name)
-        return found
+        """The same id as exchange.model.ids.resource_id."""
+        return uuid5_text(self.namespace, f"{resource_type}|{key}")
 
     def note(
         self,

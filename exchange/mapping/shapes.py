@@ -33,10 +33,10 @@ class Remembered:
     """A reader, run once for each content of a place; what left a note is not remembered.
 
     Who asks looks with `get` first and counts what was `spared`. Where little comes again, it stops to
-    remember (`worth` is False): to look costs more than it spares.
+    remember (`worth` is False): to look costs more than it spares. `nothing` is made of nothing.
     """
 
-    __slots__ = ("build", "get", "known", "missed", "spared", "worth")
+    __slots__ = ("build", "get", "known", "missed", "nothing", "spared", "worth")
 
     def __init__(self, build: Reader) -> None:
         self.build = build
@@ -44,11 +44,10 @@ class Remembered:
         self.get = self.known.get
         self.missed = self.spared = 0
         self.worth = True
+        self.nothing: Any = UNKNOWN
 
-    def read(self, node: Any, run: Any, content: Hashable | None) -> Any:
-        """What the reader gives for content not met before, or not known (None)."""
-        if content is None:
-            return self.build(node, run)
+    def read(self, node: Any, run: Any, content: Hashable) -> Any:
+        """What the reader gives for content not met before."""
         self.missed += 1
         if self.missed >= REMEMBERED:
             self.worth = self.spared * 3 > self.missed
@@ -58,6 +57,8 @@ class Remembered:
         value = self.build(node, run)
         if run.notes == notes and self.worth:
             self.known[content] = value
+            if type(content) is tuple and not any(content):
+                self.nothing = value
         return value
 
 
@@ -66,8 +67,7 @@ def for_each(places: Write, inner: Write, *, many: bool) -> Write:
 
     def every(writer: Writer, at: str) -> str:
         found, out = places(writer, at), writer.new("[]")
-        place = writer.place()
-        with writer.block(f"for {place} in {found}"):
+        with writer.each(found) as place:
             value = inner(writer, place)
             if many:
                 # A path of JSON gives a list only where there are several.
@@ -86,8 +86,7 @@ def for_first(places: Write, build: Write) -> Write:
 
     def first(writer: Writer, at: str) -> str:
         found, out = places(writer, at), writer.new("None")
-        place = writer.place()
-        with writer.block(f"for {place} in {found}"):
+        with writer.each(found) as place:
             writer.line(f"{out} = {build(writer, place)}")
             with writer.block(f"if {out} is not None"):
                 writer.line("break")

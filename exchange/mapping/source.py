@@ -9,6 +9,8 @@ import linecache
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
+from threading import RLock
+from types import FunctionType
 from typing import Any
 from weakref import finalize
 
@@ -29,11 +31,13 @@ class Writer:
     def __init__(self) -> None:
         self.names: dict[str, Any] = {}
         self._constants: dict[int, str] = {}
-        self._lines: list[str] = []
+        self._lines: list[str | list[str]] = []
         self._depth = 1
         self._known: list[dict[Hashable, str]] = [{}]
         self._kinds: dict[str, str] = {}
         self._count = 0
+        self._heads: dict[str, _Head] = {}
+        self._head("at")
 
     def line(self, statement: str) -> None:
         """Adds a statement to the block that is open."""
@@ -48,10 +52,29 @@ class Writer:
             self._kinds[name] = kind
         return name
 
-    def place(self) -> str:
-        """The name of a variable for the places of a loop."""
+    @contextmanager
+    def each(self, places: str) -> Iterator[str]:
+        """Statements for each of the places: the variable that holds it."""
         self._count += 1
-        return f"at{self._count}"
+        place = f"at{self._count}"
+        with self.block(f"for {place} in {places}"):
+            self._head(place)
+            yield place
+
+    def _head(self, place: str) -> None:
+        head = self._heads[place] = _Head(" " * self._depth)
+        self._lines.append(head.lines)
+
+    def of(self, place: str, value: str, kind: str = "") -> str:
+        """A value that is the same wherever it is asked for of a place: written where that begins."""
+        head = self._heads[place]
+        value = value.format(place)
+        if value not in head.known:
+            self._count += 1
+            name = head.known[value] = f"v{self._count}"
+            head.lines.append(f"{head.indent}{name} = {value}")
+            self._kinds[name] = kind
+        return head.known[value]
 
     def constant(self, value: Any) -> str:
         """The name of a value that is the same for every record."""
@@ -71,7 +94,7 @@ class Writer:
         self._known.append({})
         begun = len(self._lines)
         yield
-        if len(self._lines) == begun:
+        if not any(self._lines[begun:]):
             self.line("pass")
         self._known.pop()
         self._depth -= 1
@@ -83,6 +106,10 @@ class Writer:
                 return known[key]
         name = self._known[-1][key] = write()
         return name
+
+    def knows(self, key: Hashable) -> bool:
+        """Whether what is computed `once` is known here."""
+        return any(key in known for known in self._known)
 
     def kind(self, name: str) -> str:
         """TRUTH or TEXT where that is known of a variable."""
@@ -108,20 +135,36 @@ class Writer:
     def source(self, value: str) -> str:
         """The function that returns the value."""
         self.line(f"return {value}")
-        return "def read(at, run):\n" + "\n".join(self._lines) + "\n"
+        lines = [line for part in self._lines for line in ([part] if isinstance(part, str) else part)]
+        return "def read(at, run):\n" + "\n".join(lines) + "\n"
+
+
+class _Head:
+    """What stands where a place begins."""
+
+    def __init__(self, indent: str) -> None:
+        self.indent = indent
+        self.lines: list[str] = []
+        self.known: dict[str, str] = {}
 
 
 _NUMBERS = count(1)
+_ONE_AT_A_TIME = RLock()
+_NOT_YET = compile("def read(at, run):\n return assemble()(at, run)\n", "<not assembled yet>", "exec")
 
 
 def assembled(write: Write, label: str) -> Reader:
     """The function; `label` says in stack traces what it makes."""
+    return _assembled(write, label, {})
+
+
+def _assembled(write: Write, label: str, names: dict[str, Any]) -> FunctionType:
     writer = Writer()
     source = writer.source(write(writer, "at"))
     file = f"<map {label!r} {next(_NUMBERS)}>"
-    names = dict(writer.names)
+    names.update(writer.names)
     exec(compile(source, file, "exec"), names)  # noqa: S102 - what maps hold is passed as constants, not as source
-    read: Reader = names["read"]
+    read: FunctionType = names["read"]
     # So that stack traces and debuggers show the lines, for as long as the function is there.
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     finalize(read, linecache.cache.pop, file, None)
@@ -130,14 +173,22 @@ def assembled(write: Write, label: str) -> Reader:
 
 def reader(write: Write, label: str) -> Reader:
     """The function, assembled when it is first called: most of a map is never asked for in one process."""
-    function: Reader | None = None
+    names: dict[str, Any] = {}
+    exec(_NOT_YET, names)  # noqa: S102
+    read: FunctionType = names["read"]
 
-    def read(place: Any, run: Any) -> Any:
-        nonlocal function
-        if function is None:
-            function = assembled(write, label)
-        return function(place, run)
+    is_waiting = True
 
+    def assemble() -> Reader:
+        nonlocal is_waiting
+        with _ONE_AT_A_TIME:
+            if is_waiting:
+                # The names are the same ones: so nothing stands between who calls it and what was assembled.
+                read.__code__ = _assembled(write, label, names).__code__
+                is_waiting = False
+        return read
+
+    names["assemble"] = assemble
     return read
 
 

@@ -41,13 +41,11 @@ def written_places(each: Write | None, when: Write | None, spot: Spot) -> Reader
     def places(writer: Writer, at: str) -> str:
         if each is None and when is None:
             return at
-        out, outer = writer.new("[]"), writer.place()
+        out = writer.new("[]")
         with ExitStack() as blocks:
-            blocks.enter_context(writer.block(f"for {outer} in {at}"))
-            place = outer
+            place = blocks.enter_context(writer.each(at))
             if each is not None:
-                found, place = each(writer, outer), writer.place()
-                blocks.enter_context(writer.block(f"for {place} in {found}"))
+                place = blocks.enter_context(writer.each(each(writer, place)))
             if when is not None:
                 blocks.enter_context(writer.block(f"if {writer.true(when(writer, place))}"))
             writer.line(f"{out}.append({place})")
@@ -92,7 +90,8 @@ def written_made(resource: Write, deleted: Write | None, conditional: Write | No
         with writer.block(f"if {out} is None"):
             writer.line("return None")
         states = [writer.true(write(writer, at)) if write else "False" for write in (deleted, conditional)]
-        return f"{writer.constant(Made)}({out}, {', '.join(states)})"
+        # What Made(…) does, without a call in between.
+        return f"{writer.constant(tuple.__new__)}({writer.constant(Made)}, ({out}, {', '.join(states)}))"
 
     return made
 

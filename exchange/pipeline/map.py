@@ -198,6 +198,8 @@ def _checked(
     mapped: Mapped, position: str, held: frozenset[str], check: Check, open_origin: Callable[[], Origin]
 ) -> Mapped:
     """What may go on: nothing invalid, and nothing with a finding whose code the partner holds back."""
+    if mapped.resources and not mapped.issues and not any(map(check, mapped.resources)):
+        return mapped
     issues = [_weighed(issue, held) for issue in mapped.issues]
     spoilt = {issue.expression.partition(".")[0] for issue in issues if _is_held(issue, held)}
     good: list[Resource] = []

@@ -69,7 +69,7 @@ def validated(resources: Iterable[Resource]) -> Callable[[Resource], tuple[Issue
             found = known[id(resource)] = resource, validate(resource)
         return found[1]
 
-    for resource in sorted(resources, key=_kind):
+    for resource in sorted({id(each): each for each in resources}.values(), key=_kind):
         checked(resource)
     return checked
 

@@ -25,6 +25,8 @@ ELE_1: Schema = {
     "$comment": "ele-1: an element has more than an id",
     "anyOf": [{"minProperties": 2}, {"not": {"required": ["id"]}}],
 }
+OR_NULL, NULL_BESIDE = " or null", "may hold null only where"
+"""In the names of types and in the words of rules that let a list of primitives hold null."""
 BESIDE = "Element"
 """What stands in `_name` beside a value: an id alone is enough there, where the value is."""
 
@@ -76,7 +78,7 @@ def _property(element: Element, definitions: dict[str, Schema]) -> Schema:
 
 def _nullable(element: Element, definitions: dict[str, Schema]) -> Schema:
     """A primitive of a list, where null keeps the place of a value that has extensions only."""
-    name = f"{element.codes or element.type} or null"
+    name = f"{element.codes or element.type}{OR_NULL}"
     rule = _one_of_codes(element.codes) if element.codes else PRIMITIVES[element.type]
     definitions[name] = rule | {"type": [rule["type"], "null"]}
     if "enum" in rule:
@@ -204,7 +206,7 @@ def _gaps(elements: Iterable[Element]) -> list[Schema]:
 
 def _gap(name: str) -> Schema:
     filled = {"not": {"properties": {name: {"contains": {"type": "null"}}}, "required": [name]}}
-    comment = f"{name} may hold null only where _{name} has something"
+    comment = f"{name} {NULL_BESIDE} _{name} has something"
     return {"$comment": comment, "anyOf": [{"required": [f"_{name}"]}, filled]}
 
 

@@ -7,18 +7,18 @@ refuse what is good, never pass what is not: what it refuses is read again by th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cache, lru_cache
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, lru_cache, partial
+from typing import Any, TypeGuard
 
 import jsonschema_rs
 
 from exchange.model.fhir import references
-from exchange.model.fhir_types import type_names
+from exchange.model.fhir_types import fhir_type, type_names
 from exchange.model.records import Resource
 from exchange.model.terms import SYSTEMS
 from exchange.validation.sanity import CONTACT, HAPPENED, LATEST, OLDEST, TABLE, of_object
-from exchange.validation.schema import BESIDE, ELE_1, Schema, schema_of
+from exchange.validation.schema import BESIDE, ELE_1, NULL_BESIDE, OR_NULL, Schema, schema_of
 from exchange.validation.us_core import DAY, Demand, demands, is_dated, is_npi, profiles_of
 
 _MOST_PROFILES = 2
@@ -60,18 +60,26 @@ _KEYWORDS: dict[str, type[jsonschema_rs.KeywordValidator]] = {"untold": _Untold,
 
 def is_sound(resource: Resource) -> bool:
     """Whether certainly nothing is to be told, of its profiles neither."""
-    type_ = _type_of(resource)
     try:
-        profiles = _profiles(type_, tuple(resource.get("meta", {}).get("profile", ())))
+        check = _check_of(resource.get("resourceType"), tuple(resource.get("meta", {}).get("profile", ())))
     except (AttributeError, TypeError):
         return False  # a meta or profile of another form than R4's
-    return bool(type_) and len(profiles) <= _MOST_PROFILES and _passes(resource, type_, profiles)
+    return check is not None and check(resource)
 
 
 def is_sound_whatever_it_claims(resource: Resource) -> bool:
     """Whether certainly nothing is to be told but what its profiles demand."""
-    type_ = _type_of(resource)
-    return bool(type_) and _passes(resource, type_, ())
+    type_ = resource.get("resourceType")
+    return _is_readable(type_) and _passes(resource, type_, ())
+
+
+@lru_cache(maxsize=512)
+def _check_of(type_: Any, declared: tuple[str, ...]) -> Callable[[Resource], bool] | None:
+    """The check of resources of a type that claim profiles; none where one schema cannot read them whole."""
+    if not _is_readable(type_):
+        return None
+    profiles = profiles_of(type_, declared)
+    return partial(_passes, type_=type_, profiles=profiles) if len(profiles) <= _MOST_PROFILES else None
 
 
 def _passes(resource: Resource, type_: str, profiles: tuple[str, ...]) -> bool:
@@ -90,22 +98,18 @@ def _is_closed(resource: Resource) -> bool:
 
 
 def _is_inner(resource: Resource) -> bool:
-    type_ = "" if "contained" in resource else _type_of(resource)
+    type_ = resource.get("resourceType")
     return (
-        bool(type_)
+        "contained" not in resource
+        and _is_readable(type_)
         and _compiled(type_, (), True).is_valid(resource)
         and _NOT_INSIDE.isdisjoint(resource.get("meta", ()))
     )
 
 
-def _type_of(resource: Resource) -> str:
-    """The type of what one schema can read whole, else nothing."""
-    type_ = resource.get("resourceType")
-    readable = isinstance(type_, str) and type_ in type_names("resource") and type_ not in _HOLDERS
-    return str(type_) if readable else ""
-
-
-_profiles = lru_cache(maxsize=512)(profiles_of)
+def _is_readable(type_: Any) -> TypeGuard[str]:
+    """Whether one schema can read resources of the type whole."""
+    return isinstance(type_, str) and type_ in type_names("resource") and type_ not in _HOLDERS
 
 
 @cache
@@ -115,33 +119,58 @@ def _compiled(type_: str, profiles: tuple[str, ...], holding: bool) -> jsonschem
     unfit = r"\x00" if holding else r"\x00|^#[\s\S]"
     definitions = {name: _sound(_quick(name, rule), unfit) for name, rule in schema["$defs"].items()}
     wanted = [*_of_type(type_), *_of_profiles(type_, profiles)]
-    whole = {**schema, "$defs": definitions, "allOf": wanted}
+    whole = {**schema, "$defs": definitions} | ({"allOf": wanted} if wanted else {})
     return jsonschema_rs.Draft202012Validator(
         whole, pattern_options=jsonschema_rs.RegexOptions(), offline=True, keywords=_KEYWORDS
     )
 
 
 def _quick(name: str, rule: Schema) -> Schema:
-    """Ids of values are rare: none may stand alone here, so that no object is asked which of them may."""
-    rules = [each for each in rule.get("allOf", ()) if "dependentSchemas" not in each]
-    asked = [*rules, ELE_1] if name == BESIDE else rules
-    return {**rule, "allOf": asked} if asked else {k: v for k, v in rule.items() if k != "allOf"}
+    """What is rare is not asked for, and refused: an id alone beside a value, null in a list, `_name` alone.
+
+    What is asked is asked so that little is looked up in an object.
+    """
+    told = [each for each in rule.get("allOf", ()) if each is not ELE_1 and not _is_rare(each)]
+    needed = [name for each in told for name in _needed(each)]
+    out = {k: v for k, v in rule.items() if k != "allOf"}
+    if name.endswith(OR_NULL):
+        out["type"] = rule["type"][0]
+    if needed:
+        out["required"] = needed
+    if name == BESIDE or ELE_1 in rule.get("allOf", ()):
+        out["dependentSchemas"] = {"id": {"minProperties": 2}}
+    if rules := [each for each in told if not _needed(each)]:
+        out["allOf"] = rules
+    return out
+
+
+def _is_rare(rule: Schema) -> bool:
+    """Whether it is about ids alone, or about null in a list: where there is neither it says nothing."""
+    return "dependentSchemas" in rule or NULL_BESIDE in rule.get("$comment", "")
+
+
+def _needed(rule: Schema) -> list[str]:
+    """The element that must be there, as a value."""
+    first: list[str] = rule.get("anyOf", [rule])[0].get("required", [])
+    return first if rule.get("$comment") == f"{''.join(first)} is required" else []
 
 
 def _sound(rule: Schema, unfit: str) -> Schema:
     """A definition of `schema_of` that has nothing to tell besides; no reference is `unfit`."""
     if "properties" not in rule:
         return {**rule, "not": {"pattern": r"\x00"}} if "pattern" in rule else rule
-    names = rule["properties"].keys()
+    properties = rule["properties"]
+    names = properties.keys()
     added = [_unless_there(told, {"untold": True}) for told in _TOLD if told <= names]
     if {"code", "system"} <= names:
         others = {"properties": {"system": {"not": {"pattern": _CODED}}}}
         added.append({"anyOf": [_lacking(("code", "system")), others, {"untold": True}]})
     if "system" in names:
-        added.append({"properties": {"system": {"pattern": _SYSTEM}}})
+        properties = {**properties, "system": {**properties["system"], "pattern": _SYSTEM}}
     if "reference" in names:
-        added.append({"properties": {"reference": {"not": {"pattern": unfit}}}})
-    return {**rule, "allOf": [*rule.get("allOf", ()), *added]} if added else rule
+        properties = {**properties, "reference": {**properties["reference"], "not": {"pattern": unfit}}}
+    asked = {"allOf": [*rule.get("allOf", ()), *added]} if added else {}
+    return {**rule, "properties": properties, **asked}
 
 
 def _lacking(names: Iterable[str]) -> Schema:
@@ -155,8 +184,11 @@ def _unless_there(names: Iterable[str], rule: Schema) -> Schema:
 def _of_type(type_: str) -> Iterator[Schema]:
     """What is asked of every resource of a type, as `sanity` and `us_core` have it."""
     when = {"pattern": f"^(?:{OLDEST[:2]}[{OLDEST[2]}-9]|19|{LATEST[:2]})"}
-    yield {"properties": dict.fromkeys(sorted(HAPPENED), when)}
-    yield _lacking(("birthDate", "deceasedDateTime"))
+    elements = fhir_type(type_).elements.keys()
+    if there := sorted(HAPPENED & elements):
+        yield {"properties": dict.fromkeys(there, when)}
+    if {"birthDate", "deceasedDateTime"} <= elements:
+        yield _lacking(("birthDate", "deceasedDateTime"))
     if type_ in ("Practitioner", "Organization"):
         npi = {"required": ["system"], "properties": {"system": {"const": SYSTEMS["npi"]}}}
         item = {"anyOf": [{"not": npi}, {"trueNpi": True}]}

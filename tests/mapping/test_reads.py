@@ -200,3 +200,44 @@ def test_where_little_comes_again_nothing_is_remembered() -> None:
         remembered.read(number, Notes(), number)
     assert len(read) == REMEMBERED
     assert not remembered.worth
+
+
+@pytest.mark.parametrize(
+    ("condition", "wanted"),
+    [
+        ("PV1-6", [("PV1", 6)]),
+        ('PV1-6 = "x" and PV1-42 in ("y", "z")', [("PV1", 6), ("PV1", 42)]),
+        ("PV1-2 = PV1-3", []),
+        ('PV1-6 != "x"', []),
+        ("not PV1-6", []),
+        ("PV1-6 or PV1-11", []),
+        ("upper(PV1-6)", []),
+    ],
+)
+def test_an_entry_wants_the_fields_without_which_its_condition_cannot_hold(
+    condition: str, wanted: list[tuple[str, int]]
+) -> None:
+    text = (
+        "format: hl7v2\nmessages: {ADT^A01: [ward]}\nentries:\n  ward:\n    resource: Location\n"
+        f"    each: PV1\n    when: {condition}\n    id: PV1-3\n    set: {{name: PV1-3}}\n"
+    )
+    maps = maps_of("hl7v2", text)
+    assert list(maps.feeds["feed"].entries["ward"].wants) == wanted
+    assert observed_maps(maps).feeds["feed"].entries["ward"].wants == ()
+
+
+def test_what_refers_to_an_entry_that_wants_more_than_is_said_refers_to_nothing() -> None:
+    text = (
+        "format: hl7v2\nmessages: {ADT^A01: [patient, doctor]}\nentries:\n"
+        "  patient:\n    resource: Patient\n    id: PID-3\n"
+        "    set: {active: true, generalPractitioner: -> doctor}\n"
+        "  doctor:\n    resource: Practitioner\n    each: PD1-4\n    id: .1\n    set: {active: true}\n"
+    )
+    maps = maps_of("hl7v2", text)
+    without, whole = (
+        map_record(record_of("hl7v2", f"MSH|^~\\&|||||||ADT^A01\rPID|||1\rPD1||||{doctor}"), maps).resources
+        for doctor in ("", "7")
+    )
+    assert [each["resourceType"] for each in without] == ["Patient"]
+    assert "generalPractitioner" not in without[0]
+    assert whole[0]["generalPractitioner"] == [{"reference": f"Practitioner/{whole[1]['id']}"}]

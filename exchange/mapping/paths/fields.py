@@ -65,6 +65,11 @@ def first_part(component: int, subcomponent: int) -> Callable[[str, hl7v2.Delimi
     return part
 
 
+def first_components(text: str, marks: hl7v2.Delimiters) -> list[str]:
+    """The raw components of a field's first repetition."""
+    return text.split(marks.repetition, 1)[0].split(marks.component)
+
+
 def one_part(text: str, wanted: int, subcomponent: int, marks: hl7v2.Delimiters) -> str | None:
     """The wanted subcomponent of a component, or all of it; None for nothing and for `""`."""
     if wanted or text == '""' or marks.escape in text or marks.subcomponent in text:

@@ -38,6 +38,10 @@ def _unsaid(_path: str) -> frozenset[str]:
     return frozenset()
 
 
+def _wantless(_path: str) -> None:
+    """Nothing is known of the field a path reads."""
+
+
 def _anchorless(_path: str) -> None:
     """What a path selects depends on the very place that it is looked for from."""
 
@@ -56,7 +60,8 @@ class Grammar:
     and raises ValueError for a path that can select nothing there. `anchor` gives what finds
     the place, at or around another, from which a path selects the same (or one of the name given); None where
     that is not known. Without any of the segments that it `needs` (none: not known) a path
-    gives no place. `written_value` and `written_nodes` give the same as source
+    gives no place, and without text in the field of a segment that it `wants` neither a place nor a value.
+    `written_value` and `written_nodes` give the same as source
     (`exchange.mapping.source.Write`), from the path and its reader.
     """
 
@@ -75,5 +80,6 @@ class Grammar:
     below: Callable[[str, str], str] = _anywhere
     anchor: Callable[[str], Callable[[Any, str], Any] | None] = _anchorless
     needs: Callable[[str], frozenset[str]] = _unsaid
+    wants: Callable[[str], tuple[str, int] | None] = _wantless
     written_value: Callable[[str, Reader], Any] | None = None
     written_nodes: Callable[[str, Reader], Any] | None = None

@@ -37,11 +37,12 @@ class Place:
     """Segments seen together: the message, a group instance or one segment.
 
     What is not in it is looked for outward, except segments that are `members` of the group; `present` are
-    the names of all segments of the message, so that nobody looks for others.
+    the names of all segments of the message, so that nobody looks for others. `first` has of each name what
+    `find` gives first: most fields are read of that.
     """
 
     __slots__ = (
-        "delimiters", "index", "members", "memo", "memos", "name", "occurrence", "outer", "present",
+        "delimiters", "first", "index", "members", "memo", "memos", "name", "occurrence", "outer", "present",
         "segments",
     )  # fmt: skip
 
@@ -54,14 +55,30 @@ class Place:
         self.memo: dict[Any, Any] = {}
         self.memos: list[dict[Any, Any]] = [] if outer is None else outer.memos
         self.memos.append(self.memo)
-        index: dict[str, list[hl7v2.Segment]] = {}
+        self.first: dict[str, hl7v2.Segment]
+        self.first = first = {} if outer is None else outer.first.copy()
+        self.index: dict[str, list[hl7v2.Segment]]
         if len(segments) == 1:
-            index[segments[0][0]] = segments
+            self.index = {segments[0][0]: segments}
+            first[segments[0][0]] = segments[0]
         else:
+            self.index = {}
+            index = self.index
             for segment in segments:
-                index.setdefault(segment[0], []).append(segment)
-        self.index = index
-        self.present: Collection[str] = index.keys() if outer is None else outer.present
+                name = segment[0]
+                if name in index:
+                    index[name].append(segment)
+                else:
+                    index[name] = [segment]
+                    first[name] = segment
+        self.present: Collection[str] = self.index.keys() if outer is None else outer.present
+
+    def keep_to(self, members: frozenset[str]) -> None:
+        """From now on its `members` are not looked for further out."""
+        self.members = members
+        for name in members:
+            if name not in self.index:
+                self.first.pop(name, None)
 
     def forget(self) -> None:
         """Lets go of the message's places, which hold each other: else only a slow search would free them."""
@@ -79,6 +96,13 @@ class Place:
             place = place.outer
         return []
 
+    def says(self, name: str, number: int) -> bool:
+        """Whether a segment of the name, of those that are here, has text in the field."""
+        for segment in self.index.get(name, ()):  # noqa: SIM110 - a generator takes three times as long
+            if len(segment) > number and segment[number]:
+                return True
+        return False
+
     def chain(self) -> Iterator[Place]:
         """This place and those around it."""
         place: Place | None = self
@@ -93,12 +117,12 @@ class Field:
     `origin` is the path it was selected by, which with its number in the place's memo says where it stands.
     """
 
-    __slots__ = ("delimiters", "index", "memo", "origin", "parts", "place", "present", "text")
+    __slots__ = ("delimiters", "first", "memo", "origin", "parts", "place", "present", "text")
 
     def __init__(self, text: str, separator: str, place: Place, origin: str) -> None:
         self.origin = origin
         self.text, self.parts = text, text.split(separator)
-        self.place, self.index, self.present = place, place.index, place.present
+        self.place, self.first, self.present = place, place.first, place.present
         self.delimiters = place.delimiters
         self.memo: dict[Any, Any] = {}
 
@@ -175,7 +199,7 @@ def _number(places: list[Place], group: Group) -> None:
     """Instances that agree in `distinct` are numbered from 0 in the order sent."""
     members = group.rule.members | group.rule.own
     for place in places:
-        place.members = members
+        place.keep_to(members)
     if not group.distinct:
         return
     seen: dict[tuple[Any, ...], int] = {}

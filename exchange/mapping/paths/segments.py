@@ -43,6 +43,10 @@ def segments_grammar(groups: Mapping[str, GroupRule]) -> Grammar:
         found = SEGMENT_PATH.fullmatch(path)
         return frozenset((found.group(1),)) if found else frozenset()
 
+    def wants(path: str) -> tuple[str, int] | None:
+        found = SEGMENT_PATH.fullmatch(path)
+        return (found.group(1), int(found.group(3))) if found and found.group(3) else None
+
     return Grammar(
         match=_match,
         value=_value,
@@ -56,6 +60,7 @@ def segments_grammar(groups: Mapping[str, GroupRule]) -> Grammar:
         below=place_below,
         anchor=anchor,
         needs=needs,
+        wants=wants,
         written_value=written_value,
         written_nodes=written_nodes,
     )
@@ -141,12 +146,10 @@ def _first_value(name: str, number: int, component: int, subcomponent: int) -> R
     header, part = name == "MSH" and number <= 2, first_part(component, subcomponent)
 
     def read(node: Any, _run: Any) -> str | None:
-        if name not in node.present:
+        segment = node.first.get(name)
+        if segment is None or len(segment) <= number:
             return None
-        found = node.index.get(name) or node.find(name)
-        if not found or len(found[0]) <= number:
-            return None
-        text: str = found[0][number]
+        text: str = segment[number]
         return text if header else part(text, node.delimiters) if text else None
 
     return read

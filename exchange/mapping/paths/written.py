@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from exchange.formats import hl7v2
-from exchange.mapping.paths.fields import clean, first_part, one_part, part_numbers
+from exchange.mapping.paths.fields import clean, first_components, first_part, one_part, part_numbers
 from exchange.mapping.paths.grammar import Reader
 from exchange.mapping.paths.names import GROUP_NAME, SEGMENT_PATH, split_path
 from exchange.mapping.source import TEXT, TRUTH, Write, Writer, called
 
+_NOTHING: hl7v2.Segment = []
 _HEADER = 2
 """MSH-1 and MSH-2 are delimiters, which are read by themselves."""
-_NOTHING: hl7v2.Segment = []
 
 
 def written_value(path: str, read: Reader) -> Write:
@@ -49,18 +49,20 @@ def field(writer: Writer, at: str, name: str, number: int) -> str:
     """The variable that holds the raw text of a field of the nearest segment of a name; `` for none."""
 
     def write() -> str:
-        segment = writer.once(("segment", at, name), lambda: _segment(writer, at, name))
+        segment = nearest(writer, at, name)
         return writer.new(f"{segment}[{number}] if len({segment}) > {number} else ''", TEXT)
 
     return writer.once(("field", at, name, number), write)
 
 
+def nearest(writer: Writer, at: str, name: str) -> str:
+    """The variable that holds the nearest segment of a name, an empty one for none."""
+    return writer.of(at, f"{{}}.first.get({name!r}, {writer.constant(_NOTHING)})")
+
+
 def is_standard(writer: Writer, at: str) -> str:
     """The variable that says whether the delimiters are the usual ones."""
-    marks = _marks(writer, at)
-    return writer.once(
-        ("standard", at), lambda: writer.new(f"{marks} is {writer.constant(hl7v2.STANDARD)}", TRUTH)
-    )
+    return writer.of(at, f"{_marks(writer, at)} is {writer.constant(hl7v2.STANDARD)}", TRUTH)
 
 
 def texts_of(place: Any, name: str) -> tuple[tuple[str, ...], ...]:
@@ -68,39 +70,36 @@ def texts_of(place: Any, name: str) -> tuple[tuple[str, ...], ...]:
     return tuple(map(tuple, place.find(name)))
 
 
-def _segment(writer: Writer, at: str, name: str) -> str:
-    found = writer.new(f"{at}.index.get({name!r})")
-    return writer.new(f"{found}[0] if {found} else {writer.constant(_first)}({at}, {name!r})")
-
-
-def _first(place: Any, name: str) -> hl7v2.Segment:
-    if name not in place.present:
-        return _NOTHING
-    found = place.find(name)
-    return found[0] if found else _NOTHING
-
-
 def _marks(writer: Writer, at: str) -> str:
-    return writer.once(("marks", at), lambda: writer.new(f"{at}.delimiters"))
+    return writer.of(at, "{}.delimiters")
 
 
 def _part_of_field(segment: str, number: int, component: int, subcomponent: int) -> Write:
-    part = first_part(component, subcomponent)
+    whole, part, index = first_part(component, subcomponent), _component(subcomponent), component - 1
 
     def write(writer: Writer, at: str) -> str:
-        raw = field(writer, at, segment, number)
-        return _read(
-            writer, at, raw, writer.constant(part), quick=component in (-1, 0, 1) and subcomponent in (0, 1)
-        )
+        raw, quick = field(writer, at, segment, number), subcomponent in (0, 1)
+        if component <= 1 and not (component == 1 and writer.knows(("parts", segment, number, at))):
+            return _read(writer, at, raw, writer.constant(whole), quick=quick)
+        parts = writer.once(("parts", segment, number, at), lambda: _components(writer, at, raw))
+        text = writer.new(f"{parts}[{index}] if len({parts}) > {index} else ''", TEXT)
+        return _read(writer, at, text, writer.constant(part), quick=quick)
 
     return _once(write, ("value", segment, number, component or 1, subcomponent or 1))
+
+
+def _components(writer: Writer, at: str, raw: str) -> str:
+    """The raw components of a field's first repetition: split once for all that read one of them."""
+    split, marks, usual = writer.constant(first_components), _marks(writer, at), hl7v2.STANDARD
+    simple = f"{is_standard(writer, at)} and {usual.repetition!r} not in {raw}"
+    return writer.new(f"{raw}.split({usual.component!r}) if {simple} else {split}({raw}, {marks})")
 
 
 def _part_of_place(component: int, subcomponent: int) -> Write:
     index, part = max(component - 1, 0), _component(subcomponent)
 
     def write(writer: Writer, at: str) -> str:
-        parts = writer.once(("parts", at), lambda: writer.new(f"{at}.parts"))
+        parts = writer.of(at, "{}.parts")
         raw = writer.once(
             ("part", at, index),
             lambda: writer.new(f"{parts}[{index}] if len({parts}) > {index} else ''", TEXT),
