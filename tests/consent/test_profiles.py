@@ -109,6 +109,17 @@ def test_a_date_that_may_be_as_new_as_the_newest_is_heard_too(when):
     assert [s.root.type for s in chosen(refused, later).statements] == ["permit"]
 
 
+def test_a_newer_consent_that_does_not_say_who_gave_it_replaces_the_persons_own():
+    """It may be the person's; beside one that others gave later still, the older one would open again."""
+    own = consent(id="a", dateTime="2025-01-01", performer=[{"reference": "Patient/p1"}])
+    unsaid = consent(id="b", dateTime="2026-01-01", provision=provision("permit", to=["prairie_clinic"]))
+    mothers = consent(id="c", dateTime="2026-02-01", performer=[{"reference": "RelatedPerson/m"}])
+    prof = chosen(own, unsaid, mothers)
+    assert [s.by for s in prof.statements] == ["other"]
+    assert [s.by for s in chosen(own, unsaid).statements] == [""]
+    assert sorted(s.by for s in chosen(own, mothers).statements) == ["other", "self"]
+
+
 RULES = "http://terminology.hl7.org/CodeSystem/consentpolicycodes"
 
 
