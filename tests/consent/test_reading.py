@@ -15,8 +15,8 @@ def read(**changes):
     return directive(consent(**changes), resolve=resolve_case)
 
 
-def rule(code):
-    return {"coding": [{"system": ACT_CODE, "code": code}]}
+def rule(*codes):
+    return {"coding": [{"system": ACT_CODE, "code": code} for code in codes]}
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,7 @@ def rule(code):
 def test_a_root_without_type_takes_its_word_from_the_policy_rule(code, verdict):
     assert read(provision={}, policyRule=rule(code)).root.type == verdict
     assert read(provision=None, policyRule=rule(code)).root.type == verdict
+    assert read(provision={}, policyRule=rule(code, code.rstrip("RE"))).root.type == verdict
 
 
 def test_the_type_of_the_root_goes_before_the_policy_rule():
@@ -36,6 +37,9 @@ def test_the_type_of_the_root_goes_before_the_policy_rule():
     [
         ({"provision": {}}, "not-supported"),
         ({"provision": {}, "policyRule": rule("NOCONSENT")}, "not-supported"),
+        ({"provision": {}, "policyRule": rule("OPTIN", "OPTOUT")}, "not-supported"),
+        ({"provision": {}, "policyRule": rule("OPTOUT", "OPTINR")}, "not-supported"),
+        ({"provision": {}, "policyRule": rule("OPTIN", "EMRGONLY")}, "not-supported"),
         ({"provision": {"type": "permit", "provision": [{}]}}, "not-supported"),
         ({"provision": {"type": "perhaps"}}, "invalid"),
         ({"status": "banana"}, "invalid"),
