@@ -71,6 +71,10 @@ def test_any_day_of_a_stay_that_reaches_into_the_years_of_minority_counts(rules)
         ({"onsetPeriod": {"start": "2022"}, "recordedDate": "2023-03-02"}, None, True),
         ({"onsetDateTime": "2031-05-01", "recordedDate": "2026-03-02"}, None, False),
         ({"recordedDate": "2023-03-02"}, "2026-03-02", False),
+        ({"onsetString": "in spring", "recordedDate": "2031-03-02"}, None, True),
+        ({"onsetAge": {"value": 13}, "recordedDate": "2031-03-02"}, None, True),
+        ({"onsetString": "in spring", "recordedDate": "2023-03-02"}, None, False),
+        ({"onsetString": "in spring"}, None, True),
     ],
 )
 def test_an_illness_that_began_in_childhood_is_the_care_of_whom_it_was_written_down_for(
