@@ -214,3 +214,11 @@ def test_the_two_hours_that_are_called_the_same_are_two(context):
     first = datetime(2026, 11, 1, 1, 15, tzinfo=EXCHANGE_ZONE)
     for once, effect in ((first, "deny"), (first.replace(fold=1), "permit"), (first, "deny")):
         assert decide(cls, viewer(), context, once).effect == effect
+
+
+def test_a_refusal_holds_in_an_emergency_where_one_of_the_laws_in_play_lifts_none(context, noon):
+    """A school record that a clinic has: the broken glass of a school passes no refusal."""
+    refused, glass = chosen(consent(provision={"type": "deny"})), viewer(purpose="BTG")
+    for labels, effect in (((), "permit"), (("FERPA",), "deny")):
+        assert decide(record(refused, *labels), glass, context, noon).effect == effect
+    assert decide(record(chosen(), "FERPA"), glass, context, noon).effect == "permit"

@@ -141,6 +141,14 @@ def test_a_label_nobody_can_read_beside_another_closes(rules, code, kind):
     assert root("permit", "L") == "uncovered"
 
 
+@pytest.mark.parametrize("code", ["AID", "T", "UWM"])
+def test_a_code_that_another_system_has_is_none_of_this_one(rules, code):
+    """It is not read as what it means there: nobody knows what is refused, and that closes."""
+    assert says(provision("deny", label=[code]), "SUD", rules=rules) == "deny"
+    assert says(provision("deny", label=["MENCAT"]), "SUD", rules=rules) == "silent"
+    assert says(provision("deny", label=["MENCAT"]), "MH", rules=rules) == "deny"
+
+
 def test_a_sensitivity_nobody_knows_widens_no_confidentiality(rules):
     assert says(provision("deny", label=["R", "XYZ"]), "SUD", "N", rules=rules) == "silent"
     assert says(provision("deny", label=["R", "XYZ"]), "SUD", "R", rules=rules) == "deny"
