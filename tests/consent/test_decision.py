@@ -222,3 +222,19 @@ def test_a_refusal_holds_in_an_emergency_where_one_of_the_laws_in_play_lifts_non
     for labels, effect in (((), "permit"), (("FERPA",), "deny")):
         assert decide(record(refused, *labels), glass, context, noon).effect == effect
     assert decide(record(chosen(), "FERPA"), glass, context, noon).effect == "permit"
+
+
+def test_a_refusal_of_an_organization_reaches_what_is_below_it_however_deep(context, noon):
+    hospital = context.participants["lakeside_hospital"]
+    below = {
+        "wing": replace(hospital, code="wing", part_of="lakeside_hospital"),
+        "ward": replace(hospital, code="ward", part_of="wing"),
+    }
+    world = Context(context.rules, {**context.participants, **below})
+    refused = chosen(consent(provision=provision("permit", provision("deny", to=["lakeside_hospital"]))))
+    permitted = chosen(consent(provision=provision("permit", to=["lakeside_hospital"])))
+    for who in ("lakeside_hospital", "wing", "ward"):
+        assert decide(record(refused), viewer(who), world, noon).effect == "deny"
+        named = "permit" if who == "lakeside_hospital" else "deny"
+        assert decide(record(permitted), viewer(who), world, noon).effect == named
+    assert decide(record(refused), viewer("southside_clinic"), world, noon).effect == "permit"
