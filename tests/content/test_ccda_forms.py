@@ -235,3 +235,14 @@ def test_what_is_told_in_a_section_that_claims_to_have_none_is_kept(text, kept):
     found = document(empty)
     told = [each for each in of_type(found, "DocumentReference") if "relatesTo" in each]
     assert bool(told) == kept
+
+
+def test_instructions_are_activities_of_a_plan():
+    told = statement(
+        "act", "4.20", "n1", code("311401005", "2.16.840.1.113883.6.96") + "<text>Rest</text>" + COMPLETED
+    )
+    found = document(section("2.45", told))
+    assert errors(found) == []
+    (activity,) = the(found, "CarePlan")["activity"]
+    assert activity["detail"]["description"] == "Rest"
+    assert of_type(document(section("2.45")), "CarePlan") == []
