@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from exchange.app import content, find_partner, partner_environment
+from exchange.app.partners.fhir_versions import declared_version
 from exchange.app.partners.folders import Surveyed, survey
 from exchange.app.partners.partners import (
     check_partner,
@@ -149,8 +150,11 @@ def new(
     seen = survey(local, told) if match is None and local.is_dir() else None
     kind = told or (seen.format if seen else "delimited")
     pattern = match or (seen.match if seen else None)
-    for written in new_partner(home, code, kind, path, today, pattern, proposal, saved):
+    version = declared_version(local) if kind == "fhir_json" and local.is_dir() else ""
+    for written in new_partner(home, code, kind, path, today, pattern, proposal, saved, version):
         console.print(f"wrote {written.relative_to(home.parent)}", highlight=False)
+    if version:
+        console.print(f"resources are of FHIR {version}: partner.yaml declares it", highlight=False)
     for issue in left_out:
         column = f"column `{issue.expression}` ({issue.position}, for example)"
         console.print(f"{column}: {issue.detail}", highlight=False, markup=False)
@@ -158,7 +162,15 @@ def new(
         _tell(seen)
     elif match is None and local.is_dir():
         console.print(f"no file there looks like {kind} yet; see `match` in partner.yaml", highlight=False)
+        if told is None:
+            console.print(f"nothing there tells its format: --format says {_formats()}", highlight=False)
+    if kind == "delimited" and from_ is None:
+        console.print("the map is a beginning; --from FILE proposes one by the columns", highlight=False)
     console.print(f"next: exchange partner check {code} --folder {folder}", highlight=False)
+
+
+def _formats() -> str:
+    return ", ".join(get_args(Format))
 
 
 def _tell(seen: Surveyed) -> None:

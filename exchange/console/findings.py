@@ -114,6 +114,7 @@ TEMPLATES = (
     _("one %(kind)s stands twice and differs"),
     _("a code is not in code map `%(name)s`"),
     _("`%(name)s` cannot read the value"),
+    _("the end lies before the start"),
     _("unexpected while mapping (%(error)s); please report it"),
     _("the Patient it is about was never sent"),
     _("refers to a resource that is not known here"),

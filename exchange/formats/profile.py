@@ -53,7 +53,8 @@ _KINDS = {
 _NOTHING = re.compile(r"(?i)n/?a|none|null|nil|unk|unknown|declined|refused|no phone|[-.?]+")
 """What people write where there is nothing."""
 _PATTERNS = {kind: re.compile(pattern) for kind, pattern in _KINDS.items()}
-_DAYS = tuple(kind for kind in _KINDS if kind.startswith("date ") and ":" not in kind)
+_DATED = tuple(kind for kind in _KINDS if kind.startswith("date "))
+_DAYS = tuple(kind for kind in _DATED if ":" not in kind)
 _ONE_OF = 20
 """So many values may be of another form: one of twenty."""
 _FEW = 12
@@ -166,10 +167,13 @@ def _looks_like(filled: Sequence[str]) -> str:
 
 
 def _dates_of_several_forms(filled: Sequence[str]) -> str:
-    """Days written in up to four ways, joined by `|`; none where some have the month first, some the day."""
+    """Days written in up to four ways, with a time or without, joined by `|`.
+
+    None where some have the month first, some the day.
+    """
     others, forms = len(filled) // _ONE_OF, dict[str, None]()
     for value in filled:
-        form = next((kind for kind in _DAYS if _PATTERNS[kind].fullmatch(value)), None)
+        form = next((kind for kind in _DATED if _PATTERNS[kind].fullmatch(value)), None)
         if form is None:
             others -= 1
             if others < 0:

@@ -63,9 +63,13 @@ def compile_call(call: ex.Call, language: Language, spot: Spot, compiled: Compil
     return _of_value(_applied(one), value, kind)
 
 
+_FAULTS = {"until": "the end lies before the start"}
+"""What is wrong where that says more than that a value cannot be read."""
+
+
 def _guard(function: Callable[..., Any], name: str, language: Language, spot: Spot) -> Callable[..., Any]:
     """The function with "cannot be read" turned into an issue of the record."""
-    place, detail = language.grammar.position, f"`{name}` cannot read the value"
+    place, detail = language.grammar.position, _FAULTS.get(name, f"`{name}` cannot read the value")
 
     def guarded(run: Any, *arguments: Any) -> Any:
         try:

@@ -115,6 +115,19 @@ _MOVED_NAMES = """
 _MOVED = frozenset(_MOVED_NAMES.split())
 
 
+def speaks_stu3(resource: Resource) -> bool:
+    """Whether a resource has an element that only STU3 has there, or as a code what R4 has as a concept.
+
+    >>> speaks_stu3({"resourceType": "Condition", "clinicalStatus": "active"})
+    True
+    >>> speaks_stu3({"resourceType": "Encounter", "reasonCode": []})
+    False
+    """
+    kind = str(resource.get("resourceType"))
+    coded = any(isinstance(resource.get(name), str) for name in _CONCEPTS.get(kind, ()))
+    return coded or kind in TYPES or not resource.keys().isdisjoint(_RENAMED.get(kind, ()))
+
+
 def to_r4(parsed: Any) -> Any:
     """A resource or Bundle of STU3 as R4; raises RecordRejected for a type whose meaning changed."""
     if not isinstance(parsed, dict):

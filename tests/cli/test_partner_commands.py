@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from exchange.cli.main import app
+from exchange.content import load_partners, read_tree
 from exchange.model.errors import ContentError
 
 ROOT = Path(__file__).parents[2]
@@ -309,3 +310,27 @@ def test_an_empty_folder_is_told(home, tmp_path):
     (tmp_path / "drop").mkdir()
     done = _run("partner", "new", "elm", "--format", "ccda", "--folder", tmp_path / "drop")
     assert "no file there looks like ccda yet" in done.stdout
+
+
+def test_a_folder_that_tells_nothing_names_the_formats(home, tmp_path):
+    (tmp_path / "drop").mkdir()
+    done = _run("partner", "new", "elm", "--folder", tmp_path / "drop")
+    assert "--format says hl7v2, ccda, delimited, fhir_json" in done.stdout
+    assert "--from FILE proposes one by the columns" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("condition", "options"),
+    [
+        ('{"resourceType": "Condition", "id": "c", "clinicalStatus": "active"}', {"fhir_version": "STU3"}),
+        ('{"resourceType": "Condition", "id": "c", "encounter": {"reference": "Encounter/e"}}', {}),
+    ],
+)
+def test_the_version_of_fhir_is_told_by_the_files(home, tmp_path, condition, options):
+    (tmp_path / "drop").mkdir()
+    patient = '{"resourceType": "Patient", "id": "p"}'
+    (tmp_path / "drop" / "all.ndjson").write_text(f"{patient}\n{condition}\n")
+    (tmp_path / "drop" / "broken.json").write_text('{"resourceType": ')
+    assert _run("partner", "new", "elm", "--folder", tmp_path / "drop").exit_code == 0
+    (feed,) = load_partners(read_tree(home / "mappings"))["elm"].feeds.values()
+    assert dict(feed.options) == options

@@ -1,4 +1,4 @@
-"""What an OBX answers: several answers, intervals, comparisons, units, attachments; and where and with whom."""
+"""What an OBX answers: several answers, intervals, comparisons, units, attachments; where and by whom."""
 
 from __future__ import annotations
 

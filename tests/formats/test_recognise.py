@@ -158,8 +158,9 @@ def test_a_result_below_the_range_of_a_method_keeps_its_unit():
     ]
     rows.append("3,2026-01-02,2345-7,positive,mg/dL")
     results = [made.resources[1] for made in made_of("\n".join(rows).encode())]
+    unit = {"unit": "mg/dL", "system": "http://unitsofmeasure.org", "code": "mg/dL"}
     assert [each.get("valueQuantity") for each in results] == [
-        {"value": 10, "comparator": "<", "unit": "mg/dL"}, {"value": 95, "unit": "mg/dL"}, None,
+        {"value": 10, "comparator": "<", **unit}, {"value": 95, **unit}, None,
     ]  # fmt: skip
     assert results[2]["valueString"] == "positive"
 

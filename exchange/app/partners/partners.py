@@ -140,6 +140,7 @@ def new_partner(
     match: str | None = None,
     proposal: tuple[str, list[str]] | None = None,
     saved: Layout | None = None,
+    fhir_version: str = "",
 ) -> list[Path]:
     """Writes `mappings/<code>/` to start from and returns the files; raises ContentError if it is there."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{1,40}", code):
@@ -159,7 +160,7 @@ def new_partner(
         format=format_,
         map="records.map.yaml" if delimited else _SHARED_MAPS[format_],
         match=match or _PATTERNS[format_],
-        key=_key(proposal) + _saved(saved or Layout()) if delimited else "",
+        key=_key(proposal) + _saved(saved or Layout()) if delimited else _version(fhir_version),
     )
     parse_partner(code, text, f"mappings/{code}/partner.yaml")
     for name in ("samples", "expected", "codes"):
@@ -174,6 +175,10 @@ def _key(proposal: tuple[str, list[str]] | None) -> str:
     if proposal is None:
         return _KEY
     return f"\n    key: {json.dumps(proposal[1], ensure_ascii=False)}" if proposal[1] else ""
+
+
+def _version(fhir_version: str) -> str:
+    return f"\n    options: {{fhir_version: {fhir_version}}}" if fhir_version else ""
 
 
 def _saved(saved: Layout) -> str:

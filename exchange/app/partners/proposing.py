@@ -205,7 +205,11 @@ def _observation(person: Recognised, found: Found) -> str:
     out += f"        value: {quoted(read)}\n"
     compared = rf'{value} | match("^\s*([<>]=?)") if {read}'
     out += f"        comparator: {quoted(compared)}\n"
-    out += line(8, "unit", quoted(f"{path(unit)} if {read}"), unit) if unit else ""
+    if unit:
+        ucum = f'{path(unit)} | code("unit")'
+        out += line(8, "unit", quoted(f"{path(unit)} if {read}"), unit)
+        out += f"        system: {quoted(f'<ucum> if ({read}) and ({ucum})')}\n"
+        out += f"        code: {quoted(f'{ucum} if {read}')}\n"
     out += f"      valueString: {quoted(f'{value} if not ({read})')}\n"
     if flag := found.get("flag"):
         coding = quoted(f'{path(flag)} | coding("interpretation")')
