@@ -15,7 +15,7 @@ from exchange.mapping.content import Node, walk
 from exchange.mapping.language import Compiled, Field, Language, Row, Spot, path_below
 from exchange.mapping.outcomes import check_condition, check_outcomes
 from exchange.mapping.paths.grammar import Reader
-from exchange.mapping.paths.observed import json_position
+from exchange.mapping.paths.observed import element_position, json_position
 from exchange.mapping.paths.places import FIELD
 from exchange.mapping.remembering import is_whole_field, remembered_field, remembered_place
 from exchange.mapping.shapes import build_object, concatenate, for_each, for_first, guarded, shape
@@ -140,10 +140,14 @@ def _value_of(expression: ex.Expression, write: Write) -> Any:
     return assembled(write, "a constant")(None, None)
 
 
+_WITHIN_RECORD = {"hsds_json": json_position, "x12": json_position, "ccda": element_position}
+"""Positions that are told from what else the record holds: counted once for all of it."""
+
+
 def _observe(write: Write, row: int, language: Language) -> Write:
     """What leaves a note in the Run of every value given."""
-    is_tree = language.format in ("hsds_json", "x12")
-    position, more = (json_position, ", run") if is_tree else (language.grammar.position, "")
+    within_record = _WITHIN_RECORD.get(language.format)
+    position, more = (language.grammar.position, "") if within_record is None else (within_record, ", run")
 
     def observed(writer: Writer, at: str) -> str:
         value = write(writer, at)

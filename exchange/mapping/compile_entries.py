@@ -234,7 +234,7 @@ def _is_on(name: str, table: dict[str, Node], language: Language, only: Format) 
 
 
 def _address_of(language: Language) -> Reader:
-    return lambda place, _run: language.grammar.address(place)
+    return language.grammar.address
 
 
 def _tell(table: dict[str, Node], language: Language, spot: Spot) -> Reader | None:

@@ -161,7 +161,7 @@ def _context(name: str, language: Language, spot: Spot) -> Write:
         return same(language.sender[name])
     if name == "place" and language.format == "ccda":
         address = language.grammar.address
-        return lambda writer, at: writer.new(f"{writer.constant(address)}({at})")
+        return lambda writer, at: writer.new(f"{writer.constant(address)}({at}, run)")
     if name in _FACTS:
         return lambda writer, _at: writer.new(_FACTS[name])
     if name not in language.groups:

@@ -16,7 +16,8 @@ from lxml import etree
 
 from exchange.formats.ccda import NAMESPACES
 from exchange.mapping.load import Maps
-from exchange.mapping.paths.observed import SeenRow, element_address
+from exchange.mapping.paths.observed import SeenRow
+from exchange.mapping.paths.standing import Standing, standing
 from exchange.mapping.record import observe
 from exchange.model.records import SourceRecord
 
@@ -85,7 +86,7 @@ def positions(record: SourceRecord, observed: Maps) -> list[Position]:
         joins = observed.partner.feeds[record.feed].joins()
         return list(_cells(run.root, {name for join in joins for name in (join.by, *join.take)}))
     if kind == "ccda":
-        return list(_document(run.root, run.seen))
+        return list(_document(run.root, run.seen, standing(run)))
     clinical = _claimed if kind == "x12" else _said
     return list(_members(run.roots or [run.root], run.seen, clinical))
 
@@ -155,34 +156,34 @@ def _leaves(node: Any, at: str) -> Iterator[str]:
 # --- C-CDA ------------------------------------------------------------------------------------------
 
 
-def _document(root: Any, seen: set[str]) -> Iterator[Position]:
+def _document(root: Any, seen: set[str], stands: Standing) -> Iterator[Position]:
     touched = {part for address in seen for part in accumulate(address.split("/"), "{}/{}".format)}
     for section in root.iter(f"{_HL7}section"):
-        yield from _section(section, seen, touched)
-    yield from _elements(root, root, "", seen)
+        yield from _section(section, seen, touched, stands)
+    yield from _elements(root, "", seen, stands)
 
 
-def _section(section: Any, seen: set[str], touched: set[str]) -> Iterator[Position]:
+def _section(section: Any, seen: set[str], touched: set[str], stands: Standing) -> Iterator[Position]:
     """Whether the section, each statement directly in it, and its narrative were reached."""
     name = _section_name(section)
     narrative = section.find(f"{_HL7}text")
     if narrative is not None and any(text.strip() for text in narrative.itertext()):
         empty = section.get("nullFlavor") is not None and _NOTHING.fullmatch(_plain(narrative))
-        yield Position(f"{name}/text", _reached(narrative, seen, touched), not empty)
+        yield Position(f"{name}/text", _reached(stands.address(narrative), seen, touched), not empty)
     for entry in section.findall(f"{_HL7}entry"):
         for statement in entry:
             if statement.tag in _STATEMENTS and statement.get("nullFlavor") is None:
                 kind = etree.QName(statement).localname
-                yield Position(f"{name}/entry/{kind}", _reached(statement, seen, touched), True)
+                read = _reached(stands.address(statement), seen, touched)
+                yield Position(f"{name}/entry/{kind}", read, True)
 
 
 def _plain(narrative: Any) -> str:
     return " ".join("".join(narrative.itertext()).split())
 
 
-def _reached(element: Any, seen: set[str], touched: set[str]) -> bool:
-    """Whether the element or anything below it was read, or it as a part of something."""
-    address = element_address(element)
+def _reached(address: str, seen: set[str], touched: set[str]) -> bool:
+    """Whether the element at an address or anything below it was read, or it as a part of something."""
     return address in touched or _within_read(address, seen)
 
 
@@ -197,13 +198,12 @@ def _section_name(section: Any) -> str:
     return f"section {text}" if re.fullmatch(r"\d{1,5}-\d", text) else "section"
 
 
-def _elements(node: Any, root: Any, at: str, seen: set[str]) -> Iterator[Position]:
+def _elements(node: Any, at: str, seen: set[str], stands: Standing) -> Iterator[Position]:
     """Attributes and texts of the tree; narrative is told with its section."""
     told = {etree.QName(name).localname: value for name, value in node.attrib.items() if value.strip()}
     has_text = bool(node.text and node.text.strip())
     if has_text or told:
-        # Asked once: it counts all elements that stand before.
-        address = element_address(node)
+        address = stands.address(node)
         whole = _within_read(address, seen)
         for local in told:
             if local not in _STRUCTURE:
@@ -215,4 +215,4 @@ def _elements(node: Any, root: Any, at: str, seen: set[str]) -> Iterator[Positio
         if local in _HEADINGS or (local == "text" and node.tag == f"{_HL7}section"):
             continue
         below = _section_name(child) if local == "section" else f"{at}/{local}".strip("/")
-        yield from _elements(child, root, below, seen)
+        yield from _elements(child, below, seen, stands)

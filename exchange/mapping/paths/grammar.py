@@ -10,8 +10,12 @@ Reader = Callable[[Any, Any], Any]
 """(where in the source, the Run) to a value; None when the source has nothing there."""
 
 
+def _nowhere(_place: Any, _run: Any) -> str | None:
+    """Places of this kind of source have no address."""
+
+
 def _nothing(_place: Any) -> str | None:
-    """Places of this kind of source have no address and no content of their own."""
+    """Places of this kind of source have no content of their own."""
     return None
 
 
@@ -73,7 +77,7 @@ class Grammar:
     many: Callable[[str], bool]
     typed: bool = False
     remembers: bool = False
-    address: Callable[[Any], str | None] = _nothing
+    address: Callable[[Any, Any], str | None] = _nowhere
     local: Callable[[str], bool] = _never
     content: Callable[[Any], str | None] = _nothing
     around: Callable[[Any], Iterable[Any]] | None = None

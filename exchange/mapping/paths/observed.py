@@ -16,6 +16,7 @@ from exchange.formats.ccda_narrative import referred_narrative
 from exchange.mapping.paths.grammar import Grammar, Reader
 from exchange.mapping.paths.json_path import plain_path
 from exchange.mapping.paths.places import Place
+from exchange.mapping.paths.standing import standing
 from exchange.mapping.paths.xpath import compiled_xpath
 from exchange.model.records import Format
 
@@ -68,15 +69,19 @@ def _seen_message(message: Place) -> Place:
 def _observed_xpath(grammar: Grammar) -> tuple[Any, Any]:
     @cache
     def value(path: str) -> Reader:
+        # What is read from the document down is the same from everywhere.
+        from_root, noted = path.startswith("/"), f"noted {path}"
         read, select = (
             grammar.value(path),
             compiled_xpath(path.removesuffix("[*]").removesuffix("[lines]"), smart=True),
         )
 
         def observed(node: Any, run: Any) -> Any:
-            found = select(node)
-            for item in found if isinstance(found, list) else [found]:
-                _note_value(item, run)
+            if not (from_root and noted in run.memo):
+                found = select(node)
+                for item in found if isinstance(found, list) else [found]:
+                    _note_value(item, run)
+                run.memo[noted] = True
             return read(node, run)
 
         return observed
@@ -86,7 +91,7 @@ def _observed_xpath(grammar: Grammar) -> tuple[Any, Any]:
 
         def observed(node: Any, run: Any) -> Any:
             found = list(read(node, run))
-            run.seen.update(element_address(item) for item in found)
+            run.seen.update(map(standing(run).address, found))
             return found
 
         return observed
@@ -94,20 +99,21 @@ def _observed_xpath(grammar: Grammar) -> tuple[Any, Any]:
     return value, nodes
 
 
-def element_address(element: Any) -> str:
-    """Where an element stands, unique within its document."""
-    return str(element.getroottree().getpath(element))
-
-
 def _note_value(item: Any, run: Any) -> None:
+    address = standing(run).address
     if isinstance(item, etree._Element):
-        run.seen.add(f"{element_address(item)}/**")
+        run.seen.add(f"{address(item)}/**")
         if (narrative := referred_narrative(item)) is not None:
-            run.seen.add(f"{element_address(narrative)}/**")
+            run.seen.add(f"{address(narrative)}/**")
     elif getattr(item, "is_attribute", False):
-        run.seen.add(f"{element_address(item.getparent())}/@{etree.QName(item.attrname).localname}")
+        run.seen.add(f"{address(item.getparent())}/@{etree.QName(item.attrname).localname}")
     elif getattr(item, "is_text", False):
-        run.seen.add(f"{element_address(item.getparent())}/**")
+        run.seen.add(f"{address(item.getparent())}/**")
+
+
+def element_position(element: Any, run: Any) -> str:
+    """The line and the path of an element; nothing for what is none."""
+    return standing(run).position(element) if isinstance(element, etree._Element) else ""
 
 
 # --- JSON -------------------------------------------------------------------------------------------

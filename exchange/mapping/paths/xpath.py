@@ -19,6 +19,7 @@ from exchange.formats.ccda_templates import recognise
 from exchange.mapping.paths.axes import Nodes, itself
 from exchange.mapping.paths.cda_names import check_names
 from exchange.mapping.paths.grammar import Grammar, Reader
+from exchange.mapping.paths.standing import standing
 from exchange.mapping.paths.steps import compile_steps
 
 _STOP = re.compile(r"[\s|,()]")
@@ -109,9 +110,9 @@ def _value(path: str) -> Reader:
     plain = path.removesuffix(_EVERY)
     steps = compile_steps(plain)
     if steps is None:
-        return _evaluated(compiled_xpath(plain), every)
-    nodes, attribute = steps
-    read = _every_value(nodes, attribute) if every else _first_value(nodes, attribute, _text)
+        read = _evaluated(compiled_xpath(plain), every)
+    else:
+        read = _every_value(*steps) if every else _first_value(*steps, _text)
     return _once(plain + _EVERY if every else plain, read) if plain.startswith("/") else read
 
 
@@ -176,10 +177,9 @@ def _text(found: Any) -> str | None:
     return folded(found) or referred(found)
 
 
-def _address(node: Any) -> str | None:
+def _address(node: Any, run: Any) -> str | None:
     """Where an element stands, counted from the root: names and numbers of elements only."""
-    path: str = node.getroottree().getpath(node)
-    return path
+    return standing(run).address(node)
 
 
 def _nodes(path: str) -> Reader:
