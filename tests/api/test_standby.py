@@ -250,16 +250,31 @@ def test_what_cannot_be_recorded_does_not_leave(
     assert "behind" not in counted(followed)
 
 
+@contextmanager
+def set_at(observer, name, value):
+    """A setting of the standby is another while the block runs."""
+    (before,) = observer.execute(f"SHOW {name}").fetchone()
+    change_setting(observer, name, value)
+    try:
+        yield
+    finally:
+        change_setting(observer, name, before)
+
+
+def change_setting(observer, name, value):
+    observer.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+    observer.execute("SELECT pg_reload_conf()")
+    deadline = time.monotonic() + 10
+    while observer.execute(f"SHOW {name}").fetchone() != (value,):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 @pytest.fixture
 def hurried(observer):
     """What is replayed goes before what is read."""
-    observer.execute("ALTER SYSTEM SET max_standby_streaming_delay = 0")
-    observer.execute("SELECT pg_reload_conf()")
-    while observer.execute("SHOW max_standby_streaming_delay").fetchone() != ("0",):
-        time.sleep(0.01)
-    yield
-    observer.execute("ALTER SYSTEM RESET max_standby_streaming_delay")
-    observer.execute("SELECT pg_reload_conf()")
+    with set_at(observer, "max_standby_streaming_delay", "0"):
+        yield
 
 
 @contextmanager
@@ -395,6 +410,9 @@ def test_a_deployment_is_told_whether_its_standby_answers(examined, servers, dat
     assert examined(as_api) == [("ok", "follows the primary")]
     assert [state for state, _ in examined(url_with(database, user="exchange_api"))] == ["failed"]
     assert examined(servers[1])[0] == ("failed", "the API must log in there as exchange_api, too")
+    with set_at(observer, "log_min_error_statement", "error"):
+        ((state, text), _) = examined(as_api)
+    assert (state, text.endswith("set log_min_error_statement alike")) == ("failed", True)
     observer.execute("SELECT pg_wal_replay_pause()")
     try:
         with psycopg.connect(database) as conn:

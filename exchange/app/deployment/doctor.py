@@ -29,6 +29,14 @@ _CERTIFICATE = timedelta(days=30)
 _SEALED = timedelta(hours=3)
 _REVIEWED = timedelta(days=3)
 _CATCHES_UP = 2.0
+_LOGGED = [
+    "log_min_messages",
+    "log_min_error_statement",
+    "log_error_verbosity",
+    "log_statement",
+    "log_parameter_max_length",
+    "log_parameter_max_length_on_error",
+]
 _FREE_BYTES = 2 << 30
 _FREE_SHARE = 0.1
 
@@ -244,6 +252,10 @@ def _standby(settings: Settings, conn: psycopg.Connection, now: Callable[[], dat
         ).fetchone() or (False, True, 0, now())
         if other or seen:
             yield "failed", "the API must log in there as exchange_api, too"
+        otherwise = _log_settings(conn).items() ^ _log_settings(there).items()
+        if otherwise:
+            names = ", ".join(sorted({name for name, _ in otherwise}))
+            yield "failed", f"its log may quote rows where the primary's does not: set {names} alike"
         if abs(clock - now()) >= _CLOCK:
             yield "failed", f"its clock is {abs(clock - now()).total_seconds():.0f} s apart"
         reached = has_replayed(there, log_end(conn), _CATCHES_UP) if recovers else None
@@ -258,6 +270,12 @@ def _standby(settings: Settings, conn: psycopg.Connection, now: Callable[[], dat
                 "it has replayed nothing" if seconds is None else f"what it replayed last is {seconds} s old"
             )
             yield "warning", f"{text}; the primary answers meanwhile"
+
+
+def _log_settings(conn: psycopg.Connection) -> dict[str, str]:
+    return dict(
+        conn.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", [_LOGGED]).fetchall()
+    )
 
 
 def _clock(conn: psycopg.Connection, now: Callable[[], datetime]) -> Found:
