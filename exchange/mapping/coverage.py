@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
+import orjson
 from lxml import etree
 
 from exchange.formats.ccda import NAMESPACES
@@ -88,7 +89,11 @@ def positions(record: SourceRecord, observed: Maps) -> list[Position]:
     if kind == "ccda":
         return list(_document(run.root, run.seen, standing(run)))
     clinical = _claimed if kind == "x12" else _said
-    return list(_members(run.roots or [run.root], run.seen, clinical))
+    found = list(_members(run.roots or [run.root], run.seen, clinical))
+    if kind == "fhir_json" and record.payload:
+        left_out = observed.feeds[record.feed].fhir.left_out(orjson.loads(record.payload))
+        found += [Position(name, read=False, clinical=True) for name in dict.fromkeys(left_out)]
+    return found
 
 
 def unread(found: Iterable[Position]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exchange.mapping.fhir_keys import Keys
-from exchange.mapping.stu3 import to_r4
+from exchange.mapping.stu3 import sent_as, to_r4
 from exchange.mapping.stu3_left import left_out
 from exchange.model.errors import ContentError
 from exchange.model.fhir_types import type_names
@@ -22,21 +22,30 @@ def _nothing(_: Any) -> tuple[str, ...]:
     return ()
 
 
-_VERSIONS: Mapping[str, tuple[Callable[[Any], Any], Callable[[Any], Iterable[str]]]] = {
-    "R4": (_as_it_is, _nothing),
-    "R4B": (_as_it_is, _nothing),
-    "STU3": (to_r4, left_out),
+def _same(_kind: str, path: str) -> str:
+    return path
+
+
+_Version = tuple[Callable[[Any], Any], Callable[[Any], Iterable[str]], Callable[[str, str], str]]
+_VERSIONS: Mapping[str, _Version] = {
+    "R4": (_as_it_is, _nothing, _same),
+    "R4B": (_as_it_is, _nothing, _same),
+    "STU3": (to_r4, left_out, sent_as),
 }
 """R4B differs from R4 only in types that R4 does not have, and those are rejected by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class FhirFeed:
-    """How resources of a feed are identified and become R4, and what of them R4 has no place for."""
+    """How resources of a feed are identified and become R4, and what of them R4 has no place for.
+
+    `sent_as` names a path of a type's R4 as the feed sends it.
+    """
 
     keys: Keys
     to_r4: Callable[[Any], Any]
     left_out: Callable[[Any], Iterable[str]]
+    sent_as: Callable[[str, str], str]
 
 
 def fhir_feed(feed: Feed, file: str) -> FhirFeed:

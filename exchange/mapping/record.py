@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from exchange.mapping.carried import Statement, filled, statements
@@ -75,8 +76,12 @@ def traced(
     record: SourceRecord, observed: Maps, known: Sequence[Statement] = ()
 ) -> list[tuple[str, str, str, str]]:
     """As trace_record, by maps that are compiled with an observer already; `known` as for map_record."""
-    rows = _feed_map(record, observed).language.rows
-    return [_traced(rows[number], place, record) for number, place in observe(record, observed, known).traced]
+    feed_map = _feed_map(record, observed)
+    rows = feed_map.language.rows
+    return [
+        _traced(rows[number], place, record, feed_map.fhir.sent_as)
+        for number, place in observe(record, observed, known).traced
+    ]
 
 
 def observe(record: SourceRecord, observed: Maps, known: Sequence[Statement] = ()) -> Run:
@@ -87,7 +92,12 @@ def observe(record: SourceRecord, observed: Maps, known: Sequence[Statement] = (
     return run
 
 
-def _traced(row: Row, place: str, record: SourceRecord) -> tuple[str, str, str, str]:
+def _traced(
+    row: Row, place: str, record: SourceRecord, sent_as: Callable[[str, str], str]
+) -> tuple[str, str, str, str]:
+    if record.format == "fhir_json":
+        kind = row.element.partition(".")[0]
+        row = replace(row, paths=tuple(sent_as(kind, path) for path in row.paths))
     position = f"{record.position} {position_of(row, place)}".strip()
     return row.element, position, f"{row.place} {row.expression}", ", ".join(dict.fromkeys(row.calls))
 

@@ -115,6 +115,17 @@ _MOVED_NAMES = """
 _MOVED = frozenset(_MOVED_NAMES.split())
 
 
+def sent_as(kind: str, path: str) -> str:
+    """The path of R4 as STU3 has it: what the source really says there.
+
+    >>> sent_as("Condition", "encounter.reference"), sent_as("Condition", "code")
+    ('context.reference', 'code')
+    """
+    first, dot, rest = path.partition(".")
+    names = [old for old, new in _RENAMED.get(kind, {}).items() if new == first]
+    return f"{' or '.join(names) or first}{dot}{rest}"
+
+
 def speaks_stu3(resource: Resource) -> bool:
     """Whether a resource has an element that only STU3 has there, or as a code what R4 has as a concept.
 

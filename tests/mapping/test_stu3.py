@@ -9,6 +9,9 @@ import pytest
 from fhir.resources.STU3 import get_fhir_model_class
 
 from exchange.mapping import load_maps, map_record
+from exchange.mapping.coverage import lost, positions
+from exchange.mapping.load import observed_maps
+from exchange.mapping.record import trace_record
 from exchange.mapping.stu3 import to_r4
 from exchange.mapping.stu3_shapes import _medication_request
 from exchange.model.errors import RecordRejected
@@ -199,3 +202,16 @@ def test_what_only_moved_between_stu3_and_r4_is_kept():
     assert asked["requisition"] == {"value": "G1"}
     answered = to_r4({"resourceType": "QuestionnaireResponse", "parent": [{"reference": "Procedure/p"}]})
     assert answered["partOf"] == [{"reference": "Procedure/p"}]
+
+
+def test_lineage_names_what_was_sent_and_what_was_lost():
+    sent = {"resourceType": "Condition", "id": "1", "subject": {"reference": "Patient/p"}}
+    sent |= {"assertedDate": "2020-01-01", "context": {"reference": "Encounter/e"}}
+    told = {row[0]: row[1] for row in trace_record(record_of("fhir_json", orjson.dumps(sent)), MAPS)}
+    assert told["Condition.recordedDate"].endswith("assertedDate")
+    assert told["Condition.encounter"].endswith("context")
+    assert told["Condition.subject"].endswith("subject")
+
+    animal = {"resourceType": "Patient", "id": "p", "gender": "male", "animal": {"species": {"text": "dog"}}}
+    held = positions(record_of("fhir_json", orjson.dumps(animal)), observed_maps(MAPS))
+    assert lost(held) == ["Patient.animal"]
