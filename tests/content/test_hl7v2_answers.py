@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.content.mapping import errors, of_type, the
-from tests.content.test_hl7v2_coded_maps import ADT, OBR, ORU
+from tests.content.test_hl7v2_coded_maps import ADT, OBR, ORU, PV1
 from tests.content.test_hl7v2_maps import PID, pv1, taken
 
 UCUM = "http://unitsofmeasure.org"
@@ -107,3 +107,28 @@ def test_a_visit_names_where_it_was_to_be_where_it_was_and_where_it_went():
     assert names[encounter["hospitalization"]["destination"]["reference"]] == "Oak Nursing Home"
     assert "REF" in [each["type"][0]["coding"][0]["code"] for each in encounter["participant"]]
     assert encounter["priority"]["text"] == "Emergency"
+
+
+@pytest.mark.parametrize(
+    ("allergen", "code"),
+    [
+        ("NKDA", "409137002"),
+        ("^No Known Allergies", "716186003"),
+        ("NKA^No known allergy^L", "716186003"),
+        ("^no known food allergies", "429625007"),
+        ("716186003^No known allergy^SCT", "716186003"),
+        ("^Penicillin, no known allergy to others", None),
+    ],
+)
+def test_that_no_allergy_is_known_is_a_code_whatever_the_words(allergen, code):
+    told = the(taken(ADT, PID, f"AL1|1|DA|{allergen}"), "AllergyIntolerance")["code"]
+    snomed = [
+        each["code"] for each in told.get("coding", []) if each.get("system") == "http://snomed.info/sct"
+    ]
+    assert snomed == ([code] if code else [])
+
+
+def test_every_reason_is_kept():
+    reasons = "PR1|1||1^A^C4||20261103||||||||||I10^a^I10~E11^b^I10"
+    found = taken(ADT, PID, PV1, "PV2|||R06.0^Dyspnea^I10~R07.9^Pain^I10", reasons)
+    assert len(the(found, "Encounter")["reasonCode"]) == len(the(found, "Procedure")["reasonCode"]) == 2
