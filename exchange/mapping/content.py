@@ -49,13 +49,17 @@ class Node:
         return self.value
 
 
+_QUOTES = " (an expression with `, `, `]`, `}` or a quotation mark inside […] or {…} needs quotes around it)"
+
+
 def read_yaml(text: str, file: str) -> Node:
     """Parses one document; a key given twice is an error, as YAML would silently keep the last."""
     try:
         root = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise ContentError(f"not YAML: {error.problem}", file=file, line=line) from None
+        hint = _QUOTES if "did not find expected" in str(error.problem) else ""
+        raise ContentError(f"not YAML: {error.problem}{hint}", file=file, line=line) from None
     if root is None:
         raise ContentError("the file is empty", file=file, line=1)
     return _convert(root, file)

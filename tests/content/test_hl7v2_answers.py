@@ -132,3 +132,8 @@ def test_every_reason_is_kept():
     reasons = "PR1|1||1^A^C4||20261103||||||||||I10^a^I10~E11^b^I10"
     found = taken(ADT, PID, PV1, "PV2|||R06.0^Dyspnea^I10~R07.9^Pain^I10", reasons)
     assert len(the(found, "Encounter")["reasonCode"]) == len(the(found, "Procedure")["reasonCode"]) == 2
+
+
+def test_an_emptied_list_of_allergies_is_no_finding_and_one_without_a_substance_is():
+    assert taken(ADT, PID, 'AL1|""').issues == ()
+    assert [issue.code for issue in taken(ADT, PID, "AL1|1|DA||SV").issues] == ["required"]

@@ -57,6 +57,7 @@ MISTAKES = [
     ("format: delimited\n", 1, "entries", "needs `entries`"),
     ("format: delimited\nuse: [other.map.yaml]\nentries: {}\n", None, "other", "no map"),
     ("format: [\n", None, "", "not YAML"),
+    (HEAD + '      name: {given: [a | join("x", "y")]}', 7, "", "needs quotes"),
 ]
 HL7_MISTAKES = [
     (HL7 + "      gender: PID8", 8, "gender", "a path"),
