@@ -238,3 +238,24 @@ def test_a_refusal_of_an_organization_reaches_what_is_below_it_however_deep(cont
         named = "permit" if who == "lakeside_hospital" else "deny"
         assert decide(record(permitted), viewer(who), world, noon).effect == named
     assert decide(record(refused), viewer("southside_clinic"), world, noon).effect == "permit"
+
+
+@pytest.mark.parametrize(
+    ("who", "group", "effect"),
+    [
+        ("southside_clinic", "treating-providers", "permit"),
+        ("cash_clinic", "treating-providers", "deny"),
+        ("prairie_plan", "treating-providers", "deny"),
+        ("prairie_plan", "treating-providers-plans-payers", "permit"),
+        ("hearth_housing", "treating-providers-plans-payers", "deny"),
+    ],
+)
+def test_a_class_of_recipients_is_who_has_its_facts(context, noon, who, group, effect):
+    """A clinic outside HIPAA is none of the treating providers a form speaks of."""
+    ends = {"end": "2027-01-01"}
+    given = consent(
+        category=[],
+        policy=[{"uri": "https://mosaic-exchange.example/policy/authorization"}],
+        provision=provision("permit", to=[f"group:{group}"], period=ends),
+    )
+    assert decide(record(chosen(given)), viewer(who), context, noon).effect == effect
