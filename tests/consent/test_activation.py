@@ -68,6 +68,18 @@ def test_what_an_officer_may_not_sign_is_refused_with_the_reason(said, problem):
         fold(_signed(*said))
 
 
+def test_after_a_revocation_the_one_who_is_left_appoints_nobody_alone():
+    """The founding does not begin again, and a former officer's name is not used again."""
+    revoked = (*FOUNDED, ("officer-revoked", "bohdan", "anna"))
+    left = fold(_signed(*revoked))
+    assert (set(left.officers), left.former, left.founding) == ({"anna"}, {"bohdan"}, False)
+    with pytest.raises(DecisionFailed, match="`carla` is no officer"):
+        fold(_signed(*revoked, ("officer-added", "carla", "carla")))
+    assert set(fold(_signed(*revoked, ("officer-added", "carla", "anna"))).officers) == {"anna"}
+    with pytest.raises(DecisionFailed, match="is or was an officer"):
+        fold(_signed(*revoked, ("officer-added", "bohdan", "anna")))
+
+
 def test_one_person_with_two_names_and_one_key_is_not_two_officers():
     with pytest.raises(DecisionFailed, match="a key of his own"):
         fold(_signed(*FOUNDED, keys={"anna": KEYS["anna"], "bohdan": KEYS["anna"]}))

@@ -91,6 +91,15 @@ def test_an_advance_directive_is_data_and_binds_nothing():
     assert not read(scope=scope, provision={}).binds
 
 
+@pytest.mark.parametrize("codes", [("research", "patient-privacy"), ("patient-privacy", "research")])
+def test_a_scope_of_privacy_and_research_is_heard_for_every_purpose(codes):
+    system = "http://terminology.hl7.org/CodeSystem/consentscope"
+    assert (
+        read(scope={"coding": [{"system": system, "code": code} for code in codes]}).scope
+        == "patient-privacy"
+    )
+
+
 def test_a_scope_code_of_another_system_binds_nothing():
     assert not read(scope={"coding": [{"system": "urn:x", "code": "patient-privacy"}]}).binds
 
