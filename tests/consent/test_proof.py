@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from exchange.consent import Participant, parse_rules
+from exchange.consent import Participant, parse_rules, ruling
 from exchange.consent.proof.archetypes import permits, refusals
 from exchange.consent.proof.invariants import read_invariants
 from exchange.consent.proof.prover import decision_for, facts_at, prove, violates
@@ -62,6 +62,18 @@ def test_a_rule_taken_away_breaks_its_promise_with_the_least_example(
     assert found.point.labels == labels
     assert consents is None or len(found.consents) == consents
     assert violates(invariants[promise].invariant, found.point, found.consents, fewer)
+
+
+def test_a_decision_that_lets_a_flawed_consent_open_breaks_a_promise(invariants, rules, monkeypatch):
+    """One given for somebody who is perhaps not the person, or for another program's records."""
+
+    def any_permit(voice, source, vocabulary):
+        return voice.answer.verdict == "permit" and bool(voice.opens_in)
+
+    monkeypatch.setattr(ruling, "may_open", any_permit)
+    (proved,) = prove([invariants["part2-needs-its-consent"]], rules, NOW)
+    assert proved.counterexample is not None
+    assert [consent.flaw for consent in proved.counterexample.consents] in (["uncertain"], ["other-source"])
 
 
 def test_the_example_is_told_in_sentences(files, invariants):
