@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import resource
 import sys
 import tempfile
 import time
@@ -169,6 +170,7 @@ def report(spent: Spent, resources: int, opened: Exchange) -> None:
             "SELECT outcome, sum(resources) FROM resource_balance GROUP BY 1"
         ).fetchall()
     print(f"{size / resources:,.0f} bytes of database per resource; {dict(counts)}")
+    print(f"at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB in this process")
 
 
 def _per(found: list[float], resources: int) -> str:
