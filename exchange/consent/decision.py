@@ -39,12 +39,11 @@ def decide(
     `at` is taken as UTC: in their own zone both hours of the night the clocks go back are equal.
     """
     asked = _asked(viewer, action)
-    unknown = _unknown(cls.source, cls.confidentiality, cls.labels, viewer, context)
-    unknown = unknown or _unknown_action(asked, viewer)
     until = _next_boundary(boundaries(cls, viewer, context), at)
+    unknown = _not_known(cls, viewer, asked, context)
     if unknown:
         return Decision("deny", (unknown,), until=until)
-    return _combined(_rulings(cls, viewer, context, at.astimezone(UTC), asked), until)
+    return _combined(_rulings(cls, viewer, context, at, asked), until)
 
 
 def _asked(viewer: Viewer, action: str | None) -> str:
@@ -116,7 +115,10 @@ def _since(moments: tuple[datetime, ...], at: datetime) -> datetime:
 
 @lru_cache(maxsize=1 << 16)
 def _request(viewer: Viewer, asked: str, at: datetime, context: Context) -> Request:
-    """As consents see it; the same object again, which is quicker to look up."""
+    """As consents see it; the same object again, which is quicker to look up.
+
+    `at` in UTC: both moments of an hour that comes twice look the same elsewhere.
+    """
     collecting = viewer == REPOSITORY and asked == "collect"
     asking = standing(viewer, context)
     names = (asking.names, asking.wider, asking.known) if asking else (frozenset(),) * 3
@@ -161,7 +163,7 @@ def _rulings(
     profile = cls.profile
     if profile is None or not profile.groups:
         return [decided_by_law(one, emergency) for one in opened]
-    request = _request(viewer, asked, at, context)
+    request = _request(viewer, asked, at.astimezone(UTC), context)
     subjects = _subjects(cls.confidentiality, cls.labels, cls.matched, vocabulary)
     return [
         decided(
@@ -194,6 +196,12 @@ def _unknown(
     if confidentiality not in vocabulary.levels:
         return "unknown-confidentiality"
     return None if all(vocabulary.knows(label) for label in labels) else "unknown-label"
+
+
+def _not_known(cls: DisclosureClass, viewer: Viewer, action: str, context: Context) -> str | None:
+    """The first thing about the request, what is asked included, that nobody has defined."""
+    unknown = _unknown(cls.source, cls.confidentiality, cls.labels, viewer, context)
+    return unknown or _unknown_action(action, viewer)
 
 
 def _unknown_action(action: str, viewer: Viewer) -> str | None:
@@ -267,9 +275,7 @@ def intervals(
     if start >= horizon:
         return []
     asked = _asked(viewer, action)
-    if _unknown(cls.source, cls.confidentiality, cls.labels, viewer, context) or _unknown_action(
-        asked, viewer
-    ):
+    if _not_known(cls, viewer, asked, context):
         return []
     moments = boundaries(cls, viewer, context)
     first, last = bisect_right(moments, start), bisect_left(moments, horizon)

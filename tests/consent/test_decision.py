@@ -73,6 +73,16 @@ def test_an_empty_time_has_no_permits(context, noon):
     assert intervals(record(chosen()), viewer(), context, noon, noon) == []
 
 
+def test_what_begins_or_ends_with_the_time_asked_for_makes_no_empty_time(context, noon):
+    year = part2(
+        provision("permit", to=["lakeside_hospital"], period={"start": "2026-09-01", "end": "2026-12-31"})
+    )
+    begins, ends = (datetime.fromisoformat(f"{day}T00:00:00-05:00") for day in ("2026-09-01", "2027-01-01"))
+    ends += timedelta(hours=1)
+    ((first, last, decision),) = intervals(of_program(year), viewer(), context, begins, ends)
+    assert (first, last, decision.until) == (begins, ends, ends)
+
+
 def test_the_end_of_an_agreement_is_a_boundary(context, noon):
     before = noon - timedelta(days=10)
     ((_, ends, _),) = intervals(record(chosen()), viewer("lapsed_clinic"), context, before, noon)
