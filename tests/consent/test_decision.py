@@ -81,6 +81,7 @@ def test_what_begins_or_ends_with_the_time_asked_for_makes_no_empty_time(context
     ends += timedelta(hours=1)
     ((first, last, decision),) = intervals(of_program(year), viewer(), context, begins, ends)
     assert (first, last, decision.until) == (begins, ends, ends)
+    assert intervals(of_program(year), viewer(), context, noon, begins) == []
 
 
 def test_the_end_of_an_agreement_is_a_boundary(context, noon):
