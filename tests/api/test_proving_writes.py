@@ -257,3 +257,12 @@ def test_a_leak_planted_in_what_is_sent_shows_in_every_form_and_is_made_short(wo
         )
     assert told(leak.request).startswith("SEND rest_hook?event=…")
     assert len(leak.request.parameters) == len(places["seen"]) + 1
+
+
+def test_what_is_hidden_there_is_what_may_not_be_sent_and_not_what_may_not_be_asked_for(worlds, records, ids):
+    spoken = records.patient("prairie_clinic", "p3", name=[{"family": "Wolski"}])
+    result = records.observation("prairie_clinic", spoken, "o4")
+    records.consent("prairie_clinic", spoken, "deny", "access")
+    about = {"sent": [f"Patient/{spoken}", f"Observation/{result}"]}
+    with worlds(HOSPITAL) as opened:
+        assert opened.compare_sent(list(sendings(about, "sent"))) == [()] * 6
