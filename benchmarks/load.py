@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import count, islice
 from pathlib import Path
 
 import machine
@@ -70,18 +71,20 @@ def _of_copy(copy: int, match: re.Match[bytes]) -> bytes:
 
 
 def write(folder: Path, lines: list[bytes], copies: int) -> int:
-    """One folder of files, type by type, as an export is written."""
+    """One folder of files, type by type, as an export is written; no more than a file is held at a time."""
     by_type = defaultdict[str, list[bytes]](list)
-    for copy in range(copies):
-        for line in copied(lines, copy):
-            by_type[line[17 : line.index(b'"', 17)].decode()].append(line)
+    for line in lines:
+        by_type[line[17 : line.index(b'"', 17)].decode()].append(line)
     folder.mkdir(parents=True)
     order = ["Organization", "Location", "Practitioner", "Patient", "Encounter"]
     for place, kind in enumerate(sorted(by_type, key=lambda k: (order.index(k) if k in order else 99, k))):
-        for start in range(0, len(by_type[kind]), FILE):
-            part = b"\n".join(by_type[kind][start : start + FILE])
-            (folder / f"{place:02}-{kind}-{start:08}.ndjson").write_bytes(part)
-    return sum(map(len, by_type.values()))
+        every = (line for copy in range(copies) for line in copied(by_type[kind], copy))
+        for start in count(0, FILE):
+            part = list(islice(every, FILE))
+            if not part:
+                break
+            (folder / f"{place:02}-{kind}-{start:08}.ndjson").write_bytes(b"\n".join(part))
+    return copies * len(lines)
 
 
 class Spent:

@@ -1,7 +1,8 @@
 """What a record holds and what of it the map read: the other half of its lineage.
 
 Positions name fields, columns, members, elements and sections, never a value: `PID-30`, `HouseholdID`,
-`phones.extension`, `section 47420-5`. A field counts as read when any part of it was.
+`phones.extension`, `section 47420-5`. A field counts as read when any part of it was; `DG1-3[2]` stands for
+the repetitions after the first, where a map asks for that alone.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def positions(record: SourceRecord, observed: Maps) -> list[Position]:
         return []
     kind = observed.feeds[record.feed].language.format
     if kind == "hl7v2":
-        return list(_segments(run.root.segments))
+        return list(_segments(run.root.segments, run.root.delimiters.repetition))
     if kind == "delimited":
         joins = observed.partner.feeds[record.feed].joins()
         return list(_cells(run.root, {name for join in joins for name in (join.by, *join.take)}))
@@ -106,7 +107,7 @@ def lost(found: Iterable[Position]) -> list[str]:
     return list(dict.fromkeys(position.name for position in found if position.clinical and not position.read))
 
 
-def _segments(segments: Iterable[Any]) -> Iterator[Position]:
+def _segments(segments: Iterable[Any], mark: str) -> Iterator[Position]:
     for segment in segments:
         fields = list(segment)
         name, seen = fields[0], segment.seen
@@ -116,6 +117,14 @@ def _segments(segments: Iterable[Any]) -> Iterator[Position]:
             if text.strip() and text != '""' and name not in _ENVELOPE:
                 clinical = undeclared or number in _CONTENT.get(name, ())
                 yield Position(f"{name}-{number}", number in seen, clinical)
+                asked = (name, number) in segment.repeating or number not in seen
+                if mark in text and not asked and _says_more(text.split(mark)):
+                    yield Position(f"{name}-{number}[2]", read=False, clinical=clinical)
+
+
+def _says_more(repetitions: list[str]) -> bool:
+    """Whether what follows the first says something that the first does not."""
+    return any(text.strip() not in ("", '""', repetitions[0].strip()) for text in repetitions[1:])
 
 
 def _cells(row: SeenRow, joining: set[str]) -> Iterator[Position]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from exchange.mapping import map_record
 from exchange.mapping.coverage import lost, positions, unread
 from exchange.mapping.load import load_maps, observed_maps
@@ -76,6 +78,27 @@ def test_fields_of_a_message_that_no_row_reads_are_named_and_clinical_ones_are_l
     held = found("hl7v2", HL7_MAP, MESSAGE, CODES)
     assert unread(held) == ["PID-1", "PID-5", "AL1-1", "AL1-2", "AL1-3", "NTE-1", "NTE-3"]
     assert lost(held) == ["AL1-2", "AL1-3", "NTE-3"]
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        ("7980^Penicillin~227493^Cashew", ["AL1-3[2]"]),
+        ("7980^Penicillin~7980^Penicillin~", []),
+        ('7980^Penicillin~""', []),
+        ("7980^Penicillin", []),
+    ],
+)
+def test_what_follows_the_first_repetition_is_lost_where_that_alone_is_asked_for(field, told):
+    text = HL7_MAP.replace("[patient]", "[patient, allergy]") + (
+        "  allergy:\n    resource: AllergyIntolerance\n    each: AL1\n    id: AL1-1\n"
+        "    set: {code: {text: AL1-3.2}, patient: -> patient}\n"
+    )
+    every = text.replace("{text: AL1-3.2}", "{coding: [{$each: 'AL1-3[*]', display: .2}]}")
+    sent = MESSAGE + f"AL1|1|DA|{field}\r"
+    held = found("hl7v2", text, sent, CODES)
+    assert [name for name in lost(held) if name.startswith("AL1-3")] == told
+    assert [name for name in lost(found("hl7v2", every, sent, CODES)) if name.startswith("AL1-3")] == []
 
 
 def test_an_own_segment_that_nobody_declared_is_a_clinical_loss_and_a_declared_one_is_not():

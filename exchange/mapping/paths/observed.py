@@ -6,15 +6,18 @@ noted in the Run, as addresses: a trailing `/**` says that everything below was 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Set
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from lxml import etree
 
+from exchange.formats import hl7v2
 from exchange.formats.ccda_narrative import referred_narrative
 from exchange.mapping.paths.grammar import Grammar, Reader
 from exchange.mapping.paths.json_path import plain_path
+from exchange.mapping.paths.names import SEGMENT_PATH
 from exchange.mapping.paths.places import Place
 from exchange.mapping.paths.standing import standing
 from exchange.mapping.paths.xpath import compiled_xpath
@@ -22,13 +25,17 @@ from exchange.model.records import Format
 
 
 class SeenSegment(list[str]):
-    """An HL7 v2 segment that remembers the numbers of the fields read."""
+    """An HL7 v2 segment that remembers the numbers of the fields read.
 
-    __slots__ = ("seen",)
+    `repeating`: names and numbers of the fields of which the map asks for more than the first repetition.
+    """
 
-    def __init__(self, fields: list[str]) -> None:
+    __slots__ = ("repeating", "seen")
+
+    def __init__(self, fields: list[str], repeating: Set[tuple[str, int]]) -> None:
         super().__init__(fields)
         self.seen: set[int] = set()
+        self.repeating = repeating
 
     def __getitem__(self, index: Any) -> Any:
         self.seen.add(index)
@@ -52,15 +59,32 @@ class SeenRow(dict[str, str]):
 def observed_grammar(grammar: Grammar, kind: Format) -> Grammar:
     """The grammar giving the same values and remembering what they were read from."""
     if kind == "hl7v2":
-        return replace(grammar, open=lambda payload: _seen_message(grammar.open(payload)))
+        return _observed_segments(grammar)
     if kind == "delimited":
         return replace(grammar, open=lambda payload: SeenRow(grammar.open(payload)))
     value, nodes = (_observed_xpath if kind == "ccda" else _observed_json)(grammar)
     return replace(grammar, value=value, nodes=nodes)
 
 
-def _seen_message(message: Place) -> Place:
-    return Place("message", [SeenSegment(each) for each in message.segments], None, message.delimiters)
+def _observed_segments(grammar: Grammar) -> Grammar:
+    """Segments note what is read of them; which repetitions are asked for the paths of the map say."""
+    repeating: set[tuple[str, int]] = set()
+
+    def noting(compiled: Callable[[str], Reader]) -> Callable[[str], Reader]:
+        def reader(path: str) -> Reader:
+            found = SEGMENT_PATH.fullmatch(path)
+            if found and found.group(4):
+                repeating.add((found.group(1), int(found.group(3))))
+            return compiled(path)
+
+        return reader
+
+    def opened(payload: bytes) -> Place:
+        message = grammar.open(payload)
+        segments: list[hl7v2.Segment] = [SeenSegment(each, repeating) for each in message.segments]
+        return Place("message", segments, None, message.delimiters)
+
+    return replace(grammar, value=noting(grammar.value), nodes=noting(grammar.nodes), open=opened)
 
 
 # --- C-CDA ------------------------------------------------------------------------------------------
