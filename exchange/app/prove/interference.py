@@ -6,6 +6,7 @@ caller rolls back.
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import groupby
 from random import Random
 from typing import NamedTuple
@@ -20,15 +21,17 @@ from exchange.pipeline.ledger import Connection
 from exchange.repository import Lent, reader, remove_rows, version_id
 
 
-def remove_hidden(connection: Connection, viewer: Viewer, action: Giving = "access") -> int:
-    """Leaves what there would be, had nothing been sent that this viewer may not see, or be sent.
+def remove_hidden(
+    connection: Connection, viewer: Viewer, action: Giving = "access", at: datetime | None = None
+) -> int:
+    """Leaves what there would be, had nothing been sent that this viewer may not see, or be sent, at `at`.
 
     Every row of `resource` that is hidden from him goes, its past and the ledger of what is withheld; returns
     how many rows.
     """
-    _, hidden = _seen_and_hidden(connection, viewer, action)
-    repeats = _repeats(connection, viewer, action)
-    versions = _versions_seen(connection, viewer, action)
+    _, hidden = _seen_and_hidden(connection, viewer, action, at)
+    repeats = _repeats(connection, viewer, action, at)
+    versions = _versions_seen(connection, viewer, action, at)
     remove_rows(connection, hidden)
     connection.execute(
         "DELETE FROM patient_edge e WHERE NOT EXISTS (SELECT FROM resource r WHERE r.patient = e.a"
@@ -52,13 +55,13 @@ def remove_stated(connection: Connection, viewer: Viewer) -> None:
         connection.execute(f"DELETE FROM {table} WHERE participant <> %s", [viewer.participant])
 
 
-def _repeats(connection: Connection, viewer: Viewer, action: Giving) -> list[_Version]:
+def _repeats(connection: Connection, viewer: Viewer, action: Giving, at: datetime | None) -> list[_Version]:
     """Versions seen that say what the one seen before says, with others in between that are hidden.
 
     Without those in between it would have been the same sent again, which makes no version.
     """
-    current, _ = _seen_and_hidden(connection, viewer, action)
-    seen = {*_versions_seen(connection, viewer, action), *map(str, current)}
+    current, _ = _seen_and_hidden(connection, viewer, action, at)
+    seen = {*_versions_seen(connection, viewer, action, at), *map(str, current)}
     found: list[_Version] = []
     for _, versions in groupby((_Version(*row) for row in connection.execute(_VERSIONS)), _Version.key):
         said, missed = None, False
@@ -132,18 +135,18 @@ UPDATE resource r SET version = 1 + (
 
 
 def _seen_and_hidden(
-    connection: Connection, viewer: Viewer, action: Giving = "access"
+    connection: Connection, viewer: Viewer, action: Giving = "access", at: datetime | None = None
 ) -> tuple[list[int], list[int]]:
     """Row numbers of `resource`, sorted."""
-    with reader(Lent(connection), viewer, action=action) as view:
+    with reader(Lent(connection), viewer, at, action=action) as view:
         seen = {row[0] for row in view.conn.execute("SELECT rid FROM resource")}
     every = {row[0] for row in connection.execute("SELECT rid FROM resource")}
     return sorted(seen), sorted(every - seen)
 
 
-def _versions_seen(connection: Connection, viewer: Viewer, action: Giving) -> list[str]:
+def _versions_seen(connection: Connection, viewer: Viewer, action: Giving, at: datetime | None) -> list[str]:
     """Where the rows of the history stand that the viewer may see."""
-    with reader(Lent(connection), viewer, action=action) as view:
+    with reader(Lent(connection), viewer, at, action=action) as view:
         return [row[0] for row in view.conn.execute("SELECT ctid::text FROM resource_history")]
 
 

@@ -129,7 +129,7 @@ def turns(connect: Connect, service: Service, office: Office, viewer: Viewer, se
             clock.at = datetime.now(UTC)
             whole = [tell(request) for request in requests]
             with undone(held):
-                remove_hidden(held, viewer, action)
+                remove_hidden(held, viewer, action, clock.at)  # the instant stands still
                 remove_stated(held, viewer)
                 bare = [tell(request) for request in requests]
             found = zip(requests, whole, map(differences, whole, bare), strict=True)
