@@ -25,7 +25,6 @@ _Pair = tuple[int, int]
 class _Link(NamedTuple):
     at: datetime
     linked: bool
-    pair: _Pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +61,9 @@ def persons_changed(view: Reader, events: Sequence[Event]) -> list[Event]:
     around = {*links.patients, *(number for pair in pairs for number in pair)}
     people = persons_of(view, around)
     names = {c.patient: c.fhir_id for person in people.values() for c in person.contributions}
-    whole = around <= names.keys()
-    told = [event if whole else _as_seen(event, links, names) for event in events]
+    ever = _together({*links.history, *links.now})
+    hidden = {ever.get(number, number) for number in around - names.keys()}
+    told = [_as_seen(event, links, names) if _is_beside(event, hidden, ever) else event for event in events]
     found = [event for event in told if event is not None and event.pair]
     as_one = seen_pairs(view, {event.pair for event in found if event.pair})
     return [
@@ -83,7 +83,7 @@ def _links(conn: psycopg.Connection, patients: Set[int]) -> _Links:
     rows = conn.execute(_HISTORY, {"patients": sorted(patients)}).fetchall()
     history: dict[_Pair, list[_Link]] = {}
     for at, linked, a, b in rows:
-        history.setdefault((a, b), []).append(_Link(at, linked, (a, b)))
+        history.setdefault((a, b), []).append(_Link(at, linked))
     known = sorted({*patients, *(number for pair in history for number in pair)})
     now = conn.execute(_NOW, {"patients": known}).fetchall()
     return _Links(history, {(a, b) for a, b in now})
@@ -111,30 +111,45 @@ SELECT a, b FROM patient_edge WHERE a < b AND a IN (SELECT patient FROM reached)
 """
 
 
+def _is_beside(event: Event, hidden: Set[int], ever: Mapping[int, int]) -> bool:
+    """Whether somebody hidden was ever linked with those it is about, and not with others of the delivery."""
+    return event.pair is not None and any(ever.get(number, number) in hidden for number in event.pair)
+
+
 def _as_seen(event: Event, links: _Links, names: Mapping[int, UUID]) -> Event | None:
     """The event between two patients whom he sees; None where nothing came together or parted for him."""
     if event.pair is None:
         return None
     before, after = (links.at(event.at, after=late) for late in (False, True))
     merged = event.topic == "person-merged"
-    sides = [_reached(number, before if merged else after) & names.keys() for number in event.pair]
     apart, together = (before, after) if merged else (after, before)
-    visible = [{pair for pair in edges if names.keys() >= set(pair)} for edges in (apart, together)]
-    for one, other in product(*(sorted(side, key=lambda number: names[number]) for side in sides)):
-        if other not in _reached(one, visible[0]) and other in _reached(one, visible[1]):
+    groups = _together(apart)
+    one_side, other_side = (
+        sorted((n for n in names if groups.get(n, n) == groups.get(leader, leader)), key=names.__getitem__)
+        for leader in event.pair
+    )
+    seen_apart, seen_together = (
+        _together({pair for pair in edges if names.keys() >= set(pair)}) for edges in (apart, together)
+    )
+    for one, other in product(one_side, other_side):
+        parted = seen_apart.get(one, one) != seen_apart.get(other, other)
+        if parted and seen_together.get(one, one) == seen_together.get(other, other):
             return replace(event, fhir_id=names[one], patient=one, other=other)
     return None
 
 
-def _reached(start: int, edges: Iterable[_Pair]) -> set[int]:
-    """Everybody who is linked with somebody, himself included."""
+def _together(edges: Iterable[_Pair]) -> dict[int, int]:
+    """For everybody who is linked, one of those he is linked with: the same for all of them."""
     neighbours: dict[int, set[int]] = {}
     for a, b in edges:
         neighbours.setdefault(a, set()).add(b)
         neighbours.setdefault(b, set()).add(a)
-    found, waiting = {start}, [start]
-    while waiting:
-        fresh = neighbours.get(waiting.pop(), set()) - found
-        found |= fresh
-        waiting += fresh
+    found: dict[int, int] = {}
+    for start in neighbours:
+        waiting = [] if start in found else [start]
+        while waiting:
+            number = waiting.pop()
+            if number not in found:
+                found[number] = start
+                waiting += neighbours[number]
     return found

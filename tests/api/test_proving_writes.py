@@ -21,6 +21,7 @@ from exchange.cli.prove.twin import turns
 from exchange.delivery.parcel import Office
 from exchange.model.partner import Connector
 from exchange.model.records import Viewer
+from exchange.repository import ClockRunsBackwards
 
 from .conftest import PARTNERS
 from .subscribing.subscribing import wanted
@@ -266,3 +267,14 @@ def test_what_is_hidden_there_is_what_may_not_be_sent_and_not_what_may_not_be_as
     about = {"sent": [f"Patient/{spoken}", f"Observation/{result}"]}
     with worlds(HOSPITAL) as opened:
         assert opened.compare_sent(list(sendings(about, "sent"))) == [()] * 6
+
+
+def test_where_the_clock_went_on_what_is_sent_is_refused_as_an_answer_is(worlds, places, monkeypatch):
+    def late(conn, due, office):
+        raise ClockRunsBackwards("the clock went on")
+
+    with worlds(HOSPITAL) as opened:
+        with monkeypatch.context() as planted:
+            planted.setattr("exchange.app.prove.sending.compose", late)
+            assert opened.compare_sent(list(sendings(places, "seen"))) == [()] * 6
+        assert opened.compare_sent(list(sendings(places, "seen"))) == [()] * 6

@@ -181,3 +181,27 @@ def test_two_whom_he_saw_as_one_are_parted_for_him_whoever_is_hidden_beside_them
     assert [topic for got in inbox.got for topic in topics_of(got)] == [*PERSONS]
     (patient,) = inbox.got[0].of("Patient")
     assert f"Patient/{first}" in {link["other"]["reference"] for link in patient["link"]}
+
+
+def test_who_is_hidden_beside_one_person_changes_nothing_of_what_is_told_of_another(
+    world, receiver, decide, three
+):
+    """A steward lets two who are linked already be one: by their links alone nothing changes."""
+    first, _, beside = three
+    inbox = receiver()
+    world.subscribe("clinic", persons=delivery(inbox.url, *PERSONS, panel="everyone", every="nightly"))
+    third, fourth = world.patient("hospital", "3"), world.patient("clinic", "4")
+    world.link(third, fourth)
+    world.conn.execute(
+        "INSERT INTO outbox (topic, at, type, fhir_id, partner, patient, other) SELECT 'person-merged', %s,"
+        " 'Patient', p.fhir_id, '', p.patient, q.patient FROM patient p, patient q"
+        " WHERE (p.fhir_id, q.fhir_id) = (%s, %s)",
+        (world.now, third, fourth),
+    )
+    decide("link", first, beside)
+    assert world.send("nightly") == {"acknowledged": 1}
+    (patient,) = inbox.got[0].of("Patient")
+    assert {link["other"]["reference"] for link in patient["link"]} == {
+        f"Patient/{third}",
+        f"Patient/{fourth}",
+    }

@@ -20,6 +20,7 @@ from exchange.delivery.subscriptions import Subscription
 from exchange.model.delivery import Delivery
 from exchange.model.records import Viewer
 from exchange.pipeline.ledger import Connection
+from exchange.repository import ClockRunsBackwards
 
 SEND = "SEND"
 _NAME = "prove"
@@ -52,9 +53,12 @@ def sending_request(random: Random, material: Material) -> Request:
 
 
 def sent(held: Connection, viewer: Viewer, office: Office, at: datetime, asked: Request) -> list[Answer]:
-    """What would leave; nothing of it is undone here."""
-    due = _due(held, viewer, at, asked)
-    parcel = compose(held, due, office) if due else None
+    """What would leave; nothing of it is undone here. 503 where everybody's clock went on, as of the API."""
+    try:
+        due = _due(held, viewer, at, asked)
+        parcel = compose(held, due, office) if due else None
+    except ClockRunsBackwards:
+        return [Answer(503, (), b"")]
     if parcel is None:
         return [Answer(204, (), b"")]
     entries = ", ".join(f"{method} {place}" for method, place in parcel.sent)

@@ -1,12 +1,9 @@
-"""Permits as rows of `disclosure`, by binary COPY: the server writes some while the next are being decided.
-
-https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS-BINARY-FORMAT
-"""
+"""Permits as rows of `disclosure`, by binary COPY: the server writes some while the next are decided."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from struct import Struct
 from typing import NamedTuple
 
@@ -15,7 +12,7 @@ import psycopg
 from exchange.consent.alike import Asking
 from exchange.model.records import Decision
 from exchange.repository.database.lists import written_in
-from exchange.repository.storage.packed import END, HEAD
+from exchange.repository.storage.binary_copy import END, HEAD, LENGTH, microseconds
 
 _COPY = (
     "COPY disclosure"
@@ -30,9 +27,7 @@ _CLASS = Struct(">ii").pack
 _TIMES = Struct(">iqiqi?").pack
 _LIST = Struct(">iiiii").pack
 _EMPTY_LIST = Struct(">iii").pack
-_LENGTH = Struct(">i").pack
 _TEXT_OID = 25
-_EPOCH, _MICROSECOND = datetime(2000, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 class Permit(NamedTuple):
@@ -83,19 +78,16 @@ def packed(permits: Iterable[Permit], encoding: str) -> Iterator[bytes]:
 
 def _said(permit: Permit, encoding: str) -> bytes:
     decision, action = permit.decision, permit.action.encode(encoding)
+    start, end = microseconds(permit.start), microseconds(permit.end)
     return b"".join(
         (
-            _TIMES(8, _since(permit.start), 8, _since(permit.end), 1, decision.needs_relationship),
+            _TIMES(8, start, 8, end, 1, decision.needs_relationship),
             _list(sorted(decision.obligations), encoding),
             _list(decision.because, encoding),
-            _LENGTH(len(action)),
+            LENGTH(len(action)),
             action,
         )
     )
-
-
-def _since(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
 
 
 def _list(texts: Collection[str], encoding: str) -> bytes:
@@ -103,8 +95,8 @@ def _list(texts: Collection[str], encoding: str) -> bytes:
     written = [text.encode(encoding) for text in texts]
     inner = (
         _LIST(1, 0, _TEXT_OID, len(written), 1)
-        + b"".join(part for text in written for part in (_LENGTH(len(text)), text))
+        + b"".join(part for text in written for part in (LENGTH(len(text)), text))
         if written
         else _EMPTY_LIST(0, 0, _TEXT_OID)
     )
-    return _LENGTH(len(inner)) + inner
+    return LENGTH(len(inner)) + inner

@@ -1,18 +1,13 @@
-"""Index rows as binary COPY takes them: a row is one call, where psycopg looks at one value after the other.
-
-https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS-BINARY-FORMAT
-"""
+"""Index rows as binary COPY takes them: one call a row, where psycopg looks at one value after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
 from struct import Struct
 from typing import NamedTuple
 
+from exchange.repository.storage.binary_copy import LENGTH, microseconds
 from exchange.repository.storage.index import IndexRows
-
-HEAD, END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 
 # The number of columns, then each value behind its length.
 _TOKEN = Struct(">hiqiiii").pack
@@ -20,11 +15,9 @@ _REFERENCE = Struct(">hi16sii").pack
 _DATE = Struct(">hiqiqii").pack
 _QUANTITY = Struct(">hidiiiiidiiii").pack
 _STRING = Struct(">hiii").pack
-_LENGTH = Struct(">i").pack
 _OWNER = Struct(">iqiiii").pack
 _OWNER_NOBODYS = Struct(">iqiii").pack
 _NULL = -1
-_EPOCH, _MICROSECOND = datetime(2000, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 class Owner(NamedTuple):
@@ -52,11 +45,10 @@ def _references(found: IndexRows, owner: bytes) -> Iterable[bytes]:
 
 
 def _dates(found: IndexRows, owner: bytes) -> Iterable[bytes]:
-    return [_DATE(6, 8, _since(low), 8, _since(high), 4, param) + owner for low, high, param in found.dates]
-
-
-def _since(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
+    return [
+        _DATE(6, 8, microseconds(low), 8, microseconds(high), 4, param) + owner
+        for low, high, param in found.dates
+    ]
 
 
 def _strings(found: IndexRows, owner: bytes, encoding: str) -> Iterable[bytes]:
@@ -66,7 +58,7 @@ def _strings(found: IndexRows, owner: bytes, encoding: str) -> Iterable[bytes]:
             (
                 _STRING(6, 4, param, len(folded)),
                 folded,
-                _LENGTH(len(written)),
+                LENGTH(len(written)),
                 written,
                 owner,
             )

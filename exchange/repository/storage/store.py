@@ -10,8 +10,9 @@ from uuid import UUID
 import psycopg
 
 from exchange.repository.database.lists import written_in
+from exchange.repository.storage.binary_copy import END, HEAD
 from exchange.repository.storage.index import IndexRows
-from exchange.repository.storage.packed import COLUMNS, END, HEAD, Owner, packed
+from exchange.repository.storage.packed import COLUMNS, Owner, packed
 
 INDEX_TABLES = tuple(COLUMNS)
 
