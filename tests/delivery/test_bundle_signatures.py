@@ -45,7 +45,12 @@ def _detached(signature: str) -> bool:
     return signature.count(".") == 2 and signature.split(".")[1] == ""
 
 
-@pytest.mark.parametrize("spoil", [lambda s: s[:-3] + "AAA", lambda s: "x", lambda s: "." + s, lambda s: ""])
+def _another_letter(signature: str) -> str:
+    """In the midst of it: the last bits of one in a thousand are zero anyway."""
+    return f"{signature[:-40]}{'B' if signature[-40] == 'A' else 'A'}{signature[-39:]}"
+
+
+@pytest.mark.parametrize("spoil", [_another_letter, lambda s: "x", lambda s: "." + s, lambda s: ""])
 def test_spoilt_signatures_are_refused(spoil):
     with pytest.raises(TokenRefused):
         verify_detached(BODY, spoil(sign_detached(BODY, KEY)), {"keys": [public_jwk(KEY, "EdDSA")]})
