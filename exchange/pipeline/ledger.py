@@ -20,6 +20,8 @@ Key = tuple[str, str]
 """Feed and key: what makes a partner's record the same one across runs."""
 Step = Literal["pulled", "mapped", "safeguarded", "linked", "published"]
 STEPS: tuple[Step, ...] = ("pulled", "mapped", "safeguarded", "linked", "published")
+CHUNK_BYTES = 16 * 2**20
+"""Payload that fills a chunk, however few its records: it is some twenty times that in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,15 +184,21 @@ def last_digests(
     """By (feed, key): the digest that went through last, and the digest pulled last in this run."""
     keys = {(a.record.feed, a.record.key) for a in arrivals}
     feeds, names = [k[0] for k in keys], [k[1] for k in keys]
-    wanted = " JOIN unnest(%s::text[], %s::text[]) AS k(feed, key) USING (feed, key)"
     done = connection.execute(
-        f"SELECT feed, key, digest FROM record_state {wanted} WHERE partner = %s",
+        "SELECT feed, key, digest FROM record_state"
+        " JOIN unnest(%s::text[], %s::text[]) AS k (feed, key) USING (feed, key) WHERE partner = %s",
         [feeds, names, partner],
     ).fetchall()
     running = connection.execute(
-        f"SELECT feed, key, digest FROM source_record {wanted}"
-        " WHERE run = %s AND (outcome IS NULL OR outcome <> 'duplicate') ORDER BY record",
-        [feeds, names, run],
+        # OFFSET 0: key by key along their index, whatever the planner believes of a run that has just begun;
+        # along the run, all of it would be read for each of them.
+        "WITH started AS MATERIALIZED (SELECT min(record) AS first FROM source_record WHERE run = %(run)s)"
+        " SELECT k.feed, k.key, s.digest FROM started,"
+        "  unnest(%(feeds)s::text[], %(keys)s::text[]) AS k (feed, key) CROSS JOIN LATERAL"
+        "  (SELECT record, digest, run, outcome FROM source_record r WHERE r.partner = %(partner)s"
+        "   AND r.feed = k.feed AND r.key = k.key AND r.record >= started.first OFFSET 0) AS s"
+        " WHERE s.run = %(run)s AND (s.outcome IS NULL OR s.outcome <> 'duplicate') ORDER BY s.record",
+        {"run": run, "feeds": feeds, "keys": names, "partner": partner},
     ).fetchall()
     return {(f, k): d for f, k, d in done}, {(f, k): d for f, k, d in running}
 
@@ -239,28 +247,33 @@ def _chunks(
     connection: Connection,
     run: int,
     rows: Sequence[tuple[Arrival, str | None, str | None]],
-    size: int,
+    most: int,
 ) -> list[int | None]:
-    """A chunk number per row, None where the outcome is known already; counts them in `chunk`."""
+    """A chunk number per row, None where the outcome is known already; counts them in `chunk`.
+
+    A chunk is full of `most` records or of CHUNK_BYTES of payload, whichever comes first.
+    """
     last = connection.execute(
-        "SELECT chunk, records FROM chunk WHERE run = %s ORDER BY chunk DESC LIMIT 1", [run]
+        "SELECT chunk, records, bytes FROM chunk WHERE run = %s ORDER BY chunk DESC LIMIT 1", [run]
     ).fetchone()
-    chunk, used = last or (0, 0)
+    chunk, records, size = last or (0, 0, 0)
     numbers: list[int | None] = []
-    counts: dict[int, int] = {chunk: used} if last else {}
-    for _, _, outcome in rows:
+    filled: dict[int, tuple[int, int]] = {}
+    for arrival, _, outcome in rows:
         if outcome is not None:
             numbers.append(None)
             continue
-        if counts.get(chunk, 0) >= size:
-            chunk += 1
-        counts[chunk] = counts.get(chunk, 0) + 1
+        payload = len(arrival.record.payload)
+        if records >= most or (records and size + payload > CHUNK_BYTES):
+            chunk, records, size = chunk + 1, 0, 0
+        records, size = records + 1, size + payload
+        filled[chunk] = records, size
         numbers.append(chunk)
-    for number, records in counts.items():
+    for number, (records, size) in filled.items():
         connection.execute(
-            "INSERT INTO chunk VALUES (%s, %s, 'pulled', %s)"
-            " ON CONFLICT (run, chunk) DO UPDATE SET records = excluded.records",
-            [run, number, records],
+            "INSERT INTO chunk (run, chunk, step, records, bytes) VALUES (%s, %s, 'pulled', %s, %s)"
+            " ON CONFLICT (run, chunk) DO UPDATE SET records = excluded.records, bytes = excluded.bytes",
+            [run, number, records, size],
         )
     return numbers
 

@@ -28,7 +28,7 @@ from exchange.pipeline.work import Work
 SELF = "participant"
 # Consents taken from signed forms (exchange.pipeline.captured), FHIR of ours already.
 CAPTURED = "captured:consents"
-_COMMIT_RECORDS = 5000
+_COMMIT_RECORDS, _COMMIT_BYTES = 5000, 64 * 2**20
 
 
 def pull(work: Work, partner: Partner, scheduled: str = "") -> int:
@@ -52,19 +52,21 @@ def _pull_documents(
     work: Work, connection: Connection, partner: Partner, run: int, connector: Connector
 ) -> None:
     waiting: list[Arrival] = []
+    size = 0
     cursor = ledger.read_cursor(connection, partner.code)
     connection.commit()
     for item in connector(cursor):
         if isinstance(item, Checkpoint):
             _commit(work, connection, partner, run, waiting, item)
-            waiting = []
+            waiting, size = [], 0
         else:
             waiting += arrivals_of(connection, partner, item)
             connection.commit()
-            if len(waiting) >= _COMMIT_RECORDS:
+            size += len(item.payload)
+            if len(waiting) >= _COMMIT_RECORDS or size >= _COMMIT_BYTES:
                 # Without the cursor: should this be pulled again, it is recognised as duplicate.
                 _commit(work, connection, partner, run, waiting, None)
-                waiting = []
+                waiting, size = [], 0
     if waiting:
         _commit(work, connection, partner, run, waiting, None)
 

@@ -128,14 +128,18 @@ def _begin(connection: Connection, partner: str, pulled: int, at: datetime) -> i
 
 def _enter_again(connection: Connection, run: int, records: Sequence[int], size: int) -> None:
     connection.execute(
-        "INSERT INTO source_record (run, chunk, partner, feed, key, digest, address, position, deleted,"
-        " event_time) SELECT %(r)s, (row_number() OVER (ORDER BY record) - 1) / %(n)s, partner, feed, key,"
-        " digest, address, position, deleted, event_time FROM source_record WHERE record = ANY(%(a)s)"
-        " ORDER BY record",
-        {"r": run, "n": size, "a": list(records)},
+        # An address ends with the length of its payload; a chunk ends where it is full of either.
+        "WITH again AS (SELECT *, (row_number() OVER by_record - 1) / %(n)s AS numbered,"
+        "  div(sum(coalesce(split_part(address, ':', 3)::bigint, 0)) OVER by_record, %(b)s) AS sized"
+        "  FROM source_record WHERE record = ANY(%(a)s) WINDOW by_record AS (ORDER BY record))"
+        " INSERT INTO source_record (run, chunk, partner, feed, key, digest, address, position, deleted,"
+        "  event_time) SELECT %(r)s, dense_rank() OVER (ORDER BY numbered, sized) - 1, partner, feed, key,"
+        " digest, address, position, deleted, event_time FROM again ORDER BY record",
+        {"r": run, "n": size, "b": ledger.CHUNK_BYTES, "a": list(records)},
     )
     connection.execute(
-        "INSERT INTO chunk SELECT run, chunk, 'pulled', count(*) FROM source_record"
+        "INSERT INTO chunk (run, chunk, step, records, bytes) SELECT run, chunk, 'pulled', count(*),"
+        " sum(coalesce(split_part(address, ':', 3)::bigint, 0)) FROM source_record"
         " WHERE run = %s GROUP BY run, chunk",
         [run],
     )

@@ -12,6 +12,7 @@ from repository_world import BASE, HOSPITAL, KEY, observation
 from exchange.model.ids import golden_id
 from exchange.repository import search
 from exchange.repository.disclosure.births import BIRTHS
+from exchange.repository.disclosure.follow import REFERRING
 from exchange.repository.disclosure.surroundings import ASKING
 from exchange.repository.reading.matchers import Arguments
 from exchange.repository.reading.query import parse_query
@@ -130,6 +131,20 @@ def test_who_may_ask_about_a_record_is_found_by_what_consents_name(stocked):
     given = {"names": ["DiagnosticReport/1"]}
     rows = stocked.conn.execute(f"EXPLAIN SELECT FROM directive d WHERE {condition}", given).fetchall()
     assert "directive_data" in "\n".join(row[0] for row in rows)
+
+
+def test_what_refers_to_many_labelled_records_is_looked_up_and_not_read_out_of_all(stocked):
+    stocked.conn.execute("RESET ROLE")
+    rows = stocked.conn.execute("SELECT type || '/' || fhir_id, fhir_id FROM resource").fetchall() * 40
+    given = {
+        "names": [name for name, _ in rows],
+        "ids": [fhir_id for _, fhir_id in rows],
+        "codes": ["HIV"] * len(rows),
+    }
+    plan = "\n".join(row[0] for row in stocked.conn.execute(f"EXPLAIN {REFERRING}", given).fetchall())
+    looked_up = plan[plan.index("index_reference_target") :]
+    assert "resource_pkey" in looked_up, plan
+    assert "rid = index_reference.rid" in looked_up, plan
 
 
 def test_a_history_reaches_its_indexes(stocked):

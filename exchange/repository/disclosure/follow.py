@@ -89,7 +89,7 @@ def pass_labels_on(
 # The index has every reference but that to the patient a record is about, and those of records from before it
 # had them: these are looked for in what the records say, for others of the same patient. Where there are
 # none, a condition without columns says so before any record is read.
-_REFERRING = """
+REFERRING = """
 WITH told AS MATERIALIZED (
     SELECT n.name, n.fhir_id, string_to_array(n.codes, ' ') AS codes, t.patient
     FROM unnest(%(names)s::text[], %(ids)s::uuid[], %(codes)s::text[]) AS n (name, fhir_id, codes)
@@ -118,8 +118,9 @@ WHERE (SELECT since FROM reference_told) > 1
 UNION
 SELECT r.type, r.fhir_id, r.patient
 FROM told n
-JOIN index_reference x ON x.target = n.fhir_id
-JOIN resource r ON r.rid = x.rid
+-- OFFSET 0: one after the other along the indexes; of so many at once all records there are would be read.
+CROSS JOIN LATERAL (SELECT rid FROM index_reference WHERE target = n.fhir_id OFFSET 0) AS x
+CROSS JOIN LATERAL (SELECT type, fhir_id, patient, class FROM resource WHERE rid = x.rid OFFSET 0) AS r
 JOIN disclosure_class c ON c.class = r.class
 WHERE NOT c.labels @> n.codes
 """
@@ -134,7 +135,7 @@ def _referring(
         "ids": [name.partition("/")[2] for name in names],
         "codes": [" ".join(sorted(told[name])) for name in names],
     }
-    return conn.execute(_REFERRING, values).fetchall()
+    return conn.execute(REFERRING, values).fetchall()
 
 
 def _labels_of_rows(conn: psycopg.Connection, rows: Collection[Kept], context: Context) -> dict[Key, Labels]:

@@ -1,0 +1,138 @@
+"""How a run is cut into chunks, and that what it pulled already is found without reading all of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from exchange.app import Exchange, balance, find_partner, open_exchange
+from exchange.model.records import Document, SourceRecord
+from exchange.pipeline import ledger, pull
+from exchange.pipeline.ledger import Arrival, last_digests
+from exchange.pipeline.replay import Again, open_replay
+from exchange.pipeline.steps import finish_run, pull_step, run_partner, waiting_chunks
+from exchange.settings import load_settings
+from tests.pipeline.coalition import make_home, observation, patient, write_ndjson
+
+
+@pytest.fixture
+def exchange(tmp_path: Path, database: str) -> Exchange:
+    home = make_home(tmp_path, tmp_path / "records")
+    environment = {
+        "EXCHANGE_HOME": str(home),
+        "EXCHANGE_DATA": str(tmp_path / "data"),
+        "EXCHANGE_DATABASE_URL": database,
+    }
+    return open_exchange(load_settings(environment))
+
+
+def send(exchange: Exchange, name: str, resources: list[dict[str, object]]) -> None:
+    write_ndjson(exchange.settings.home / "records" / name, resources)
+
+
+def cut(exchange: Exchange, run: int) -> list[tuple[int, int]]:
+    """Records and bytes of each chunk, of which both must be what the ledger counted."""
+    with exchange.work.connect() as connection:
+        told = connection.execute(
+            "SELECT records, bytes FROM chunk WHERE run = %s ORDER BY chunk", [run]
+        ).fetchall()
+        counted = connection.execute(
+            "SELECT count(*), sum(split_part(address, ':', 3)::int) FROM source_record WHERE run = %s"
+            " GROUP BY chunk ORDER BY chunk",
+            [run],
+        ).fetchall()
+    assert [records for records, _ in told] == [records for records, _ in counted]
+    # A seal adds 28 bytes to each, which a replay counts.
+    assert [
+        (size, sealed)
+        for (records, size), (_, sealed) in zip(told, counted, strict=True)
+        if not sealed - 28 * records <= size <= sealed
+    ] == []
+    return told
+
+
+def test_a_chunk_is_full_of_bytes_before_it_is_full_of_records(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "CHUNK_BYTES", 2000)
+    monkeypatch.setattr(pull, "_COMMIT_RECORDS", 3)  # a chunk goes on over several commits
+    note = [{"text": "x" * 5000}]
+    send(exchange, "1.ndjson", [patient(n) for n in range(12)])
+    send(exchange, "2.ndjson", [{**observation(1, of=1), "note": note}, *(patient(n) for n in range(12, 20))])
+    partner = find_partner(exchange.partners, "elm_clinic")
+    run = pull_step(exchange.work, partner)
+    chunks = cut(exchange, run)
+    assert sum(records for records, _ in chunks) == 22
+    assert max(records for records, _ in chunks) > 3
+    assert [(records, size) for records, size in chunks if size > 2000 and records > 1] == []
+    assert [records for records, size in chunks if size > 5000] == [1]  # what is larger has its own
+    assert balance(exchange, finish_run(exchange.work, partner, run).run).records["published"] == 22
+
+
+def test_documents_are_committed_before_they_fill_the_memory(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pull, "_COMMIT_BYTES", 10_000)
+    commit, seen = pull._commit, list[int]()
+
+    def noted(*given: Any) -> None:
+        seen.append(len(given[4]))
+        commit(*given)
+
+    monkeypatch.setattr(pull, "_commit", noted)
+    line = orjson.dumps({**observation(1, of=1), "note": [{"text": "x" * 4000}]})
+    documents = [Document("records", f"{n}.ndjson", line, False, None, {}) for n in range(7)]
+    work = replace(exchange.work, connector=lambda partner: lambda cursor: iter(documents))
+    pull_step(work, find_partner(exchange.partners, "elm_clinic"))
+    assert seen == [1, 3, 3, 1]  # the participant itself first
+
+
+def test_what_is_taken_again_is_cut_alike(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    send(exchange, "1.ndjson", [patient(n) for n in range(60)])
+    partner = find_partner(exchange.partners, "elm_clinic")
+    run_partner(exchange.work, partner)
+    with exchange.work.connect() as connection:
+        records = [row[0] for row in connection.execute("SELECT record FROM source_record ORDER BY record")]
+    run = open_replay(exchange.work, partner, Again(records, []))
+    assert [records for records, _ in cut(exchange, run)] == [40, 21]
+    finish_run(exchange.work, partner, run)
+    monkeypatch.setattr(ledger, "CHUNK_BYTES", 2000)
+    run = open_replay(exchange.work, partner, Again(records, []))
+    chunks = cut(exchange, run)
+    assert len(waiting_chunks(exchange.work, run, "published")) == len(chunks) > 5
+    assert max(size for _, size in chunks) < 2000 + 500
+    assert balance(exchange, finish_run(exchange.work, partner, run).run).records["unchanged"] == 61
+
+
+def test_what_a_run_pulled_already_is_found_without_reading_the_rest_of_it(exchange: Exchange) -> None:
+    """The statistics are of a time when there was another run: they know nothing of this one."""
+    send(exchange, "1.ndjson", [patient(n) for n in range(3)])
+    run_partner(exchange.work, find_partner(exchange.partners, "elm_clinic"))
+    copied = (
+        "INSERT INTO source_record (run, chunk, partner, feed, key, digest, position, deleted)"
+        " SELECT %s, 0, 'elm_clinic', 'records', 'k' || n, sha256(n::text::bytea), '', false"
+        " FROM generate_series(%s::int, 4000) AS n"
+    )
+    with exchange.work.connect() as connection:
+        for _ in range(30):
+            connection.execute(copied, [1, 3900])
+        connection.commit()
+        connection.execute("ANALYZE source_record")
+        run = ledger.open_run(connection, "elm_clinic", "pull", exchange.work.now()).run
+        connection.execute(copied, [run, 1])
+        connection.commit()
+        arrivals = [
+            Arrival(SourceRecord("elm_clinic", "records", f"k{n}", "fhir_json", b"{}", ""), b"")
+            for n in range(3990, 4010)
+        ]
+        _, running = last_digests(connection, run, "elm_clinic", arrivals)
+        (read,) = connection.execute(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
+            " WHERE relname = 'source_record'"
+        ).fetchone() or (None,)
+    assert {key for _, key in running} == {f"k{n}" for n in range(3990, 4001)}
+    assert read < 200
