@@ -1,7 +1,7 @@
 """Whether a load stays linear and its memory flat: whole runs of two sizes, the larger against the smaller.
 
 `python benchmarks/linear.py [small] [large]` takes so many copies of a Synthea set (each some 11,400
-resources about other people; default 8 and 40) from NDJSON files to queryable with `run_partner`, on all
+resources about other people; default 4 and 20) from NDJSON files to queryable with `run_partner`, on all
 cores, each size in a process and a database of its own. The baseline is the smaller run: 1 is linear.
 """
 
@@ -84,4 +84,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["-"]:
         print(json.dumps(measured(int(sys.argv[2]))))
     else:
-        main(*([int(number) for number in sys.argv[1:3]] or [8, 40]))
+        main(*([int(number) for number in sys.argv[1:3]] or [4, 20]))

@@ -60,15 +60,35 @@ def _pull_documents(
             _commit(work, connection, partner, run, waiting, item)
             waiting, size = [], 0
         else:
-            waiting += arrivals_of(connection, partner, item)
+            arrivals = arrivals_of(connection, partner, item)
             connection.commit()
-            size += len(item.payload)
-            if len(waiting) >= _COMMIT_RECORDS or size >= _COMMIT_BYTES:
-                # Without the cursor: should this be pulled again, it is recognised as duplicate.
-                _commit(work, connection, partner, run, waiting, None)
-                waiting, size = [], 0
+            for part in _parts(arrivals):
+                waiting += part
+                size += _size(part)
+                if len(waiting) >= _COMMIT_RECORDS or size >= _COMMIT_BYTES:
+                    # Without the cursor: should this be pulled again, it is recognised as duplicate.
+                    _commit(work, connection, partner, run, waiting, None)
+                    waiting, size = [], 0
     if waiting:
         _commit(work, connection, partner, run, waiting, None)
+
+
+def _parts(arrivals: Sequence[Arrival]) -> Iterator[Sequence[Arrival]]:
+    """What of a document may be committed by itself; it is kept whole if something of it was rejected."""
+    if any(arrival.rejected for arrival in arrivals):
+        yield arrivals
+        return
+    start = size = 0
+    for end, arrival in enumerate(arrivals, start=1):
+        size += len(arrival.record.payload)
+        if size >= _COMMIT_BYTES:
+            yield arrivals[start:end]
+            start, size = end, 0
+    yield arrivals[start:]
+
+
+def _size(arrivals: Sequence[Arrival]) -> int:
+    return sum(len(arrival.record.payload) for arrival in arrivals)
 
 
 def arrivals_of(connection: Connection, partner: Partner, document: Document) -> list[Arrival]:

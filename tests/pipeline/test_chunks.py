@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from exchange.pipeline import ledger, pull
 from exchange.pipeline.ledger import Arrival, last_digests
 from exchange.pipeline.replay import Again, open_replay
 from exchange.pipeline.steps import finish_run, pull_step, run_partner, waiting_chunks
+from exchange.pipeline.work import Work
 from exchange.settings import load_settings
 from tests.pipeline.coalition import make_home, observation, patient, write_ndjson
 
@@ -73,22 +75,76 @@ def test_a_chunk_is_full_of_bytes_before_it_is_full_of_records(
     assert balance(exchange, finish_run(exchange.work, partner, run).run).records["published"] == 22
 
 
-def test_documents_are_committed_before_they_fill_the_memory(
-    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
-) -> None:
+LINE = orjson.dumps({**observation(1, of=1), "note": [{"text": "x" * 4000}]})
+
+
+def lines(number: int) -> list[bytes]:
+    return [LINE.replace(b'"o1"', b'"o%d"' % n) for n in range(number)]
+
+
+def sending(exchange: Exchange, payloads: Sequence[bytes]) -> Work:
+    """Documents that no checkpoint stands between."""
+    documents = [Document("records", f"{n}.ndjson", payload) for n, payload in enumerate(payloads)]
+    return replace(exchange.work, connector=lambda partner: lambda cursor: iter(documents))
+
+
+@pytest.fixture
+def commits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many records each commit of a pull enters."""
     monkeypatch.setattr(pull, "_COMMIT_BYTES", 10_000)
     commit, seen = pull._commit, list[int]()
 
     def noted(*given: Any) -> None:
-        seen.append(len(given[4]))
         commit(*given)
+        seen.append(len(given[4]))
 
     monkeypatch.setattr(pull, "_commit", noted)
-    line = orjson.dumps({**observation(1, of=1), "note": [{"text": "x" * 4000}]})
-    documents = [Document("records", f"{n}.ndjson", line, False, None, {}) for n in range(7)]
-    work = replace(exchange.work, connector=lambda partner: lambda cursor: iter(documents))
-    pull_step(work, find_partner(exchange.partners, "elm_clinic"))
-    assert seen == [1, 3, 3, 1]  # the participant itself first
+    return seen
+
+
+def test_documents_are_committed_before_they_fill_the_memory(exchange: Exchange, commits: list[int]) -> None:
+    pull_step(sending(exchange, lines(7)), find_partner(exchange.partners, "elm_clinic"))
+    assert commits == [1, 3, 3, 1]  # the participant itself first
+
+
+def test_a_large_document_is_committed_in_parts(exchange: Exchange, commits: list[int]) -> None:
+    partner = find_partner(exchange.partners, "elm_clinic")
+    pull_step(sending(exchange, [b"\n".join(lines(7))]), partner)
+    assert commits == [1, 3, 3, 1]
+
+
+def test_a_document_of_which_something_is_rejected_stays_whole(
+    exchange: Exchange, commits: list[int]
+) -> None:
+    partner = find_partner(exchange.partners, "elm_clinic")
+    work = sending(exchange, [b"\n".join([*lines(7), b"no JSON"])])
+    run = finish_run(work, partner, pull_step(work, partner)).run
+    assert commits == [1, 8]
+    assert balance(exchange, run).records["quarantined"] >= 1
+    with exchange.work.connect() as connection:
+        assert connection.execute("SELECT count(*) FROM document").fetchone() == (1,)
+
+
+def test_a_pull_killed_within_a_document_goes_on_and_enters_nothing_twice(
+    exchange: Exchange, commits: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partner = find_partner(exchange.partners, "elm_clinic")
+    work = sending(exchange, [b"\n".join([orjson.dumps(patient(1)), *lines(7)])])
+    commit = pull._commit
+
+    def dies(*given: Any) -> None:
+        if len(commits) == 2:
+            raise KeyboardInterrupt
+        commit(*given)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(pull, "_commit", dies)
+        with pytest.raises(KeyboardInterrupt):
+            pull_step(work, partner)
+    assert sum(commits) < 9
+    run = finish_run(work, partner, pull_step(work, partner)).run
+    told = balance(exchange, run).records
+    assert (told["published"], told["duplicate"]) == (9, sum(commits[:2]) - 1)
 
 
 def test_what_is_taken_again_is_cut_alike(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
