@@ -15,8 +15,9 @@ from exchange.repository.disclosure.births import BIRTHS
 from exchange.repository.disclosure.follow import REFERRING
 from exchange.repository.disclosure.surroundings import ASKING
 from exchange.repository.reading.matchers import Arguments
+from exchange.repository.reading.members import _MEMBERS
 from exchange.repository.reading.query import parse_query
-from exchange.repository.reading.reader import select
+from exchange.repository.reading.reader import BEST_OF_CLUSTER, select
 from exchange.repository.reading.search import page_sql, statement_of
 from exchange.repository.reading.versions import VERSIONS
 from exchange.repository.reading.walk import START, Stretch, walks
@@ -30,8 +31,15 @@ def stocked(shared_world):
     for n in range(12):
         patient = world.patient("hospital", str(n), name=[{"family": f"Family{n}"}])
         body = [observation("hospital", patient, f"{n}-{k}") for k in range(40)]
-        world.publish(*(world.item("hospital", resource) for resource in body))
-        world.publish(*(world.item("hospital", {**resource, "status": "amended"}) for resource in body))
+        for changes in ({}, {"status": "amended"}):
+            world.publish(
+                *(
+                    world.item(
+                        "hospital", {**resource, **changes}, cluster=b"said by two, %d" % (n // 2 * 40 + k)
+                    )
+                    for k, resource in enumerate(body)
+                )
+            )
     world.conn.execute("ANALYZE")
     world.conn.commit()
     return world
@@ -115,6 +123,33 @@ def test_a_stretch_is_walked_in_order_of_id_and_nothing_is_sorted(stocked, asked
     assert "Bitmap" not in plan, plan
     assert re.search(r"resource_type_fhir_id_rendition_key on resource r .*\n.*fhir_id > .*fhir_id <= ", plan)
     assert re.search(r"index_token_rid_key on index_token x.*\n.*rid = r.rid\) AND \(key = ", plan), plan
+
+
+@pytest.mark.parametrize("asked", ["code:not=2345-7", "combo-code:not=2345-7", "value-quantity:missing=true"])
+def test_what_must_not_be_said_is_looked_up_for_each_record(stocked, asked):
+    """Joined, all that say it would be gone through for each record where the planner expects few."""
+    with stocked.as_viewer(HOSPITAL) as view:
+        query = parse_query("Observation", parse_qsl(asked), view.at)
+        statement = statement_of(view, query)
+        plan = _generic_plan(view, page_sql(view, query, statement, KEY), statement.arguments.values)
+    assert "Anti Join" not in plan, plan
+    assert re.search(r"index_(token_rid_key|quantity_rid) on index_\w+ x.*\n.*rid = r\.rid", plan), plan
+
+
+@pytest.mark.parametrize("statement", [f"SELECT FROM resource r WHERE {BEST_OF_CLUSTER}", _MEMBERS])
+def test_members_of_a_cluster_are_reached_by_whom_they_are_about(stocked, statement):
+    """What many people have in common grew with its square: of each it was asked whether he is the same."""
+    with stocked.as_viewer(HOSPITAL) as view:
+        plan = _generic_plan(view, *_numbered(statement))
+    reached = r"Index Cond: \(\(cluster = \w+\.cluster\) AND \(patient = ANY \(same_people"
+    assert re.search(reached, plan), plan
+
+
+def _numbered(statement):
+    """A statement with its arguments named, and their names."""
+    first, *rest = statement.split("%s")
+    named = first + "".join(f"%(a{n})s{part}" for n, part in enumerate(rest))
+    return named, {f"a{n}": None for n in range(len(rest))}
 
 
 def test_births_are_looked_up_by_key_and_not_among_everybody(stocked):

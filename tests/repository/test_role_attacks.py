@@ -34,7 +34,7 @@ CALLABLE = {
     "current_viewer", "current_emergency", "current_participant", "current_instant", "current_scope",
     "current_minimum", "current_searchable", "sees_patient", "discloses", "in_scope", "row_in_scope",
     "log_end", "has_replayed", "links_changed",
-    "whole_type_in_scope", "unbroken", "shown_classes", "shows_whole", "certainly_one",
+    "whole_type_in_scope", "unbroken", "shown_classes", "shows_whole", "certainly_one", "same_people",
     "state_care", "break_glass", "keep_panel", "drop_panel", "consent_scopes", "consents_shown",
 }  # fmt: skip
 """Another one needs a reason, and a look at what it tells and writes."""

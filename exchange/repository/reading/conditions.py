@@ -50,8 +50,12 @@ def condition(criterion: Criterion, scope: Scope) -> str:
     if modifier == "missing" and criterion.values not in (("true",), ("false",)):
         raise BadSearch(f"{parameter.name}:missing is true or false")
     positive = _positive(criterion, scope)
-    negated = modifier in _NEGATED or (modifier == "missing" and criterion.values == ("true",))
-    return f"NOT {positive}" if negated else positive
+    return f"NOT {positive}" if _is_negated(criterion) else positive
+
+
+def _is_negated(criterion: Criterion) -> bool:
+    modifier = criterion.modifier
+    return modifier in _NEGATED or (modifier == "missing" and criterion.values == ("true",))
 
 
 def _with_type(criterion: Criterion) -> Criterion:
@@ -92,7 +96,10 @@ def _exists(criterion: Criterion, table: str, key: int, scope: Scope) -> str:
         match = _match(criterion)
         either = " OR ".join(f"({match(value, criterion, arguments, key)})" for value in criterion.values)
         own += f" AND ({either})"
-    return f"EXISTS (SELECT FROM {table} x WHERE {own})"
+    # OFFSET 0: looked up for each record. Joined instead, where the planner takes those of which it holds for
+    # few, all of them would be gone through for each.
+    each = " OFFSET 0" if _is_negated(criterion) else ""
+    return f"EXISTS (SELECT FROM {table} x WHERE {own}{each})"
 
 
 def _match(criterion: Criterion) -> Match:

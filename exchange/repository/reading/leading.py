@@ -61,7 +61,7 @@ def _golden(reader: Reader, names: Collection[str]) -> dict[str, str]:
 # Who is linked with the best need not be linked with the second best: what is found is asked about again.
 _BETTER = f"""
 SELECT r.type, r.fhir_id::text, (
-    SELECT b.fhir_id::text FROM resource b WHERE {better_in_cluster("r", "b")}
+    SELECT b.fhir_id::text {better_in_cluster("r", "b")}
     ORDER BY b.rendition, b.rank, b.fhir_id LIMIT 1
 )
 FROM unnest(%s::text[], %s::uuid[]) AS n (type, fhir_id)

@@ -7,12 +7,13 @@ from dataclasses import replace
 from uuid import UUID
 
 from exchange.repository.reading.criteria import Criterion
-from exchange.repository.reading.reader import Reader, same_fact, select
+from exchange.repository.reading.reader import Reader, same_facts, select
 from exchange.repository.reading.syntax import ids_of
 
 _MEMBERS = f"""
-SELECT DISTINCT m.fhir_id::text FROM resource r JOIN resource m ON {same_fact("r", "m")}
-WHERE r.type = ANY(%s) AND r.fhir_id = ANY(%s) AND r.cluster IS NOT NULL
+SELECT DISTINCT m.fhir_id::text FROM (
+    SELECT * FROM resource WHERE type = ANY(%s) AND fhir_id = ANY(%s) AND cluster IS NOT NULL OFFSET 0
+) r CROSS JOIN LATERAL (SELECT * FROM {same_facts("r")} AS every OFFSET 0) m
 """
 
 

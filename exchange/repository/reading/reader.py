@@ -86,27 +86,31 @@ def best_rendition(alias: str = "r") -> str:
 
 
 def better_in_cluster(alias: str, other: str) -> str:
-    """SQL: `other` is a better member of the cluster, of this or a certainly linked Patient or of nobody.
+    """SQL: FROM and WHERE of better members of the cluster, of this or a certainly linked Patient or nobody.
 
     A link that is only probable hides nothing: it may hold for neither of two people it fits. Nor does one
     beside which somebody is kept apart: whoever forms the persons may pass it over (`cluster.partition`), and
     of two people both are told, even where each says the same.
     """
     first, then = (f"({of}.rendition, {of}.rank, {of}.fhir_id)" for of in (other, alias))
-    return f"{same_fact(alias, other)} AND {first} < {then}"
+    return f"FROM {same_facts(alias)} AS {other} WHERE {first} < {then}"
 
 
-def same_fact(alias: str, other: str) -> str:
-    """SQL: `other` is a member of the same cluster, of this or a certainly linked Patient or of nobody."""
-    return f"""{other}.cluster = {alias}.cluster AND {other}.type = {alias}.type
-      AND ({other}.patient = {alias}.patient OR ({other}.patient IS NULL AND {alias}.patient IS NULL)
-        OR certainly_one({alias}.patient, {other}.patient))"""
+def same_facts(alias: str) -> str:
+    """SQL: the members of the same cluster, of this or a certainly linked Patient or of nobody, as a table.
+
+    Reached by whom they are about: many people's records say the same.
+    """
+    member = f"SELECT m.* FROM resource m WHERE m.cluster = {alias}.cluster AND m.type = {alias}.type"
+    return (
+        f"({member} AND m.patient = ANY(same_people({alias}.patient))"
+        f" UNION ALL {member} AND m.patient IS NULL AND {alias}.patient IS NULL)"
+    )
 
 
 def best_of_cluster(alias: str = "r") -> str:
     """SQL: no better member of its cluster is visible."""
-    better = better_in_cluster(alias, "b")
-    return f"({alias}.cluster IS NULL OR NOT EXISTS (SELECT FROM resource b WHERE {better}))"
+    return f"({alias}.cluster IS NULL OR NOT EXISTS (SELECT {better_in_cluster(alias, 'b')}))"
 
 
 BEST_RENDITION = best_rendition()

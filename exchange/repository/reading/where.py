@@ -28,7 +28,7 @@ from exchange.repository.reading.reader import (
     best_of_cluster,
     best_rendition,
     fetch,
-    same_fact,
+    same_facts,
     select,
 )
 from exchange.repository.reading.syntax import ids_of, reference_id
@@ -215,7 +215,7 @@ def _referred(reader: Reader, reverse: Reverse, scope: Scope) -> str:
         f"{inner}.rid = x.rid AND x.param = {scope.arguments.add(reverse.parameter.key)}"
         f" AND {conditions} AND {best_of_cluster(inner)}"
     )
-    duplicates = f"SELECT m.fhir_id FROM resource m WHERE {same_fact(alias, 'm')}"
+    duplicates = f"SELECT m.fhir_id FROM {same_facts(alias)} AS m"
     by_any = (
         f"AS named (target) JOIN index_reference x ON x.target = named.target JOIN resource {inner} ON {on}"
     )
