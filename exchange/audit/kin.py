@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 
 import psycopg
 
+from exchange.audit.parts import recorded
 from exchange.model.audit import ASKED, LOOKED
 
 _TOKEN_LIFETIME = timedelta(hours=1)
@@ -32,7 +33,7 @@ asker AS (SELECT * FROM unnest(
         SELECT value FROM json_array_elements(e.body -> 'agent') WHERE value ->> 'requestor' = 'true' LIMIT 1
     ) AS a
     WHERE e.patient IS NOT NULL AND e.kind = ANY (%(kinds)s)
-      AND (e.body ->> 'recorded')::timestamptz >= %(day)s AND (e.body ->> 'recorded')::timestamptz < %(until)s
+      AND (e.body ->> 'recorded') COLLATE "C" >= %(day)s AND (e.body ->> 'recorded') COLLATE "C" < %(until)s
 ), seen AS (
     SELECT sequence, patient, 'account ' || display AS looker, 'account ' || display AS participant, role,
         c.name
@@ -118,8 +119,8 @@ def look_at_kin(conn: psycopg.Connection, day: datetime, at: datetime) -> int:
     """Looks at the day that begins at `day`; returns how many questions are new. The caller commits."""
     askers = list(_askers(conn, day))
     asked = {
-        "day": day,
-        "until": day + timedelta(days=1),
+        "day": recorded(day),
+        "until": recorded(day + timedelta(days=1)),
         "on": day.date(),
         "at": at,
         "kinds": [*ASKED, *LOOKED],
@@ -135,8 +136,8 @@ def _askers(conn: psycopg.Connection, day: datetime) -> Iterator[Asker]:
     """Who is named in the requests for tokens of the day, and of the time before that a token outlives."""
     rows = conn.execute(
         "SELECT participant, body FROM audit_event WHERE kind = 'token.issued' AND participant IS NOT NULL"
-        " AND (body ->> 'recorded')::timestamptz >= %s AND (body ->> 'recorded')::timestamptz < %s",
-        (day - _TOKEN_LIFETIME, day + timedelta(days=1)),
+        " AND (body ->> 'recorded') COLLATE \"C\" >= %s AND (body ->> 'recorded') COLLATE \"C\" < %s",
+        (recorded(day - _TOKEN_LIFETIME), recorded(day + timedelta(days=1))),
     )
     for participant, event in rows:
         told, token = _told(event)

@@ -17,6 +17,7 @@ from exchange.audit.chain import append
 from exchange.audit.kin import look_at_kin
 from exchange.audit.mistaken import look_at_mistaken
 from exchange.audit.officers import decide_once, officer_entries
+from exchange.audit.parts import recorded
 from exchange.model.audit import ASKED, LOOKED
 
 Decision = Literal["explained", "investigate", "sanction"]
@@ -35,8 +36,7 @@ log AS (
         SELECT value FROM json_array_elements(e.body -> 'agent') WHERE value ->> 'requestor' = 'true' LIMIT 1
     ) AS a
     WHERE (e.kind = ANY (%(asked)s) AND e.participant IS NOT NULL OR e.kind = ANY (%(looked)s))
-      AND (e.body ->> 'recorded')::timestamptz >= %(from)s
-      AND (e.body ->> 'recorded')::timestamptz < %(until)s
+      AND (e.body ->> 'recorded') COLLATE "C" >= %(from)s AND (e.body ->> 'recorded') COLLATE "C" < %(until)s
 )
 """
 _ACCESS = f"""
@@ -157,8 +157,8 @@ class Unusual:
 def look(conn: psycopg.Connection, day: datetime, at: datetime) -> int:
     """Looks at the day that begins at `day`; returns how many questions are new. The caller commits."""
     asked = {
-        "from": day - _BASELINE,
-        "until": day + timedelta(days=1),
+        "from": recorded(day - _BASELINE),
+        "until": recorded(day + timedelta(days=1)),
         "day": day,
         "on": day.date(),
         "at": at,

@@ -97,8 +97,8 @@ def _answered(sequence: int, kind: str, participant: str, patient: str | None, e
     request = queries[0] if queries else ""
     target = _TARGET.search(request)
     ids = {UUID(found) for found in _ANY_ID.findall(request)} | ({UUID(patient)} if patient else set())
-    whole = target is None or target[3] is not None or target[1] == "Patient"
     record = UUID(target[2]) if kind == "denied" and target and target[2] and not target[3] else None
+    whole = target is None or target[3] is not None or (target[1] == "Patient" and record is None)
     kind_asked = None if whole or target is None else target[1]
     return Answered(
         sequence,
@@ -111,16 +111,23 @@ def _answered(sequence: int, kind: str, participant: str, patient: str | None, e
     )
 
 
-# Classes of what is known of these people, held or kept out of the repository.
-_KNOWN = """
+# Classes of what is known of these people, or of one record, held or kept out of the repository.
+_OF_PEOPLE = """
+WITH near AS MATERIALIZED (
+    SELECT same.patient FROM patient asked JOIN patient same ON same.person = asked.person
+    WHERE asked.fhir_id = ANY (%(people)s::uuid[]) OR asked.golden_id = ANY (%(people)s::uuid[]))
 SELECT x.class, x.patient, count(*)::int FROM (
-    SELECT type, fhir_id, class, patient FROM resource
-    UNION SELECT type, fhir_id, class, patient FROM withheld) AS x
-WHERE (%(record)s::uuid IS NULL AND x.patient IN (
-        SELECT same.patient FROM patient asked JOIN patient same ON same.person = asked.person
-        WHERE asked.fhir_id = ANY (%(people)s::uuid[]) OR asked.golden_id = ANY (%(people)s::uuid[]))
-    OR x.fhir_id = %(record)s)
-  AND (%(type)s::text IS NULL OR x.type = %(type)s)
+    SELECT type, fhir_id, class, patient FROM resource WHERE patient = ANY (ARRAY(SELECT patient FROM near))
+    UNION SELECT type, fhir_id, class, patient FROM withheld
+    WHERE patient = ANY (ARRAY(SELECT patient FROM near))) AS x
+WHERE %(type)s::text IS NULL OR x.type = %(type)s
+GROUP BY 1, 2
+"""
+_OF_RECORD = """
+SELECT x.class, x.patient, count(*)::int FROM (
+    SELECT type, fhir_id, class, patient FROM resource WHERE (type, fhir_id) = (%(type)s, %(record)s)
+    UNION SELECT type, fhir_id, class, patient FROM withheld
+    WHERE (type, fhir_id) = (%(type)s, %(record)s)) AS x
 GROUP BY 1, 2
 """
 
@@ -129,7 +136,7 @@ def _note(conn: psycopg.Connection, one: Answered, context: Context, at: datetim
     if not one.people:
         return
     asked = {"record": one.record, "people": list(one.people), "type": one.type}
-    rows = conn.execute(_KNOWN, asked).fetchall()
+    rows = conn.execute(_OF_RECORD if one.record else _OF_PEOPLE, asked).fetchall()
     found: Counter[tuple[str, tuple[str, ...], str]] = Counter()
     for kept, records in _kept(conn, one, rows, context, at):
         if kept.exception:
@@ -153,7 +160,7 @@ def _kept(
     at: datetime,
 ) -> Iterator[tuple[Withheld, int]]:
     known = load_classes(conn, {number for number, _, _ in rows})
-    related = related_to(conn, one.viewer, at)
+    related = related_to(conn, one.viewer, {patient for _, patient, _ in rows}, at)
     action = GIVEN_AS.get(one.kind, "access")
     for number, patient, records in rows:
         answer = decide(known[number], one.viewer, context, at, action)

@@ -40,7 +40,7 @@ def reasons(
     """Asked as the owner of the tables, for the exchange's own record: no recipient learns of it."""
     classes = _classes(conn, untold)
     known = load_classes(conn, {number for number, _ in classes.values()})
-    related = related_to(conn, viewer, at)
+    related = related_to(conn, viewer, {patient for _, patient in classes.values()}, at)
     found = []
     for event in untold:
         number, patient = classes.get((event.type, event.fhir_id, event.rendition), (None, None))
@@ -90,11 +90,15 @@ def _classes(
     return {(kind, key, rendition): (number, patient) for kind, key, rendition, number, patient in rows}
 
 
-def related_to(conn: psycopg.Connection, viewer: Viewer, at: datetime) -> set[int]:
-    """Patients in the participant's care, emergencies apart."""
+def related_to(
+    conn: psycopg.Connection, viewer: Viewer, patients: Iterable[int | None], at: datetime
+) -> set[int]:
+    """Those of the patients who are in the participant's care, emergencies apart."""
+    asked = sorted({patient for patient in patients if patient is not None})
     rows = conn.execute(
-        "SELECT patient FROM relationship WHERE participant = %s AND until > %s AND basis <> 'break-glass'",
-        (viewer.participant, at),
+        "SELECT patient FROM relationship WHERE participant = %s AND patient = ANY(%s)"
+        " AND until > %s AND basis <> 'break-glass'",
+        (viewer.participant, asked, at),
     ).fetchall()
     return {row[0] for row in rows}
 

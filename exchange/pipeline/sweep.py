@@ -71,12 +71,15 @@ def stale_partners(work: Work) -> list[str]:
         known = dict(
             connection.execute("SELECT partner, digest FROM labelling WHERE finished IS NOT NULL").fetchall()
         )
-        senders = connection.execute("SELECT DISTINCT partner FROM record_state ORDER BY 1").fetchall()
+        senders = connection.execute(
+            "SELECT code FROM unnest(%s::text[]) AS p (code)"
+            " WHERE EXISTS (SELECT FROM record_state s WHERE s.partner = p.code) ORDER BY 1",
+            [list(work.partners)],
+        ).fetchall()
     return [
         code
         for (code,) in senders
-        if code in work.partners
-        and known.get(code)
+        if known.get(code)
         != labelling_digest(work.partners[code], work.context.rules, work.partners.values())
     ]
 

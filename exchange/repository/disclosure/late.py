@@ -56,18 +56,34 @@ class LateDisclosure:
 
 
 # Every answer names its resources; a requester knows a person under any id of the person's records, and a
-# golden Patient does not say from which of them it was composed.
+# golden Patient does not say from which of them it was composed. What went out about a person is found by
+# these ids. What went out about nobody is looked through once, and only where such a record moved.
 _WENT_OUT = """
+WITH m AS MATERIALIZED (
+    SELECT * FROM unnest(%(types)s::text[], %(ids)s::uuid[], %(partners)s::text[], %(patients)s::int[],
+        %(old)s::int[], %(new)s::int[]) AS m (type, fhir_id, partner, patient, old, new)
+), known AS MATERIALIZED (
+    SELECT DISTINCT asked.patient, id.known_as
+    FROM patient asked JOIN patient same ON same.person = asked.person
+    CROSS JOIN LATERAL (VALUES (same.fhir_id), (same.golden_id)) AS id (known_as)
+    WHERE asked.patient IN (SELECT patient FROM m)
+), e AS MATERIALIZED (
+    -- OFFSET 0: one id after the other along the index, whatever the planner believes of how many they are.
+    SELECT k.patient, x.sequence, x.participant, x.kind, x.body
+    FROM known k CROSS JOIN LATERAL (
+        SELECT sequence, participant, kind, body FROM audit_event
+        WHERE patient = k.known_as AND kind = ANY (%(kinds)s) OFFSET 0) AS x
+    UNION ALL
+    SELECT NULL, sequence, participant, kind, body FROM audit_event
+    WHERE (SELECT bool_or(patient IS NULL) FROM m) AND patient IS NULL AND kind = ANY (%(kinds)s)
+      AND EXISTS (
+        SELECT FROM json_array_elements(body -> 'entity') AS n (entity) JOIN m ON m.patient IS NULL
+          AND m.type IN (n.entity #>> '{type,code}', split_part(n.entity #>> '{what,reference}', '/', 1)))
+)
 SELECT e.sequence, m.type, m.fhir_id, m.partner, m.patient, m.old, m.new, e.participant,
        e.body #>> '{purposeOfEvent,0,coding,0,code}', coalesce(recipient.value #>> '{role,0,text}', ''),
        coalesce(named.there, false), e.kind
-FROM unnest(%(types)s::text[], %(ids)s::uuid[], %(partners)s::text[], %(patients)s::int[], %(old)s::int[],
-            %(new)s::int[]) AS m (type, fhir_id, partner, patient, old, new)
-JOIN audit_event e ON e.kind = ANY (%(kinds)s) AND (
-    m.patient IS NULL AND e.patient IS NULL OR e.patient IN (
-        SELECT unnest(ARRAY[same.fhir_id, same.golden_id])
-        FROM patient asked JOIN patient same ON same.person = asked.person
-        WHERE asked.patient = m.patient))
+FROM m JOIN e ON coalesce(e.patient, 0) = coalesce(m.patient, 0)      -- nobody has the number 0
 CROSS JOIN LATERAL (
     SELECT value FROM json_array_elements(e.body -> 'agent') AS a (value)
     WHERE a.value ->> 'requestor' = 'true') AS recipient
