@@ -165,7 +165,7 @@ def test_what_is_taken_again_is_cut_alike(exchange: Exchange, monkeypatch: pytes
 
 
 def test_what_a_run_pulled_already_is_found_without_reading_the_rest_of_it(exchange: Exchange) -> None:
-    """The statistics are of a time when there was another run: they know nothing of this one."""
+    """The statistics are of a time when there was another run: this one must not be taken for empty."""
     send(exchange, "1.ndjson", [patient(n) for n in range(3)])
     run_partner(exchange.work, find_partner(exchange.partners, "elm_clinic"))
     copied = (
@@ -179,6 +179,10 @@ def test_what_a_run_pulled_already_is_found_without_reading_the_rest_of_it(excha
         connection.commit()
         connection.execute("ANALYZE source_record")
         run = ledger.open_run(connection, "elm_clinic", "pull", exchange.work.now()).run
+        (plan,) = connection.execute(
+            "EXPLAIN (FORMAT JSON) SELECT FROM source_record WHERE run = %s", [run]
+        ).fetchone() or ([],)
+        assert plan[0]["Plan"]["Plan Rows"] > 10
         connection.execute(copied, [run, 1])
         connection.commit()
         arrivals = [
