@@ -33,12 +33,20 @@ def forget_subjects(connection: Connection, partner: str, subjects: Sequence[Key
     ).rowcount
 
 
-def forget_withheld(connection: Connection) -> int:
-    """Forgets what was stated of everybody whose Patient is withheld: who opted out is known by nothing."""
+def forget_withheld(connection: Connection, since: datetime | None = None) -> int:
+    """Forgets what was stated of everybody whose Patient is withheld: who opted out is known by nothing.
+
+    With `since`, of those alone who are withheld since then: of the others it is forgotten.
+    """
     return connection.execute(
-        "DELETE FROM carried c USING withheld w, record_state t WHERE w.type = 'Patient'"
-        " AND t.partner = w.partner AND t.resources @> ARRAY['Patient/' || w.fhir_id]"
-        " AND (c.partner, c.feed, c.key) = (t.partner, t.feed, t.key)"
+        # OFFSET 0: one after the other along the index, whatever the planner believes of how many name him.
+        "DELETE FROM carried c USING withheld w CROSS JOIN LATERAL ("
+        "  SELECT partner, feed, key FROM record_state"
+        "  WHERE resources @> ARRAY['Patient/' || w.fhir_id] OFFSET 0) AS t"
+        " WHERE w.type = 'Patient' AND w.at >= coalesce(%s, '-infinity'::timestamptz)"
+        " AND t.partner = w.partner"
+        " AND (c.partner, c.feed, c.key) = (t.partner, t.feed, t.key)",
+        [since],
     ).rowcount
 
 

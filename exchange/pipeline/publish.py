@@ -57,14 +57,14 @@ def publish_chunk(
     write_snapshots(connection, origin.partner.code, snapshots, rows)
     _note_old_labels(connection, rows, origin.partner.code, origin.labelling_digest)
     _write_outcomes(connection, rows, items, outcomes)
-    _forget(connection, origin.partner.code, rows, items, outcomes)
+    _forget(connection, origin, rows, items, outcomes)
     _write_resource_balance(connection, run, chunk, _tally(rows, items, outcomes, claims))
     _record_consents(connection, items, outcomes, claims, origin)
 
 
 def _forget(
     connection: Connection,
-    partner: str,
+    origin: Origin,
     rows: Sequence[Row],
     items: Sequence[PublishItem],
     outcomes: Sequence[ItemOutcome],
@@ -76,10 +76,12 @@ def _forget(
         if item.resource["resourceType"] == "Patient" and outcome.kind == "withheld"
     }
     forget_records(
-        connection, partner, [(row["feed"], row["key"]) for row in rows if row["record"] in withheld]
+        connection,
+        origin.partner.code,
+        [(row["feed"], row["key"]) for row in rows if row["record"] in withheld],
     )
     if any(item.resource["resourceType"] == "Consent" for item in items):
-        forget_withheld(connection)
+        forget_withheld(connection, origin.at)
 
 
 def _note_old_labels(connection: Connection, rows: Sequence[Row], partner: str, digest: str) -> None:

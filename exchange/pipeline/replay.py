@@ -51,7 +51,8 @@ def consents_that_bind(connection: Connection) -> dict[str, list[int]]:
         "SELECT DISTINCT s.partner, q.record FROM quarantine q JOIN source_record s USING (record)"
         " JOIN record_state t ON (t.partner, t.feed, t.key) = (s.partner, s.feed, s.key)"
         f" WHERE {WAITING} AND (q.code, q.expression) = ('not-found', 'subject')"
-        " AND EXISTS (SELECT FROM directive d WHERE 'Consent/' || d.consent = ANY(t.resources)"
+        " AND EXISTS (SELECT FROM unnest(t.resources) AS r (name) JOIN directive d ON d.consent"
+        "   = CASE WHEN r.name LIKE 'Consent/%' THEN substr(r.name, 9)::uuid END"
         "  AND NOT EXISTS (SELECT FROM waiting_directive w WHERE w.consent = d.consent))"
         " ORDER BY 1, 2"
     ).fetchall()

@@ -38,7 +38,7 @@ from exchange.repository import (
     alone_if_needed,
     kept_of,
     known_labels,
-    mark_own_care,
+    mark_own_care_of,
 )
 
 
@@ -144,8 +144,9 @@ def _take_batch(connection: Connection, work: Work, partner: Partner, batch: int
     kept = kept_of(connection, [record.record for record in records])
     found = _found(connection, work, partner, records, kept)
     done = add_labels(connection, kept, found, work.context, work.now())
-    people = {row.patient for row in kept if row.patient is not None}
-    done += mark_own_care(connection, people, work.context, work.now())
+    # Of these alone, and not of all that their people have: each record's turn comes.
+    swept = {(row.key.type, row.key.fhir_id) for row in kept}
+    done += mark_own_care_of(connection, swept, work.context, work.now())
     connection.execute(
         "UPDATE labelling SET cursor = %s, changed = changed + %s WHERE partner = %s",
         [records[-1].record, done.changed, partner.code],

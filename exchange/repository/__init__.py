@@ -31,7 +31,7 @@ from exchange.repository.disclosure.late import (
     patient_of_late,
 )
 from exchange.repository.disclosure.overlay import settle as settle_overlay
-from exchange.repository.disclosure.own_care import mark_own_care
+from exchange.repository.disclosure.own_care import mark_own_care, mark_own_care_of
 from exchange.repository.disclosure.registering import register_participants
 from exchange.repository.disclosure.relabel import Kept, Key, Relabelled, add_labels, kept_of
 from exchange.repository.disclosure.reprofile import Reprofiled, consents_of, reprofile
@@ -205,6 +205,7 @@ __all__ = [
     "load_classes",
     "log_end",
     "mark_own_care",
+    "mark_own_care_of",
     "match",
     "migrate",
     "note_empty_index",

@@ -119,6 +119,18 @@ def test_a_corrected_list_relabels_what_is_stored_and_its_history(folder: Path, 
     assert sweep(after.work) == []
 
 
+def test_what_a_corrected_list_finds_of_a_minor_is_the_minors_own_care(folder: Path, database: str) -> None:
+    before = open_pantry(folder, database)
+    minor = {**patient(1), "birthDate": "2012-01-15"}
+    send(folder, before, "1.ndjson", minor, patient(2), observation(1, of=1), observation(2, of=2))
+    send(folder, before, "2.ndjson", observation(1, of=1, value=7.5))
+    correct_list(folder)
+    after = open_pantry(folder, database)
+    sweep(after.work, batch=1)
+    assert sorted(labels(after, "resource")) == [["ADOL", "HIV"], ["HIV"]]
+    assert labels(after, "resource_history") == [["ADOL", "HIV"]]
+
+
 def test_a_pass_ends_when_whoever_is_publishing_has_ended(folder: Path, database: str) -> None:
     """What he publishes may refer to what was labelled meanwhile, in the records of somebody else."""
     before = open_pantry(folder, database)

@@ -19,7 +19,11 @@ from exchange.delivery.answers import look_at_answers
 from exchange.delivery.recall import tasks
 from exchange.delivery.withholding import related_to
 from exchange.model.ids import golden_id
+from exchange.pipeline.forget import forget_withheld
+from exchange.pipeline.replay import consents_that_bind
+from exchange.repository import publish
 from exchange.repository.disclosure.late import Moved, note_late_disclosures
+from exchange.repository.disclosure.surroundings import _agents
 
 PEOPLE, EACH = 12, 20
 WHO = Requester("app", "hospital", "Hospital", "organization", "TREAT", "t")
@@ -160,3 +164,70 @@ def test_how_a_recall_was_sent_is_found_without_all_that_was_told(stocked, read)
     before = read("delivery_event")
     assert [task.sent for task in tasks(conn)] == ["waiting"]
     assert read("delivery_event") - before <= 2
+
+
+def test_who_is_withheld_now_is_forgotten_and_not_everybody_again(stocked, read):
+    conn = stocked.conn
+    conn.execute(
+        "INSERT INTO withheld (type, fhir_id, partner, class, record, because, at)"
+        " SELECT 'Patient', lpad(n::text, 32, '0')::uuid, 'hospital',"
+        "  (SELECT min(class) FROM disclosure_class), 0, '{}', %s - interval '1 day' * (n - 1)"
+        " FROM generate_series(1, 100) AS n",
+        (AT,),
+    )
+    conn.execute(
+        "INSERT INTO record_state (partner, feed, key, digest, record, resources)"
+        " SELECT partner, 'f', fhir_id, '', 0, ARRAY['Patient/' || fhir_id] FROM withheld"
+    )
+    conn.execute(
+        "INSERT INTO carried (partner, feed, subject, newest, key, run, fields)"
+        " SELECT partner, feed, key, %s, key, 1, '' FROM record_state",
+        (AT,),
+    )
+    for table in ("withheld", "record_state", "carried"):
+        conn.execute(f"ANALYZE {table}")
+    before = read("record_state")
+    assert forget_withheld(conn, AT) == 1
+    assert read("record_state") - before <= 4
+    assert forget_withheld(conn) == 99
+
+
+def test_consents_that_bind_by_now_are_found_by_their_ids(stocked, patient, read):
+    conn = stocked.conn
+    conn.execute("INSERT INTO run (partner, kind, started) VALUES ('hospital', 'pull', %s)", (AT,))
+    conn.execute(
+        "INSERT INTO directive (consent, patient, partner, body)"
+        " SELECT lpad(n::text, 32, '0')::uuid, %s, 'hospital', '{}' FROM generate_series(1, 200) AS n",
+        (patient[0],),
+    )
+    conn.execute(
+        "WITH r AS (INSERT INTO source_record (run, chunk, partner, feed, key, digest, position, deleted)"
+        "  SELECT max(run), 0, 'hospital', 'f', n::text, '', '', false"
+        "  FROM run, generate_series(1, 9) AS n GROUP BY n"
+        "  RETURNING record, key), q AS (INSERT INTO quarantine (record, ordinal, severity, code, expression,"
+        "   position, detail) SELECT record, 0, 'error', 'not-found', 'subject', '', '' FROM r)"
+        " INSERT INTO record_state (partner, feed, key, digest, record, resources)"
+        " SELECT 'hospital', 'f', key, '', record,"
+        "  ARRAY['Consent/' || lpad(key, 32, '0')::uuid, 'Patient/1'] FROM r"
+    )
+    conn.execute("ANALYZE directive")
+    before = read("directive")
+    assert len(consents_that_bind(conn)["hospital"]) == 9
+    assert read("directive") - before <= 18
+
+
+def test_who_wrote_a_record_is_found_by_what_refers_to_it(stocked, patient, read):
+    conn = stocked.conn
+    ids = [row[0] for row in conn.execute("SELECT fhir_id::text FROM resource WHERE type = 'Observation'")]
+    for n, fhir_id in enumerate(ids[:20]):
+        body = {
+            "resourceType": "Provenance",
+            "id": str(UUID(int=n + 1)),
+            "target": [{"reference": f"Observation/{fhir_id}"}],
+            "agent": [{"who": {"reference": f"Practitioner/{n}"}}],
+        }
+        publish(conn, [stocked.item("hospital", body)], [], stocked.context, AT)
+    conn.execute("UPDATE reference_told SET since = 1")
+    before = read("resource")
+    assert _agents(conn, [f"Observation/{ids[3]}"], {}) == {f"Observation/{ids[3]}": {"Practitioner/3"}}
+    assert read("resource") - before <= 2

@@ -11,6 +11,7 @@ import psycopg
 from exchange.consent import Profile, Surroundings
 from exchange.consent.directives.matching import by_author, meant, references_in
 from exchange.model.records import Resource
+from exchange.repository.storage.index import UNNAMED
 
 
 def surroundings(
@@ -81,14 +82,30 @@ def _stored(conn: psycopg.Connection, names: Iterable[str]) -> dict[str, Resourc
     return {name: orjson.loads(body) for name, body in rows}
 
 
+# No search parameter finds what a Provenance refers to, so these references are unnamed. Of records from
+# before the index had them, what they say is looked through; that there are none, the first condition says.
+_PROVENANCE = f"""
+SELECT r.body FROM unnest(%(ids)s::uuid[]) AS n (fhir_id)
+-- OFFSET 0: one after the other along the indexes, however many there are.
+CROSS JOIN LATERAL (
+    SELECT rid FROM index_reference WHERE target = n.fhir_id AND param = {UNNAMED} OFFSET 0) AS x
+CROSS JOIN LATERAL (SELECT type, rendition, body FROM resource WHERE rid = x.rid OFFSET 0) AS r
+WHERE r.type = 'Provenance' AND r.rendition = 0
+UNION
+SELECT body FROM resource
+WHERE (SELECT since FROM reference_told) > 1 AND rid < (SELECT since FROM reference_told)
+  AND type = 'Provenance' AND rendition = 0
+  AND EXISTS (SELECT FROM unnest(%(names)s::bytea[]) AS name WHERE position(name IN body) > 0)
+"""
+
+
 def _agents(
     conn: psycopg.Connection, about: Collection[str], batch: Mapping[str, Resource]
 ) -> dict[str, set[str]]:
     """Whom Provenance names as agents, by the `Type/id` of its target."""
+    pairs = [pair for pair in map(_split, about) if pair]
     rows = conn.execute(
-        "SELECT body FROM resource WHERE type = 'Provenance' AND rendition = 0"
-        " AND EXISTS (SELECT FROM unnest(%s::bytea[]) AS name WHERE position(name IN body) > 0)",
-        ([name.encode() for name in about],),
+        _PROVENANCE, {"ids": [fhir_id for _, fhir_id in pairs], "names": [name.encode() for name in about]}
     ).fetchall()
     told = [orjson.loads(row[0]) for row in rows]
     told += [one for one in batch.values() if one["resourceType"] == "Provenance"]
