@@ -14,11 +14,14 @@ from exchange.repository import search
 from exchange.repository.disclosure.births import BIRTHS
 from exchange.repository.disclosure.follow import REFERRING
 from exchange.repository.disclosure.surroundings import ASKING
-from exchange.repository.reading.matchers import Arguments
+from exchange.repository.reading import include
+from exchange.repository.reading.include import WHAT_REFERS
+from exchange.repository.reading.matchers import Arguments, date
 from exchange.repository.reading.members import _MEMBERS
 from exchange.repository.reading.query import parse_query
 from exchange.repository.reading.reader import BEST_OF_CLUSTER, select
 from exchange.repository.reading.search import page_sql, statement_of
+from exchange.repository.reading.syntax import BadSearch
 from exchange.repository.reading.versions import VERSIONS
 from exchange.repository.reading.walk import START, Stretch, walks
 from exchange.repository.storage.store import INDEX_TABLES
@@ -143,6 +146,54 @@ def test_members_of_a_cluster_are_reached_by_whom_they_are_about(stocked, statem
         plan = _generic_plan(view, *_numbered(statement))
     reached = r"Index Cond: \(\(cluster = \w+\.cluster\) AND \(patient = ANY \(same_people"
     assert re.search(reached, plan), plan
+
+
+def test_what_is_referred_to_is_found_from_what_refers(stocked):
+    """Asked of each record instead, a search that finds nothing read all there are."""
+    with stocked.as_viewer(HOSPITAL) as view:
+        query = parse_query("Encounter", [("_has:Observation:encounter:code", "718-7")], view.at)
+        statement = statement_of(view, query)
+        plan = _generic_plan(view, page_sql(view, query, statement, KEY), statement.arguments.values)
+    named = r"resource_type_fhir_id_rendition_key on resource r .*\n.*fhir_id = \(x\.target\)"
+    assert re.search(named, plan), plan
+
+
+def test_what_refers_is_included_along_indexes(stocked):
+    names = ("type", "patients", "params", "ids")
+    with stocked.as_viewer(HOSPITAL) as view:
+        view.conn.execute("SET LOCAL enable_seqscan = off")
+        sql = f"SELECT r.rid FROM resource r WHERE {WHAT_REFERS}"
+        plan = _generic_plan(view, sql, dict.fromkeys(names))
+    assert re.search(r"resource_pkey on resource r .*\n.*rid = ", plan), plan
+
+
+def test_no_more_is_included_than_fits_in_a_page(stocked, monkeypatch):
+    asked = [("_count", "1"), ("_revinclude", "Observation:patient")]
+    with stocked.as_viewer(HOSPITAL) as view:
+        assert len(search(view, "Patient", asked, BASE, KEY).entries) == 41
+        monkeypatch.setattr(include, "MOST", 39)
+        with pytest.raises(BadSearch, match="more than 39 resources would be included"):
+            search(view, "Patient", asked, BASE, KEY)
+
+
+def test_few_dates_are_found_by_their_index_and_sorted_then(stocked):
+    """In order of id all records were read, in the hope to meet enough that match."""
+    with stocked.as_viewer(HOSPITAL) as view:
+        query = parse_query("Observation", [("date", "lt1900")], view.at)
+        statement = statement_of(view, query)
+        sql = page_sql(view, query, statement, KEY, rare=True)
+        plan = _generic_plan(view, sql, statement.arguments.values)
+    assert re.search(r"index_date_low on index_date x .*\n.*low < ", plan), plan
+
+
+def test_a_day_is_looked_up_by_where_spans_begin(stocked):
+    with stocked.as_viewer(HOSPITAL) as view:
+        view.conn.execute("SET LOCAL enable_seqscan = off")
+        criterion = parse_query("Observation", [("date", "2026-01-02")], view.at).where.criteria[0]
+        arguments = Arguments()
+        sql = f"SELECT FROM index_date x WHERE {date('2026-01-02', criterion, arguments, 0)}"
+        plan = _generic_plan(view, sql, arguments.values)
+    assert re.search(r"Index Cond: .*low >= .*low < ", plan), plan
 
 
 def _numbered(statement):

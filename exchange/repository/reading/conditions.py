@@ -34,11 +34,15 @@ _MOST_COMPOSITES = 20
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where a condition holds: the alias of `resource`; `patients` stands for those searched, if known."""
+    """Where a condition holds: the alias of `resource`; `patients` stands for those searched, if known.
+
+    `few`: it is asked about few records, so that each is looked up.
+    """
 
     alias: str
     arguments: Arguments
     patients: str | None = None
+    few: bool = False
 
 
 def condition(criterion: Criterion, scope: Scope) -> str:

@@ -9,15 +9,31 @@ from exchange.repository.reading.persons import distinct, persons_of
 from exchange.repository.reading.provenance import provenance_of
 from exchange.repository.reading.query import ANY, Include, Query
 from exchange.repository.reading.reader import BEST_OF_CLUSTER, Reader, Shown, fetch, select
+from exchange.repository.reading.syntax import BadSearch
 from exchange.repository.reading.view import Served, golden_patients, serve
 from exchange.repository.storage.index import UNNAMED
 from exchange.repository.storage.parameters import parameters
 
 _MOST_WAVES = 6
 
+MOST = 10_000
+"""So many resources at most are included in one page: they are all held at once."""
+
+# By whom it is about or by what refers to it, each along its index: with an OR the whole type would be read.
+WHAT_REFERS = f"""
+r.type = %(type)s AND r.rid IN (
+    SELECT o.rid FROM resource o WHERE o.type = %(type)s AND o.patient = ANY(%(patients)s::int[])
+    UNION
+    SELECT x.rid FROM index_reference x WHERE x.param = ANY(%(params)s) AND x.target = ANY(%(ids)s::uuid[])
+) AND {BEST_OF_CLUSTER}
+"""
+
 
 def included(reader: Reader, query: Query, matches: Sequence[Served]) -> list[Served]:
-    """Included resources, each once and none that is a match; some iterate over what was found."""
+    """Included resources, each once and none that is a match; some iterate over what was found.
+
+    Raises BadSearch for more than fit in a page.
+    """
     known = {(match.type, match.id) for match in matches}
     found: dict[tuple[str, str], Served] = {}
     wave, includes = list(matches), query.includes
@@ -28,6 +44,8 @@ def included(reader: Reader, query: Query, matches: Sequence[Served]) -> list[Se
             for resource in _each(reader, include, wave)
         }
         fresh = sorted(new.keys() - known - found.keys())
+        if len(found) + len(fresh) > MOST:
+            raise BadSearch(f"more than {MOST} resources would be included; ask for smaller pages by _count")
         found |= {key: new[key] for key in fresh}
         wave, includes = [new[key] for key in fresh], tuple(i for i in includes if i.iterate)
         if not wave or not includes:
@@ -84,12 +102,7 @@ def _referring(reader: Reader, include: Include, wave: Sequence[Served]) -> list
         "params": params,
         "ids": [*map(str, ids), *(r.id for r in wave), *other_members(reader, records)],
     }
-    condition = (
-        "r.type = %(type)s AND (r.patient = ANY(%(patients)s::int[]) OR r.rid IN (SELECT x.rid"
-        " FROM index_reference x WHERE x.param = ANY(%(params)s) AND x.target = ANY(%(ids)s::uuid[])))"
-        f" AND {BEST_OF_CLUSTER}"
-    )
-    return _whole(reader, fetch(reader, condition, arguments))
+    return _whole(reader, fetch(reader, WHAT_REFERS, arguments, MOST + 1))
 
 
 def _whole(reader: Reader, rows: Sequence[Shown]) -> list[Served]:

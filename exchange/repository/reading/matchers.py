@@ -133,7 +133,8 @@ def date(value: str, criterion: Criterion, arguments: Arguments, _: int) -> str:
 
 def compare_span(low: str, high: str, prefix: str, from_: str, until: str) -> str:
     """SQL comparing the half-open span of a row with that of the searched value, by prefix."""
-    inside = f"{low} >= {from_} AND {high} <= {until}"
+    # What ends within begins within, too: said so that the index over where a span begins reads no more.
+    inside = f"{low} >= {from_} AND {low} < {until} AND {high} <= {until}"
     return {
         "eq": inside,
         "ne": f"NOT ({inside})",

@@ -220,12 +220,14 @@ def _people(
     return {person: tuple(sorted(each)) for person, each in found.items()}
 
 
-def fetch(reader: Reader, condition: str, arguments: dict[str, Any]) -> list[Shown]:
-    """Visible rows, in their best rendition, for which an SQL condition on `resource r` holds."""
+def fetch(reader: Reader, condition: str, arguments: dict[str, Any], most: int | None = None) -> list[Shown]:
+    """Visible rows (`most` at most) in their best rendition, for which SQL about `resource r` holds."""
+    limit = "" if most is None else " LIMIT %(most)s"
     rows = select(
         reader,
-        f"SELECT {SHOWN} FROM resource r WHERE {condition} AND {BEST_RENDITION} ORDER BY r.type, r.fhir_id",
-        arguments,
+        f"SELECT {SHOWN} FROM resource r WHERE {condition} AND {BEST_RENDITION}"
+        f" ORDER BY r.type, r.fhir_id{limit}",
+        arguments if most is None else {**arguments, "most": most},
     )
     return shown(reader, rows)
 

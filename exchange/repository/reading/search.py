@@ -19,7 +19,15 @@ from exchange.repository.reading.reader import BEST_OF_CLUSTER, SHOWN, Reader, S
 from exchange.repository.reading.settled import all_seen, as_told, settled
 from exchange.repository.reading.sorting import after_sql
 from exchange.repository.reading.view import Served, serve
-from exchange.repository.reading.walk import FIRST, START, Stretch, stored_records, walks, wider
+from exchange.repository.reading.walk import (
+    FIRST,
+    START,
+    Stretch,
+    is_found_by_index,
+    stored_records,
+    walks,
+    wider,
+)
 from exchange.repository.reading.where import where_sql
 
 
@@ -104,10 +112,10 @@ def first_of(reader: Reader, query: Query) -> list[Served]:
     return serve(reader, [row for row, _ in rows[: query.count]])
 
 
-def statement_of(reader: Reader, query: Query) -> Statement:
-    """The search as SQL; people it speaks of are looked up now."""
+def statement_of(reader: Reader, query: Query, *, few: bool = False) -> Statement:
+    """The search as SQL; people it speaks of are looked up now. `few`: it is asked about few records."""
     arguments = Arguments()
-    where = where_sql(reader, query.where, arguments)
+    where = where_sql(reader, query.where, arguments, few=few)
     by = tuple(key.sql(arguments) for key in query.sort)
     return Statement(f"{where} AND {BEST_OF_CLUSTER}", arguments, by)
 
@@ -129,34 +137,53 @@ def _rows(reader: Reader, query: Query, statement: Statement, key: bytes) -> lis
 
 def _selected(reader: Reader, query: Query, statement: Statement, key: bytes) -> list[Any]:
     """By walking while that promises a page soon, else by sorting all that match: the same rows."""
-    values, wanted = statement.arguments.values, query.count + 1
+    wanted, rare = query.count + 1, False
     if walks(query):
+        asks_back = query.where.reverses or query.where.chains
+        near = statement_of(reader, query, few=True) if asks_back else statement
         stored = stored_records(reader)
         last = UUID(position_of(reader, query, key)[0]) if query.cursor is not None else START
         stretch: Stretch | None = Stretch(last, FIRST / max(stored, 1))
         while stretch is not None:
-            rows = select(reader, page_sql(reader, query, statement, key, stretch), values)
+            rows = select(reader, page_sql(reader, query, near, key, stretch), near.arguments.values)
             if len(rows) == wanted or stretch.is_last:
                 return rows
-            stretch = wider(stretch, len(rows), wanted, stored)
-    return select(reader, page_sql(reader, query, statement, key), values)
+            stretch, rare = wider(stretch, len(rows), wanted, stored), not rows
+    sql = page_sql(reader, query, statement, key, rare=rare and is_found_by_index(query))
+    return select(reader, sql, statement.arguments.values)
 
 
 def page_sql(
-    reader: Reader, query: Query, statement: Statement, key: bytes, within: Stretch | None = None
+    reader: Reader,
+    query: Query,
+    statement: Statement,
+    key: bytes,
+    within: Stretch | None = None,
+    *,
+    rare: bool = False,
 ) -> str:
-    """The statement of one page, or of what of it is within a stretch; raises CursorRefused."""
+    """The statement of one page, or of what of it is within a stretch; raises CursorRefused.
+
+    `rare`: of all that match first, and sorted then, since there are few.
+    """
     arguments, by = statement.arguments, statement.sorted_by
     after = "true"
     if within is not None:
         after = within.sql(arguments, "r.fhir_id")
     elif query.cursor is not None:
         after = after_sql(query.sort, position_of(reader, query, key), by, arguments)
+    found = f"FROM resource r WHERE {statement.where} AND {after}"
+    if rare:
+        # OFFSET 0: a plan that does not know its values hopes to meet enough on the way through all records.
+        names = [f"by{n}" for n in range(len(by))]
+        columns = ", ".join(f"{column} AS {name}" for column, name in zip(by, names, strict=True))
+        found = f"FROM (SELECT {SHOWN}, {columns} {found} OFFSET 0) AS r"
+        by = tuple(f"r.{name}" for name in names)
     order = [
         f"{column} {'DESC' if k.descending else 'ASC'}" for k, column in zip(query.sort, by, strict=True)
     ]
     return (
-        f"SELECT {SHOWN}, {', '.join(by)} FROM resource r WHERE {statement.where} AND {after}"
+        f"SELECT {SHOWN}, {', '.join(by)} {found}"
         f" ORDER BY {', '.join(order)} LIMIT {arguments.add(query.count + 1)}"
     )
 

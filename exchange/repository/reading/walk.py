@@ -22,6 +22,7 @@ FIRST_PEOPLE = 64
 """Patients in the first stretch: of each it is asked whether he is seen, and who is the same person."""
 
 START = UUID(int=0)
+_NOT_FOUND = frozenset({"not", "not-in", "missing", "contains"})
 _MARGIN = 1.5
 _MATCH_COSTS = 4  # finding a match by its code, and sorting it, beside looking at one record on the way
 _LAST = (1 << 128) - 1
@@ -65,6 +66,11 @@ def walks(query: Query) -> bool:
     named = where.patients or where.ids or any(chain.parameter.subject for chain in where.chains)
     asks = where.criteria or where.chains or where.reverses or where.updated
     return by_id and bool(asks) and not named
+
+
+def is_found_by_index(query: Query) -> bool:
+    """Whether an index leads to what is asked: to what must not be said, or one of two may say, none does."""
+    return all(c.modifier not in _NOT_FOUND and not c.parameter.unites for c in query.where.criteria)
 
 
 def walks_people(query: Query) -> bool:

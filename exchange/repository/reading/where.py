@@ -36,11 +36,16 @@ from exchange.repository.reading.unsaid import of_person
 from exchange.repository.reading.walk import Stretch
 
 
-def where_sql(reader: Reader, where: Where, arguments: Arguments, alias: str = "r") -> str:
-    """SQL that holds for the rows of `resource` meant, each in its best visible rendition."""
+def where_sql(
+    reader: Reader, where: Where, arguments: Arguments, alias: str = "r", *, few: bool = False
+) -> str:
+    """SQL that holds for the rows of `resource` meant, each in its best visible rendition.
+
+    `few`: it is asked about few records.
+    """
     patients = _patients(reader, where)
     placeholder = arguments.add(sorted(patients)) if patients is not None else None
-    scope = Scope(alias, arguments, placeholder)
+    scope = Scope(alias, arguments, placeholder, few or patients is not None)
     conditions = [f"{alias}.type = {arguments.add(where.type)}"]
     if placeholder:
         conditions.append(f"{alias}.patient = ANY({placeholder})")
@@ -53,7 +58,7 @@ def where_sql(reader: Reader, where: Where, arguments: Arguments, alias: str = "
     conditions += [condition(_widened(reader, criterion), scope) for criterion in where.criteria]
     conditions += [_chained(reader, chain, scope) for chain in where.chains if not chain.parameter.subject]
     if where.type != "Patient":
-        conditions += [_referred(reader, reverse, scope) for reverse in where.reverses]
+        conditions += [_referred(reader, where.type, reverse, scope) for reverse in where.reverses]
     return all_of([*conditions, best_rendition(alias)])
 
 
@@ -200,31 +205,40 @@ def _leads_to(reader: Reader, chain: Chain, target: Where, scope: Scope) -> str:
         ids = scope.arguments.add([c.fhir_id for person in people for c in person.contributions])
         return f"EXISTS (SELECT FROM index_reference x WHERE {own} AND x.target = ANY({ids}))"
     inner = _inner(scope.alias)
-    conditions = where_sql(reader, target, scope.arguments, inner)
+    conditions = where_sql(reader, target, scope.arguments, inner, few=scope.few)
     return (
         f"EXISTS (SELECT FROM index_reference x JOIN resource {inner} ON {inner}.fhir_id = x.target"
         f" WHERE {own} AND {conditions})"
     )
 
 
-def _referred(reader: Reader, reverse: Reverse, scope: Scope) -> str:
-    """To the record itself or to a visible duplicate of it, of which it is the one shown."""
+def _referred(reader: Reader, kind: str, reverse: Reverse, scope: Scope) -> str:
+    """To the record itself or to a visible duplicate of it, of which it is the one shown.
+
+    Of few records each is asked; else what refers is found first, and from there what is meant.
+    """
     alias, inner = scope.alias, _inner(scope.alias)
-    conditions = where_sql(reader, reverse.where, scope.arguments, inner)
+    conditions = where_sql(reader, reverse.where, scope.arguments, inner, few=scope.few)
     on = (
         f"{inner}.rid = x.rid AND x.param = {scope.arguments.add(reverse.parameter.key)}"
         f" AND {conditions} AND {best_of_cluster(inner)}"
     )
-    duplicates = f"SELECT m.fhir_id FROM {same_facts(alias)} AS m"
-    by_any = (
-        f"AS named (target) JOIN index_reference x ON x.target = named.target JOIN resource {inner} ON {on}"
+    if scope.few:
+        named = f"SELECT {alias}.fhir_id UNION SELECT m.fhir_id FROM {same_facts(alias)} AS m"
+        return (
+            f"EXISTS (SELECT FROM ({named}) AS named (target)"
+            f" JOIN index_reference x ON x.target = named.target JOIN resource {inner} ON {on})"
+        )
+    # OFFSET 0: one step after the other, whatever the planner believes of how many there are.
+    named = f"SELECT DISTINCT x.target FROM index_reference x JOIN resource {inner} ON {on} OFFSET 0"
+    own = (
+        f"SELECT * FROM resource WHERE type = {scope.arguments.add(kind)} AND fhir_id = named.target"
+        " AND cluster IS NOT NULL OFFSET 0"
     )
-    # Of few records each is asked. Written once: a `_has` within another would double the statement.
-    if scope.patients is not None or alias != "r":
-        return f"EXISTS (SELECT FROM (SELECT {alias}.fhir_id UNION {duplicates}) {by_any})"
-    own = f"SELECT FROM index_reference x JOIN resource {inner} ON {on} WHERE x.target = {alias}.fhir_id"
+    duplicates = f"SELECT m.fhir_id FROM ({own}) o CROSS JOIN LATERAL {same_facts('o')} AS m"
     return (
-        f"(EXISTS ({own}) OR ({alias}.cluster IS NOT NULL AND EXISTS (SELECT FROM ({duplicates}) {by_any})))"
+        f"{alias}.fhir_id IN (SELECT meant.fhir_id FROM ({named}) AS named"
+        f" CROSS JOIN LATERAL (SELECT named.target UNION ALL {duplicates} OFFSET 0) AS meant (fhir_id))"
     )
 
 
