@@ -18,12 +18,14 @@ from exchange.audit.watch import look
 from exchange.delivery.answers import look_at_answers
 from exchange.delivery.recall import tasks
 from exchange.delivery.withholding import related_to
+from exchange.model.fhir import references
 from exchange.model.ids import golden_id
 from exchange.pipeline.forget import forget_withheld
 from exchange.pipeline.replay import consents_that_bind
 from exchange.repository import publish
 from exchange.repository.disclosure.late import Moved, note_late_disclosures
 from exchange.repository.disclosure.surroundings import _agents
+from exchange.repository.storage.index import UNNAMED, index_rows
 
 PEOPLE, EACH = 12, 20
 WHO = Requester("app", "hospital", "Hospital", "organization", "TREAT", "t")
@@ -214,6 +216,14 @@ def test_consents_that_bind_by_now_are_found_by_their_ids(stocked, patient, read
     before = read("directive")
     assert len(consents_that_bind(conn)["hospital"]) == 9
     assert read("directive") - before <= 18
+
+
+def test_all_that_a_provenance_refers_to_is_unnamed_in_the_index():
+    """Else consents that ask who wrote a record would not find it: of whomever it is about."""
+    targets = [f"{kind}/{UUID(int=n)}" for n, kind in enumerate(("Patient", "Observation", "Group"), start=1)]
+    told = {"resourceType": "Provenance", "target": [{"reference": name} for name in targets]}
+    rows = index_rows(told, references(told)).references
+    assert rows == {(UUID(int=n), UNNAMED) for n in (1, 2, 3)}
 
 
 def test_who_wrote_a_record_is_found_by_what_refers_to_it(stocked, patient, read):
