@@ -54,26 +54,42 @@ def _pages(world, viewer, asked):
         "_lastUpdated=gt2020&_count=6",
     ],
 )
-@pytest.mark.parametrize("first", [1, 9, 256])
-def test_walking_changes_no_page(stocked, monkeypatch, viewer, asked, first):
+@pytest.mark.parametrize(("first", "second"), [(1, 1), (9, 20), (256, 4096)])
+def test_walking_changes_no_page(stocked, monkeypatch, viewer, asked, first, second):
     monkeypatch.setattr(searching, "walks", lambda query: False)
     sorted_pages = _pages(stocked, viewer, asked)
     monkeypatch.undo()
     monkeypatch.setattr(searching, "FIRST", first)
+    monkeypatch.setattr(searching, "SECOND", second)
     assert _pages(stocked, viewer, asked) == sorted_pages
 
 
-def test_what_is_common_is_answered_from_a_stretch_alone(stocked, monkeypatch):
+def _stretches(monkeypatch, first):
+    """Each stretch that is looked at of 61 records; None for all that match."""
     stretches = []
     whole = searching.page_sql
 
-    def noted(reader, query, statement, key, within=None):
+    def noted(reader, query, statement, key, within=None, *, rare=False):
         stretches.append(within)
-        return whole(reader, query, statement, key, within)
+        return whole(reader, query, statement, key, within, rare=rare)
 
     monkeypatch.setattr(searching, "page_sql", noted)
-    monkeypatch.setattr(searching, "FIRST", 6)
+    monkeypatch.setattr(searching, "FIRST", first)
     monkeypatch.setattr(searching, "stored_records", lambda reader: 61)
+    return stretches
+
+
+@pytest.mark.parametrize(("second", "looked"), [(1, 2), (30, 3), (61, 2)])
+def test_what_one_stretch_does_not_have_a_longer_one_may(stocked, monkeypatch, second, looked):
+    stretches = _stretches(monkeypatch, 1)
+    monkeypatch.setattr(searching, "SECOND", second)
+    _pages(stocked, HOSPITAL, "code=nowhere&_count=3")
+    assert len(stretches) == looked
+    assert (stretches[-1] is None) == (second < 61)
+
+
+def test_what_is_common_is_answered_from_a_stretch_alone(stocked, monkeypatch):
+    stretches = _stretches(monkeypatch, 6)
     _pages(stocked, HOSPITAL, "status=final&_count=3")
     assert None not in stretches
     assert len({stretch.share for stretch in stretches}) > 1  # some held too few, and were widened

@@ -21,6 +21,7 @@ from exchange.repository.reading.sorting import after_sql
 from exchange.repository.reading.view import Served, serve
 from exchange.repository.reading.walk import (
     FIRST,
+    SECOND,
     START,
     Stretch,
     is_found_by_index,
@@ -141,14 +142,17 @@ def _selected(reader: Reader, query: Query, statement: Statement, key: bytes) ->
     if walks(query):
         asks_back = query.where.reverses or query.where.chains
         near = statement_of(reader, query, few=True) if asks_back else statement
-        stored = stored_records(reader)
+        stored = max(stored_records(reader), 1)
         last = UUID(position_of(reader, query, key)[0]) if query.cursor is not None else START
-        stretch: Stretch | None = Stretch(last, FIRST / max(stored, 1))
+        stretch: Stretch | None = Stretch(last, FIRST / stored)
         while stretch is not None:
             rows = select(reader, page_sql(reader, query, near, key, stretch), near.arguments.values)
             if len(rows) == wanted or stretch.is_last:
                 return rows
-            stretch, rare = wider(stretch, len(rows), wanted, stored), not rows
+            if not (rows or asks_back) and stretch.share < SECOND / stored:
+                stretch = Stretch(last, SECOND / stored)
+            else:
+                stretch, rare = wider(stretch, len(rows), wanted, stored), not rows
     sql = page_sql(reader, query, statement, key, rare=rare and is_found_by_index(query))
     return select(reader, sql, statement.arguments.values)
 

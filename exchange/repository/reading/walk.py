@@ -18,6 +18,9 @@ from exchange.repository.storage.parameters import Parameter
 FIRST = 256
 """Records in the first stretch; looking at them costs less than half a millisecond."""
 
+SECOND = 4096
+"""Records in the stretch after an empty one: what is not in it either is rare enough to be found whole."""
+
 FIRST_PEOPLE = 64
 """Patients in the first stretch: of each it is asked whether he is seen, and who is the same person."""
 
