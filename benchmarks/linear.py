@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import machine
-from load import SHARED, _own, _server, invented, prepared, synthea, write
+from load import SHARED, invented, own_seconds, prepared, server_seconds, synthea, write
 
 from exchange.pipeline.steps import run_partner
 from exchange.repository.database import embedded
@@ -43,9 +43,10 @@ def measured(copies: int) -> Loaded:
         try:
             opened = prepared(folder)
             postmaster = int((folder / "data/postgres/data/postmaster.pid").read_text().split()[0])
-            own, server, started = _own(), _server(postmaster), time.perf_counter()
+            own, server, started = own_seconds(), server_seconds(postmaster), time.perf_counter()
             run_partner(opened.work, opened.partners["elm_clinic"], _told)
-            wall, own, server = time.perf_counter() - started, _own() - own, _server(postmaster) - server
+            wall, own = time.perf_counter() - started, own_seconds() - own
+            server = server_seconds(postmaster) - server
             with opened.work.connect() as connection:
                 size = connection.execute("SELECT pg_database_size(current_database())").fetchone()
         finally:

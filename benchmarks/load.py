@@ -125,20 +125,20 @@ class Spent:
 
     @contextmanager
     def on(self, step: str) -> Iterator[None]:
-        before, started = (_own(), _server(self._postmaster)), time.perf_counter()
+        before, started = (own_seconds(), server_seconds(self._postmaster)), time.perf_counter()
         yield
         found = self.steps[step]
-        found[0] += _own() - before[0]
-        found[1] += _server(self._postmaster) - before[1]
+        found[0] += own_seconds() - before[0]
+        found[1] += server_seconds(self._postmaster) - before[1]
         found[2] += time.perf_counter() - started
 
 
-def _own() -> float:
+def own_seconds() -> float:
     spent = os.times()
     return spent.user + spent.system + spent.children_user + spent.children_system
 
 
-def _server(postmaster: int) -> float:
+def server_seconds(postmaster: int) -> float:
     """Of those that ended, and of those that live; again when one of them ended meanwhile."""
     while True:
         ended = sum(_stat(postmaster)[13:17])

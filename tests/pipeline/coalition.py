@@ -6,6 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
+from exchange.app import Exchange, open_exchange
+from exchange.settings import load_settings
+
 ROOT = Path(__file__).resolve().parents[2]
 
 CLINIC = """\
@@ -28,6 +31,17 @@ def make_home(folder: Path, records: Path) -> Path:
     clinic.mkdir()
     (clinic / "partner.yaml").write_text(CLINIC.format(folder=records))
     return folder
+
+
+def open_clinic(folder: Path, database: str) -> Exchange:
+    """The exchange of a home with that clinic, whose files are in `records`."""
+    home = make_home(folder, folder / "records")
+    environment = {
+        "EXCHANGE_HOME": str(home),
+        "EXCHANGE_DATA": str(folder / "data"),
+        "EXCHANGE_DATABASE_URL": database,
+    }
+    return open_exchange(load_settings(environment))
 
 
 def patient(number: int, family: str = "Rivera") -> dict[str, object]:

@@ -10,26 +10,19 @@ from typing import Any
 import orjson
 import pytest
 
-from exchange.app import Exchange, balance, find_partner, open_exchange
+from exchange.app import Exchange, balance, find_partner
 from exchange.model.records import Document, SourceRecord
 from exchange.pipeline import ledger, pull
 from exchange.pipeline.ledger import Arrival, last_digests
 from exchange.pipeline.replay import Again, open_replay
 from exchange.pipeline.steps import finish_run, pull_step, run_partner, waiting_chunks
 from exchange.pipeline.work import Work
-from exchange.settings import load_settings
-from tests.pipeline.coalition import make_home, observation, patient, write_ndjson
+from tests.pipeline.coalition import observation, open_clinic, patient, write_ndjson
 
 
 @pytest.fixture
 def exchange(tmp_path: Path, database: str) -> Exchange:
-    home = make_home(tmp_path, tmp_path / "records")
-    environment = {
-        "EXCHANGE_HOME": str(home),
-        "EXCHANGE_DATA": str(tmp_path / "data"),
-        "EXCHANGE_DATABASE_URL": database,
-    }
-    return open_exchange(load_settings(environment))
+    return open_clinic(tmp_path, database)
 
 
 def send(exchange: Exchange, name: str, resources: list[dict[str, object]]) -> None:

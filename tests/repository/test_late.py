@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
+import orjson
 import pytest
 from repository_world import AT, observation
 
@@ -100,3 +101,26 @@ def test_an_answer_of_which_only_types_were_recorded_counts_what_was_shown(world
     append(world.conn, [replace(entry, kind="query", event={**entry.event, "entity": told})])
     found = note_late_disclosures(world.conn, [moving], world.context, AT)
     assert found == int(before == Labels())
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"what": {"reference": "{name}"}, "role": {"code": "4"}},
+        {"type": {"code": "Location"}, "detail": [{"valueString": "{id}"}], "role": {"code": "4"}},
+        {"type": {"code": "Location"}, "role": {"code": "4"}},
+    ],
+    ids=["by name", "by type and id", "by type alone"],
+)
+def test_what_went_out_about_nobody_is_found_however_it_was_told(world, told):
+    body = {"resourceType": "Location", "id": str(UUID(int=7)), "name": "Clinic"}
+    moving = moved(world, None, body, Labels(), SUD)
+    assert moving.patient is None
+    entry = read_entry(SHELTER, HOW, "Location/_search", Disclosed(None))
+    said = orjson.loads(
+        orjson.dumps(told)
+        .replace(b"{name}", b"Location/%b" % body["id"].encode())
+        .replace(b"{id}", body["id"].encode())
+    )
+    append(world.conn, [replace(entry, kind="query", event={**entry.event, "entity": [said]})])
+    assert note_late_disclosures(world.conn, [moving], under(world.context, "access"), AT) == 1

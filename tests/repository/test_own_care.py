@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import orjson
 import pytest
@@ -16,7 +17,7 @@ from exchange.consent.proof.cases import read_cases
 from exchange.content import read_tree
 from exchange.model.ids import resource_id
 from exchange.model.records import Labels, Viewer
-from exchange.repository import mark_own_care
+from exchange.repository import mark_own_care, mark_own_care_of
 from exchange.repository.disclosure.own_care import state_of
 from exchange.repository.disclosure.registering import register_participants
 from exchange.repository.disclosure.reprofile import reprofile
@@ -138,13 +139,24 @@ def test_what_is_known_of_one_chart_marks_those_of_the_whole_person_and_their_pa
     assert mark_own_care(world.conn, {1, 2}, world.context, world.at).changed == 0
 
 
-def test_a_record_is_marked_for_what_a_past_version_of_it_reveals(world):
+def among_all(world, patient, found):
+    mark_own_care(world.conn, {patient}, world.context, world.at)
+
+
+def as_a_sweep_does(world, patient, found):
+    mark_own_care_of(world.conn, {("Observation", UUID(found))}, world.context, world.at)
+
+
+@pytest.mark.parametrize("mark", [among_all, as_a_sweep_does])
+def test_a_record_is_marked_for_what_a_past_version_of_it_reveals(world, mark):
     patient = person(world, "1980-01-15")
     found = visit(world, patient)
     body = world.conn.execute("SELECT body FROM resource WHERE fhir_id = %s", (found,)).fetchone()[0]
     changed = {**orjson.loads(body), "meta": {}, "language": "en"}
     world.publish(world.item("prairie_clinic", changed, labels=Labels()))
-    born(world, patient, "2012-01-15")
+    world.conn.execute("""UPDATE patient SET features = '{"birth_date": "2012-01-15"}'""")
+    (number,) = world.conn.execute("SELECT patient FROM patient").fetchone()
+    mark(world, number, found)
     assert labels_of(world, found) == ["ADOL"]
     (past,) = world.conn.execute(
         "SELECT labels FROM resource_history JOIN disclosure_class USING (class) WHERE fhir_id = %s", (found,)

@@ -174,6 +174,20 @@ def test_no_more_is_included_than_fits_in_a_page(stocked, monkeypatch):
         monkeypatch.setattr(include, "MOST", 39)
         with pytest.raises(BadSearch, match="more than 39 resources would be included"):
             search(view, "Patient", asked, BASE, KEY)
+        monkeypatch.setattr(include, "MOST", 11)  # of the 12 whom all these are about
+        with pytest.raises(BadSearch, match="more than 11 resources would be included"):
+            search(view, "Observation", [("_count", "500"), ("_include", "Observation:patient")], BASE, KEY)
+
+
+def test_nothing_is_left_out_unsaid_beside_what_is_known_already(stocked, monkeypatch):
+    golden = golden_id(str(stocked.conn.execute("SELECT fhir_id FROM patient LIMIT 1").fetchone()[0]))
+    asked = [("patient", golden), ("_count", "10"), ("_include", "Observation:patient")]
+    asked.append(("_revinclude:iterate", "Observation:patient"))
+    with stocked.as_viewer(HOSPITAL) as view:
+        assert len(search(view, "Observation", asked, BASE, KEY).entries) == 41
+        monkeypatch.setattr(include, "MOST", 35)  # 30 are new, of 40 that refer
+        with pytest.raises(BadSearch, match="more than 35 resources would be included"):
+            search(view, "Observation", asked, BASE, KEY)
 
 
 def test_few_dates_are_found_by_their_index_and_sorted_then(stocked):

@@ -44,8 +44,7 @@ def included(reader: Reader, query: Query, matches: Sequence[Served]) -> list[Se
             for resource in _each(reader, include, wave)
         }
         fresh = sorted(new.keys() - known - found.keys())
-        if len(found) + len(fresh) > MOST:
-            raise BadSearch(f"more than {MOST} resources would be included; ask for smaller pages by _count")
+        _refuse_more(len(found) + len(fresh))
         found |= {key: new[key] for key in fresh}
         wave, includes = [new[key] for key in fresh], tuple(i for i in includes if i.iterate)
         if not wave or not includes:
@@ -102,7 +101,14 @@ def _referring(reader: Reader, include: Include, wave: Sequence[Served]) -> list
         "params": params,
         "ids": [*map(str, ids), *(r.id for r in wave), *other_members(reader, records)],
     }
-    return _whole(reader, fetch(reader, WHAT_REFERS, arguments, MOST + 1))
+    rows = fetch(reader, WHAT_REFERS, arguments, MOST + 1)
+    _refuse_more(len(rows))  # here, too: of those left out by the limit nobody would know
+    return _whole(reader, rows)
+
+
+def _refuse_more(number: int) -> None:
+    if number > MOST:
+        raise BadSearch(f"more than {MOST} resources would be included; ask for smaller pages by _count")
 
 
 def _whole(reader: Reader, rows: Sequence[Shown]) -> list[Served]:
