@@ -87,6 +87,41 @@ def test_work_that_began_before_other_work_is_stored(world, measured):
     assert latest_instant(world.conn) == AT + timedelta(minutes=30)
 
 
+LATER = AT + timedelta(minutes=30)
+
+
+def test_what_others_decided_meanwhile_holds_for_work_that_began_before(world, measured):
+    """Of two who meet a class at one moment, the one that began later may be the first to decide it."""
+    conditions = [
+        {**observation("hospital", measured.patient, key), "resourceType": "Condition"} for key in "bc"
+    ]
+    world.at = LATER
+    world.publish(world.item("hospital", conditions[0]))
+    world.at = AT
+    (outcome,) = world.publish(world.item("hospital", conditions[1])).outcomes
+    assert outcome.kind == "published"
+
+
+def test_a_redecision_that_overtakes_a_batch_withholds_nothing_of_it(world, measured):
+    redecide_all(world.conn, world.context, LATER)
+    world.conn.commit()
+    again = world.item("hospital", measured.resource | {"status": "amended"})
+    (outcome,) = world.publish(again).outcomes
+    assert outcome.kind == "published"
+
+
+def test_what_a_consent_asks_about_takes_out_nothing_that_came_meanwhile(world, measured):
+    about = {"meaning": "related", "reference": {"reference": f"Observation/{measured.resource['id']}"}}
+    denial = {**deny_to("shelter")["provision"][0], "data": [about]}
+    _give(world, measured.patient, {"type": "permit", "provision": [denial]})
+    world.at = LATER
+    given = {**observation("hospital", measured.patient, "b"), "resourceType": "Condition"}
+    world.publish(world.item("hospital", given))
+    world.at = AT
+    world.publish(measured._replace(resource=measured.resource | {"status": "amended"}))
+    assert world.conn.execute("SELECT count(*) FROM withheld").fetchone() == (0,)
+
+
 def test_an_instant_counts_also_when_the_transaction_that_used_it_failed(world):
     with pytest.raises(ZeroDivisionError), world.as_viewer(SHELTER, AT + ONE_DAY):
         raise ZeroDivisionError

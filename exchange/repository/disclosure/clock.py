@@ -51,6 +51,15 @@ def not_long_before(conn: psycopg.Connection, at: datetime) -> None:
     advance_clock(conn, max(at, latest) if latest - at < _LONGEST_WORK else at)
 
 
+SETTLED = (
+    "(SELECT greatest(%(at)s, to_timestamp(last_value / 1000.0) + interval '1001 ms') FROM latest_instant)"
+)
+"""SQL: `at`, or the first moment at which all that is decided holds; the sequence lags behind by a second.
+
+Of work that began before other work ended, and decided: what that may hold would count as forbidden at `at`.
+"""
+
+
 def latest_instant(conn: psycopg.Connection) -> datetime:
     """The latest instant anything was decided at; 1970 when nothing was."""
     row = conn.execute("SELECT last_value FROM latest_instant").fetchone()

@@ -16,6 +16,7 @@ import psycopg
 from exchange.consent import REPOSITORY, Context, DisclosureClass, Profile, profile
 from exchange.consent.alike import Permits, permits_of_all
 from exchange.model.records import Decision, Viewer
+from exchange.repository.disclosure.clock import SETTLED
 from exchange.repository.disclosure.permit_rows import Permit, write_permits
 
 NO_DIRECTIVES = profile(())
@@ -134,11 +135,11 @@ def repository_viewer(conn: psycopg.Connection) -> int | None:
 
 
 def permitted_to_hold(conn: psycopg.Connection, classes: Iterable[int], at: datetime) -> set[int]:
-    """Those of the classes that the repository may store at `at`."""
+    """Those of the classes that the repository may store at `at`, or when what is decided by now holds."""
     rows = conn.execute(
-        "SELECT class FROM disclosure WHERE viewer = %s AND class = ANY(%s)"
-        " AND valid_from <= %s AND valid_until > %s",
-        (repository_viewer(conn), list(set(classes)), at, at),
+        f"SELECT class FROM disclosure, {SETTLED} AS s (at) WHERE viewer = %(viewer)s"
+        " AND class = ANY(%(classes)s) AND valid_from <= s.at AND valid_until > s.at",
+        {"viewer": repository_viewer(conn), "classes": list(set(classes)), "at": at},
     ).fetchall()
     return {row[0] for row in rows}
 

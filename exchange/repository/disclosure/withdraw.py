@@ -10,6 +10,7 @@ from uuid import UUID
 import psycopg
 
 from exchange.consent import REPOSITORY, Context, decide
+from exchange.repository.disclosure.clock import SETTLED
 from exchange.repository.disclosure.reasons import named_reasons
 from exchange.repository.disclosure.viewers import load_classes, repository_viewer
 from exchange.repository.storage.history import withdraw_rows
@@ -18,14 +19,18 @@ from exchange.repository.storage.history import withdraw_rows
 def forbidden_rows(
     conn: psycopg.Connection, at: datetime, patients: Sequence[int] | None = None
 ) -> list[int]:
-    """Rows of `resource`, of these patients or of all, whose class the repository may not hold at `at`."""
+    """Rows of `resource`, of these patients or of all, whose class the repository may not hold at `at`.
+
+    What others decided meanwhile counts from the moment at which it holds.
+    """
     rows = conn.execute(
-        "SELECT rid FROM resource WHERE (%(patients)s::int[] IS NULL OR patient = ANY(%(patients)s))"
+        f"WITH settled AS MATERIALIZED (SELECT s.at FROM {SETTLED} AS s (at))"
+        " SELECT rid FROM resource WHERE (%(patients)s::int[] IS NULL OR patient = ANY(%(patients)s))"
         " AND class = ANY(ARRAY(SELECT class FROM disclosure_class c"
         "  WHERE (%(patients)s::int[] IS NULL"
         "    OR class IN (SELECT class FROM resource WHERE patient = ANY(%(patients)s)))"
         "   AND NOT EXISTS (SELECT FROM disclosure d WHERE d.class = c.class AND d.viewer = %(viewer)s"
-        "   AND d.valid_from <= %(at)s AND d.valid_until > %(at)s)))",
+        "   AND d.valid_from <= (SELECT at FROM settled) AND d.valid_until > (SELECT at FROM settled))))",
         {
             "patients": None if patients is None else list(patients),
             "viewer": repository_viewer(conn),
