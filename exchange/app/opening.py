@@ -28,9 +28,9 @@ from exchange.mapping import Maps, load_maps, observed_maps
 from exchange.model.errors import ContentError
 from exchange.model.partner import Partner
 from exchange.model.records import Files, Resource
-from exchange.pipeline.ahead import take_ahead
 from exchange.pipeline.batches import Batches
 from exchange.pipeline.ledger import Connection
+from exchange.pipeline.others import other_processes
 from exchange.pipeline.pushed import connect_push
 from exchange.pipeline.work import Work
 from exchange.repository import (
@@ -143,7 +143,7 @@ def open_exchange(settings: Settings, now: Callable[[], datetime] | None = None)
         duplicates=duplicates,
         features=features_of,
         now=clock,
-        ahead=partial(take_ahead, partial(_reopened, settings), settings.processes),
+        others=partial(other_processes, partial(_reopened, settings), settings.processes),
     )
     observed = _once(lambda partner: observed_maps(maps(partner)))
     return Exchange(settings, partners, mappings, context, url, signing_key, work, observed, _words(settings))

@@ -1,64 +1,111 @@
-"""Mapping and safeguarding of a large run on all cores: the two steps that look at one chunk alone."""
+"""A large run on all cores: mapping and safeguarding look at one chunk alone, publishing at what it names."""
 
 from __future__ import annotations
 
-import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from multiprocessing import get_context, parent_process
-from threading import Thread
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import NamedTuple
 
 from exchange.model.partner import Partner
-from exchange.pipeline.steps import prepare_step
-from exchange.pipeline.work import Work
+from exchange.pipeline.footprints import ALONE, Footprint, next_apart
+from exchange.pipeline.work import ChunkStep, Others, Work
 
 WORTH_IT = 50_000
 """Records from which on another process saves more than the two seconds that it takes to start."""
+WINDOW = 8
+"""Chunks among which those are looked for that have nothing to do with each other."""
 
-_opened: list[Work] = []  # of this process, when it is one of the others
+
+def worth_it(others: Others, partner: Partner, chunks: Sequence[int]) -> bool:
+    """Whether other processes are there, and enough for them to do."""
+    return others.number > 0 and len(chunks) * partner.chunk_records >= WORTH_IT
 
 
 def take_ahead(
-    reopen: Callable[[], Work], processes: int, work: Work, partner: Partner, run: int, chunks: Sequence[int]
+    others: Others, step: ChunkStep[None], work: Work, partner: Partner, run: int, chunks: Sequence[int]
 ) -> Iterator[int]:
-    """Takes chunks through both steps in this process and others; yields how many are done.
+    """Takes chunks through a step in this process and others, in any order; yields how many are done.
 
-    `reopen` is pickled and gives each other process a Work of its own. A chunk that fails raises here what
-    it raised there; what was not taken waits for the next attempt.
+    A chunk that fails raises here what it raised there; what was not taken waits for the next attempt.
     """
-    if processes < 2 or len(chunks) * partner.chunk_records < WORTH_IT:
-        return
     waiting, running, done = deque(chunks), set[Future[None]](), 0
-    start = get_context("spawn")
-    with ProcessPoolExecutor(processes - 1, start, initializer=_begin, initargs=(reopen,)) as others:
-        while waiting or running:
-            # One each: of what waits at one that is still starting, this process would take none.
-            while waiting and len(running) < processes - 1:
-                running.add(others.submit(_take, partner.code, run, waiting.popleft()))
-            if waiting:
-                prepare_step(work, partner, run, waiting.pop())
+    while waiting or running:
+        # One each: of what waits at one that is still starting, this process would take none.
+        while waiting and len(running) < others.number:
+            running.add(others.give(step, partner.code, run, waiting.popleft()))
+        if waiting:
+            step(work, partner, run, waiting.pop())
+            done += 1
+        finished, running = wait(running, 0 if waiting else None, FIRST_COMPLETED)
+        for future in finished:
+            future.result()
+        done += len(finished)
+        yield done
+
+
+class _Chunk(NamedTuple):
+    number: int
+    footprint: Footprint
+
+
+class Publishing(NamedTuple):
+    """How a chunk of a run is published: `beside` others, which may refuse and do nothing, or `alone`."""
+
+    beside: ChunkStep[bool]
+    alone: ChunkStep[None]
+    footprint: Callable[[int], Footprint]
+
+
+def publish_beside(
+    others: Others, how: Publishing, work: Work, partner: Partner, run: int, chunks: Sequence[int]
+) -> Iterator[int]:
+    """Publishes chunks in this process and others; yields how many are done.
+
+    The order is that of the chunks wherever it matters. One that turns out to reach what others may be
+    writing is published again when they are done.
+    """
+    coming, waiting, done = deque(chunks), deque[_Chunk](), 0
+    running: dict[Future[bool], _Chunk] = {}
+    here: Future[bool] | None = None
+    with ThreadPoolExecutor(1) as own:  # in a thread, so that who is done meanwhile is seen at once
+        while coming or waiting or running:
+            while coming and len(waiting) < WINDOW:
+                number = coming.popleft()
+                waiting.append(_Chunk(number, how.footprint(number)))
+            chunk = _taken(waiting, running.values()) if len(running) <= others.number else None
+            if chunk is None:
+                for ended, published in _ended(running):
+                    done += published
+                    if not published:
+                        waiting.appendleft(_Chunk(ended.number, ALONE))
+                yield done
+            elif chunk.footprint.alone or (not running and _next(waiting, [chunk]) is None):
+                how.alone(work, partner, run, chunk.number)
                 done += 1
-            finished, running = wait(running, 0 if waiting else None, FIRST_COMPLETED)
-            for future in finished:
-                future.result()
-            done += len(finished)
-            yield done
+                yield done
+            elif here in running:
+                running[others.give(how.beside, partner.code, run, chunk.number)] = chunk
+            else:
+                here = own.submit(how.beside, work, partner, run, chunk.number)
+                running[here] = chunk
 
 
-def _begin(reopen: Callable[[], Work]) -> None:
-    """Opens what a process needs, and sees that it ends with the one that started it, killed or not."""
-    Thread(target=_end_with_parent, daemon=True).start()
-    _opened.append(reopen())
+def _ended(running: dict[Future[bool], _Chunk]) -> list[tuple[_Chunk, bool]]:
+    """Waits for one at least; what has ended runs no more."""
+    finished, _ = wait(running, None, FIRST_COMPLETED)
+    return [(running.pop(future), future.result()) for future in finished]
 
 
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _taken(waiting: deque[_Chunk], running: Iterable[_Chunk]) -> _Chunk | None:
+    """The next that may be published beside those running, no longer among those that wait."""
+    place = _next(waiting, running)
+    if place is None:
+        return None
+    chunk = waiting[place]
+    del waiting[place]
+    return chunk
 
 
-def _take(partner: str, run: int, chunk: int) -> None:
-    (work,) = _opened
-    prepare_step(work, work.partners[partner], run, chunk)
+def _next(waiting: Iterable[_Chunk], running: Iterable[_Chunk]) -> int | None:
+    return next_apart([each.footprint for each in waiting], [each.footprint for each in running])

@@ -72,16 +72,21 @@ def partner_lock(connection: Connection, partner: str) -> AbstractContextManager
     return _lock(connection, f"exchange.partner.{partner}", partner)
 
 
+def shared_partner_lock(connection: Connection, partner: str) -> AbstractContextManager[None]:
+    """For those that publish a run together; raises Taken when another step writes the partner's records."""
+    return _lock(connection, f"exchange.partner.{partner}", partner, "_shared")
+
+
 def run_lock(connection: Connection, partner: str) -> AbstractContextManager[None]:
     """One process at a time that takes a partner's run through all steps; raises Taken when it is."""
     return _lock(connection, f"exchange.run.{partner}", partner)
 
 
 @contextmanager
-def _lock(connection: Connection, key: str, partner: str) -> Iterator[None]:
+def _lock(connection: Connection, key: str, partner: str, how: str = "") -> Iterator[None]:
     """Held by the connection, so that a killed process frees it."""
     with connection.cursor() as cursor:
-        taken = cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone()
+        taken = cursor.execute(f"SELECT pg_try_advisory_lock{how}(hashtextextended(%s, 0))", [key]).fetchone()
         connection.commit()
     if not taken or not taken[0]:
         raise Taken(f"another process is running partner `{partner}`; wait for it to end")
@@ -90,7 +95,7 @@ def _lock(connection: Connection, key: str, partner: str) -> Iterator[None]:
     finally:
         if not connection.closed:
             connection.rollback()
-            connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
+            connection.execute(f"SELECT pg_advisory_unlock{how}(hashtextextended(%s, 0))", [key])
             connection.commit()
 
 

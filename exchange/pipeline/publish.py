@@ -42,14 +42,18 @@ class Origin:
 
 def publish_chunk(
     connection: Connection, run: int, chunk: int, rows: Sequence[Row], origin: Origin, context: Context
-) -> None:
-    """Publishes one chunk's rows inside the caller's transaction."""
+) -> int:
+    """Publishes one chunk's rows inside the caller's transaction.
+
+    Returns how much it changed of what other chunks said: what it deleted, and what took over its labels.
+    """
     snapshots = read_snapshots(connection, origin.partner.code, rows)
     rows = follow_snapshots(snapshots, rows)
     claims = read_claims(connection, origin.partner.code, rows)
     rows = without_known(rows, known_resources(connection, rows))
     items = [item for row in rows for item in _items(row, origin)]
-    outcomes = publish(connection, items, claims.released, context, origin.at).outcomes
+    result = publish(connection, items, claims.released, context, origin.at)
+    outcomes = result.outcomes
     findings = _findings(rows, items, outcomes)
     ledger.write_issues(connection, findings)
     write_unmapped(connection, run, rows)
@@ -60,6 +64,7 @@ def publish_chunk(
     _forget(connection, origin, rows, items, outcomes)
     _write_resource_balance(connection, run, chunk, _tally(rows, items, outcomes, claims))
     _record_consents(connection, items, outcomes, claims, origin)
+    return len(claims.released) + result.relabelled
 
 
 def _forget(

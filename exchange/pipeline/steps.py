@@ -7,24 +7,29 @@ already. `run_partner` is the journey on one screen; a scheduler calls the same 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from time import perf_counter
 from typing import Any
 
+from psycopg.errors import DeadlockDetected
+
+from exchange.model.errors import Conflict
 from exchange.model.fhir import references
 from exchange.model.partner import Partner
 from exchange.pipeline import ledger
+from exchange.pipeline.ahead import Publishing, publish_beside, take_ahead, worth_it
 from exchange.pipeline.balance import close_run
 from exchange.pipeline.carry import known_before
+from exchange.pipeline.footprints import ALONE, Footprint, footprint_of
 from exchange.pipeline.ledger import Connection, Run, Step
 from exchange.pipeline.link import link_chunk, of_people, with_clusters
 from exchange.pipeline.map import map_chunk
 from exchange.pipeline.publish import Origin, publish_chunk
 from exchange.pipeline.pull import pull
 from exchange.pipeline.safeguard import labelling_digest, outside_references, safeguard_chunk
-from exchange.pipeline.work import Work, lasting
+from exchange.pipeline.work import Others, Work, lasting
 from exchange.repository import fold_new_classes, known_labels, refresh_statistics
 
 Progress = Callable[[str, int, int], None]
@@ -47,26 +52,53 @@ def finish_run(work: Work, partner: Partner, run: int, progress: Progress = no_p
 
     Raises Conflict while another process does.
     """
-    with lasting(work) as kept, kept.connect() as guard, ledger.run_lock(guard, partner.code):
-        _take_steps(kept, partner, run, progress)
+    with _alone_at(work, partner) as kept, kept.others() as others:
+        _prepare(kept, others, partner, run, progress)
+        for chunk in _reported("linked", waiting_chunks(kept, run, "linked"), progress):
+            link_step(kept, partner, run, chunk)
+        _publish(kept, others, partner, run, progress)
         return close_step(kept, run)
 
 
-def _take_steps(work: Work, partner: Partner, run: int, progress: Progress) -> None:
-    waiting = waiting_chunks(work, run, "safeguarded")
-    for done in work.ahead(work, partner, run, waiting):
-        progress("safeguarded", done, len(waiting))
-    steps: tuple[tuple[Step, Callable[[Work, Partner, int, int], None]], ...] = (
-        ("safeguarded", prepare_step),
-        ("linked", link_step),
-        ("published", publish_step),
-    )
-    for step, take in steps:
-        chunks = waiting_chunks(work, run, step)
-        for done, chunk in enumerate(chunks):
-            progress(step, done, len(chunks))
-            take(work, partner, run, chunk)
-        progress(step, len(chunks), len(chunks))
+def publish_run(work: Work, partner: Partner, run: int) -> Run:
+    """Publishes what is linked and closes the run; raises Conflict while another process does."""
+    with _alone_at(work, partner) as kept, kept.others() as others:
+        _publish(kept, others, partner, run, no_progress)
+        return close_step(kept, run)
+
+
+@contextmanager
+def _alone_at(work: Work, partner: Partner) -> Iterator[Work]:
+    with lasting(work) as kept, kept.connect() as guard, ledger.run_lock(guard, partner.code):
+        yield kept
+
+
+def _prepare(work: Work, others: Others, partner: Partner, run: int, progress: Progress) -> None:
+    chunks = waiting_chunks(work, run, "safeguarded")
+    if worth_it(others, partner, chunks):
+        for done in take_ahead(others, prepare_step, work, partner, run, chunks):
+            progress("safeguarded", done, len(chunks))
+    else:
+        for chunk in _reported("safeguarded", chunks, progress):
+            prepare_step(work, partner, run, chunk)
+
+
+def _publish(work: Work, others: Others, partner: Partner, run: int, progress: Progress) -> None:
+    chunks = waiting_chunks(work, run, "published")
+    if worth_it(others, partner, chunks):
+        how = Publishing(publish_beside_step, publish_step, partial(_footprint, work, run))
+        for done in publish_beside(others, how, work, partner, run, chunks):
+            progress("published", done, len(chunks))
+    else:
+        for chunk in _reported("published", chunks, progress):
+            publish_step(work, partner, run, chunk)
+
+
+def _reported(step: Step, chunks: Sequence[int], progress: Progress) -> Iterator[int]:
+    for done, chunk in enumerate(chunks):
+        progress(step, done, len(chunks))
+        yield chunk
+    progress(step, len(chunks), len(chunks))
 
 
 def waiting_chunks(work: Work, run: int, step: Step) -> list[int]:
@@ -143,8 +175,19 @@ def _safeguard(
     known = known_labels(connection, outside_references(rows))
     connection.commit()
     labelled = safeguard_chunk(rows, partner, work.context.rules, known, work.partners.values())
+    clustered = with_clusters(labelled, partner, work.duplicates)
     work.batches.write(run, chunk, "people", of_people(labelled))
-    work.batches.write(run, chunk, "safeguarded", with_clusters(labelled, partner, work.duplicates))
+    work.batches.write(run, chunk, "footprint", [footprint_of(clustered).to_json()])
+    work.batches.write(run, chunk, "safeguarded", clustered)
+
+
+def _footprint(work: Work, run: int, chunk: int) -> Footprint:
+    """What a chunk is about; one that an earlier version left is published alone."""
+    try:
+        (row,) = work.batches.read(run, chunk, "footprint")
+    except FileNotFoundError:
+        return ALONE
+    return Footprint.from_json(row)
 
 
 def link_step(work: Work, partner: Partner, run: int, chunk: int) -> None:
@@ -163,16 +206,40 @@ def publish_step(work: Work, partner: Partner, run: int, chunk: int) -> None:
     """Publishes one chunk; chunks of a run must come in order."""
 
     def take(connection: Connection) -> None:
-        rows = work.batches.read(run, chunk, "safeguarded")
-        rules = work.context.rules
-        labelling = labelling_digest(partner, rules, work.partners.values())
-        origin = Origin(partner, work.maps(partner).digest, rules.digest, labelling, work.now())
-        # Committed by `_take` together with the step: never published and not marked, nor the reverse.
-        publish_chunk(connection, run, chunk, rows, origin, work.context)
+        _publish_chunk(work, connection, partner, run, chunk)
 
     with work.connect() as guard, ledger.partner_lock(guard, partner.code):
         _take(work, run, chunk, "published", take)
     work.batches.drop(run, chunk)
+
+
+def publish_beside_step(work: Work, partner: Partner, run: int, chunk: int) -> bool:
+    """Publishes one chunk while others of its run are; False, and nothing is done, where it must be alone."""
+
+    def take(connection: Connection) -> None:
+        if _publish_chunk(work, connection, partner, run, chunk):
+            raise _ReachesOthers
+
+    try:
+        with work.connect() as guard, ledger.shared_partner_lock(guard, partner.code):
+            _take(work, run, chunk, "published", take)
+    except (_ReachesOthers, Conflict, DeadlockDetected):
+        return False
+    work.batches.drop(run, chunk)
+    return True
+
+
+class _ReachesOthers(Exception):
+    """A chunk changes what others said, which those beside it might be about to say or refer to."""
+
+
+def _publish_chunk(work: Work, connection: Connection, partner: Partner, run: int, chunk: int) -> int:
+    """Committed by `_take` together with the step: never published and not marked, nor the reverse."""
+    rows = work.batches.read(run, chunk, "safeguarded")
+    rules = work.context.rules
+    labelling = labelling_digest(partner, rules, work.partners.values())
+    origin = Origin(partner, work.maps(partner).digest, rules.digest, labelling, work.now())
+    return publish_chunk(connection, run, chunk, rows, origin, work.context)
 
 
 def close_step(work: Work, run: int) -> Run:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol, TypeVar
 
 from exchange.connectors import Connector
 from exchange.consent import Context
@@ -17,10 +19,35 @@ from exchange.model.records import Resource
 from exchange.pipeline.batches import Batches
 from exchange.pipeline.ledger import Connection
 
+Result = TypeVar("Result")
+Taken = TypeVar("Taken", covariant=True)
+
+
+class ChunkStep(Protocol[Taken]):
+    """A step that takes one chunk of a run."""
+
+    def __call__(self, work: Work, partner: Partner, run: int, chunk: int, /) -> Taken:
+        """Takes it, once, however often it is called."""
+
+
+class Give(Protocol):
+    """Hands a chunk to another process: step, partner's code, run, chunk."""
+
+    def __call__(self, step: ChunkStep[Result], partner: str, run: int, chunk: int, /) -> Future[Result]:
+        """What comes of it, or what it raised there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Processes beside this one, so many, that take chunks of a run."""
+
+    number: int
+    give: Give
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The outside world of a run: database, stores, content, clock; `ahead` takes chunks on other cores."""
+    """The outside world of a run: database, stores, content, clock, and `others` that work beside it."""
 
     connect: Callable[[], AbstractContextManager[Connection]]
     landing: Landing
@@ -33,7 +60,7 @@ class Work:
     duplicates: DuplicateRules
     features: Callable[[Resource], Features]
     now: Callable[[], datetime]
-    ahead: Callable[[Work, Partner, int, Sequence[int]], Iterator[int]]
+    others: Callable[[], AbstractContextManager[Others]]
 
 
 @contextmanager

@@ -67,13 +67,16 @@ def _published(
     hold_directory(conn, items, context)
     gone = delete(conn, deleted, context, at)
     outcomes: dict[int, ItemOutcome] = {}
+    relabelled = 0
     batch = without_repeats(items)
     in_order = list(waves(batch.states))
     stored = moment_after(conn, {_reference(item) for item in items}, at, len(in_order))
     for wave in in_order:
-        outcomes |= _publish_wave(conn, wave, context, at, stored)
+        done, passed = _publish_wave(conn, wave, context, at, stored)
+        outcomes |= done
+        relabelled += passed
     outcomes |= {p: outcome_of_repeat(outcomes[first]) for p, first in batch.repeats.items()}
-    return PublishResult(tuple(outcomes[position] for position in range(len(items))), gone)
+    return PublishResult(tuple(outcomes[position] for position in range(len(items))), gone, relabelled)
 
 
 def _publish_wave(
@@ -82,7 +85,8 @@ def _publish_wave(
     context: Context,
     at: datetime,
     stored: datetime,
-) -> dict[int, ItemOutcome]:
+) -> tuple[dict[int, ItemOutcome], int]:
+    """What became of each, and how many rows of others took over a label."""
     outcomes: dict[int, ItemOutcome] = {}
     numbers = _patients(conn, wave.values())
     placed = {p: item for p, item in wave.items() if item.patient is None or item.patient in numbers}
@@ -94,11 +98,11 @@ def _publish_wave(
     renditions = _classified(conn, accepted, subjects, context, at)
     outcomes |= store_renditions(conn, renditions, context, at, stored)
     changed = [item for p, item in accepted.items() if outcomes[p].kind != "unchanged"]
-    pass_labels_on(conn, changed, context, at)
+    relabelled = pass_labels_on(conn, changed, context, at)
     rematch(conn, _affected(conn, [item.resource for item in accepted.values()]), context, at)
     note_events(conn, [e for item in accepted.values() for e in _event(item, subjects)])
     note_referrals(conn, _about_somebody(accepted.values(), subjects), context)
-    return outcomes
+    return outcomes, relabelled
 
 
 def _reference(item: PublishItem) -> tuple[str, UUID]:

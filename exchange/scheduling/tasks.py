@@ -99,14 +99,12 @@ def link(partner: str, run: int) -> int:
 @task(trigger_rule="none_failed", outlets=[REPOSITORY])
 @discreetly
 def publish(partner: str, run: int) -> dict[str, int]:
-    """Publishes the run's chunks in order, closes the run and returns its balance."""
+    """Publishes the run's chunks, closes the run and returns its balance."""
     from exchange.app import balance
-    from exchange.pipeline.steps import close_step, publish_step, waiting_chunks
+    from exchange.pipeline.steps import publish_run
 
     exchange, found = _open(partner)
-    for chunk in waiting_chunks(exchange.work, run, "published"):
-        publish_step(exchange.work, found, run, chunk)
-    close_step(exchange.work, run)
+    publish_run(exchange.work, found, run)
     return balance(exchange, run).records
 
 

@@ -9,15 +9,16 @@ import subprocess
 import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from exchange.app import Exchange, balance, find_partner, open_exchange
-from exchange.app.opening import _reopened
 from exchange.model.errors import Conflict
-from exchange.pipeline import ahead, steps
+from exchange.pipeline import ahead, others, steps
+from exchange.pipeline.others import other_processes
 from exchange.pipeline.steps import finish_run, pull_step, waiting_chunks
 from exchange.settings import load_settings
 from tests.pipeline.coalition import make_home, observation, patient, write_ndjson
@@ -49,19 +50,21 @@ def test_every_chunk_is_taken_once_by_one_process_or_the_other(
     run = pull_step(exchange.work, partner)
     chunks = waiting_chunks(exchange.work, run, "mapped")
     here: list[int] = []
-    take = ahead.prepare_step
+    read = type(exchange.work.landing).get_many
 
-    def noted(work: object, partner: object, run: int, chunk: int) -> None:
-        here.append(chunk)
-        take(work, partner, run, chunk)  # type: ignore[arg-type]
+    def noted(*arguments: object) -> object:
+        here.append(len(arguments))
+        return read(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(ahead, "prepare_step", noted)
-    done = list(exchange.work.ahead(exchange.work, partner, run, chunks))
+    monkeypatch.setattr(type(exchange.work.landing), "get_many", noted)
+    with exchange.work.others() as beside:
+        done = list(ahead.take_ahead(beside, steps.prepare_step, exchange.work, partner, run, chunks))
     assert done[-1] == len(chunks)
-    assert set(here) < set(chunks)  # and the others took the rest
+    assert 0 < len(here) < len(chunks)  # and the others took the rest
     assert waiting_chunks(exchange.work, run, "safeguarded") == []
     finish_run(exchange.work, partner, run)
-    assert balance(exchange, run).records["published"] == PEOPLE + RESULTS + 1
+    found = balance(exchange, run).records
+    assert found["published"] == PEOPLE + RESULTS + 1, found
 
 
 def test_both_pure_steps_in_one_go_leave_what_they_leave_one_by_one(exchange: Exchange) -> None:
@@ -106,37 +109,40 @@ def test_a_process_that_dies_loses_nothing(exchange: Exchange) -> None:
     partner = find_partner(exchange.partners, "elm_clinic")
     run = pull_step(exchange.work, partner)
     chunks = waiting_chunks(exchange.work, run, "mapped")
-    with pytest.raises(BrokenProcessPool):
-        list(ahead.take_ahead(partial(os._exit, 1), 2, exchange.work, partner, run, chunks))
+    with pytest.raises(BrokenProcessPool), other_processes(partial(os._exit, 1), 2) as dying:
+        list(ahead.take_ahead(dying, steps.prepare_step, exchange.work, partner, run, chunks))
     finish_run(exchange.work, partner, run)
-    assert balance(exchange, run).records["published"] == PEOPLE + RESULTS + 1
+    found = balance(exchange, run).records
+    assert found["published"] == PEOPLE + RESULTS + 1, found
 
 
 def test_what_a_chunk_raises_in_another_process_is_raised_here(exchange: Exchange) -> None:
     partner = find_partner(exchange.partners, "elm_clinic")
     run = pull_step(exchange.work, partner)
-    with pytest.raises(Conflict, match="no chunk 7"):
-        list(
-            ahead.take_ahead(
-                partial(_reopened, exchange.settings), 2, exchange.work, partner, run, chunks=[7]
-            )
-        )
+    with pytest.raises(Conflict, match="no chunk 7"), exchange.work.others() as beside:
+        list(ahead.take_ahead(beside, steps.prepare_step, exchange.work, partner, run, chunks=[7]))
 
 
 def test_small_runs_start_no_process(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead, "WORTH_IT", PEOPLE + RESULTS + 100)
+    monkeypatch.setattr(others, "_take", None)
     partner = find_partner(exchange.partners, "elm_clinic")
     run = pull_step(exchange.work, partner)
     chunks = waiting_chunks(exchange.work, run, "mapped")
-    assert list(exchange.work.ahead(exchange.work, partner, run, chunks)) == []
-    assert waiting_chunks(exchange.work, run, "mapped") == chunks
+    with exchange.work.others() as beside:
+        assert not ahead.worth_it(beside, partner, chunks)
+        monkeypatch.setattr(ahead, "WORTH_IT", 0)
+        assert ahead.worth_it(beside, partner, chunks)
+        assert not ahead.worth_it(replace(beside, number=0), partner, chunks)
+    monkeypatch.setattr(ahead, "WORTH_IT", PEOPLE + RESULTS + 100)
+    assert finish_run(exchange.work, partner, run).status == "balanced"
 
 
 _PARENT = """
 import multiprocessing, time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from exchange.pipeline.ahead import _begin
+from exchange.pipeline.others import _begin
 
 if __name__ == "__main__":
     pool = ProcessPoolExecutor(

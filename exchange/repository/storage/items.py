@@ -50,7 +50,11 @@ class ItemOutcome:
 
 @dataclass(frozen=True, slots=True)
 class PublishResult:
-    """`outcomes` in the order of the items; `deleted` counts resources that were there and are gone."""
+    """`outcomes` in the order of the items; `deleted` counts resources that were there and are gone.
+
+    `relabelled` counts rows of other records that took over a label.
+    """
 
     outcomes: tuple[ItemOutcome, ...]
     deleted: int
+    relabelled: int

@@ -1,0 +1,394 @@
+"""Chunks that have nothing to do with each other are published at the same time: the end is the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from exchange.app import Exchange, find_partner, open_exchange
+from exchange.model.errors import Taken
+from exchange.pipeline import ahead, ledger, steps
+from exchange.pipeline.ahead import Publishing, publish_beside
+from exchange.pipeline.footprints import ALONE, Footprint, footprint_of, may_change_places, next_apart
+from exchange.pipeline.steps import finish_run, publish_run, pull_step, waiting_chunks
+from exchange.pipeline.work import Others
+from exchange.settings import load_settings
+from tests.pipeline.coalition import make_home, observation, patient, write_ndjson
+from tests.pipeline.test_killed import AT_WORK, STATE, kill_when
+
+PEOPLE, CHUNK = 40, 20
+
+
+def condition(number: int, of: int, code: str, **elements: object) -> dict[str, object]:
+    """B20 is a code of HIV disease."""
+    return {
+        "resourceType": "Condition",
+        "id": f"c{number}",
+        "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": code}]},
+        "subject": {"reference": f"Patient/p{of}"},
+        **elements,
+    }
+
+
+def opened(folder: Path, database: str, processes: int) -> Exchange:
+    home = make_home(folder, folder / "records")
+    yaml = folder / "mappings" / "elm_clinic" / "partner.yaml"
+    yaml.write_text(yaml.read_text().replace("chunk_records: 40", f"chunk_records: {CHUNK}"))
+    environment = {
+        "EXCHANGE_HOME": str(home),
+        "EXCHANGE_DATA": str(folder / "data"),
+        "EXCHANGE_DATABASE_URL": database,
+        "EXCHANGE_PROCESSES": str(processes),
+    }
+    return open_exchange(load_settings(environment))
+
+
+def first_day(folder: Path) -> None:
+    people = [patient(n) for n in range(PEOPLE)]
+    results = [observation(n, of=n // 4) for n in range(PEOPLE * 4)]
+    problems = [condition(n, n, "B20" if n % 3 else "I10") for n in range(PEOPLE)]
+    # What refers to a problem of somebody else, and results that are told again, differently, chunks later.
+    about = [
+        {**observation(1000 + n, of=n), "focus": [{"reference": f"Condition/c{(n + 7) % PEOPLE}"}]}
+        for n in range(PEOPLE)
+    ]
+    again = [observation(n, of=n // 4, value=7.5) for n in range(0, PEOPLE * 4, 5)]
+    write_ndjson(folder / "records" / "1.ndjson", [*people, *results, *about, *problems, *again])
+
+
+def second_day(folder: Path) -> None:
+    write_ndjson(
+        folder / "records" / "2.ndjson",
+        [
+            *(condition(n, n, "B20") for n in range(PEOPLE)),
+            *(observation(n, of=n // 4, value=8.5) for n in range(PEOPLE * 4)),
+        ],
+    )
+
+
+def state(database: str) -> dict[str, list[tuple[object, ...]]]:
+    chunks = "SELECT chunk, step, records FROM chunk ORDER BY run, chunk"
+    labels = (
+        "SELECT r.type, r.fhir_id::text, r.rendition, c.confidentiality, c.labels FROM resource r"
+        " JOIN disclosure_class c USING (class) ORDER BY 1, 2, 3"
+    )
+    with psycopg.connect(database) as connection:
+        return {
+            name: connection.execute(query).fetchall()
+            for name, query in {**STATE, "labels": labels, "chunks": chunks}.items()
+        }
+
+
+@pytest.fixture
+def exchange(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Exchange:
+    monkeypatch.setattr(ahead, "WORTH_IT", 0)
+    first_day(tmp_path)
+    return opened(tmp_path, database, 2)
+
+
+def both_days(exchange: Exchange, folder: Path) -> None:
+    partner = find_partner(exchange.partners, "elm_clinic")
+    finish_run(exchange.work, partner, pull_step(exchange.work, partner))
+    second_day(folder)
+    finish_run(exchange.work, partner, pull_step(exchange.work, partner))
+
+
+@pytest.fixture(scope="module")
+def one_by_one(
+    module_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[tuple[object, ...]]]:
+    """What both days leave where one process takes one chunk after the other."""
+    folder = tmp_path_factory.mktemp("one")
+    first_day(folder)
+    both_days(opened(folder, module_database, 1), folder)
+    return state(module_database)
+
+
+def test_the_end_is_that_of_one_after_the_other(
+    exchange: Exchange,
+    database: str,
+    tmp_path: Path,
+    one_by_one: dict[str, list[tuple[object, ...]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at_once: list[int] = []
+    taken = ahead._taken
+
+    def noted(waiting: Any, running: Any) -> Any:
+        chunk = taken(waiting, running)
+        if chunk is not None:
+            at_once.append(len(list(running)) + 1)
+        return chunk
+
+    monkeypatch.setattr(ahead, "_taken", noted)
+    both_days(exchange, tmp_path)
+    assert max(at_once) > 1
+    assert state(database) == one_by_one
+
+
+_RUN = """
+from exchange.cli import main
+from exchange.pipeline import ahead
+
+if __name__ == "__main__":
+    ahead.WORTH_IT = 0
+    main()
+"""
+
+
+def test_a_run_killed_while_two_publish_ends_like_one_that_was_not(
+    exchange: Exchange, database: str, tmp_path: Path, one_by_one: dict[str, list[tuple[object, ...]]]
+) -> None:
+    environment = {
+        **os.environ,
+        "EXCHANGE_HOME": str(tmp_path),
+        "EXCHANGE_DATA": str(tmp_path / "data"),
+        "EXCHANGE_DATABASE_URL": database,
+        "EXCHANGE_PROCESSES": "2",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", _RUN, "run", "elm_clinic"], env=environment, stdout=subprocess.DEVNULL
+    )
+    assert kill_when(process, database, "published")
+    with psycopg.connect(database, autocommit=True) as connection:
+        while connection.execute(AT_WORK).fetchone() is not None:  # the other ends by itself
+            time.sleep(0.01)
+        assert connection.execute("SELECT status FROM run").fetchone() == ("open",)
+    both_days(exchange, tmp_path)
+    assert state(database) == one_by_one
+    assert not [path for path in (tmp_path / "data" / "batches").rglob("*") if path.is_file()]
+
+
+def test_a_scheduler_s_publish_takes_the_same_way(exchange: Exchange) -> None:
+    work, partner = exchange.work, find_partner(exchange.partners, "elm_clinic")
+    run = pull_step(work, partner)
+    for chunk in waiting_chunks(work, run, "safeguarded"):
+        steps.prepare_step(work, partner, run, chunk)
+    for chunk in waiting_chunks(work, run, "linked"):
+        steps.link_step(work, partner, run, chunk)
+    assert publish_run(work, partner, run).status == "balanced"
+    assert waiting_chunks(work, run, "published") == []
+
+
+def ready(exchange: Exchange, folder: Path) -> tuple[int, list[int]]:
+    """The second day's run, ready to be published."""
+    work, partner = exchange.work, find_partner(exchange.partners, "elm_clinic")
+    finish_run(work, partner, pull_step(work, partner))
+    second_day(folder)
+    run = pull_step(work, partner)
+    for chunk in waiting_chunks(work, run, "safeguarded"):
+        steps.prepare_step(work, partner, run, chunk)
+    for chunk in waiting_chunks(work, run, "linked"):
+        steps.link_step(work, partner, run, chunk)
+    return run, waiting_chunks(work, run, "published")
+
+
+def test_what_gives_labels_to_records_that_are_there_must_be_alone(
+    exchange: Exchange, database: str, tmp_path: Path
+) -> None:
+    """A third that refers to one of those may just be written by somebody else."""
+    work, partner = exchange.work, find_partner(exchange.partners, "elm_clinic")
+    run, chunks = ready(exchange, tmp_path)
+    before = state(database)
+    assert not steps.publish_beside_step(work, partner, run, chunks[0])
+    assert state(database) == before
+    assert steps.publish_beside_step(work, partner, run, chunks[-1])  # results, which nothing refers to
+    assert waiting_chunks(work, run, "published") == chunks[:-1]
+    assert finish_run(work, partner, run).status == "balanced"
+
+
+def test_what_deletes_must_be_alone(exchange: Exchange, database: str, tmp_path: Path) -> None:
+    work, partner = exchange.work, find_partner(exchange.partners, "elm_clinic")
+    run, chunks = ready(exchange, tmp_path)
+    rows = work.batches.read(run, chunks[-1], "safeguarded")
+    with work.connect() as connection:
+        connection.execute(
+            "UPDATE record_state SET resources = resources || %s::text WHERE key = %s",
+            ["Flag/00000000-0000-0000-0000-000000000001", rows[0]["key"]],
+        )
+        connection.commit()
+    before = state(database)
+    assert not steps.publish_beside_step(work, partner, run, chunks[-1])
+    assert state(database) == before
+    assert work.batches.read(run, chunks[-1], "safeguarded") == rows
+
+
+@pytest.mark.parametrize("why", [psycopg.errors.DeadlockDetected, Taken])
+def test_what_fails_for_the_sake_of_others_is_taken_again_alone(
+    exchange: Exchange, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: type[Exception]
+) -> None:
+    work, partner = exchange.work, find_partner(exchange.partners, "elm_clinic")
+    run, chunks = ready(exchange, tmp_path)
+    publish, before = steps.publish_chunk, state(database)
+
+    def failing(*arguments: Any) -> int:
+        publish(*arguments)
+        raise why("for the sake of others")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(steps, "publish_chunk", failing)
+        assert not steps.publish_beside_step(work, partner, run, chunks[-1])
+    assert state(database) == before
+    assert steps.publish_beside_step(work, partner, run, chunks[-1])
+
+
+def test_nobody_else_writes_the_partner_s_records_meanwhile(exchange: Exchange, tmp_path: Path) -> None:
+    work, partner = exchange.work, find_partner(exchange.partners, "elm_clinic")
+    run, chunks = ready(exchange, tmp_path)
+    with work.connect() as guard, ledger.shared_partner_lock(guard, partner.code):
+        assert steps.publish_beside_step(work, partner, run, chunks[-1])
+        with pytest.raises(Taken):
+            steps.publish_step(work, partner, run, chunks[0])
+    with work.connect() as guard, ledger.partner_lock(guard, partner.code):
+        assert not steps.publish_beside_step(work, partner, run, chunks[0])
+    steps.publish_step(work, partner, run, chunks[0])  # each lock was given back
+
+
+def test_a_chunk_that_an_earlier_version_prepared_is_published_alone(exchange: Exchange) -> None:
+    work, partner = exchange.work, find_partner(exchange.partners, "elm_clinic")
+    run = pull_step(work, partner)
+    chunk = waiting_chunks(work, run, "safeguarded")[2]
+    assert steps._footprint(work, run, chunk) == ALONE
+    steps.prepare_step(work, partner, run, chunk)
+    found = steps._footprint(work, run, chunk)
+    assert not found.alone
+    assert (len(found.states), len(found.patients)) == (2 * CHUNK, CHUNK // 4 + 1)
+    assert found == footprint_of(work.batches.read(run, chunk, "safeguarded"))
+
+
+def row(**fields: object) -> dict[str, object]:
+    found: dict[str, object] = {
+        "feed": "f", "key": "k", "ids": ["Flag/1"], "deleted": False, "merges": [], "conditional": [],
+        "deletes": [], "snapshots": {}, "resources": [],
+    }  # fmt: skip
+    return found | fields
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"deleted": True},
+        {"merges": [["Patient/1", "Patient/2"]]},
+        {"conditional": ["Organization/1"]},
+        {"deletes": ["Flag/2"]},
+        {"snapshots": {"n": ["Flag/1"]}},
+        {"ids": ["Consent/1"]},
+    ],
+)
+def test_what_takes_back_or_depends_on_what_is_there_is_published_alone(fields: dict[str, object]) -> None:
+    assert not footprint_of([row()]).alone
+    assert footprint_of([row(), row(key="l", **fields)]) == ALONE
+
+
+def footprint(states: str = "", refers: str = "", patients: str = "", alone: bool = False) -> Footprint:
+    return Footprint(alone, *(frozenset(each.split()) for each in (states, refers, patients)))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "free"),
+    [
+        (footprint("a"), footprint("b"), True),
+        (footprint("a b"), footprint("b c"), False),
+        (footprint("a"), footprint("b", refers="a"), False),
+        (footprint("a", refers="c"), footprint("b", refers="c"), True),
+        (footprint("a", alone=True), footprint("b"), False),
+        (footprint("a", patients="p"), footprint("b", patients="p"), True),
+    ],
+)
+def test_the_order_of_two_matters_where_one_tells_the_other_something(
+    one: Footprint, other: Footprint, free: bool
+) -> None:
+    assert may_change_places(one, other) is may_change_places(other, one) is free
+
+
+@pytest.mark.parametrize(
+    ("waiting", "running", "place"),
+    [
+        ([footprint("a"), footprint("b")], [], 0),
+        ([footprint("a", patients="p"), footprint("b")], [footprint("c", patients="p")], 1),
+        ([footprint("a", patients="p"), footprint("a")], [footprint("c", patients="p")], None),
+        ([footprint("a", alone=True), footprint("b")], [footprint("c")], None),
+        ([footprint("a", alone=True), footprint("b")], [], 0),
+        ([], [], None),
+    ],
+)
+def test_the_first_that_meets_neither_those_at_work_nor_those_it_passes_comes_next(
+    waiting: list[Footprint], running: list[Footprint], place: int | None
+) -> None:
+    assert next_apart(waiting, running) == place
+
+
+class Fake:
+    """Processes that take what they are given when they are asked for it."""
+
+    def __init__(self, refuses: int | None = None) -> None:
+        self.done: list[tuple[str, int]] = []
+        self._refuses = refuses
+
+    def give(self, step: Any, partner: str, run: int, chunk: int) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(step(None, None, run, chunk))
+        return future
+
+    def beside(self, work: Any, partner: Any, run: int, chunk: int) -> bool:
+        self.done.append(("refused" if chunk == self._refuses else "beside", chunk))
+        return chunk != self._refuses
+
+    def alone(self, work: Any, partner: Any, run: int, chunk: int) -> None:
+        self.done.append(("alone", chunk))
+
+
+def published(fake: Fake, exchange: Exchange, footprints: list[Footprint]) -> list[int]:
+    how = Publishing(fake.beside, fake.alone, footprints.__getitem__)
+    partner = find_partner(exchange.partners, "elm_clinic")
+    others = Others(1, fake.give)
+    return list(publish_beside(others, how, exchange.work, partner, 1, range(len(footprints))))
+
+
+def test_every_chunk_is_published_once_and_what_depends_on_all_waits_for_all(exchange: Exchange) -> None:
+    fake = Fake()
+    footprints = [footprint(str(n), patients=str(n // 2), alone=n == 5) for n in range(20)]
+    done = published(fake, exchange, footprints)
+    assert (done[-1], sorted(chunk for _, chunk in fake.done)) == (20, list(range(20)))
+    place = fake.done.index(("alone", 5))
+    assert {chunk for _, chunk in fake.done[:place]} == {0, 1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("refused", [0, 1, 3, 9])
+def test_what_was_refused_is_published_alone_before_what_comes_after_it(
+    exchange: Exchange, refused: int
+) -> None:
+    fake = Fake(refused)
+    footprints = [footprint(str(n)) for n in range(10)]
+    assert published(fake, exchange, footprints)[-1] == 10
+    assert [how for how, chunk in fake.done if chunk == refused] == ["refused", "alone"]
+    assert sorted(chunk for how, chunk in fake.done if how != "refused") == list(range(10))
+
+
+def test_what_has_nothing_beside_it_is_published_alone(exchange: Exchange) -> None:
+    """Nobody has to find out that it reaches others."""
+    fake = Fake()
+    footprints = [footprint(str(n), patients="p") for n in range(3)]
+    published(fake, exchange, footprints)
+    assert fake.done == [("alone", 0), ("alone", 1), ("alone", 2)]
+
+
+def test_what_fails_in_another_process_fails_here(exchange: Exchange) -> None:
+    fake = Fake()
+
+    def failing(*_: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_exception(ValueError("there"))
+        return future
+
+    fake.give = failing  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match="there"):
+        published(fake, exchange, [footprint("a"), footprint("b")])
