@@ -30,7 +30,8 @@ VARIABLES: Mapping[str, str] = {
     " `demo`: those of consent/ as they lie there (default: demo)",
     "EXCHANGE_AUDIT_YEARS": "years after which records of the audit log go that nobody holds, 6 at least"
     " (default: none ever goes)",
-    "EXCHANGE_PROCESSES": "processes that map, label and publish a large run (default: one per core, four at most)",
+    "EXCHANGE_PROCESSES": "processes that map, label and publish a large run"
+    " (default: one per core, four at most)",
     "EXCHANGE_OPENID_ISSUER": "issuer of OpenID Connect whose people may sign in to the console"
     " (default: local accounts only); EXCHANGE_OPENID_CLIENT and EXCHANGE_OPENID_SECRET are our client there",
     "EXCHANGE_AIRFLOW_URL": "where Airflow's pages are, for links from the console (default: no links)",
