@@ -15,8 +15,8 @@ from exchange.consent.dates import EXCHANGE_ZONE
 from exchange.consent.proof.cases import read_cases
 from exchange.content import read_tree
 from exchange.model.ids import resource_id
-from exchange.model.records import Viewer
-from exchange.repository import everything, search
+from exchange.model.records import Labels, Viewer
+from exchange.repository import everything, fold_new_classes, search
 from exchange.repository.disclosure.registering import register_participants
 from exchange.repository.reading.chosen import Wanted, chosen
 from exchange.repository.reading.read import read
@@ -161,3 +161,31 @@ def test_no_module_takes_rows_of_records_past_the_cut():
         if "Shown(*" in path.read_text("utf-8") and path.name != "reader.py"
     }
     assert taking == set()
+
+
+def test_what_is_hidden_is_not_asked_first_whether_it_is_shown_whole(stored):
+    """It cost more than all else that is asked of a row, for as many as there are."""
+    for n in range(_HIDDEN):
+        test = {
+            "resourceType": "DiagnosticReport",
+            "id": resource_id("https://prairie_clinic.example/", "DiagnosticReport", str(n)),
+            "status": "final",
+            "subject": {"reference": f"Patient/{stored.person}"},
+            "code": {"text": "a test"},
+            "conclusionCode": [{"coding": [{"system": LOINC, "code": "left-out"}]}],
+        }
+        stored.publish(stored.item("prairie_clinic", test, labels=Labels("R", frozenset({"HIPAASelfPay"}))))
+    fold_new_classes(stored.conn, NOW)
+    stored.conn.commit()
+    asked = (
+        "SELECT coalesce(idx_scan, 0) + seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'disclosure'"
+    )
+    with stored.as_viewer(PLAN) as view:
+        (before,) = view.conn.execute(asked).fetchone()
+        view.conn.execute("SELECT count(*) FROM index_token")
+        (after,) = view.conn.execute(asked).fetchone()
+        view.conn.execute("RESET ROLE")
+    assert after - before < _HIDDEN
+
+
+_HIDDEN = 40

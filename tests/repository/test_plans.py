@@ -87,7 +87,7 @@ def test_comparisons_reach_the_index_below_the_policy(stocked, table, condition,
         ("Observation", "code=718-7", ["index_token_key"]),  # which few have
         ("Observation", "code-value-quantity=718-7$gt5", ["index_token_key"]),
         ("Observation", "value-quantity=gt500|http://unitsofmeasure.org|mg/dL", ["index_quantity_base"]),
-        ("Observation", "encounter.status=finished", ["index_token_key"]),
+        ("Observation", "encounter.status=finished", ["index_reference"]),
         ("Observation", "_lastUpdated=gt2027", ["resource_updated"]),
         # Of everybody what refers is found by its code and of one person by what it refers to.
         ("Encounter", "_has:Observation:encounter:code=718-7", ["index_token_key"]),
@@ -156,6 +156,16 @@ def test_what_is_referred_to_is_found_from_what_refers(stocked):
         plan = _generic_plan(view, page_sql(view, query, statement, KEY), statement.arguments.values)
     named = r"resource_type_fhir_id_rendition_key on resource r .*\n.*fhir_id = \(x\.target\)"
     assert re.search(named, plan), plan
+
+
+def test_a_chain_that_leads_to_few_names_them(stocked):
+    """Where it may lead to many types, all records were asked whether they lead to one of them."""
+    with stocked.as_viewer(HOSPITAL) as view:
+        query = parse_query("Observation", [("performer.name", "nobody")], view.at)
+        statement = statement_of(view, query)
+        plan = _generic_plan(view, page_sql(view, query, statement, KEY), statement.arguments.values)
+    assert "index_reference" in plan, plan
+    assert "index_string" not in plan, plan
 
 
 def test_what_refers_is_included_along_indexes(stocked):

@@ -14,6 +14,7 @@ from repository_world import BASE, HOSPITAL, KEY, SHELTER, observation
 from exchange.model.ids import golden_id, resource_id
 from exchange.model.records import Labels
 from exchange.repository import BadSearch, search, search_for
+from exchange.repository.reading import where
 from exchange.repository.reading.query import parse_query
 
 HIV = Labels("R", frozenset({"HIV"}))
@@ -124,7 +125,10 @@ def ask(world):
         ("Observation?has-member.status=final", ["panel"]),
     ],
 )
-def test_references_are_followed(ask, asked, found):
+@pytest.mark.parametrize("named", [1000, -1])
+def test_references_are_followed(ask, asked, found, named, monkeypatch):
+    """Whether what is at the end of a chain is named or not."""
+    monkeypatch.setattr(where, "_MOST_NAMED", named)
     assert ask(asked) == found
 
 

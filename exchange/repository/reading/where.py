@@ -33,7 +33,12 @@ from exchange.repository.reading.reader import (
 )
 from exchange.repository.reading.syntax import ids_of, reference_id
 from exchange.repository.reading.unsaid import of_person
-from exchange.repository.reading.walk import Stretch
+from exchange.repository.reading.walk import FIRST, START, Stretch, stored_records
+
+_LITTLE = 16
+
+_MOST_NAMED = 1000
+"""So many at the end of a chain are named at most: what refers to each is found by its index."""
 
 
 def where_sql(
@@ -194,16 +199,50 @@ def _of_people(reader: Reader, criterion: Criterion) -> Criterion:
 
 
 def _chained(reader: Reader, chain: Chain, scope: Scope) -> str:
-    either = [_leads_to(reader, chain, target, scope) for target in chain.alternatives]
+    """Where few are at the end they are found first, of whatever types: what leads to none is not read."""
+    own = f"x.rid = {scope.alias}.rid AND x.param = {scope.arguments.add(chain.parameter.key)}"
+    named: list[UUID] = []
+    either: list[str] = []
+    for target in chain.alternatives:
+        found = _led_to(reader, target, few=scope.few)
+        if found is None:
+            either.append(_leads_to(reader, own, target, scope))
+        else:
+            named += found
+    if named or not either:
+        ids = scope.arguments.add(named)
+        either.append(f"EXISTS (SELECT FROM index_reference x WHERE {own} AND x.target = ANY({ids}::uuid[]))")
     return f"({' OR '.join(either)})"
 
 
-def _leads_to(reader: Reader, chain: Chain, target: Where, scope: Scope) -> str:
-    own = f"x.rid = {scope.alias}.rid AND x.param = {scope.arguments.add(chain.parameter.key)}"
+def _led_to(reader: Reader, target: Where, *, few: bool) -> list[UUID] | None:
+    """Ids of what is as wanted at the end of a chain; None for many, and where each record is asked."""
     if target.type == "Patient":
-        people = find_people(reader, target)
-        ids = scope.arguments.add([c.fhir_id for person in people for c in person.contributions])
-        return f"EXISTS (SELECT FROM index_reference x WHERE {own} AND x.target = ANY({ids}))"
+        return [c.fhir_id for person in find_people(reader, target) for c in person.contributions]
+    if few or _is_common(reader, target):
+        return None
+    arguments = Arguments()
+    conditions = where_sql(reader, target, arguments)
+    found = f"SELECT r.fhir_id FROM resource r WHERE {conditions} OFFSET 0"
+    # Sorted, or a plan that does not know its values would hope to meet enough on the way through all.
+    sql = f"SELECT r.fhir_id FROM ({found}) AS r ORDER BY r.fhir_id LIMIT {arguments.add(_MOST_NAMED + 1)}"
+    rows = select(reader, sql, arguments.values)
+    return [row[0] for row in rows] if len(rows) <= _MOST_NAMED else None
+
+
+def _is_common(reader: Reader, target: Where) -> bool:
+    """Whether there are so many that a short stretch of the ids has one: to find them all would take long."""
+    stored = stored_records(reader)
+    if stored < FIRST * _LITTLE:
+        return False
+    arguments = Arguments()
+    conditions = where_sql(reader, target, arguments, few=True)
+    stretch = Stretch(START, FIRST / stored).sql(arguments, "r.fhir_id")
+    sql = f"SELECT FROM resource r WHERE {conditions} AND {stretch} LIMIT 1"
+    return bool(select(reader, sql, arguments.values))
+
+
+def _leads_to(reader: Reader, own: str, target: Where, scope: Scope) -> str:
     inner = _inner(scope.alias)
     conditions = where_sql(reader, target, scope.arguments, inner, few=scope.few)
     return (
