@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from repository_world import BASE, CLINIC, KEY, SHELTER, observation
+from repository_world import AT, BASE, CLINIC, KEY, SHELTER, observation
 
 from exchange.model.records import Labels
-from exchange.repository import search
+from exchange.repository import fold_new_classes, search
 
 
 def persons(world) -> list[int]:
@@ -70,6 +70,35 @@ def test_two_are_one_as_far_as_the_viewer_sees_all_of_them(world, grade, hidden,
             for a, b in ((ids[0], ids[1]), (ids[1], ids[0]))
         ]
     assert found == [(one, one), (one, one)]
+
+
+def test_who_is_certainly_one_is_found_out_once_for_all_records_of_a_person_and_anew_in_each_answer(world):
+    """It took most of an answer about somebody of whom two sources know, record by record."""
+    ids = [world.patient("clinic", f"two-{n}", name=[{"family": "Rivera"}]) for n in range(2)]
+    world.link(*ids)
+    world.publish(
+        *(
+            world.item("clinic", observation("clinic", who, f"{who}-{n}"), cluster=b"%d" % n)
+            for n in range(_SAID)
+            for who in ids
+        )
+    )
+    fold_new_classes(world.conn, AT)
+    fetched = (
+        "SELECT coalesce(idx_scan, 0) + seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'disclosure'"
+    )
+    with world.as_viewer(CLINIC) as view:
+        (before,) = view.conn.execute(fetched).fetchone()
+        page = search(view, "Observation", [("patient", ids[0]), ("_summary", "count")], BASE, KEY)
+        (after,) = view.conn.execute(fetched).fetchone()
+        view.conn.execute("RESET ROLE")
+    assert page.total == _SAID
+    assert after - before <= _SAID
+    world.unlink(*ids)
+    assert len(facts(world)) == 2 * _SAID
+
+
+_SAID = 20
 
 
 def chain(world) -> list[str]:

@@ -17,7 +17,7 @@ READABLE = {
     "export_file",
     "resource", "resource_history", "disclosure", "relationship", "patient_edge", "patient_apart", "patient",
     "index_token", "index_reference", "index_date", "index_string", "index_quantity",
-    "client", "revoked_token", "panel", "blocking_key",
+    "client", "revoked_token", "panel", "blocking_key", "opened",
 }  # fmt: skip
 CALLABLE = {
     "keep_push", "push_of", "push_outcomes", "ask_export",

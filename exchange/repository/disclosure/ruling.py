@@ -27,6 +27,7 @@ def redecide_all(conn: psycopg.Connection, context: Context, at: datetime) -> in
     conn.execute("SELECT pg_advisory_xact_lock(%s)", (_RULING_LOCK,))
     classes = load_classes(conn)
     conn.execute("DELETE FROM disclosure")
+    conn.execute("DELETE FROM opened")
     decide_classes(conn, classes, context, at)
     fold_shown(conn, at)
     conn.execute(

@@ -43,6 +43,7 @@ class Reader:
 
     `left`: the elements left to this viewer of what he is shown under the minimum necessary, if ever.
     `recorder`: the connection to the primary for the view of a standby.
+    `reached`: by type the only people of whom he sees anything, where that was asked and they are few.
     """
 
     conn: psycopg.Connection
@@ -50,6 +51,7 @@ class Reader:
     at: datetime
     left: Left | None = None
     recorder: psycopg.Connection | None = None
+    reached: dict[str, frozenset[int] | None] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def log(self) -> psycopg.Connection:

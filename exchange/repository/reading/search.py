@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/search.html
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from exchange.repository.reading.matchers import Arguments
 from exchange.repository.reading.page import Around, Page, empty_page, make_page, next_after, position_of
 from exchange.repository.reading.patients import search_patients
 from exchange.repository.reading.query import Parameters, Query, parse_query
+from exchange.repository.reading.reach import within_reach
 from exchange.repository.reading.reader import BEST_OF_CLUSTER, SHOWN, Reader, Shown, select, shown
 from exchange.repository.reading.settled import all_seen, as_told, settled
 from exchange.repository.reading.sorting import after_sql
@@ -48,6 +49,7 @@ def search(reader: Reader, resource_type: str, asked: Parameters, base_url: str,
 
 def search_for(reader: Reader, query: Query, base_url: str, key: bytes) -> Page:
     """The same for a search that was read already."""
+    query = replace(query, where=within_reach(reader, query.where))
     if query.type == "Patient":
         return search_patients(reader, query, base_url, key)
     found = settled(

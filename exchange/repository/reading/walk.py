@@ -68,7 +68,7 @@ def walks(query: Query) -> bool:
     by_id = [(key.name, key.descending) for key in query.sort] == [("_id", False)]
     named = where.patients or where.ids or any(chain.parameter.subject for chain in where.chains)
     asks = where.criteria or where.chains or where.reverses or where.updated
-    return by_id and bool(asks) and not named
+    return by_id and bool(asks) and not (named or where.among is not None)
 
 
 def is_found_by_index(query: Query) -> bool:
@@ -84,7 +84,7 @@ def walks_people(query: Query) -> bool:
     where = query.where
     by_id = [(key.name, key.descending) for key in query.sort] == [("_id", False)]
     told = any(_tells_apart(criterion.parameter) for criterion in where.criteria)
-    return by_id and not (told or where.ids or where.reverses)
+    return by_id and not (told or where.ids or where.reverses or where.among is not None)
 
 
 def _tells_apart(parameter: Parameter) -> bool:

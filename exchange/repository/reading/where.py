@@ -23,6 +23,7 @@ from exchange.repository.reading.persons import (
     persons_of,
     persons_seen,
 )
+from exchange.repository.reading.reach import within_reach
 from exchange.repository.reading.reader import (
     Reader,
     best_of_cluster,
@@ -48,6 +49,7 @@ def where_sql(
 
     `few`: it is asked about few records.
     """
+    where = within_reach(reader, where)
     patients = _patients(reader, where)
     placeholder = arguments.add(sorted(patients)) if patients is not None else None
     scope = Scope(alias, arguments, placeholder, few or patients is not None)
