@@ -18,9 +18,10 @@ from exchange.repository.reading import include
 from exchange.repository.reading.include import WHAT_REFERS
 from exchange.repository.reading.matchers import Arguments, date
 from exchange.repository.reading.members import _MEMBERS
+from exchange.repository.reading.ordered import Range, ordered_sql
 from exchange.repository.reading.query import parse_query
 from exchange.repository.reading.reader import BEST_OF_CLUSTER, select
-from exchange.repository.reading.search import page_sql, statement_of
+from exchange.repository.reading.statement import page_sql, statement_of
 from exchange.repository.reading.syntax import BadSearch
 from exchange.repository.reading.versions import VERSIONS
 from exchange.repository.reading.walk import START, Stretch, walks
@@ -134,6 +135,25 @@ def test_a_stretch_is_walked_in_order_of_id_and_nothing_is_sorted(stocked, asked
     assert "Bitmap" not in plan, plan
     assert re.search(r"resource_type_fhir_id_rendition_key on resource r .*\n.*fhir_id > .*fhir_id <= ", plan)
     assert re.search(r"index_token_rid_key on index_token x.*\n.*rid = r.rid\) AND \(key = ", plan), plan
+
+
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        ("_sort=-date&code=2345-7", "index_date_low on index_date w"),
+        ("_sort=value-quantity", "index_quantity_value on index_quantity w"),
+    ],
+)
+def test_an_order_is_gone_through_along_its_index(stocked, asked, index):
+    with stocked.as_viewer(HOSPITAL) as view:
+        query = parse_query("Observation", parse_qsl(asked), view.at)
+        statement = statement_of(view, query)
+        sql = ordered_sql(view, query, statement, KEY, Range(query.sort[0].ends[0], query.sort[0].ends[1]))
+        plan = _generic_plan(view, sql, statement.arguments.values)
+    assert re.search(rf"{index} .*\n.*Index Cond: .*(low|value) [<>]= .* [<>]= ", plan), plan
+    assert "Bitmap" not in plan, plan
+    assert "Seq Scan" not in plan, plan
+    assert "Anti Join" not in plan, plan
 
 
 @pytest.mark.parametrize("asked", ["code:not=2345-7", "combo-code:not=2345-7", "value-quantity:missing=true"])

@@ -9,7 +9,7 @@ import pytest
 from repository_world import CLINIC, HOSPITAL, SHELTER, observation
 
 from exchange.model.records import Labels
-from exchange.repository.reading import search as searching
+from exchange.repository.reading import finding as searching
 from exchange.repository.reading.query import parse_query
 from exchange.repository.reading.walk import START, Stretch, walks, wider
 

@@ -8,38 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import UUID
 
+from exchange.repository.reading.finding import found_rows
 from exchange.repository.reading.include import included
-from exchange.repository.reading.matchers import Arguments
-from exchange.repository.reading.page import Around, Page, empty_page, make_page, next_after, position_of
+from exchange.repository.reading.page import Around, Page, empty_page, make_page, next_after
 from exchange.repository.reading.patients import search_patients
 from exchange.repository.reading.query import Parameters, Query, parse_query
 from exchange.repository.reading.reach import within_reach
-from exchange.repository.reading.reader import BEST_OF_CLUSTER, SHOWN, Reader, Shown, select, shown
+from exchange.repository.reading.reader import Reader, Shown, select, shown
 from exchange.repository.reading.settled import all_seen, as_told, settled
-from exchange.repository.reading.sorting import after_sql
+from exchange.repository.reading.statement import Statement, statement_of
 from exchange.repository.reading.view import Served, serve
-from exchange.repository.reading.walk import (
-    FIRST,
-    SECOND,
-    START,
-    Stretch,
-    is_found_by_index,
-    stored_records,
-    walks,
-    wider,
-)
-from exchange.repository.reading.where import where_sql
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """FROM and WHERE of a search over `resource r`, with the values it is sorted by."""
-
-    where: str
-    arguments: Arguments
-    sorted_by: tuple[str, ...]
 
 
 def search(reader: Reader, resource_type: str, asked: Parameters, base_url: str, key: bytes) -> Page:
@@ -115,14 +94,6 @@ def first_of(reader: Reader, query: Query) -> list[Served]:
     return serve(reader, [row for row, _ in rows[: query.count]])
 
 
-def statement_of(reader: Reader, query: Query, *, few: bool = False) -> Statement:
-    """The search as SQL; people it speaks of are looked up now. `few`: it is asked about few records."""
-    arguments = Arguments()
-    where = where_sql(reader, query.where, arguments, few=few)
-    by = tuple(key.sql(arguments) for key in query.sort)
-    return Statement(f"{where} AND {BEST_OF_CLUSTER}", arguments, by)
-
-
 def _total(reader: Reader, statement: Statement) -> int:
     rows = select(
         reader, f"SELECT count(*) FROM resource r WHERE {statement.where}", statement.arguments.values
@@ -132,66 +103,10 @@ def _total(reader: Reader, statement: Statement) -> int:
 
 def _rows(reader: Reader, query: Query, statement: Statement, key: bytes) -> list[tuple[Shown, list[Any]]]:
     """The rows of the page and one more, if there is one, each with the values it is sorted by."""
-    rows = _selected(reader, query, statement, key)
+    rows = found_rows(reader, query, statement, key)
     width = len(Shown._fields)
     seen = shown(reader, [row[:width] for row in rows])
     return [(row, list(whole[width:])) for row, whole in zip(seen, rows, strict=True)]
-
-
-def _selected(reader: Reader, query: Query, statement: Statement, key: bytes) -> list[Any]:
-    """By walking while that promises a page soon, else by sorting all that match: the same rows."""
-    wanted, rare = query.count + 1, False
-    if walks(query):
-        asks_back = query.where.reverses or query.where.chains
-        near = statement_of(reader, query, few=True) if asks_back else statement
-        stored = max(stored_records(reader), 1)
-        last = UUID(position_of(reader, query, key)[0]) if query.cursor is not None else START
-        stretch: Stretch | None = Stretch(last, FIRST / stored)
-        while stretch is not None:
-            rows = select(reader, page_sql(reader, query, near, key, stretch), near.arguments.values)
-            if len(rows) == wanted or stretch.is_last:
-                return rows
-            if not (rows or asks_back) and stretch.share < SECOND / stored:
-                stretch = Stretch(last, SECOND / stored)
-            else:
-                stretch, rare = wider(stretch, len(rows), wanted, stored), not rows
-    sql = page_sql(reader, query, statement, key, rare=rare and is_found_by_index(query))
-    return select(reader, sql, statement.arguments.values)
-
-
-def page_sql(
-    reader: Reader,
-    query: Query,
-    statement: Statement,
-    key: bytes,
-    within: Stretch | None = None,
-    *,
-    rare: bool = False,
-) -> str:
-    """The statement of one page, or of what of it is within a stretch; raises CursorRefused.
-
-    `rare`: of all that match first, and sorted then, since there are few.
-    """
-    arguments, by = statement.arguments, statement.sorted_by
-    after = "true"
-    if within is not None:
-        after = within.sql(arguments, "r.fhir_id")
-    elif query.cursor is not None:
-        after = after_sql(query.sort, position_of(reader, query, key), by, arguments)
-    found = f"FROM resource r WHERE {statement.where} AND {after}"
-    if rare:
-        # OFFSET 0: a plan that does not know its values hopes to meet enough on the way through all records.
-        names = [f"by{n}" for n in range(len(by))]
-        columns = ", ".join(f"{column} AS {name}" for column, name in zip(by, names, strict=True))
-        found = f"FROM (SELECT {SHOWN}, {columns} {found} OFFSET 0) AS r"
-        by = tuple(f"r.{name}" for name in names)
-    order = [
-        f"{column} {'DESC' if k.descending else 'ASC'}" for k, column in zip(query.sort, by, strict=True)
-    ]
-    return (
-        f"SELECT {SHOWN}, {', '.join(by)} {found}"
-        f" ORDER BY {', '.join(order)} LIMIT {arguments.add(query.count + 1)}"
-    )
 
 
 def _next(reader: Reader, query: Query, last: tuple[Shown, list[Any]], base_url: str, key: bytes) -> str:

@@ -39,6 +39,17 @@ class SortKey:
         """What stands for a value that is not there."""
         return _ENDS[self.parameter.kind][0 if self.descending else 1] if self.parameter else None
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Table and column of what it sorts by, of which an index goes in this order."""
+        return _COLUMNS[self.parameter.kind] if self.parameter else ("resource", "updated")
+
+    @property
+    def ends(self) -> tuple[Any, Any]:
+        """Before all values in this order, and after all of them."""
+        low, high = _ENDS[self.parameter.kind if self.parameter else "date"]
+        return (high, low) if self.descending else (low, high)
+
     def sql(self, arguments: Arguments, alias: str = "r") -> str:
         """The value of a row: of several the one that comes first in this order."""
         if self.parameter is None:

@@ -100,11 +100,17 @@ def wider(stretch: Stretch, found: int, wanted: int, stored: int) -> Stretch | N
     >>> wider(Stretch(START, 0.256), 2, 21, 1000) is None
     True
     """
+    share = enough(stretch.share, found, wanted, stored)
+    return Stretch(stretch.after, share) if share else None
+
+
+def enough(share: float, found: int, wanted: int, stored: int) -> float | None:
+    """The share of all records in which so many should be, as `wider` says it."""
     if not found:
         return None
-    share = stretch.share * wanted / found * _MARGIN
-    matches = found / stretch.share
-    return Stretch(stretch.after, share) if share * stored < _MATCH_COSTS * matches else None
+    longer = share * wanted / found * _MARGIN
+    matches = found / share
+    return longer if longer * stored < _MATCH_COSTS * matches else None
 
 
 _STORED = """

@@ -1,0 +1,150 @@
+"""A page found along an index is the page that sorting everything gives, to the last byte and cursor."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+import pytest
+from repository_world import CLINIC, HOSPITAL, SHELTER, observation
+
+from exchange.model.records import Labels
+from exchange.repository.reading import finding
+from exchange.repository.reading.ordered import Range, is_ordered
+from exchange.repository.reading.query import parse_query
+
+HALF = {"coding": [{"system": "http://loinc.org", "code": "718-7"}]}
+HIV = Labels("R", frozenset({"HIV"}))
+TIMES = [
+    {"effectiveDateTime": "2026-01-01"},
+    {"effectiveDateTime": "2026-01-01"},
+    {"effectiveDateTime": "2026"},
+    {"effectiveDateTime": "2025-07-01T10:00:00Z"},
+    {"effectivePeriod": {"end": "2026-02-01"}},  # begins before all times, as what has none is told
+    {"effectivePeriod": {"start": "2024-02-01"}},
+    {"effectiveTiming": {"event": ["2023-01-01", "2027-01-01", "2026-01-01"]}},
+    {"effectiveTiming": {"event": ["2026-01-01", "2026"]}},  # two that begin at once
+    {},
+    {},
+]
+AMOUNTS = [
+    {"valueQuantity": {"value": value, "unit": unit, "code": "mg/dL"}} if value else {}
+    for value, unit in [(98, "mg/dL"), (98, "milligrams"), (5, "mg/dL"), (-1, ""), (None, ""), (0.5, "")]
+]
+
+
+@pytest.fixture(scope="module")
+def stocked(shared_world):
+    """Results of two linked Patients and a third: some are hidden, some told twice, some without a time."""
+    world = shared_world
+    told = {partner: world.patient(partner, f"o-{partner}") for partner in ("hospital", "clinic", "shelter")}
+    world.link(told["hospital"], told["clinic"])
+    for partner, patient in told.items():
+        for n in range(30):
+            plain = observation(partner, patient, f"o-{n}", **({"code": HALF} if n % 3 else {}))
+            kept = {k: v for k, v in plain.items() if k not in ("effectiveDateTime", "valueQuantity")}
+            body = {**kept, **TIMES[n % len(TIMES)], **AMOUNTS[n % len(AMOUNTS)]}
+            world.publish(
+                world.item(
+                    partner,
+                    body,
+                    labels=HIV if n % 7 == 0 else Labels(),
+                    cluster=b"o-%d" % n if n % 4 == 0 else None,
+                )
+            )
+    return world
+
+
+def _pages(world, viewer, asked):
+    """Everything of every page, and the totals that were told."""
+    pages = world.pages(viewer, "Observation", asked)
+    return [([(e.full_url, e.body) for e in page.entries], page.total, page.next) for page in pages]
+
+
+@pytest.mark.parametrize("viewer", [HOSPITAL, CLINIC, SHELTER], ids=lambda v: v.participant)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "_sort=date&_count=4",
+        "_sort=-date&_count=4",
+        "_sort=-date&_count=3&code=718-7",
+        "_sort=-date&_count=3&code:not=718-7",
+        "_sort=date&_count=5&date=ge2026&date=lt2027",
+        "_sort=-date&_count=50&_total=accurate",
+        "_sort=value-quantity&_count=4",
+        "_sort=-value-quantity,date&_count=4",
+        "_sort=date,-_id&_count=4",
+        "_sort=-date,_lastUpdated&_count=7",
+        "_sort=_lastUpdated&_count=6",
+        "_sort=-_lastUpdated&_count=6&status=final",
+        "_sort=-date&code=nowhere",
+    ],
+)
+@pytest.mark.parametrize(("first", "second"), [(1, 4), (5, 40), (256, 4096)])
+def test_the_way_changes_no_page(stocked, monkeypatch, viewer, asked, first, second):
+    monkeypatch.setattr(finding, "is_ordered", lambda query: False)
+    monkeypatch.setattr(finding, "walks", lambda query: False)
+    sorted_pages = _pages(stocked, viewer, asked)
+    monkeypatch.undo()
+    monkeypatch.setattr(finding, "FIRST", first)
+    monkeypatch.setattr(finding, "SECOND", second)
+    assert _pages(stocked, viewer, asked) == sorted_pages
+    # Also where there are so many that the way goes on whatever is met.
+    monkeypatch.setattr(finding, "stored_records", lambda reader: 1_000_000)
+    assert _pages(stocked, viewer, asked) == sorted_pages
+
+
+@pytest.fixture
+def ranges(monkeypatch):
+    """What is looked at of the index."""
+    seen = []
+    whole = finding.ordered_sql
+
+    def noted(reader, query, statement, key, within):
+        seen.append(within)
+        return whole(reader, query, statement, key, within)
+
+    monkeypatch.setattr(finding, "ordered_sql", noted)
+    monkeypatch.setattr(finding, "FIRST", 8)
+    return seen
+
+
+def test_the_newest_are_found_without_the_others(stocked, ranges):
+    with stocked.as_viewer(HOSPITAL) as view:
+        query = parse_query("Observation", parse_qsl("_sort=-date&_count=3"), view.at)
+        finding.found_rows(view, query, finding.statement_of(view, query), b"")
+    assert [type(each) for each in ranges] == [Range]
+    assert ranges[0].until.year == 2026
+
+
+def test_those_without_a_value_are_found_by_id(stocked, ranges, monkeypatch):
+    sorted_ = []
+    monkeypatch.setattr(finding, "page_sql", _noting(finding.page_sql, sorted_))
+    monkeypatch.setattr(finding, "FIRST", 1000)
+    assert len(stocked.pages(HOSPITAL, "Observation", "_sort=-date&_count=9")) > 5
+    assert sorted_
+    assert None not in sorted_
+
+
+def _noting(whole, seen):
+    def noted(reader, query, statement, key, within=None, *, rare=False):
+        seen.append(within)
+        return whole(reader, query, statement, key, within, rare=rare)
+
+    return noted
+
+
+@pytest.mark.parametrize(
+    ("asked", "ordered"),
+    [
+        ("_sort=-date", True),
+        ("_sort=_lastUpdated&code=718-7", True),
+        ("_sort=-value-quantity,date", True),
+        ("_sort=-_id", False),
+        ("code=718-7", False),
+        ("_sort=-date&patient=5d0e6c4a-6a57-5b64-9d3a-0d4a3f2b7e11", False),
+        ("_sort=-date&_id=5d0e6c4a-6a57-5b64-9d3a-0d4a3f2b7e11", False),
+    ],
+)
+def test_what_names_few_records_is_found_by_them(stocked, asked, ordered):
+    with stocked.as_viewer(HOSPITAL) as view:
+        assert is_ordered(parse_query("Observation", parse_qsl(asked), view.at)) is ordered
