@@ -67,13 +67,18 @@ def test_walking_changes_no_page(stocked, monkeypatch, viewer, asked, first, sec
 def _stretches(monkeypatch, first):
     """Each stretch that is looked at of 61 records; None for all that match."""
     stretches = []
-    whole = searching.page_sql
+    page, whole = searching.page_sql, searching.sorted_sql
 
-    def noted(reader, query, statement, key, within=None, *, rare=False):
+    def walked(reader, query, statement, key, within=None):
         stretches.append(within)
-        return whole(reader, query, statement, key, within, rare=rare)
+        return page(reader, query, statement, key, within)
 
-    monkeypatch.setattr(searching, "page_sql", noted)
+    def sorted_(reader, query, statement, key, *, by_index=False):
+        stretches.append(None)
+        return whole(reader, query, statement, key, by_index=by_index)
+
+    monkeypatch.setattr(searching, "page_sql", walked)
+    monkeypatch.setattr(searching, "sorted_sql", sorted_)
     monkeypatch.setattr(searching, "FIRST", first)
     monkeypatch.setattr(searching, "stored_records", lambda reader: 61)
     return stretches

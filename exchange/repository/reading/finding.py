@@ -14,7 +14,7 @@ from exchange.repository.reading.page import position_of
 from exchange.repository.reading.query import Query
 from exchange.repository.reading.reader import Reader, Shown, select
 from exchange.repository.reading.sorting import SortKey
-from exchange.repository.reading.statement import Statement, page_sql, statement_of
+from exchange.repository.reading.statement import Statement, page_sql, sorted_sql, statement_of
 from exchange.repository.reading.walk import (
     FIRST,
     SECOND,
@@ -32,17 +32,18 @@ Rows = list[Any]
 
 def found_rows(reader: Reader, query: Query, statement: Statement, key: bytes) -> Rows:
     """The rows of the page and one more, if there is one, each with the values it is sorted by."""
-    rare = False
     if walks(query) or is_ordered(query):
         near = statement_of(reader, query, few=True) if _asks_back(query) else statement
         if walks(query):
             last = UUID(position_of(reader, query, key)[0]) if query.cursor is not None else START
-            rows, rare = _by_id(reader, query, near, last, query.count + 1)
+            rows = _by_id(reader, query, near, last, query.count + 1)
         else:
-            rows, rare = _in_order(reader, query, near, key)
+            rows = _in_order(reader, query, near, key)
         if rows is not None:
             return rows
-    sql = page_sql(reader, query, statement, key, rare=rare and is_found_by_index(query))
+        sql = sorted_sql(reader, query, statement, key, by_index=is_found_by_index(query))
+    else:
+        sql = page_sql(reader, query, statement, key)
     return select(reader, sql, statement.arguments.values)
 
 
@@ -50,54 +51,49 @@ def _asks_back(query: Query) -> bool:
     return bool(query.where.reverses or query.where.chains)
 
 
-def _by_id(
-    reader: Reader, query: Query, statement: Statement, last: UUID, wanted: int
-) -> tuple[Rows | None, bool]:
-    """Those after an id in order of it; None when that promises no page soon, and whether none was found."""
+def _by_id(reader: Reader, query: Query, statement: Statement, last: UUID, wanted: int) -> Rows | None:
+    """Those after an id in order of it; None when that promises no page soon."""
     stored = max(stored_records(reader), 1)
     stretch: Stretch | None = Stretch(last, FIRST / stored)
-    rows: Rows = []
     while stretch is not None:
         sql = page_sql(reader, query, statement, b"", stretch)
         rows = select(reader, sql, statement.arguments.values)
         if len(rows) >= wanted or stretch.is_last:
-            return rows[:wanted], False
+            return rows[:wanted]
         if not (rows or _asks_back(query)) and stretch.share < SECOND / stored:
             stretch = Stretch(last, SECOND / stored)
         else:
             stretch = wider(stretch, len(rows), wanted, stored)
-    return None, not rows
+    return None
 
 
-def _in_order(reader: Reader, query: Query, statement: Statement, key: bytes) -> tuple[Rows | None, bool]:
+def _in_order(reader: Reader, query: Query, statement: Statement, key: bytes) -> Rows | None:
     """The same in the order of another key, along the index of its values."""
     first, wanted = query.sort[0], query.count + 1
     begin, end = first.ends
     if query.cursor is not None:
         begin, last = first.read(position_of(reader, query, key)[0]), position_of(reader, query, key)[-1]
         if begin == end:
-            return _without_value(reader, query, statement, UUID(last), wanted), False
+            return _without_value(reader, query, statement, UUID(last), wanted)
     stored = max(stored_records(reader), 1)
     length: int | None = FIRST
-    rows: Rows = []
     while length is not None:
         within = range_of(reader, query, begin, length)
         sql = ordered_sql(reader, query, statement, key, within)
         rows = select(reader, sql, statement.arguments.values)
         if len(rows) == wanted:
-            return rows, False
+            return rows
         if within.until is None:
             others = _without_value(reader, query, statement, START, wanted - len(rows))
-            return None if others is None else [*rows, *others], False
-        further = SECOND // 4 if is_found_by_index(query) else SECOND
-        if not (rows or _asks_back(query)) and length < further:
-            length = further
+            return None if others is None else [*rows, *others]
+        if not (rows or _asks_back(query) or is_found_by_index(query)) and length < SECOND:
+            length = SECOND  # no index leads to what is asked
         else:
             share = enough(length / stored, len(rows), wanted, stored)
             length = (
                 max(2 * length, int(share * stored)) if share else None
             )  # the last value may have held many
-    return None, not rows
+    return None
 
 
 def _without_value(
@@ -111,7 +107,7 @@ def _without_value(
     if query.sort[1:] != (by_id,):
         return None
     without = f"{statement.sorted_by[0]} = {statement.arguments.add(first.missing)}"
-    told = Statement(f"{statement.where} AND {without}", statement.arguments, ("r.fhir_id",))
-    rows, _ = _by_id(reader, replace(query, sort=(by_id,)), told, last, wanted)
+    told = Statement(f"{statement.asked} AND {without}", statement.arguments, ("r.fhir_id",))
+    rows = _by_id(reader, replace(query, sort=(by_id,)), told, last, wanted)
     width = len(Shown._fields)
     return None if rows is None else [(*row[:width], first.missing, *row[width:]) for row in rows]

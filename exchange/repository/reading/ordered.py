@@ -1,7 +1,7 @@
 """Pages in order of a date, a number, a name or the time of storage, along its index.
 
-A record stands where its first value in this order does. So many values that the viewer sees are looked at of all
-there are; with the last of them, all records that have it.
+A record stands where its first value in this order does. So many values that the viewer sees are looked at of
+all; with the last of them, all records that have it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,9 @@ from typing import Any
 
 from exchange.repository.reading.page import position_of
 from exchange.repository.reading.query import Query
-from exchange.repository.reading.reader import SHOWN, Reader, select
+from exchange.repository.reading.reader import Reader, select
 from exchange.repository.reading.sorting import SortKey, after_sql
-from exchange.repository.reading.statement import Statement, order_sql
-
-_ASKED_OF = "r.rid, r.type, r.fhir_id, r.rendition, r.patient, r.class, r.updated, r.cluster, r.rank"
-"""All columns of a record that conditions ask about: whole bodies are read of the page alone."""
+from exchange.repository.reading.statement import ASKED_OF, Statement, first_sql, named_values, order_sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +65,12 @@ def ordered_sql(reader: Reader, query: Query, statement: Statement, key: bytes, 
         )
     if query.cursor is not None:
         conditions.append(after_sql(query.sort, position_of(reader, query, key), by, arguments))
-    names = [f"by{n}" for n in range(len(by))]
-    values = ", ".join(f"{sql} AS {name}" for sql, name in zip(by, names, strict=True))
-    # OFFSET 0: put in order first, which costs little; what is asked of each then ends with the page.
+    columns, _ = named_values(by)
     every = (
-        f"SELECT {_ASKED_OF}, {values} FROM {source} WHERE {' AND '.join(conditions)}"
-        f" ORDER BY {order_sql(query.sort, by)} OFFSET 0"
+        f"SELECT {ASKED_OF}, {columns} FROM {source} WHERE {' AND '.join(conditions)}"
+        f" ORDER BY {order_sql(query.sort, by)}"
     )
-    here = [f"r.{name}" for name in names]
-    page = (
-        f"SELECT r.rid, {', '.join(here)} FROM ({every}) AS r WHERE {statement.where}"
-        f" ORDER BY {order_sql(query.sort, here)} LIMIT {arguments.add(query.count + 1)}"
-    )
-    there = [f"p.{name}" for name in names]
-    return (
-        f"SELECT {SHOWN}, {', '.join(there)} FROM ({page}) AS p JOIN resource r ON r.rid = p.rid"
-        f" ORDER BY {order_sql(query.sort, there)}"
-    )
+    return first_sql(query, arguments, every, statement.where)
 
 
 def _own(query: Query, statement: Statement, alias: str) -> str:
