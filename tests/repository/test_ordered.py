@@ -8,7 +8,7 @@ import pytest
 from repository_world import CLINIC, HOSPITAL, SHELTER, observation
 
 from exchange.model.records import Labels
-from exchange.repository.reading import finding
+from exchange.repository.reading import finding, totals
 from exchange.repository.reading.ordered import Range, is_ordered
 from exchange.repository.reading.query import parse_query
 
@@ -48,7 +48,7 @@ def stocked(shared_world):
                     partner,
                     body,
                     labels=HIV if n % 7 == 0 else Labels(),
-                    cluster=b"o-%d" % n if n % 4 == 0 else None,
+                    cluster=b"o-%d" % n if n % 4 != 1 else None,
                 )
             )
     return world
@@ -95,6 +95,25 @@ def test_the_way_changes_no_page(stocked, monkeypatch, viewer, asked, first, sec
     assert _pages(stocked, viewer, asked) == sorted_pages
 
 
+@pytest.mark.parametrize("viewer", [HOSPITAL, CLINIC, SHELTER], ids=lambda v: v.participant)
+@pytest.mark.parametrize("asked", ["", "code=718-7", "date=ge2026", "_lastUpdated=gt2020", "code=nowhere"])
+def test_however_they_are_counted_there_are_as_many_as_are_shown(stocked, monkeypatch, viewer, asked):
+    shown = sum(len(page.entries) for page in stocked.pages(viewer, "Observation", f"{asked}&_count=50"))
+    counted = set()
+    for much in (False, True):
+        monkeypatch.setattr(totals, "_is_much", lambda *given, much=much: much)
+        (page,) = stocked.pages(viewer, "Observation", f"{asked}&_summary=count")
+        counted.add(page.total)
+    assert counted == {shown}
+
+
+@pytest.mark.parametrize(("asked", "much"), [("", True), ("code=718-7", True), ("code=nowhere", False)])
+def test_what_most_of_a_type_are_is_counted_without_asking_each(stocked, asked, much):
+    with stocked.as_viewer(HOSPITAL) as view:
+        query = parse_query("Observation", parse_qsl(asked), view.at)
+        assert totals._is_much(view, query, finding.statement_of(view, query)) is much
+
+
 @pytest.fixture
 def ranges(monkeypatch):
     """What is looked at of the index."""
@@ -124,7 +143,7 @@ def test_those_without_a_value_are_found_by_id(stocked, ranges, monkeypatch):
 
     monkeypatch.setattr(finding, "sorted_sql", refused)
     monkeypatch.setattr(finding, "FIRST", 1000)
-    assert len(stocked.pages(HOSPITAL, "Observation", "_sort=-date&_count=9")) > 5
+    assert len(stocked.pages(HOSPITAL, "Observation", "_sort=-date&_count=6")) > 5
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from exchange.repository.reading.query import Query
 from exchange.repository.reading.reader import Reader, select
 from exchange.repository.reading.sorting import SortKey, after_sql
 from exchange.repository.reading.statement import ASKED_OF, Statement, first_sql, named_values, order_sql
+from exchange.repository.reading.walk import names_people
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,7 @@ class Range:
 
 def is_ordered(query: Query) -> bool:
     """Whether an index goes in the order asked for, of the records of everybody."""
-    where = query.where
-    named = where.patients or where.ids or any(chain.parameter.subject for chain in where.chains)
-    return query.sort[0].name != "_id" and not named
+    return query.sort[0].name != "_id" and not names_people(query)
 
 
 def range_of(reader: Reader, query: Query, begin: Any, length: int) -> Range:

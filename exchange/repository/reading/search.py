@@ -15,9 +15,10 @@ from exchange.repository.reading.page import Around, Page, empty_page, make_page
 from exchange.repository.reading.patients import search_patients
 from exchange.repository.reading.query import Parameters, Query, parse_query
 from exchange.repository.reading.reach import within_reach
-from exchange.repository.reading.reader import Reader, Shown, select, shown
+from exchange.repository.reading.reader import Reader, Shown, shown
 from exchange.repository.reading.settled import all_seen, as_told, settled
 from exchange.repository.reading.statement import Statement, statement_of
+from exchange.repository.reading.totals import total as total_of
 from exchange.repository.reading.view import Served, serve
 
 
@@ -65,7 +66,7 @@ class _Found:
 
 def _found(reader: Reader, query: Query, key: bytes) -> _Found:
     statement = statement_of(reader, query)
-    total = _total(reader, statement) if query.total or query.is_count else None
+    total = total_of(reader, query, statement) if query.total or query.is_count else None
     if query.is_count:
         return _Found(total, [], False, [], [])
     rows = _rows(reader, query, statement, key)
@@ -92,13 +93,6 @@ def first_of(reader: Reader, query: Query) -> list[Served]:
     """The resources of the first page alone, with nothing around them."""
     rows = _rows(reader, query, statement_of(reader, query), b"")
     return serve(reader, [row for row, _ in rows[: query.count]])
-
-
-def _total(reader: Reader, statement: Statement) -> int:
-    rows = select(
-        reader, f"SELECT count(*) FROM resource r WHERE {statement.where}", statement.arguments.values
-    )
-    return int(rows[0][0])
 
 
 def _rows(reader: Reader, query: Query, statement: Statement, key: bytes) -> list[tuple[Shown, list[Any]]]:

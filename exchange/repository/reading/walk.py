@@ -66,9 +66,15 @@ def walks(query: Query) -> bool:
     """Whether a page can be found so: in order of id, among the records of everybody."""
     where = query.where
     by_id = [(key.name, key.descending) for key in query.sort] == [("_id", False)]
-    named = where.patients or where.ids or any(chain.parameter.subject for chain in where.chains)
     asks = where.criteria or where.chains or where.reverses or where.updated
-    return by_id and bool(asks) and not (named or where.among is not None)
+    return by_id and bool(asks) and not names_people(query)
+
+
+def names_people(query: Query) -> bool:
+    """Whether it is asked about some people, or some records, and not about everybody."""
+    where = query.where
+    chained = any(chain.parameter.subject for chain in where.chains)
+    return bool(where.patients or where.ids or chained) or where.among is not None
 
 
 def is_found_by_index(query: Query) -> bool:
