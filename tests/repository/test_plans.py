@@ -240,6 +240,27 @@ def test_few_dates_are_found_by_their_index_and_sorted_then(stocked):
     assert re.search(r"index_date_low on index_date x .*\n.*low < ", plan), plan
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "index"),
+    [
+        ("date", "2026", "index_date_rid"),
+        ("_profile:below", "http://hl7.org/fhir", "index_string_rid"),
+        ("value-quantity", "gt5|http://unitsofmeasure.org|mg", "index_quantity_rid"),
+        ("performer", "Practitioner/5d0e6c4a-6a57-5b64-9d3a-0d4a3f2b7e11", "index_reference_rid"),
+    ],
+)
+def test_on_the_way_what_a_record_has_is_compared_and_not_all_that_has_the_value(stocked, name, value, index):
+    """All that have it were read for each record, or before the first: 0.4 s of a page that takes 2 ms."""
+    with stocked.as_viewer(HOSPITAL) as view:
+        query = parse_query("Observation", [(name, value)], view.at)
+        statement = statement_of(view, query, few=True)
+        view.conn.execute("SET LOCAL enable_seqscan = off")
+        sql = page_sql(view, query, statement, KEY, Stretch(START, 0.01))
+        plan = _generic_plan(view, sql, statement.arguments.values)
+        view.conn.execute("SET LOCAL enable_seqscan = on")
+    assert re.search(rf"Subquery Scan on x .*\n.*Filter: .*\n.*Index Scan using {index} on ", plan), plan
+
+
 def test_which_of_duplicates_is_the_best_is_asked_of_the_page_alone(stocked):
     """Asked of all that match, it took most of the time of a search that sorts them."""
     with stocked.as_viewer(HOSPITAL) as view:

@@ -88,9 +88,18 @@ def _stretches(monkeypatch, first):
 def test_what_one_stretch_does_not_have_a_longer_one_may(stocked, monkeypatch, second, looked):
     stretches = _stretches(monkeypatch, 1)
     monkeypatch.setattr(searching, "SECOND", second)
-    _pages(stocked, HOSPITAL, "code=nowhere&_count=3")
+    _pages(stocked, HOSPITAL, "code:not=718-7,2345-7&_count=3")
     assert len(stretches) == looked
     assert (stretches[-1] is None) == (second < 61)
+
+
+def test_what_an_index_finds_is_looked_for_no_further_where_it_can_only_be_few(
+    stocked, monkeypatch
+):
+    stretches = _stretches(monkeypatch, 6)
+    monkeypatch.setattr(searching, "SECOND", 30)
+    _pages(stocked, HOSPITAL, "code=nowhere&_count=3")
+    assert [stretch is None for stretch in stretches] == [False, True]
 
 
 def test_what_is_common_is_answered_from_a_stretch_alone(stocked, monkeypatch):

@@ -93,7 +93,7 @@ def _table(criterion: Criterion) -> str:
 
 def _exists(criterion: Criterion, table: str, key: int, scope: Scope) -> str:
     arguments = scope.arguments
-    own = f"x.rid = {scope.alias}.rid AND x.param = {arguments.add(key)}"
+    of_record, own = f"x.rid = {scope.alias}.rid", f"x.param = {arguments.add(key)}"
     if scope.patients is not None:
         own += f" AND x.patient = ANY({scope.patients})"
     if criterion.modifier != "missing":
@@ -102,8 +102,11 @@ def _exists(criterion: Criterion, table: str, key: int, scope: Scope) -> str:
         own += f" AND ({either})"
     # OFFSET 0: looked up for each record. Joined instead, where the planner takes those of which it holds for
     # few, all of them would be gone through for each.
-    each = " OFFSET 0" if _is_negated(criterion) else ""
-    return f"EXISTS (SELECT FROM {table} x WHERE {own}{each})"
+    if scope.patients is None and scope.few and table != "index_token":
+        # Nor is all that has the value read beside the record, to be compared with what the record has.
+        return f"EXISTS (SELECT FROM (SELECT * FROM {table} x WHERE {of_record} OFFSET 0) AS x WHERE {own})"
+    each = " OFFSET 0" if _is_negated(criterion) or (scope.few and scope.patients is None) else ""
+    return f"EXISTS (SELECT FROM {table} x WHERE {of_record} AND {own}{each})"
 
 
 def _match(criterion: Criterion) -> Match:

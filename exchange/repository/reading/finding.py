@@ -33,7 +33,7 @@ Rows = list[Any]
 def found_rows(reader: Reader, query: Query, statement: Statement, key: bytes) -> Rows:
     """The rows of the page and one more, if there is one, each with the values it is sorted by."""
     if walks(query) or is_ordered(query):
-        near = statement_of(reader, query, few=True) if _asks_back(query) else statement
+        near = statement_of(reader, query, few=True) if _is_looked_up(query) else statement
         if walks(query):
             last = UUID(position_of(reader, query, key)[0]) if query.cursor is not None else START
             rows = _by_id(reader, query, near, last, query.count + 1)
@@ -45,6 +45,14 @@ def found_rows(reader: Reader, query: Query, statement: Statement, key: bytes) -
     else:
         sql = page_sql(reader, query, statement, key)
     return select(reader, sql, statement.arguments.values)
+
+
+def _is_looked_up(query: Query) -> bool:
+    """Whether plans that do not know what is asked must be told that it is asked about few records.
+
+    What has a code is found by record and code together in any case.
+    """
+    return _asks_back(query) or any(c.parameter.kind != "token" for c in query.where.criteria)
 
 
 def _asks_back(query: Query) -> bool:
@@ -60,11 +68,16 @@ def _by_id(reader: Reader, query: Query, statement: Statement, last: UUID, wante
         rows = select(reader, sql, statement.arguments.values)
         if len(rows) >= wanted or stretch.is_last:
             return rows[:wanted]
-        if not (rows or _asks_back(query)) and stretch.share < SECOND / stored:
+        if not rows and stretch.share < SECOND / stored and _goes_on(query, stored):
             stretch = Stretch(last, SECOND / stored)
         else:
             stretch = wider(stretch, len(rows), wanted, stored)
     return None
+
+
+def _goes_on(query: Query, stored: int) -> bool:
+    """Whether to look further where the first had none: all that match may be many, or no index leads to them."""
+    return not _asks_back(query) and (stored > FIRST * SECOND or not is_found_by_index(query))
 
 
 def _in_order(reader: Reader, query: Query, statement: Statement, key: bytes) -> Rows | None:
@@ -86,8 +99,8 @@ def _in_order(reader: Reader, query: Query, statement: Statement, key: bytes) ->
         if within.until is None:
             others = _without_value(reader, query, statement, START, wanted - len(rows))
             return None if others is None else [*rows, *others]
-        if not (rows or _asks_back(query) or is_found_by_index(query)) and length < SECOND:
-            length = SECOND  # no index leads to what is asked
+        if not rows and length < SECOND and _goes_on(query, stored):
+            length = SECOND
         else:
             share = enough(length / stored, len(rows), wanted, stored)
             length = (
