@@ -92,12 +92,12 @@ def test_it_holds_here_and_leaves_nothing_behind(connect, service, populated):
 
 
 def test_a_total_that_counts_what_is_hidden_is_found(connect, service, populated, monkeypatch):
-    def leaking(view, statement):
+    def leaking(view, query, statement):
         return asked_by_owner(
             view, f"SELECT count(*) FROM resource r WHERE {statement.where}", statement.arguments.values
         )
 
-    monkeypatch.setattr(import_module("exchange.repository.reading.search"), "_total", leaking)
+    monkeypatch.setattr(import_module("exchange.repository.reading.search"), "total_of", leaking)
     leak = prove(connect, service)
     assert (leak.request.method, leak.request.headers) == ("GET", ())
     assert leak.request.path in ("Observation", "Condition")

@@ -142,11 +142,11 @@ def test_2_a_decision_that_was_lost_is_told(exchange, service, truth, as_intrude
 def test_3_a_total_that_counts_what_is_hidden_is_told(exchange, service, monkeypatch):
     assert laws._hidden_changes_nothing(exchange, service).holds
 
-    def count_all(reader, statement):
+    def count_all(reader, query, statement):
         reader.conn.execute("RESET ROLE")
         return reader.conn.execute("SELECT count(*) FROM resource").fetchone()[0]
 
-    monkeypatch.setattr(sys.modules["exchange.repository.reading.search"], "_total", count_all)
+    monkeypatch.setattr(sys.modules["exchange.repository.reading.search"], "total_of", count_all)
     monkeypatch.setattr(laws, "_REQUESTS", 300)  # one of them asks for a total, whatever is drawn
     verdict = laws._hidden_changes_nothing(exchange, service)
     assert not verdict.holds

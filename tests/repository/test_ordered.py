@@ -5,10 +5,10 @@ from __future__ import annotations
 from urllib.parse import parse_qsl
 
 import pytest
-from repository_world import CLINIC, HOSPITAL, SHELTER, observation
+from repository_world import BASE, CLINIC, HOSPITAL, SHELTER, observation
 
 from exchange.model.records import Labels
-from exchange.repository.reading import finding, totals
+from exchange.repository.reading import finding, lastn, totals
 from exchange.repository.reading.ordered import Range, is_ordered
 from exchange.repository.reading.query import parse_query
 
@@ -161,3 +161,22 @@ def test_those_without_a_value_are_found_by_id(stocked, ranges, monkeypatch):
 def test_what_names_few_records_is_found_by_them(stocked, asked, ordered):
     with stocked.as_viewer(HOSPITAL) as view:
         assert is_ordered(parse_query("Observation", parse_qsl(asked), view.at)) is ordered
+
+
+@pytest.mark.parametrize("viewer", [HOSPITAL, CLINIC, SHELTER], ids=lambda v: v.participant)
+@pytest.mark.parametrize(
+    "asked", ["patient._lastUpdated=gt2000", "patient._lastUpdated=gt2000&max=3&status=final"]
+)
+def test_the_latest_of_many_people_are_those_of_some_at_a_time(stocked, monkeypatch, viewer, asked):
+    answers = []
+    for first in (1, 100):
+        monkeypatch.setattr(lastn, "_FIRST", first)
+        with stocked.as_viewer(viewer) as view:
+            page = lastn.lastn(view, parse_qsl(asked), BASE)
+        answers.append([(entry.full_url, entry.body) for entry in page.entries])
+    assert answers[0] == answers[1]
+    assert answers[0]
+    monkeypatch.setattr(lastn, "_MOST", 2)
+    with stocked.as_viewer(viewer) as view:
+        page = lastn.lastn(view, parse_qsl(asked), BASE)
+    assert [(entry.full_url, entry.body) for entry in page.entries] == answers[0][:2]

@@ -76,7 +76,7 @@ def _by_id(reader: Reader, query: Query, statement: Statement, last: UUID, wante
 
 
 def _goes_on(query: Query, stored: int) -> bool:
-    """Whether to look further where the first had none: all that match may be many, or no index leads to them."""
+    """Whether to look further where the first had none: many may match, or no index leads to what does."""
     return not _asks_back(query) and (stored > FIRST * SECOND or not is_found_by_index(query))
 
 
