@@ -160,7 +160,7 @@ def raising(honest, whole):
 
 
 LEAKS = [
-    (f"{READING}.search._total", as_owner, "GET", "Observation", {"_total": "accurate"}, "body.total"),
+    (f"{READING}.totals.select", as_owner, "GET", "Observation", {"_total": "accurate"}, "body.total"),
     (f"{API}.interactions.bundle", headed, "GET", "Observation", {}, "header x-found"),
     (f"{READING}.read.Found", knowing(lambda f: replace(f, etag='W/"9"')), "GET", "Patient/{person}", {},
      "header etag"),
@@ -171,7 +171,7 @@ LEAKS = [
     (f"{READING}.where._told_of", as_owner, "GET", "Patient",
      {"_has:Observation:patient:_id": "{hidden}"},
      "body.total"),
-    (f"{READING}.search.select", as_owner, "POST", "Observation/_search", {"_id": "{hidden}"},
+    (f"{READING}.finding.select", as_owner, "POST", "Observation/_search", {"_id": "{hidden}"},
      "body.total"),
     (f"{READING}.history.versions", as_owner, "GET", "Observation/_history", {}, "body.entry"),
     (f"{API}.interactions.not_found", longer, "GET", "Observation/{hidden}", {},
@@ -188,7 +188,7 @@ LEAKS = [
      SOME | {"_since": "2020-01-01T00:00:00Z"}, "body.deleted"),
 ]  # fmt: skip
 ALIKE = [  # of a kind with one above
-    (f"{READING}.search._total", as_owner, "GET", "Observation", {"_summary": "count"}, "body.total"),
+    (f"{READING}.totals.select", as_owner, "GET", "Observation", {"_summary": "count"}, "body.total"),
     (f"{READING}.include._referring", as_owner, "GET", "Patient", {"_revinclude": "Observation:patient"},
      "body.entry"),
     (f"{READING}.history.versions_of", as_owner, "GET", "Observation/{hidden}/_history", {},

@@ -8,9 +8,12 @@ import pytest
 from repository_world import BASE, CLINIC, HOSPITAL, SHELTER, observation
 
 from exchange.model.records import Labels
-from exchange.repository.reading import finding, lastn, totals
+from exchange.repository.reading import finding, lastn, totals, where
 from exchange.repository.reading.ordered import Range, is_ordered
 from exchange.repository.reading.query import parse_query
+from exchange.repository.reading.windows import begins_late
+from exchange.repository.storage.index import index_rows
+from exchange.repository.storage.parameters import parameters, several_key
 
 HALF = {"coding": [{"system": "http://loinc.org", "code": "718-7"}]}
 HIV = Labels("R", frozenset({"HIV"}))
@@ -180,3 +183,64 @@ def test_the_latest_of_many_people_are_those_of_some_at_a_time(stocked, monkeypa
     with stocked.as_viewer(viewer) as view:
         page = lastn.lastn(view, parse_qsl(asked), BASE)
     assert [(entry.full_url, entry.body) for entry in page.entries] == answers[0][:2]
+
+
+_RANGES = [
+    "date=ge2026-01-01&date=lt2026-01-02",
+    "date=ge2026&date=lt2027",
+    "date=ge2024-01-01&date=le2024-12-31",
+    "date=gt2025-12-31",
+    "date=ge2023&date=lt2023-06",
+    "date=gt2026-06&date=lt2024",  # met by two dates of one record
+    "date=sa2026-01-01",
+    "date=ge2025,lt2020",
+    "date=ge2025,sa2024&date=lt2027,eb2026",
+    "date=eq2026&date=ge2025-12",
+    "date=ap2026&date=ge2020",
+    "date=ne2026&date=ge2020",
+    "date=lt2026-02",
+    "date=le2026-01-01&date=ge2026-01-01",
+    "date=eb2026-01-01&date=ge2024",
+]
+
+
+@pytest.mark.parametrize("asked", _RANGES)
+@pytest.mark.parametrize("sort", ["_id", "date", "-date"])
+def test_where_a_range_of_time_is_looked_for_changes_no_page(stocked, monkeypatch, asked, sort):
+    asked = f"{asked}&_sort={sort}&_count=9&_total=accurate"
+    with monkeypatch.context() as plainly:
+        plainly.setattr(where, "windows", lambda *given: [])
+        plainly.setattr(finding, "begins_late", lambda *given: None)
+        plain = _pages(stocked, HOSPITAL, asked)
+    monkeypatch.setattr(finding, "FIRST", 1)
+    assert _pages(stocked, HOSPITAL, asked) == plain
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "year"),
+    [
+        ("Observation", "_sort=-date&date=lt2026", None),  # one of several dates may be earlier
+        ("Condition", "_sort=-onset-date&onset-date=lt2026", 2026),
+        ("Condition", "_sort=-onset-date&onset-date=ge2025", None),
+        ("Condition", "_sort=onset-date&onset-date=ge2026&onset-date=lt2027", 2025),
+        ("Condition", "_sort=onset-date&recorded-date=ge2026", None),
+        ("Condition", "_sort=_lastUpdated&onset-date=ge2026", None),
+        ("Observation", "_sort=date&date=ge2027", None),  # a span that began long before reaches into it
+    ],
+)
+def test_what_stands_before_the_time_asked_for_is_passed_over(stocked, kind, asked, year):
+    with stocked.as_viewer(HOSPITAL) as view:
+        query = parse_query(kind, parse_qsl(asked), view.at)
+        begin = begins_late(view, query.where.criteria, query.sort[0])
+    assert (begin and begin.year) == year
+
+
+def test_from_the_first_to_the_last_of_several_dates_is_a_span_of_its_own():
+    told = {"resourceType": "Observation", "effectiveTiming": {"event": ["2023-01-01", "2027-01-01", "2025"]}}
+    key = parameters()["Observation"]["date"].key
+    spans = {
+        (low.year, high.year) for low, high, own in index_rows(told, []).dates if own == several_key(key)
+    }
+    assert spans == {(2023, 2027)}
+    alone = {"resourceType": "Observation", "effectiveDateTime": "2023", "issued": "2024-01-01T00:00:00Z"}
+    assert several_key(key) not in {own for _, _, own in index_rows(alone, []).dates}

@@ -240,6 +240,20 @@ def test_few_dates_are_found_by_their_index_and_sorted_then(stocked):
     assert re.search(r"index_date_low on index_date x .*\n.*low < ", plan), plan
 
 
+def test_a_range_of_time_is_found_within_it_and_among_what_is_long(stocked):
+    """By one end of it alone, half of all times was read."""
+    asked = [("date", "ge2026-01-01"), ("date", "lt2026-02-01")]
+    with stocked.as_viewer(HOSPITAL) as view:
+        query = parse_query("Observation", asked, view.at)
+        statement = statement_of(view, query)
+        view.conn.execute("SET LOCAL enable_seqscan = off")
+        sql = sorted_sql(view, query, statement, KEY, by_index=True)
+        plan = _generic_plan(view, sql, statement.arguments.values)
+        view.conn.execute("SET LOCAL enable_seqscan = on")
+    assert re.search(r"index_date_low on index_date x.*\n.*low >= \S+ AND \(low < ", plan), plan
+    assert "index_date_long" in plan, plan
+
+
 @pytest.mark.parametrize(
     ("name", "value", "index"),
     [

@@ -13,7 +13,7 @@ from exchange.model.records import Viewer
 from exchange.repository.disclosure.reprofile import rematch, reprofile, with_content
 from exchange.repository.disclosure.ruling import matching_of, redecide_all, ruling_digest
 from exchange.repository.disclosure.viewers import viewers
-from exchange.repository.storage.parameters import parameters
+from exchange.repository.storage.parameters import parameters, several_key
 
 _PATIENTS_AT_ONCE = 500
 
@@ -75,7 +75,7 @@ def _minimum(viewer: Viewer, context: Context) -> tuple[Jsonb | None, list[int] 
         for parameter in of_type.values()
         if all(is_left(kind, place.path[0], left) for place in parameter.places)
     ]
-    return Jsonb(left), sorted(keys)
+    return Jsonb(left), sorted([*keys, *map(several_key, keys)])
 
 
 def _facts(participant: Participant) -> dict[str, str]:

@@ -26,6 +26,7 @@ from exchange.repository.reading.walk import (
     walks,
     wider,
 )
+from exchange.repository.reading.windows import begins_late
 
 Rows = list[Any]
 
@@ -88,6 +89,8 @@ def _in_order(reader: Reader, query: Query, statement: Statement, key: bytes) ->
         begin, last = first.read(position_of(reader, query, key)[0]), position_of(reader, query, key)[-1]
         if begin == end:
             return _without_value(reader, query, statement, UUID(last), wanted)
+    else:
+        begin = begins_late(reader, query.where.criteria, first) or begin
     stored = max(stored_records(reader), 1)
     length: int | None = FIRST
     while length is not None:
@@ -99,13 +102,14 @@ def _in_order(reader: Reader, query: Query, statement: Statement, key: bytes) ->
         if within.until is None:
             others = _without_value(reader, query, statement, START, wanted - len(rows))
             return None if others is None else [*rows, *others]
-        if not rows and length < SECOND and _goes_on(query, stored):
-            length = SECOND
+        # What happened at one time is alike: to have met none there says less than it does of records by id.
+        further = SECOND if _goes_on(query, stored) else SECOND // 4
+        if not rows and length < further:
+            length = further
         else:
             share = enough(length / stored, len(rows), wanted, stored)
-            length = (
-                max(2 * length, int(share * stored)) if share else None
-            )  # the last value may have held many
+            # Twice at least: the last value may have held many.
+            length = max(2 * length, int(share * stored)) if share else None
     return None
 
 

@@ -35,6 +35,7 @@ from exchange.repository.reading.reader import (
 from exchange.repository.reading.syntax import ids_of, reference_id
 from exchange.repository.reading.unsaid import of_person
 from exchange.repository.reading.walk import FIRST, START, Stretch, stored_records
+from exchange.repository.reading.windows import windows
 
 _LITTLE = 16
 
@@ -63,6 +64,8 @@ def where_sql(
         column = f"{alias}.updated"
         conditions += [updated(values, where.at, arguments, column) for values in where.updated]
     conditions += [condition(_widened(reader, criterion), scope) for criterion in where.criteria]
+    if not scope.few:
+        conditions += windows(where.criteria, arguments, alias)
     conditions += [_chained(reader, chain, scope) for chain in where.chains if not chain.parameter.subject]
     if where.type != "Patient":
         conditions += [_referred(reader, where.type, reverse, scope) for reverse in where.reverses]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +21,7 @@ from exchange.repository.storage.parameters import (
     identifier_key,
     paired_key,
     parameters,
+    several_key,
     token_key,
 )
 from exchange.repository.storage.units import UCUM, scale
@@ -59,7 +60,17 @@ def index_rows(resource: Resource, refers: Iterable[str]) -> IndexRows:
         for extract in by_element.get(element, ()):
             extract(resource, rows)
     _add_other_references(rows, resource, refers)
+    _add_spans_of_several(rows)
     return rows
+
+
+def _add_spans_of_several(rows: IndexRows) -> None:
+    """From the first to the last, where a parameter finds several dates: one early, maybe, and one late."""
+    several = Counter(key for _, _, key in rows.dates) if len(rows.dates) > 1 else {}
+    for key in [key for key, number in several.items() if number > 1]:
+        low = min(low for low, _, own in rows.dates if own == key)
+        high = max(high for _, high, own in rows.dates if own == key)
+        rows.dates.add((low, high, several_key(key)))
 
 
 def _add_other_references(rows: IndexRows, resource: Resource, named: Iterable[str]) -> None:

@@ -9,7 +9,10 @@ from importlib.resources import files
 from exchange.repository.storage.units import USUAL
 
 EDITION = 1
-"""Raised by whoever changes what `index_rows` finds in a record, other than by `search_parameters.csv`."""
+"""Raised by whoever changes what `index_rows` finds in a record, other than by `search_parameters.csv`.
+
+Not where a migration writes the rows of all that is stored (191_windows_of_time.sql).
+"""
 
 
 @cache

@@ -132,6 +132,11 @@ def paired_key(type_: str, composite: Parameter, token: str) -> int:
     return hash32(f"{type_}.{'$'.join(composite.parts)}#{token}")
 
 
+def several_key(date: int) -> int:
+    """Key of the span from the first to the last of several dates of one record, found by this key."""
+    return ~date
+
+
 def identifier_key(reference: int) -> int:
     """Key of the identifiers by which a reference, itself of this key, names what it leads to."""
     return hash32(f"{reference}:identifier")
