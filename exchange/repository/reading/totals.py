@@ -11,6 +11,7 @@ from exchange.repository.reading.query import Query
 from exchange.repository.reading.reader import BEST_OF_CLUSTER, Reader, select
 from exchange.repository.reading.statement import ASKED_OF, Statement
 from exchange.repository.reading.walk import FIRST, START, Stretch, names_people, stored_records
+from exchange.repository.reading.where import where_sql
 
 _MUCH = 3
 """Looking for duplicates among all of a type costs less than asking this part of it one by one."""
@@ -28,21 +29,31 @@ WHERE g.number > 1 OR l.a IS NOT NULL
 def total(reader: Reader, query: Query, statement: Statement) -> int:
     """The number of what matches and is shown."""
     much = not names_people(query) and _is_much(reader, query, statement)
-    sql = counting_sql(query, statement, much=much)
+    sql = _less_hidden(reader, query, statement) if much else _each_asked(query, statement)
     return int(select(reader, sql, statement.arguments.values)[0][0])
 
 
-def counting_sql(query: Query, statement: Statement, *, much: bool) -> str:
-    """The statement; `much`: of a large part of the type. Else duplicates are asked for when all else is."""
-    if not much and (names_people(query) or not query.where.criteria):
+def _each_asked(query: Query, statement: Statement) -> str:
+    """Each of them is asked whether it is the best of its duplicates, when all else is."""
+    if names_people(query) or not query.where.criteria:
         return f"SELECT count(*) FROM resource r WHERE {statement.where}"
     found = f"(SELECT {ASKED_OF} FROM resource r WHERE {statement.asked} OFFSET 0) AS r"
-    if not much:
-        return f"SELECT count(*) FROM {found} WHERE {BEST_OF_CLUSTER}"
-    twice = _TOLD_TWICE.format(type=statement.arguments.add(query.type))
+    return f"SELECT count(*) FROM {found} WHERE {BEST_OF_CLUSTER}"
+
+
+def _less_hidden(reader: Reader, query: Query, statement: Statement) -> str:
+    """All that match, less those of them that a better one hides: looked for among what is told twice."""
+    arguments = statement.arguments
+    twice = _TOLD_TWICE.format(type=arguments.add(query.type))
+    # OFFSET 0: from each cluster to its members, whatever the planner takes their number for.
+    members = (
+        f"SELECT {ASKED_OF} FROM ({twice} OFFSET 0) AS d JOIN resource r ON r.cluster = d.cluster"
+        f" WHERE r.type = {arguments.add(query.type)} OFFSET 0"
+    )
+    asked = where_sql(reader, query.where, arguments, few=True)
     return (
-        f"SELECT count(*) FROM {found} LEFT JOIN ({twice}) AS d ON d.cluster = r.cluster"
-        f" WHERE d.cluster IS NULL OR {BEST_OF_CLUSTER}"
+        f"SELECT (SELECT count(*) FROM resource r WHERE {statement.asked})"
+        f" - (SELECT count(*) FROM ({members}) AS r WHERE {asked} AND NOT {BEST_OF_CLUSTER})"
     )
 
 
