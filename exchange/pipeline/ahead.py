@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from exchange.model.partner import Partner
+from exchange.pipeline import ledger
 from exchange.pipeline.footprints import ALONE, Footprint, next_apart
 from exchange.pipeline.work import ChunkStep, Others, Work
 
@@ -42,6 +44,33 @@ def take_ahead(
             future.result()
         done += len(finished)
         yield done
+
+
+@contextmanager
+def taken_meanwhile(
+    others: Others, step: ChunkStep[None], work: Work, partner: Partner
+) -> Iterator[Callable[[int], None]]:
+    """While a run is pulled, other processes take its full chunks through a step; raises what one raised.
+
+    To be told the run whenever some of it was committed. Not where messages say what those before them
+    left empty: which they were is known when all are pulled.
+    """
+    given: dict[int, Future[None]] = {}
+    messages = any(feed.format == "hl7v2" for feed in partner.feeds.values())
+
+    def filled(run: int) -> None:
+        with work.connect() as connection:
+            full = ledger.chunks_of(connection, run)[:-1]
+        if messages or not worth_it(others, partner, full):
+            return
+        # Two each: what one has done is found out at the next commit.
+        free = 2 * others.number - sum(not future.done() for future in given.values())
+        for chunk in [chunk for chunk in full if chunk not in given][:free]:
+            given[chunk] = others.give(step, partner.code, run, chunk)
+
+    yield filled
+    for future in given.values():
+        future.result()
 
 
 class _Chunk(NamedTuple):

@@ -295,6 +295,12 @@ def chunks_before(connection: Connection, run: int, step: Step) -> list[int]:
     ]
 
 
+def chunks_of(connection: Connection, run: int) -> list[int]:
+    """All there are of the run by now, in the order they were pulled; the last may not be full."""
+    rows = connection.execute("SELECT chunk FROM chunk WHERE run = %s ORDER BY chunk", [run]).fetchall()
+    return [row[0] for row in rows]
+
+
 def chunk_step(connection: Connection, run: int, chunk: int) -> Step:
     """The last step the chunk went through."""
     row = connection.execute("SELECT step FROM chunk WHERE run = %s AND chunk = %s", [run, chunk]).fetchone()

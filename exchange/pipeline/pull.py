@@ -6,7 +6,7 @@ killed pull goes on from the last checkpoint and enters nothing twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 
 import orjson
@@ -31,8 +31,13 @@ CAPTURED = "captured:consents"
 _COMMIT_RECORDS, _COMMIT_BYTES = 5000, 64 * 2**20
 
 
-def pull(work: Work, partner: Partner, scheduled: str = "") -> int:
-    """Pulls all that is new into the partner's open run and returns the run's number."""
+def pull(
+    work: Work, partner: Partner, scheduled: str = "", filled: Callable[[int], None] = lambda run: None
+) -> int:
+    """Pulls all that is new into the partner's open run and returns the run's number.
+
+    `filled` is told that number after every commit.
+    """
     with work.connect() as connection, ledger.partner_lock(connection, partner.code):
         run = ledger.open_run(connection, partner.code, "pull", work.now())
         ledger.note_scheduled(connection, run.run, scheduled)
@@ -42,7 +47,8 @@ def pull(work: Work, partner: Partner, scheduled: str = "") -> int:
         if run.pulled == 0:
             _commit(work, connection, partner, run.run, [_self_record(partner)], None)
         if partner.connector is not None:
-            _pull_documents(work, connection, partner, run.run, work.connector(partner))
+            for _ in _pull_documents(work, connection, partner, run.run, work.connector(partner)):
+                filled(run.run)
         connection.execute("UPDATE run SET pulled_all = true WHERE run = %s", [run.run])
         connection.commit()
         return run.run
@@ -50,7 +56,8 @@ def pull(work: Work, partner: Partner, scheduled: str = "") -> int:
 
 def _pull_documents(
     work: Work, connection: Connection, partner: Partner, run: int, connector: Connector
-) -> None:
+) -> Iterator[None]:
+    """Goes on after every commit."""
     waiting: list[Arrival] = []
     size = 0
     cursor = ledger.read_cursor(connection, partner.code)
@@ -58,6 +65,7 @@ def _pull_documents(
     for item in connector(cursor):
         if isinstance(item, Checkpoint):
             _commit(work, connection, partner, run, waiting, item)
+            yield
             waiting, size = [], 0
         else:
             arrivals = arrivals_of(connection, partner, item)
@@ -68,6 +76,7 @@ def _pull_documents(
                 if len(waiting) >= _COMMIT_RECORDS or size >= _COMMIT_BYTES:
                     # Without the cursor: should this be pulled again, it is recognised as duplicate.
                     _commit(work, connection, partner, run, waiting, None)
+                    yield
                     waiting, size = [], 0
     if waiting:
         _commit(work, connection, partner, run, waiting, None)

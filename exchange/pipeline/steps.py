@@ -19,7 +19,7 @@ from exchange.model.errors import Conflict
 from exchange.model.fhir import references
 from exchange.model.partner import Partner
 from exchange.pipeline import ledger
-from exchange.pipeline.ahead import Publishing, publish_beside, take_ahead, worth_it
+from exchange.pipeline.ahead import Publishing, publish_beside, take_ahead, taken_meanwhile, worth_it
 from exchange.pipeline.balance import close_run
 from exchange.pipeline.carry import known_before
 from exchange.pipeline.footprints import ALONE, Footprint, footprint_of
@@ -42,9 +42,10 @@ def no_progress(step: str, done: int, total: int) -> None:
 
 def run_partner(work: Work, partner: Partner, progress: Progress = no_progress) -> Run:
     """Takes a partner's records through all five steps and closes the run with its balance."""
-    with lasting(work) as kept:
-        run = pull_step(kept, partner)
-        return finish_run(kept, partner, run, progress)
+    with lasting(work) as kept, kept.others() as others:
+        with taken_meanwhile(others, prepare_step, kept, partner) as filled:
+            run = pull_step(kept, partner, filled=filled)
+        return _finish(kept, others, partner, run, progress)
 
 
 def finish_run(work: Work, partner: Partner, run: int, progress: Progress = no_progress) -> Run:
@@ -52,25 +53,30 @@ def finish_run(work: Work, partner: Partner, run: int, progress: Progress = no_p
 
     Raises Conflict while another process does.
     """
-    with _alone_at(work, partner) as kept, kept.others() as others:
-        _prepare(kept, others, partner, run, progress)
-        for chunk in _reported("linked", waiting_chunks(kept, run, "linked"), progress):
-            link_step(kept, partner, run, chunk)
-        _publish(kept, others, partner, run, progress)
-        return close_step(kept, run)
+    with lasting(work) as kept, kept.others() as others:
+        return _finish(kept, others, partner, run, progress)
+
+
+def _finish(work: Work, others: Others, partner: Partner, run: int, progress: Progress) -> Run:
+    with _run_of(work, partner):
+        _prepare(work, others, partner, run, progress)
+        for chunk in _reported("linked", waiting_chunks(work, run, "linked"), progress):
+            link_step(work, partner, run, chunk)
+        _publish(work, others, partner, run, progress)
+        return close_step(work, run)
+
+
+@contextmanager
+def _run_of(work: Work, partner: Partner) -> Iterator[None]:
+    with work.connect() as guard, ledger.run_lock(guard, partner.code):
+        yield
 
 
 def publish_run(work: Work, partner: Partner, run: int) -> Run:
     """Publishes what is linked and closes the run; raises Conflict while another process does."""
-    with _alone_at(work, partner) as kept, kept.others() as others:
+    with lasting(work) as kept, kept.others() as others, _run_of(kept, partner):
         _publish(kept, others, partner, run, no_progress)
         return close_step(kept, run)
-
-
-@contextmanager
-def _alone_at(work: Work, partner: Partner) -> Iterator[Work]:
-    with lasting(work) as kept, kept.connect() as guard, ledger.run_lock(guard, partner.code):
-        yield kept
 
 
 def _prepare(work: Work, others: Others, partner: Partner, run: int, progress: Progress) -> None:
@@ -107,10 +113,15 @@ def waiting_chunks(work: Work, run: int, step: Step) -> list[int]:
         return ledger.chunks_before(connection, run, step)
 
 
-def pull_step(work: Work, partner: Partner, scheduled: str = "") -> int:
-    """Pulls everything new into the partner's open run; returns the run's number."""
+def pull_step(
+    work: Work, partner: Partner, scheduled: str = "", filled: Callable[[int], None] = lambda run: None
+) -> int:
+    """Pulls everything new into the partner's open run; returns the run's number.
+
+    `filled` is told the run whenever some of it was committed: chunks of it may be full.
+    """
     started = perf_counter()
-    run = pull(work, partner, scheduled)
+    run = pull(work, partner, scheduled, filled)
     with work.connect() as connection:
         ledger.add_seconds(connection, run, "pull", perf_counter() - started)
     return run

@@ -8,18 +8,22 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from exchange.app import Exchange, balance, find_partner, open_exchange
 from exchange.model.errors import Conflict
-from exchange.pipeline import ahead, others, steps
+from exchange.model.partner import Partner
+from exchange.pipeline import ahead, ledger, others, pull, steps
 from exchange.pipeline.others import other_processes
 from exchange.pipeline.steps import finish_run, pull_step, waiting_chunks
+from exchange.pipeline.work import Others
 from exchange.settings import load_settings
 from tests.pipeline.coalition import make_home, observation, patient, write_ndjson
 
@@ -136,6 +140,78 @@ def test_small_runs_start_no_process(exchange: Exchange, monkeypatch: pytest.Mon
         assert not ahead.worth_it(replace(beside, number=0), partner, chunks)
     monkeypatch.setattr(ahead, "WORTH_IT", PEOPLE + RESULTS + 100)
     assert finish_run(exchange.work, partner, run).status == "balanced"
+
+
+class Later:
+    """Processes that end nothing before they are told to."""
+
+    def __init__(self) -> None:
+        self.given: dict[int, Future[Any]] = {}
+
+    def give(self, step: Any, partner: str, run: int, chunk: int) -> Future[Any]:
+        assert chunk not in self.given
+        self.given[chunk] = Future()
+        return self.given[chunk]
+
+    def end(self) -> None:
+        for future in self.given.values():
+            if not future.done():
+                future.set_result(None)
+
+
+def pulled_in_parts(exchange: Exchange, asked: Partner, later: Later) -> list[tuple[list[int], list[int]]]:
+    """After each commit: the chunks there were, and those that other processes had been given."""
+    seen: list[tuple[list[int], list[int]]] = []
+    beside = Others(1, later.give)
+    partner = find_partner(exchange.partners, asked.code)
+    with ahead.taken_meanwhile(beside, steps.prepare_step, exchange.work, asked) as filled:
+
+        def noted(run: int) -> None:
+            filled(run)
+            with exchange.work.connect() as connection:
+                seen.append((ledger.chunks_of(connection, run), sorted(later.given)))
+
+        pull_step(exchange.work, partner, filled=noted)
+        later.end()
+    return seen
+
+
+def test_full_chunks_are_taken_while_the_rest_is_pulled(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pull, "_parts", lambda arrivals: ([each] for each in arrivals))
+    monkeypatch.setattr(pull, "_COMMIT_RECORDS", 30)
+    partner = find_partner(exchange.partners, "elm_clinic")
+    later = Later()
+    seen = pulled_in_parts(exchange, partner, later)
+    assert [len(chunks) for chunks, _ in seen] == [1, 2, 3, 4, 4, 5, 6, 7, 7]
+    assert [given for _, given in seen] == [[], [0], [0, 1], *[[0, 1]] * 6]  # and no more while these last
+
+
+def test_what_depends_on_all_messages_waits_for_all(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pull, "_COMMIT_RECORDS", 30)
+    partner = find_partner(exchange.partners, "elm_clinic")
+    messages = partner.feeds["records"].model_copy(update={"format": "hl7v2"})
+    later = Later()
+    feeds = {**partner.feeds, "messages": messages}
+    pulled_in_parts(exchange, partner.model_copy(update={"feeds": feeds}), later)
+    assert later.given == {}
+
+
+def test_what_a_chunk_raised_while_the_rest_was_pulled_is_raised(exchange: Exchange) -> None:
+    partner = find_partner(exchange.partners, "elm_clinic")
+    later = Later()
+
+    def failing(*_: object) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_exception(Conflict("there"))
+        return future
+
+    later.give = failing  # type: ignore[method-assign]
+    with pytest.raises(Conflict, match="there"):
+        pulled_in_parts(exchange, partner, later)
 
 
 _PARENT = """
