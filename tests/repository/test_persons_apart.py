@@ -79,8 +79,8 @@ def test_who_is_certainly_one_is_found_out_once_for_all_records_of_a_person_and_
     world.publish(
         *(
             world.item("clinic", observation("clinic", who, f"{who}-{n}"), cluster=b"%d" % n)
-            for n in range(_SAID)
             for who in ids
+            for n in range(_SAID)
         )
     )
     fold_new_classes(world.conn, AT)

@@ -44,14 +44,6 @@ def stocked(shared_world):
                     for k, resource in enumerate(body)
                 )
             )
-    visit = {
-        "resourceType": "Encounter",
-        "id": str(uuid4()),
-        "status": "finished",
-        "class": {"code": "AMB"},
-        "subject": {"reference": f"Patient/{patient}"},
-    }
-    world.publish(world.item("hospital", visit))
     world.conn.execute("ANALYZE")
     world.conn.commit()
     return world

@@ -101,6 +101,28 @@ def _told(page):
     return page.total, [(entry.full_url, entry.body) for entry in page.entries], bool(page.next)
 
 
+def test_what_it_sent_itself_is_found_whomever_it_is_about(stocked, stranger):
+    """Its own Patient, and one of another of whom it sent something and for whom it does not care."""
+    own = stocked.patient("clinic", "own", name=[{"family": "Own"}], gender="other")
+    for who in (own, stranger):
+        stocked.publish(stocked.item("clinic", observation("clinic", who, who)))
+    fetched, page = _read(stocked, CLINIC, "Observation", "status=final&_total=accurate&_count=100")
+    assert page.total == len(page.entries) == EACH + 2
+    assert fetched <= 20 * EACH
+    _, page = _read(stocked, CLINIC, "Patient", "gender=other&_total=accurate")
+    assert page.total == 2
+    sent = [f"Observation/{observation('clinic', who, who)['id']}" for who in (own, stranger)]
+    stocked.publish(deleted=(*sent, f"Patient/{own}"))
+
+
+@pytest.fixture
+def stranger(stocked):
+    """A Patient of the hospital for whom the clinic does not care."""
+    asked = "SELECT max(fhir_id::text) FROM patient WHERE partner = 'hospital' AND patient > %s"
+    (first,) = stocked.conn.execute("SELECT min(patient) FROM patient").fetchone()
+    return stocked.conn.execute(asked, [first]).fetchone()[0]
+
+
 def test_who_sees_records_without_care_is_not_held_to_those_he_cares_for(stocked):
     _, page = _read(stocked, HOSPITAL, "Observation", "status=final&_total=accurate")
     assert page.total == PEOPLE * EACH
@@ -125,8 +147,9 @@ def test_what_is_opened_is_what_is_permitted_when_all_is_decided_again(stocked):
     conn.execute("INSERT INTO opened SELECT max(viewer), 'Basic' FROM viewer")
     redecide_all(conn, stocked.context, AT)
     permitted = conn.execute(
-        "SELECT DISTINCT viewer, type FROM disclosure JOIN disclosure_class USING (class)"
-        " WHERE NOT needs_relationship ORDER BY 1, 2"
+        "SELECT DISTINCT viewer, type FROM disclosure"
+        " JOIN disclosure_class c USING (class) JOIN viewer v USING (viewer)"
+        " WHERE NOT needs_relationship AND (c.source <> v.participant OR c.profile IS NULL) ORDER BY 1, 2"
     ).fetchall()
     assert conn.execute("SELECT viewer, type FROM opened ORDER BY 1, 2").fetchall() == permitted
     conn.execute("UPDATE disclosure SET needs_relationship = false")

@@ -27,6 +27,7 @@ CALLABLE = {
     "ended_exports",
     "forget_export",
     "settled_instant",
+    "own_people",
     "deleted_since", "deletions_told",
     "audit_append", "audit_hash", "use_client_assertion", "revoke_token", "enter_view", "current_action",
     "keep_subscription", "own_subscriptions", "own_events", "drop_subscription",

@@ -1,4 +1,4 @@
-"""Whose records a search of everybody can find, where these are few: the people in the viewer's care.
+"""Whose records a search of everybody can find, where they are few: people in the viewer's care and its own.
 
 Else such a search would look at the records of all others first, and take longer the more of them there are:
 a clinic of ten patients would wait for the whole repository, and could tell by the clock what it holds.
@@ -19,19 +19,21 @@ A page of everybody's is walked through as many more records as there are more p
 all records of those he sees are looked at. The two cost the same about there.
 """
 
-# What is open to a viewer without care may be about anybody (migrations/206_opened.sql).
+# What is open to a viewer without care, but for having sent it, may be about anybody (migrations 206, 208).
+# Where these few are a good part of all people, as in a new store, they are walked through like others.
 _REACHED = """
-SELECT most, CASE WHEN NOT EXISTS (SELECT FROM opened o WHERE o.type = %s)
-    THEN ARRAY(SELECT DISTINCT s.patient FROM relationship s LIMIT most + 1) END
+SELECT most, CASE WHEN NOT EXISTS (SELECT FROM opened o WHERE o.type = %s) THEN ARRAY(
+    (SELECT DISTINCT s.patient FROM relationship s LIMIT most + 1) UNION SELECT own_people(most + 1)
+) END
 FROM (
-    SELECT greatest(%s, sqrt(greatest(reltuples, 0)) / 4)::int AS most
+    SELECT least(greatest(%s, sqrt(greatest(reltuples, 0)) / 4), reltuples / 8)::int AS most
     FROM pg_class WHERE oid = 'patient'::regclass
-) AS bound
+) AS bound WHERE most >= 0
 """
 
 
 def within_reach(reader: Reader, where: Where) -> Where:
-    """The same among the people in the viewer's care, if they are few and he sees no others of the type."""
+    """The same among the people of whom the viewer sees anything of the type, if these are few."""
     named = where.ids or where.patients or any(chain.parameter.subject for chain in where.chains)
     if named or where.among is not None:
         return where
@@ -41,6 +43,6 @@ def within_reach(reader: Reader, where: Where) -> Where:
 
 
 def _reached(reader: Reader, resource_type: str) -> frozenset[int] | None:
-    found: tuple[int, Sequence[int] | None] = select(reader, _REACHED, (resource_type, FEW))[0]
-    most, people = found
+    rows: list[tuple[int, Sequence[int] | None]] = select(reader, _REACHED, (resource_type, FEW))
+    most, people = rows[0] if rows else (0, None)
     return None if people is None or len(people) > most else frozenset(people)
