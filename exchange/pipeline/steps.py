@@ -34,6 +34,7 @@ from exchange.repository import fold_new_classes, known_labels, refresh_statisti
 
 Progress = Callable[[str, int, int], None]
 Row = dict[str, Any]
+_ATTEMPTS = 3
 
 
 def no_progress(step: str, done: int, total: int) -> None:
@@ -220,7 +221,14 @@ def publish_step(work: Work, partner: Partner, run: int, chunk: int) -> None:
         _publish_chunk(work, connection, partner, run, chunk)
 
     with work.connect() as guard, ledger.partner_lock(guard, partner.code):
-        _take(work, run, chunk, "published", take)
+        for attempt in range(_ATTEMPTS, 0, -1):
+            try:
+                _take(work, run, chunk, "published", take)
+                break
+            except DeadlockDetected:
+                # With another partner's. The server undid this one so that the other could go on.
+                if attempt == 1:
+                    raise
     work.batches.drop(run, chunk)
 
 

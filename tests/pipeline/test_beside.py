@@ -240,6 +240,29 @@ def test_what_fails_for_the_sake_of_others_is_taken_again_alone(
     assert steps.publish_beside_step(work, partner, run, chunks[-1])
 
 
+@pytest.mark.parametrize("deadlocks", [1, 2, 3])
+def test_a_deadlock_with_another_partner_s_run_is_no_end_of_this_one(
+    exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deadlocks: int
+) -> None:
+    work, partner = exchange.work, find_partner(exchange.partners, "elm_clinic")
+    run, chunks = ready(exchange, tmp_path)
+    publish, left = steps.publish_chunk, [None] * deadlocks
+
+    def failing(*arguments: Any) -> int:
+        found = publish(*arguments)
+        if left:
+            left.pop()
+            raise psycopg.errors.DeadlockDetected("deadlock detected")
+        return found
+
+    monkeypatch.setattr(steps, "publish_chunk", failing)
+    if deadlocks == 3:
+        with pytest.raises(psycopg.errors.DeadlockDetected):
+            steps.publish_step(work, partner, run, chunks[0])
+    steps.publish_step(work, partner, run, chunks[0])
+    assert finish_run(work, partner, run).status == "balanced"
+
+
 def test_nobody_else_writes_the_partner_s_records_meanwhile(exchange: Exchange, tmp_path: Path) -> None:
     work, partner = exchange.work, find_partner(exchange.partners, "elm_clinic")
     run, chunks = ready(exchange, tmp_path)
