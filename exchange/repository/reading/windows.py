@@ -8,7 +8,7 @@ span from the first to the last of several dates (`several_key`).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from exchange.repository.reading.criteria import Criterion
@@ -25,12 +25,16 @@ _LONG = timedelta(days=2)
 _BOUNDED = frozenset({"eq", "ap"})  # both ends stand in the comparison itself
 
 
-def windows(criteria: Iterable[Criterion], arguments: Arguments, alias: str) -> Iterator[str]:
+def windows(criteria: Sequence[Criterion], arguments: Arguments, alias: str) -> Iterator[str]:
     """SQL that holds for all that meet the criteria, and for few others: it replaces none of them."""
     dates = defaultdict[Parameter, list[Criterion]](list)
     for criterion in criteria:
         if criterion.parameter.kind == "date" and not criterion.modifier:
             dates[criterion.parameter].append(criterion)
+    if len(criteria) > sum(map(len, dates.values())) or any(
+        _prefix(one, value) == "ne" for one in criteria for value in one.values
+    ):
+        return  # beside much else a plan may take the window for small, and go through it for each record
     for parameter, asked in dates.items():
         low, until = _bounds(asked)
         alone = len(asked) == 1 and all(_prefix(asked[0], value) in _BOUNDED for value in asked[0].values)
