@@ -5,9 +5,11 @@ from __future__ import annotations
 from urllib.parse import parse_qsl
 
 import pytest
-from repository_world import BASE, CLINIC, HOSPITAL, SHELTER, observation
+from repository_world import BASE, CLINIC, HOSPITAL, KEY, SHELTER, observation
 
+from exchange.model.ids import resource_id
 from exchange.model.records import Labels
+from exchange.repository import everything
 from exchange.repository.reading import finding, lastn, totals, where
 from exchange.repository.reading.ordered import Range, is_ordered
 from exchange.repository.reading.query import parse_query
@@ -244,3 +246,28 @@ def test_from_the_first_to_the_last_of_several_dates_is_a_span_of_its_own():
     assert spans == {(2023, 2027)}
     alone = {"resourceType": "Observation", "effectiveDateTime": "2023", "issued": "2024-01-01T00:00:00Z"}
     assert several_key(key) not in {own for _, _, own in index_rows(alone, []).dates}
+
+
+def test_what_is_dated_at_the_end_of_time_is_within_what_has_no_end(stocked):
+    patient = resource_id("https://hospital.example/", "Patient", "o-hospital")
+    condition = {
+        "resourceType": "Condition",
+        "id": resource_id("https://hospital.example/", "Condition", "o-never"),
+        "subject": {"reference": f"Patient/{patient}"},
+        "recordedDate": "9999-12-31",
+    }
+    stocked.publish(stocked.item("hospital", condition))
+    for asked in ("recorded-date=ge2026", "recorded-date=sa2026&_sort=recorded-date"):
+        for form in ("_total=accurate", "_summary=count"):
+            (page,) = stocked.pages(HOSPITAL, "Condition", f"{asked}&{form}")
+            assert page.total == 1
+
+
+def test_it_is_no_date_of_care(stocked):
+    """Between two of its dates a record was not made, though some other may have been."""
+    patient, told = resource_id("https://hospital.example/", "Patient", "o-hospital"), []
+    for day in ("2023-06-01", "2023-01-01"):
+        with stocked.as_viewer(HOSPITAL) as view:
+            page = everything(view, patient, [("start", day), ("end", day), ("_count", "999")], BASE, KEY)
+        told.append(any(b'"2023-01-01"' in entry.body for entry in page.entries))
+    assert told == [False, True]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -31,6 +32,7 @@ from exchange.repository.reading.settled import as_told, settled
 from exchange.repository.reading.syntax import BadSearch, whole_number
 from exchange.repository.reading.view import Served, golden_patients, serve
 from exchange.repository.storage.dates import EARLIEST, LATEST, span
+from exchange.repository.storage.parameters import parameters
 
 _DEFAULT_COUNT = 200
 
@@ -176,13 +178,19 @@ def _where(reader: Reader, person: Person, given: dict[str, str], arguments: Arg
         conditions.append(updated((f"ge{given['_since']}",), reader.at, arguments, "r.updated"))
     if "start" in given or "end" in given:
         start, end = _day(given, "start", EARLIEST, 0), _day(given, "end", LATEST, 1)
-        own = "x.rid = r.rid"
-        overlap = f"x.high > {arguments.add(start)} AND x.low < {arguments.add(end)}"
+        own, said = "x.rid = r.rid", f"x.param = ANY({arguments.add(_dates())})"
+        overlap = f"{said} AND x.high > {arguments.add(start)} AND x.low < {arguments.add(end)}"
         conditions.append(
             f"(NOT EXISTS (SELECT FROM index_date x WHERE {own})"
             f" OR EXISTS (SELECT FROM index_date x WHERE {own} AND {overlap}))"
         )
     return all_of(conditions)
+
+
+@cache
+def _dates() -> list[int]:
+    """Keys of all that is a date itself: what spans several of them holds for none (`several_key`)."""
+    return sorted({p.key for own in parameters().values() for p in own.values() if p.kind == "date"})
 
 
 def _day(given: dict[str, str], name: str, default: datetime, side: int) -> datetime:

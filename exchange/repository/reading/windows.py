@@ -78,14 +78,15 @@ def _bounds(asked: Iterable[Criterion]) -> tuple[datetime | None, datetime | Non
 
 def _window(parameter: Parameter, low: datetime, until: datetime, arguments: Arguments, alias: str) -> str:
     from_, key = arguments.add(low), arguments.add(parameter.key)
+    # Up to the end of it, which may be that of all time: what is dated 9999-12-31 is there.
     before, high = arguments.add(within_time(low, -_LONG)), arguments.add(until)
     each = "SELECT x.rid FROM index_date x WHERE x.param"
     return (
-        f"{alias}.rid IN ({each} = {key} AND x.low >= {before} AND x.low < {high}"
-        f" UNION ALL {each} = {key} AND x.low < {before} AND x.low < {high} AND x.high > {from_}"
+        f"{alias}.rid IN ({each} = {key} AND x.low >= {before} AND x.low <= {high}"
+        f" UNION ALL {each} = {key} AND x.low < {before} AND x.low <= {high} AND x.high > {from_}"
         f" AND x.high - x.low > interval '2 days'"
         f" UNION ALL {each} = {arguments.add(several_key(parameter.key))}"
-        f" AND x.low < {high} AND x.high > {from_})"
+        f" AND x.low <= {high} AND x.high > {from_})"
     )
 
 
