@@ -159,8 +159,10 @@ def read_states(
     if not wanted:
         return {}
     rows = connection.execute(
-        "SELECT feed, subject, newest, key, run, fields FROM carried"
-        " JOIN unnest(%s::text[], %s::text[]) AS w(feed, subject) USING (feed, subject) WHERE partner = %s",
+        "SELECT w.feed, w.subject, s.newest, s.key, s.run, s.fields"
+        " FROM unnest(%s::text[], %s::text[]) AS w (feed, subject)"
+        " CROSS JOIN LATERAL (SELECT newest, key, run, fields FROM carried c"
+        "  WHERE (c.feed, c.subject) = (w.feed, w.subject) AND c.partner = %s OFFSET 0) AS s",
         [[feed for feed, _ in wanted], [name for _, name in wanted], partner],
     ).fetchall()
     return {
@@ -219,9 +221,11 @@ def latest_arrivals(
 ) -> list[Arrival]:
     """The latest record of each key as one that arrives now; without those no longer kept."""
     rows = connection.execute(
-        "SELECT DISTINCT ON (feed, key) feed, key, digest, address, position, event_time FROM source_record"
-        " JOIN unnest(%s::text[], %s::text[]) AS w(feed, key) USING (feed, key)"
-        " WHERE partner = %s AND address IS NOT NULL AND NOT deleted ORDER BY feed, key, record DESC",
+        "SELECT w.feed, w.key, s.digest, s.address, s.position, s.event_time"
+        " FROM (SELECT DISTINCT feed, key FROM unnest(%s::text[], %s::text[]) AS k (feed, key)) AS w"
+        " CROSS JOIN LATERAL (SELECT digest, address, position, event_time FROM source_record r"
+        "  WHERE (r.feed, r.key) = (w.feed, w.key) AND r.partner = %s AND address IS NOT NULL AND NOT deleted"
+        "  ORDER BY record DESC LIMIT 1) AS s ORDER BY w.feed, w.key",
         [[feed for feed, _ in keys], [key for _, key in keys], partner.code],
     ).fetchall()
     messages = [row for row in rows if row[0] in partner.feeds and partner.feeds[row[0]].format == "hl7v2"]

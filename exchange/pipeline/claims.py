@@ -30,9 +30,9 @@ def read_claims(connection: Connection, partner: str, rows: Sequence[Row]) -> Cl
     before: dict[Key, tuple[str, ...]] = {
         (feed, key): tuple(resources)
         for feed, key, resources in connection.execute(
-            "SELECT feed, key, resources FROM record_state"
-            " JOIN unnest(%s::text[], %s::text[]) AS k(feed, key) USING (feed, key)"
-            " WHERE partner = %s",
+            "SELECT k.feed, k.key, s.resources FROM unnest(%s::text[], %s::text[]) AS k (feed, key)"
+            " CROSS JOIN LATERAL (SELECT resources FROM record_state t"
+            "  WHERE (t.feed, t.key) = (k.feed, k.key) AND t.partner = %s OFFSET 0) AS s",
             [[key[0] for key in keys], [key[1] for key in keys], partner],
         )
     }
@@ -75,8 +75,9 @@ def _claimed_elsewhere(
     if not references:
         return set()
     found = connection.execute(
-        "SELECT feed, key, resources FROM record_state WHERE partner = %s AND resources && %s",
-        [partner, sorted(references)],
+        "SELECT feed, key, resources FROM (SELECT * FROM record_state WHERE resources && %s OFFSET 0) AS s"
+        " WHERE partner = %s",
+        [sorted(references), partner],
     ).fetchall()
     return {reference for feed, key, resources in found if (feed, key) not in held for reference in resources}
 
@@ -91,8 +92,9 @@ def write_claims(connection: Connection, partner: str, rows: Sequence[Row], clai
     before = [key for key in latest if key in claims.known]
     if before:
         connection.execute(
-            "DELETE FROM record_state s USING unnest(%s::text[], %s::text[]) AS k(feed, key)"
-            " WHERE s.partner = %s AND s.feed = k.feed AND s.key = k.key",
+            "DELETE FROM record_state s USING unnest(%s::text[], %s::text[]) AS k (feed, key)"
+            " CROSS JOIN LATERAL (SELECT ctid FROM record_state t WHERE (t.feed, t.key) = (k.feed, k.key)"
+            "  AND t.partner = %s OFFSET 0) AS known WHERE s.ctid = known.ctid",
             [[feed for feed, _ in before], [key for _, key in before], partner],
         )
     with connection.cursor().copy(

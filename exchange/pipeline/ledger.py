@@ -186,17 +186,20 @@ def write_cursor(connection: Connection, partner: str, cursor: dict[str, Any]) -
 def last_digests(
     connection: Connection, run: int, partner: str, arrivals: Sequence[Arrival]
 ) -> tuple[dict[Key, bytes], dict[Key, bytes]]:
-    """By (feed, key): the digest that went through last, and the digest pulled last in this run."""
+    """By (feed, key): the digest that went through last, and the digest pulled last in this run.
+
+    OFFSET 0, here and wherever keys are looked up: key by key along their index, whatever is believed of a
+    partner or a run that has just begun. The planner takes it for empty, and would read all of it for each.
+    """
     keys = {(a.record.feed, a.record.key) for a in arrivals}
     feeds, names = [k[0] for k in keys], [k[1] for k in keys]
     done = connection.execute(
-        "SELECT feed, key, digest FROM record_state"
-        " JOIN unnest(%s::text[], %s::text[]) AS k (feed, key) USING (feed, key) WHERE partner = %s",
+        "SELECT k.feed, k.key, s.digest FROM unnest(%s::text[], %s::text[]) AS k (feed, key)"
+        " CROSS JOIN LATERAL (SELECT digest FROM record_state t WHERE (t.feed, t.key) = (k.feed, k.key)"
+        "  AND t.partner = %s OFFSET 0) AS s",
         [feeds, names, partner],
     ).fetchall()
     running = connection.execute(
-        # OFFSET 0: key by key along their index, whatever the planner believes of a run that has just begun;
-        # along the run, all of it would be read for each of them.
         "WITH started AS MATERIALIZED (SELECT min(record) AS first FROM source_record WHERE run = %(run)s)"
         " SELECT k.feed, k.key, s.digest FROM started,"
         "  unnest(%(feeds)s::text[], %(keys)s::text[]) AS k (feed, key) CROSS JOIN LATERAL"

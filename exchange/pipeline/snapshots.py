@@ -105,6 +105,8 @@ def write_snapshots(
             " ON CONFLICT (partner, name) DO UPDATE SET sent = excluded.sent, members = excluded.members",
             [(partner, name, sent, sorted(members)) for name, (sent, members) in sorted(changed.items())],
         )
+    if not gone:
+        return
     connection.execute(
         "UPDATE record_state"
         " SET resources = ARRAY(SELECT r FROM unnest(resources) AS r WHERE r <> ALL(%(g)s))"

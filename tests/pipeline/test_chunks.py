@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,13 @@ import orjson
 import pytest
 
 from exchange.app import Exchange, balance, find_partner
+from exchange.crypto import SealBroken
 from exchange.model.records import Document, SourceRecord
-from exchange.pipeline import ledger, pull
+from exchange.pipeline import carry, ledger, pull
+from exchange.pipeline.claims import read_claims, write_claims
 from exchange.pipeline.ledger import Arrival, last_digests
 from exchange.pipeline.replay import Again, open_replay
+from exchange.pipeline.snapshots import write_snapshots
 from exchange.pipeline.steps import finish_run, pull_step, run_partner, waiting_chunks
 from exchange.pipeline.work import Work
 from tests.pipeline.coalition import observation, open_clinic, patient, write_ndjson
@@ -189,3 +193,61 @@ def test_what_a_run_pulled_already_is_found_without_reading_the_rest_of_it(excha
         ).fetchone() or (None,)
     assert {key for _, key in running} == {f"k{n}" for n in range(3990, 4001)}
     assert read < 200
+
+
+READ = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = %s"
+
+
+def read_of(connection: ledger.Connection, table: str) -> int:
+    """Rows of the table that the transaction has read by now."""
+    (read,) = connection.execute(READ, [table]).fetchone() or (0,)
+    return int(read)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_keys_of_a_partner_that_statistics_do_not_know_are_looked_up_by_their_index(
+    exchange: Exchange, known: bool
+) -> None:
+    """Of a partner's first run the planner expects no record, and would read all of it for each key."""
+    partner = find_partner(exchange.partners, "elm_clinic")
+    other = partner.model_copy(update={"code": "elm_clinic" if known else "oak_clinic"})
+    copied = {
+        "source_record": (
+            "INSERT INTO source_record (run, chunk, partner, feed, key, digest, address, position, deleted)"
+            " SELECT 1, 0, %(partner)s, 'records', 'k' || n, sha256(n::text::bytea), 'a', '', false"
+        ),
+        "record_state": (
+            "INSERT INTO record_state (partner, feed, key, digest, record, resources)"
+            " SELECT %(partner)s, 'records', 'k' || n, '', 1, ARRAY['Flag/' || n]"
+        ),
+        "carried": (
+            "INSERT INTO carried (partner, feed, subject, newest, key, run, fields)"
+            " SELECT %(partner)s, 'records', 'k' || n, now(), 'k' || n, 1, ''"
+        ),
+    }
+    keys = [("records", f"k{n}") for n in range(10)]
+    arrivals = [Arrival(SourceRecord(other.code, *key, "fhir_json", b"{}", ""), b"") for key in keys]
+    rows = [
+        {"feed": feed, "key": key, "deleted": True, "issues": [], "deletes": [], "ids": []}
+        for feed, key in keys
+    ]
+    with exchange.work.connect() as connection:
+        ledger.open_run(connection, "elm_clinic", "pull", exchange.work.now())
+        for statement in copied.values():
+            connection.execute(f"{statement} FROM generate_series(1, 4000) AS n", {"partner": "elm_clinic"})
+        connection.commit()
+        connection.execute("ANALYZE source_record, record_state, carried")
+        for statement in copied.values() if not known else ():
+            connection.execute(f"{statement} FROM generate_series(1, 2000) AS n", {"partner": "oak_clinic"})
+        connection.commit()
+        last_digests(connection, 1, other.code, arrivals)
+        claims = read_claims(connection, other.code, rows)
+        write_claims(connection, other.code, rows, claims)
+        write_snapshots(connection, other.code, {}, [])
+        with contextlib.suppress(SealBroken):
+            carry.read_states(connection, other.code, keys, exchange.work.batches.keyring)
+        carry.latest_arrivals(exchange.work, connection, other, keys)
+        read = {table: read_of(connection, table) for table in copied}
+        connection.rollback()
+    assert len(claims.known) == 9
+    assert {table: rows for table, rows in read.items() if not 9 <= rows <= 200} == {}
