@@ -106,8 +106,8 @@ def publish_beside(
             if chunk is None:
                 for ended, published in _ended(running):
                     done += published
-                    if not published:
-                        waiting.appendleft(_Chunk(ended.number, ALONE))
+                    if not published:  # in its place: what it passed by comes before it still
+                        waiting = deque(sorted([*waiting, _Chunk(ended.number, ALONE)]))
                 yield done
             elif chunk.footprint.alone or (not running and _next(waiting, [chunk]) is None):
                 how.alone(work, partner, run, chunk.number)

@@ -26,8 +26,18 @@ class Claims:
 
 def read_claims(connection: Connection, partner: str, rows: Sequence[Row]) -> Claims:
     """What the chunk's rows claim and release, given what earlier chunks claimed."""
+    before = claims_before(connection, partner, rows)
+    held, dropped, told = follow(before, rows)
+    claimed = {reference for resources in held.values() for reference in resources}
+    free = dropped - claimed
+    free -= _claimed_elsewhere(connection, partner, free, held)
+    return Claims(held, tuple(sorted(free | (told - claimed))), frozenset(before))
+
+
+def claims_before(connection: Connection, partner: str, rows: Sequence[Row]) -> dict[Key, tuple[str, ...]]:
+    """What is claimed by the rows' keys that are known."""
     keys = list({(row["feed"], row["key"]) for row in rows})
-    before: dict[Key, tuple[str, ...]] = {
+    return {
         (feed, key): tuple(resources)
         for feed, key, resources in connection.execute(
             "SELECT k.feed, k.key, s.resources FROM unnest(%s::text[], %s::text[]) AS k (feed, key)"
@@ -36,11 +46,6 @@ def read_claims(connection: Connection, partner: str, rows: Sequence[Row]) -> Cl
             [[key[0] for key in keys], [key[1] for key in keys], partner],
         )
     }
-    held, dropped, told = follow(before, rows)
-    claimed = {reference for resources in held.values() for reference in resources}
-    free = dropped - claimed
-    free -= _claimed_elsewhere(connection, partner, free, held)
-    return Claims(held, tuple(sorted(free | (told - claimed))), frozenset(before))
 
 
 def follow(

@@ -19,8 +19,8 @@ class Footprint(NamedTuple):
     """What a chunk says and of whom.
 
     `states`: its records' keys and the `Type/id` that they claim; `refers`: all to which its resources refer;
-    `patients`: ids of those they are about. A chunk that takes something back, or says something on a
-    condition, must be `alone`: what it does depends on all that is there.
+    both with what was stored before, which it may take back. `patients`: ids of those they are about. A chunk
+    that deletes, or says something on a condition, must be `alone`: it depends on all that is there.
     """
 
     alone: bool
@@ -45,15 +45,17 @@ _NOTHING = frozenset[str]()
 ALONE = Footprint(True, _NOTHING, _NOTHING, _NOTHING)
 
 
-def footprint_of(rows: Sequence[Row]) -> Footprint:
-    """Of a chunk's rows as they are published."""
+def footprint_of(rows: Sequence[Row], claimed: Iterable[str] = (), referred: Iterable[str] = ()) -> Footprint:
+    """Of a chunk's rows as they are published; what they claimed before, and to what that referred."""
     if any(map(_depends_on_all, rows)):
         return ALONE
     items = [item for row in rows for item in row["resources"]]
     return Footprint(
         False,
-        frozenset(f"{row['feed']} {row['key']}" for row in rows).union(*(row["ids"] for row in rows)),
-        frozenset().union(*(item["refers"] for item in items)),
+        frozenset(f"{row['feed']} {row['key']}" for row in rows).union(
+            claimed, *(row["ids"] for row in rows)
+        ),
+        frozenset(referred).union(*(item["refers"] for item in items)),
         frozenset(filter(None, (patient_of(item["resource"]) for item in items))),
     )
 

@@ -313,6 +313,19 @@ def chunk_step(connection: Connection, run: int, chunk: int) -> Step:
     return step
 
 
+def hold_chunk(connection: Connection, run: int, chunk: int, step: Step) -> bool:
+    """Keeps others from taking the chunk through `step` until the transaction ends.
+
+    Waits for who is at it; False when it has gone through then.
+    """
+    earlier = list(STEPS[: STEPS.index(step)])
+    row = connection.execute(
+        "SELECT FROM chunk WHERE run = %s AND chunk = %s AND step = ANY(%s) FOR NO KEY UPDATE",
+        [run, chunk, earlier],
+    ).fetchone()
+    return row is not None
+
+
 def set_chunk_step(connection: Connection, run: int, chunk: int, step: Step) -> None:
     """Says that the chunk went through `step`; one that another process took further stays there."""
     connection.execute(

@@ -22,6 +22,7 @@ from exchange.pipeline import ledger
 from exchange.pipeline.ahead import Publishing, publish_beside, take_ahead, taken_meanwhile, worth_it
 from exchange.pipeline.balance import close_run
 from exchange.pipeline.carry import known_before
+from exchange.pipeline.claims import claims_before
 from exchange.pipeline.footprints import ALONE, Footprint, footprint_of
 from exchange.pipeline.ledger import Connection, Run, Step
 from exchange.pipeline.link import link_chunk, of_people, with_clusters
@@ -30,7 +31,7 @@ from exchange.pipeline.publish import Origin, publish_chunk
 from exchange.pipeline.pull import pull
 from exchange.pipeline.safeguard import labelling_digest, outside_references, safeguard_chunk
 from exchange.pipeline.work import Others, Work, lasting
-from exchange.repository import fold_new_classes, known_labels, refresh_statistics
+from exchange.repository import fold_new_classes, known_labels, references_of_stored, refresh_statistics
 
 Progress = Callable[[str, int, int], None]
 Row = dict[str, Any]
@@ -185,11 +186,13 @@ def _safeguard(
     work: Work, connection: Connection, partner: Partner, run: int, chunk: int, rows: list[Row]
 ) -> None:
     known = known_labels(connection, outside_references(rows))
+    claimed = {one for each in claims_before(connection, partner.code, rows).values() for one in each}
+    referred = references_of_stored(connection, claimed.union(*(row["ids"] for row in rows)))
     connection.commit()
     labelled = safeguard_chunk(rows, partner, work.context.rules, known, work.partners.values())
     clustered = with_clusters(labelled, partner, work.duplicates)
     work.batches.write(run, chunk, "people", of_people(labelled))
-    work.batches.write(run, chunk, "footprint", [footprint_of(clustered).to_json()])
+    work.batches.write(run, chunk, "footprint", [footprint_of(clustered, claimed, referred).to_json()])
     work.batches.write(run, chunk, "safeguarded", clustered)
 
 
@@ -253,7 +256,12 @@ class _ReachesOthers(Exception):
 
 
 def _publish_chunk(work: Work, connection: Connection, partner: Partner, run: int, chunk: int) -> int:
-    """Committed by `_take` together with the step: never published and not marked, nor the reverse."""
+    """Committed by `_take` together with the step: never published and not marked, nor the reverse.
+
+    Nor twice: what a killed process had told the server to commit may be committed just now.
+    """
+    if not ledger.hold_chunk(connection, run, chunk, "published"):
+        return 0
     rows = work.batches.read(run, chunk, "safeguarded")
     rules = work.context.rules
     labelling = labelling_digest(partner, rules, work.partners.values())

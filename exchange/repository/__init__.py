@@ -98,7 +98,7 @@ from exchange.repository.reading.summary import Summary, summary
 from exchange.repository.reading.syntax import BadSearch
 from exchange.repository.reading.view import Served
 from exchange.repository.storage.items import ItemOutcome, PublishItem, PublishResult
-from exchange.repository.storage.known import known_labels
+from exchange.repository.storage.known import known_labels, references_of_stored
 from exchange.repository.storage.moments import instant, stored_name, version_id
 from exchange.repository.storage.parameters import parameters
 from exchange.repository.storage.reindex import IndexState, index_state, note_empty_index, reindex
@@ -223,6 +223,7 @@ __all__ = [
     "reasons_withheld",
     "reasons_withheld_by_run",
     "redecide_all",
+    "references_of_stored",
     "refresh_statistics",
     "register_participants",
     "reindex",

@@ -6,8 +6,9 @@ import os
 import subprocess
 import sys
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psycopg
@@ -263,6 +264,42 @@ def test_a_deadlock_with_another_partner_s_run_is_no_end_of_this_one(
     assert finish_run(work, partner, run).status == "balanced"
 
 
+def test_a_chunk_that_somebody_is_just_committing_is_not_published_again(
+    exchange: Exchange, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed process's locks are gone before what it told the server last is done."""
+    work, partner = exchange.work, find_partner(exchange.partners, "elm_clinic")
+    run, chunks = ready(exchange, tmp_path)
+    publish, at_it, going_on = steps.publish_chunk, Event(), Event()
+
+    def slow(*arguments: Any) -> int:
+        found = publish(*arguments)
+        at_it.set()
+        assert going_on.wait(60)
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        with monkeypatch.context() as patched:
+            patched.setattr(steps, "publish_chunk", slow)
+            first = pool.submit(steps.publish_beside_step, work, partner, run, chunks[-1])
+            assert at_it.wait(60)
+        second = pool.submit(steps.publish_beside_step, work, partner, run, chunks[-1])
+        with psycopg.connect(database, autocommit=True) as connection:
+            while not second.done() and connection.execute(WAITING).fetchone() is None:
+                time.sleep(0.01)
+        going_on.set()
+        assert (first.result(), second.result()) == (True, True)
+    with psycopg.connect(database) as connection:
+        counted = (
+            "SELECT (SELECT sum(resources) FROM resource_balance b WHERE (b.run, b.chunk) = (c.run, c.chunk))"
+            " = records FROM chunk c WHERE (run, chunk) = (%s, %s)"
+        )
+        assert connection.execute(counted, [run, chunks[-1]]).fetchone() == (True,)
+
+
+WAITING = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
 def test_nobody_else_writes_the_partner_s_records_meanwhile(exchange: Exchange, tmp_path: Path) -> None:
     work, partner = exchange.work, find_partner(exchange.partners, "elm_clinic")
     run, chunks = ready(exchange, tmp_path)
@@ -285,6 +322,28 @@ def test_a_chunk_that_an_earlier_version_prepared_is_published_alone(exchange: E
     assert not found.alone
     assert (len(found.states), len(found.patients)) == (2 * CHUNK, CHUNK // 4 + 1)
     assert found == footprint_of(work.batches.read(run, chunk, "safeguarded"))
+
+
+def test_what_a_chunk_takes_back_counts_as_what_it_says(exchange: Exchange, tmp_path: Path) -> None:
+    """A past version has the labels that came while it was present; what a record has no more is deleted."""
+    work, partner = exchange.work, find_partner(exchange.partners, "elm_clinic")
+    finish_run(work, partner, pull_step(work, partner))
+    write_ndjson(tmp_path / "records" / "2.ndjson", [observation(1000 + n, of=n) for n in range(PEOPLE)])
+    run = pull_step(work, partner)
+    chunk = waiting_chunks(work, run, "safeguarded")[0]
+    with work.connect() as connection:
+        key = connection.execute(
+            "UPDATE record_state SET resources = resources || 'Flag/gone'::text"
+            " WHERE (feed, key) = (SELECT feed, key FROM source_record WHERE (run, chunk) = (%s, %s) LIMIT 1)"
+            " RETURNING key",
+            [run, chunk],
+        ).fetchone()
+        connection.commit()
+    assert key is not None
+    steps.prepare_step(work, partner, run, chunk)
+    found = steps._footprint(work, run, chunk)
+    assert "Flag/gone" in found.states
+    assert sum(name.startswith("Condition/") for name in found.refers) == CHUNK
 
 
 def row(**fields: object) -> dict[str, object]:
@@ -394,6 +453,15 @@ def test_what_was_refused_is_published_alone_before_what_comes_after_it(
     assert published(fake, exchange, footprints)[-1] == 10
     assert [how for how, chunk in fake.done if chunk == refused] == ["refused", "alone"]
     assert sorted(chunk for how, chunk in fake.done if how != "refused") == list(range(10))
+
+
+def test_what_was_refused_comes_after_what_it_passed_by(exchange: Exchange) -> None:
+    """It may delete or relabel what that one says."""
+    fake = Fake(refuses=2)
+    footprints = [footprint(str(n), patients="p" if n < 2 else "q") for n in range(3)]
+    published(fake, exchange, footprints)
+    assert ("refused", 2) in fake.done
+    assert [chunk for how, chunk in fake.done if how != "refused"] == [0, 1, 2]
 
 
 def test_what_has_nothing_beside_it_is_published_alone(exchange: Exchange) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import psycopg
 
+from exchange.model.fhir import references_in
 from exchange.model.records import Labels
 
 
@@ -26,6 +27,18 @@ def known_labels(conn: psycopg.Connection, references: Iterable[str]) -> Mapping
     return {
         reference: Labels(confidentiality, frozenset(codes)) for reference, confidentiality, codes in rows
     }
+
+
+def references_of_stored(conn: psycopg.Connection, references: Iterable[str]) -> set[str]:
+    """All to which these (`Type/id`) refer as they are stored now."""
+    pairs = [pair for pair in map(_split, references) if pair]
+    rows = conn.execute(
+        "SELECT r.body FROM unnest(%s::text[], %s::uuid[]) AS k (type, fhir_id)"
+        " CROSS JOIN LATERAL (SELECT body FROM resource"
+        "  WHERE (type, fhir_id, rendition) = (k.type, k.fhir_id, 0)) AS r",
+        ([kind for kind, _ in pairs], [fhir_id for _, fhir_id in pairs]),
+    ).fetchall()
+    return {reference for (body,) in rows for reference in references_in(body)}
 
 
 def _split(reference: str) -> tuple[str, UUID] | None:
