@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,7 @@ from exchange.app import Exchange, balance, find_partner, open_exchange
 from exchange.model.errors import Conflict
 from exchange.model.partner import Partner
 from exchange.pipeline import ahead, ledger, others, pull, steps
-from exchange.pipeline.others import other_processes
+from exchange.pipeline.others import ProcessEnded, other_processes
 from exchange.pipeline.steps import finish_run, pull_step, waiting_chunks
 from exchange.pipeline.work import Others
 from exchange.settings import load_settings
@@ -113,7 +112,7 @@ def test_a_process_that_dies_loses_nothing(exchange: Exchange) -> None:
     partner = find_partner(exchange.partners, "elm_clinic")
     run = pull_step(exchange.work, partner)
     chunks = waiting_chunks(exchange.work, run, "mapped")
-    with pytest.raises(BrokenProcessPool), other_processes(partial(os._exit, 1), 2) as dying:
+    with pytest.raises(ProcessEnded), other_processes(partial(os._exit, 1), 2) as dying:
         list(ahead.take_ahead(dying, steps.prepare_step, exchange.work, partner, run, chunks))
     finish_run(exchange.work, partner, run)
     found = balance(exchange, run).records
