@@ -34,8 +34,9 @@ def references_of_stored(conn: psycopg.Connection, references: Iterable[str]) ->
     pairs = [pair for pair in map(_split, references) if pair]
     rows = conn.execute(
         "SELECT r.body FROM unnest(%s::text[], %s::uuid[]) AS k (type, fhir_id)"
+        # OFFSET 0: each is looked up, whatever the planner believes of so many among so few.
         " CROSS JOIN LATERAL (SELECT body FROM resource"
-        "  WHERE (type, fhir_id, rendition) = (k.type, k.fhir_id, 0)) AS r",
+        "  WHERE (type, fhir_id, rendition) = (k.type, k.fhir_id, 0) OFFSET 0) AS r",
         ([kind for kind, _ in pairs], [fhir_id for _, fhir_id in pairs]),
     ).fetchall()
     return {reference for (body,) in rows for reference in references_in(body)}
