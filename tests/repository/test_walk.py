@@ -93,11 +93,11 @@ def test_what_one_stretch_does_not_have_a_longer_one_may(stocked, monkeypatch, s
     assert (stretches[-1] is None) == (second < 61)
 
 
-def test_what_an_index_finds_is_looked_for_no_further_where_it_can_only_be_few(stocked, monkeypatch):
+def test_what_an_index_finds_is_looked_for_less_far_where_it_can_only_be_few(stocked, monkeypatch):
     stretches = _stretches(monkeypatch, 6)
     monkeypatch.setattr(searching, "SECOND", 30)
     _pages(stocked, HOSPITAL, "code=nowhere&_count=3")
-    assert [stretch is None for stretch in stretches] == [False, True]
+    assert [stretch and round(stretch.share * 61) for stretch in stretches] == [6, 7, None]  # a quarter of 30
 
 
 def test_what_is_common_is_answered_from_a_stretch_alone(stocked, monkeypatch):

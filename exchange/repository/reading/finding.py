@@ -69,16 +69,18 @@ def _by_id(reader: Reader, query: Query, statement: Statement, last: UUID, wante
         rows = select(reader, sql, statement.arguments.values)
         if len(rows) >= wanted or stretch.is_last:
             return rows[:wanted]
-        if not rows and stretch.share < SECOND / stored and _goes_on(query, stored):
-            stretch = Stretch(last, SECOND / stored)
+        further = 0 if _asks_back(query) else _further(query, stored)
+        if not rows and stretch.share < further / stored:
+            stretch = Stretch(last, further / stored)
         else:
             stretch = wider(stretch, len(rows), wanted, stored)
     return None
 
 
-def _goes_on(query: Query, stored: int) -> bool:
-    """Whether to look further where the first had none: many may match, or no index leads to what does."""
-    return not _asks_back(query) and (stored > FIRST * SECOND or not is_found_by_index(query))
+def _further(query: Query, stored: int) -> int:
+    """How far to look where the first stretch had none: many may match, or no index leads to what does."""
+    many = stored > FIRST * SECOND or not is_found_by_index(query)
+    return SECOND if many and not _asks_back(query) else SECOND // 4
 
 
 def _in_order(reader: Reader, query: Query, statement: Statement, key: bytes) -> Rows | None:
@@ -103,7 +105,7 @@ def _in_order(reader: Reader, query: Query, statement: Statement, key: bytes) ->
             others = _without_value(reader, query, statement, START, wanted - len(rows))
             return None if others is None else [*rows, *others]
         # What happened at one time is alike: to have met none there says less than it does of records by id.
-        further = SECOND if _goes_on(query, stored) else SECOND // 4
+        further = _further(query, stored)
         if not rows and length < further:
             length = further
         else:

@@ -27,7 +27,7 @@ FIRST_PEOPLE = 64
 START = UUID(int=0)
 _NOT_FOUND = frozenset({"not", "not-in", "missing", "contains"})
 _MARGIN = 1.5
-_MATCH_COSTS = 4  # finding a match by its code, and sorting it, beside looking at one record on the way
+_MATCH_COSTS = 8  # finding a match by its code, and sorting it, beside looking at one record on the way
 _LAST = (1 << 128) - 1
 
 
