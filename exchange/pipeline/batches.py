@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +42,9 @@ class Batches:
         """Forgets a published chunk's batches, or a run's: the landing store keeps the truth."""
         name = str(run) if chunk is None else f"{run}/{chunk}"
         files, path = fsspec.core.url_to_fs(f"{self.root}/{name}")
-        if files.exists(path):
-            files.rm(path, recursive=True)
+        while files.exists(path):
+            with suppress(FileNotFoundError):  # somebody else forgets the same just now
+                files.rm(path, recursive=True)
 
 
 def _name(run: int, chunk: int, kind: str) -> str:

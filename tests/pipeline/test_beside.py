@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from exchange.app import Exchange, find_partner, open_exchange
 from exchange.model.errors import Taken
@@ -344,6 +345,30 @@ def test_what_a_chunk_takes_back_counts_as_what_it_says(exchange: Exchange, tmp_
     found = steps._footprint(work, run, chunk)
     assert "Flag/gone" in found.states
     assert sum(name.startswith("Condition/") for name in found.refers) == CHUNK
+
+
+def test_batches_that_somebody_else_forgets_at_the_same_moment_are_gone(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two may find a chunk published, each of which clears it away."""
+    batches = exchange.work.batches
+    for kind in ("people", "safeguarded"):
+        batches.write(1, 0, kind, [])
+    remove, seen = LocalFileSystem.rm, list[str]()
+
+    def beaten(
+        self: LocalFileSystem, path: str, recursive: bool = False, maxdepth: int | None = None
+    ) -> None:
+        seen.append(path)
+        if len(seen) == 1:
+            next(Path(path).iterdir()).unlink()
+            raise FileNotFoundError(path)
+        remove(self, path, recursive, maxdepth)
+
+    monkeypatch.setattr(LocalFileSystem, "rm", beaten)
+    batches.drop(1, 0)
+    assert len(seen) == 2
+    assert not [path for path in Path(batches.root).rglob("*") if path.is_file()]
 
 
 def row(**fields: object) -> dict[str, object]:
