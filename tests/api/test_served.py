@@ -6,6 +6,7 @@ import logging
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
 import psycopg
@@ -48,7 +49,8 @@ def raw(url, text):
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(text)
-        connection.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # answered and hung up already
+            connection.shutdown(socket.SHUT_WR)
         return connection.makefile("rb").readline()
 
 
