@@ -8,7 +8,7 @@ span from the first to the last of several dates (`several_key`).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from exchange.repository.reading.criteria import Criterion
@@ -96,21 +96,17 @@ def _prefix(criterion: Criterion, value: str) -> str:
 
 def _after(criterion: Criterion) -> datetime | None:
     """The instant after which the span of whatever meets the criterion ends; None where it may end at any."""
-    found = []
-    for value in criterion.values:
-        prefix, low, high = instants(criterion.parameter.name, value, criterion.at)
-        if prefix not in ("eq", "ap", "ge", "gt", "sa"):
-            return None
-        found.append(high if prefix in ("gt", "sa") else low)
-    return min(found)
+    spans = _spans(criterion, ("eq", "ap", "ge", "gt", "sa"))
+    return min((high if prefix in ("gt", "sa") else low for prefix, low, high in spans), default=None)
 
 
 def _before(criterion: Criterion) -> datetime | None:
     """The instant before which it begins."""
-    found = []
-    for value in criterion.values:
-        prefix, low, high = instants(criterion.parameter.name, value, criterion.at)
-        if prefix not in ("eq", "ap", "le", "lt", "eb"):
-            return None
-        found.append(low if prefix in ("lt", "eb") else high)
-    return max(found)
+    spans = _spans(criterion, ("eq", "ap", "le", "lt", "eb"))
+    return max((low if prefix in ("lt", "eb") else high for prefix, low, high in spans), default=None)
+
+
+def _spans(criterion: Criterion, prefixes: Collection[str]) -> Sequence[tuple[str, datetime, datetime]]:
+    """Prefix, beginning and end of each value asked for; none where one of them has another prefix."""
+    found = [instants(criterion.parameter.name, value, criterion.at) for value in criterion.values]
+    return found if all(prefix in prefixes for prefix, _, _ in found) else ()
