@@ -57,11 +57,26 @@ def api(opened):
         yield client
 
 
+@pytest.fixture(scope="module")
+def token(api):
+    """One for each client and scope: an address may not ask for more than twenty a second."""
+    granted = {}
+
+    def get(who, scope):
+        asked = repr(who), scope
+        if asked not in granted:
+            answer = api.post("/auth/token", data=who.form(scope=scope))
+            assert answer.status_code == 200, answer.text
+            granted[asked] = answer.json()["access_token"]
+        return granted[asked]
+
+    return get
+
+
 @pytest.fixture
-def send(api, software):
+def send(api, software, token):
     def request(method, path, body=None, who=software, scope=SCOPE, **headers):
-        granted = api.post("/auth/token", data=who.form(scope=scope)).json()
-        authorization = {"Authorization": f"Bearer {granted['access_token']}", **headers}
+        authorization = {"Authorization": f"Bearer {token(who, scope)}", **headers}
         extra = {"json": body} if body is not None else {}
         path = path.removeprefix(f"{BASE_URL}/fhir")
         return api.request(method, f"/fhir{path}", headers=authorization, **extra)
